@@ -1,0 +1,18 @@
+//! What coordinator and agent say to each other: ids, names, digests, manifests, messages and their limits.
+//!
+//! Pure: no clock, no randomness, no sockets, no files. Both daemons and the tests build on this crate; it builds on
+//! nothing of Windlass.
+
+
+pub mod digest;
+pub mod ids;
+pub mod limits;
+pub mod manifest;
+
+pub mod names;
+
+
+
+pub use digest::Digest;
+pub use names::{DisplayName, Slug};
+

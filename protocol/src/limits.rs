@@ -1,0 +1,25 @@
+//! Every limit of what the two sides accept from each other and from archives, with its reason.
+
+/// Characters of a slug: a path component everywhere, and readable in a table.
+pub const SLUG_BYTES: usize = 64;
+/// Characters of a display name.
+pub const NAME_CHARACTERS: usize = 200;
+
+/// Bytes of a path inside a package: well below PATH_MAX (4096) with any install root before it.
+pub const PATH_BYTES: usize = 1024;
+/// Bytes of one component of a path: NAME_MAX of every common file system.
+pub const PATH_COMPONENT_BYTES: usize = 255;
+/// Folders in a path: deeper trees are bombs.
+pub const PATH_DEPTH: usize = 64;
+/// Entries of a package: the largest real ones (web applications with their dependencies) have about 50,000.
+pub const MANIFEST_ENTRIES: usize = 200_000;
+/// Bytes of a manifest's text: the entries above with paths of everyday length.
+pub const MANIFEST_BYTES: usize = 32 << 20;
+/// Bytes that a package may unpack to.
+pub const PACKAGE_BYTES: u64 = 64 << 30;
+/// Bytes of an archive as uploaded.
+pub const ARCHIVE_BYTES: u64 = 16 << 30;
+/// How many times larger than its archive a package may unpack. Text logs reach 50, bombs thousands.
+pub const EXPANSION_RATIO: u64 = 200;
+/// Below this many unpacked bytes the ratio is not looked at: a few zeros compress as well as they like.
+pub const EXPANSION_FREE_BYTES: u64 = 16 << 20;

@@ -1,0 +1,195 @@
+//! Slugs and display names (SEMANTICS 1).
+//!
+//! A slug is the only name that ever becomes a part of a path, and the type is the proof that it may: it holds
+//! nothing but `[a-z0-9-]`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// 1 to 64 characters of `[a-z0-9-]`, unique in its kind and space.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Slug(String);
+
+/// Why a text is not a slug.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a slug is 1 to 64 characters of a-z, 0-9 and -")]
+pub struct NotASlug;
+
+impl Slug {
+    /// The slug that a display name suggests: lower case, everything else than letters and digits one dash.
+    /// `None` where nothing of the name is left.
+    pub fn suggested_by(name: &str) -> Option<Self> {
+        let mut text = String::new();
+        for character in name.chars().flat_map(char::to_lowercase) {
+            if character.is_ascii_alphanumeric() {
+                text.push(character);
+            } else if !text.is_empty() && !text.ends_with('-') {
+                text.push('-');
+            }
+            if text.len() == limits::SLUG_BYTES {
+                break;
+            }
+        }
+        Self::try_from(text.trim_end_matches('-').to_owned()).ok()
+    }
+
+    /// The characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Slug {
+    type Error = NotASlug;
+
+    fn try_from(text: String) -> Result<Self, NotASlug> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if (1..=limits::SLUG_BYTES).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text))
+        } else {
+            Err(NotASlug)
+        }
+    }
+}
+
+impl FromStr for Slug {
+    type Err = NotASlug;
+
+    fn from_str(text: &str) -> Result<Self, NotASlug> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<Slug> for String {
+    fn from(slug: Slug) -> Self {
+        slug.0
+    }
+}
+
+impl fmt::Display for Slug {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Slug {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Slug({})", self.0)
+    }
+}
+
+/// 1 to 200 characters without control characters, trimmed, unique ignoring case in its kind and space.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DisplayName(String);
+
+/// Why a text is not a display name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAName {
+    /// Nothing but white space, or too long.
+    #[error("a name has 1 to 200 characters")]
+    Length,
+    /// A control character, such as a line break, which would forge lines in a terminal or a log.
+    #[error("a name has no control characters")]
+    Control,
+    /// White space at an end, which nobody can see.
+    #[error("a name neither starts nor ends with white space")]
+    WhiteSpace,
+}
+
+impl DisplayName {
+    /// The characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What two names that differ only in case have in common.
+    pub fn folded(&self) -> String {
+        fold(&self.0)
+    }
+}
+
+/// A name as it is compared: ignoring case.
+pub fn fold(name: &str) -> String {
+    name.to_lowercase()
+}
+
+impl TryFrom<String> for DisplayName {
+    type Error = NotAName;
+
+    fn try_from(text: String) -> Result<Self, NotAName> {
+        if !(1..=limits::NAME_CHARACTERS).contains(&text.chars().count()) {
+            Err(NotAName::Length)
+        } else if text.chars().any(char::is_control) {
+            Err(NotAName::Control)
+        } else if text.trim() != text {
+            Err(NotAName::WhiteSpace)
+        } else {
+            Ok(Self(text))
+        }
+    }
+}
+
+impl FromStr for DisplayName {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<DisplayName> for String {
+    fn from(name: DisplayName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for DisplayName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for DisplayName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_hold_nothing_that_means_something_in_a_path() {
+        for text in ["", ".", "..", "a/b", "A", "a b", "ü", "a\0", &"a".repeat(65)] {
+            assert_eq!(text.parse::<Slug>(), Err(NotASlug), "{text:?}");
+        }
+        for text in ["a", "0", "customer-1", &"a".repeat(64)] {
+            assert!(text.parse::<Slug>().is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_slug_is_suggested_from_a_name() {
+        let suggested = |name| Slug::suggested_by(name).map(String::from);
+        assert_eq!(suggested("Capital Animal Hospital"), Some("capital-animal-hospital".into()));
+        assert_eq!(suggested("  Customer #2 (new!) "), Some("customer-2-new".into()));
+        assert_eq!(suggested("日本"), None);
+        assert_eq!(suggested(&"x".repeat(100)), Some("x".repeat(64)));
+    }
+
+    #[test]
+    fn names_are_visible_text() {
+        assert_eq!("".parse::<DisplayName>(), Err(NotAName::Length));
+        assert_eq!("a\nb".parse::<DisplayName>(), Err(NotAName::Control));
+        assert_eq!(" a".parse::<DisplayName>(), Err(NotAName::WhiteSpace));
+        assert_eq!("é".repeat(201).parse::<DisplayName>(), Err(NotAName::Length));
+        assert!("é".repeat(200).parse::<DisplayName>().is_ok());
+    }
+}
