@@ -23,3 +23,26 @@ pub const ARCHIVE_BYTES: u64 = 16 << 30;
 pub const EXPANSION_RATIO: u64 = 200;
 /// Below this many unpacked bytes the ratio is not looked at: a few zeros compress as well as they like.
 pub const EXPANSION_FREE_BYTES: u64 = 16 << 20;
+
+/// Names in one dimension of an advertised scope.
+pub const ADVERTISED_NAMES: usize = 256;
+/// Assignments that an agent can hold unfinished, and that a coordinator gives it at once.
+pub const UNFINISHED_ASSIGNMENTS: usize = 1000;
+/// Bytes of a certificate or of a request for one; real ones have about 500.
+pub const CERTIFICATE_BYTES: usize = 8 << 10;
+/// Bytes of a sentence that an agent gives as a reason.
+pub const REASON_BYTES: usize = 2 << 10;
+/// Bytes of a variable's value.
+pub const VARIABLE_BYTES: usize = 64 << 10;
+/// Variables that one step may set.
+pub const OUTPUT_VARIABLES: usize = 200;
+/// Reports in one request.
+pub const REPORTS: usize = 256;
+/// Lines of output in one request.
+pub const OUTPUT_LINES: usize = 1000;
+/// Bytes of a line of output. Agents split longer ones.
+pub const OUTPUT_LINE_BYTES: usize = 32 << 10;
+/// Manifests that an agent names as held in one pull.
+pub const HELD_MANIFESTS: usize = 8;
+/// Plain bytes of a segment of a file: what an interrupted pull repeats at most.
+pub const SEGMENT_BYTES: usize = 4 << 20;

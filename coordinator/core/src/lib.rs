@@ -1,1 +1,20 @@
-//! Placeholder while the workspace is laid out.
+//! The coordinator's decisions: what exists, who may get it, what happens next, and why.
+//!
+//! Pure: no clock, no randomness, no files, no sockets, no async (a lint says so). `decide` and `apply` are the whole
+//! of it: the same code decides, explains and, replayed to an earlier record, answers for any past moment.
+
+pub mod authorise;
+pub mod catalogue;
+pub mod decide;
+pub mod event;
+pub mod matching;
+pub mod model;
+pub mod names;
+mod pairs;
+pub mod plan;
+pub mod promotion;
+pub mod query;
+pub mod scope;
+pub mod state;
+pub mod variables;
+pub mod version;

@@ -52,6 +52,8 @@ pub enum BadTree {
     TooManyEntries,
     #[error("the package unpacks to more than {} bytes", limits::PACKAGE_BYTES)]
     TooLarge,
+    #[error("the names in the package are longer than {} bytes together", limits::MANIFEST_BYTES)]
+    TextTooLong,
     #[error("`{0}` appears twice")]
     Duplicate(EntryPath),
     #[error("`{0}` and `{1}` differ in upper and lower case only")]
@@ -80,6 +82,9 @@ impl Manifest {
             return Err(BadTree::Duplicate(pair[0].path.clone()));
         }
         check_size(&entries)?;
+        if text_bytes(&entries) > limits::MANIFEST_BYTES {
+            return Err(BadTree::TextTooLong);
+        }
         let places = Places::of(&entries)?;
         for entry in &entries {
             if let EntryKind::Link { target } = &entry.kind {
@@ -113,11 +118,25 @@ impl Manifest {
     }
 }
 
+/// An upper bound of the bytes of the manifest's text, known before it is written.
+fn text_bytes(entries: &[Entry]) -> usize {
+    // The letter, the size (20 digits at most), the digest, three spaces and the line's end.
+    const BESIDE_THE_PATH: usize = 1 + 20 + 64 + 4;
+    let target = |entry: &Entry| match &entry.kind {
+        EntryKind::Link { target } => target.len(),
+        _ => 0,
+    };
+    entries.iter().map(|entry| entry.path.as_str().len() + target(entry) + BESIDE_THE_PATH).sum()
+}
+
 fn check_size(entries: &[Entry]) -> Result<(), BadTree> {
     let mut total = 0u64;
     for entry in entries {
         if let EntryKind::File { size, .. } = entry.kind {
-            total = total.checked_add(size).filter(|sum| *sum <= limits::PACKAGE_BYTES).ok_or(BadTree::TooLarge)?;
+            total = total
+                .checked_add(size)
+                .filter(|sum| *sum <= limits::PACKAGE_BYTES)
+                .ok_or(BadTree::TooLarge)?;
         }
     }
     Ok(())
@@ -146,16 +165,20 @@ impl<'a> Places<'a> {
             };
             kinds.insert(entry.path.as_str(), place);
         }
-        let mut folded: BTreeMap<String, &EntryPath> = BTreeMap::new();
+        // Keyed by a digest, not by the folded text: deep trees would hold each prefix of each path in memory.
+        let mut folded: BTreeMap<[u8; 16], &EntryPath> = BTreeMap::new();
         for entry in entries {
             for above in entry.path.ancestors() {
                 if *kinds.entry(above).or_insert(Place::Directory) != Place::Directory {
-                    return Err(BadTree::NotADirectory { above: above.to_owned(), below: entry.path.clone() });
+                    return Err(BadTree::NotADirectory {
+                        above: above.to_owned(),
+                        below: entry.path.clone(),
+                    });
                 }
             }
             // Directories count as well: `Lib/a` and `lib/b` would be one folder where case is ignored.
             for prefix in entry.path.ancestors().chain([entry.path.as_str()]) {
-                if let Some(other) = folded.insert(prefix.to_lowercase(), &entry.path)
+                if let Some(other) = folded.insert(short_digest(&prefix.to_lowercase()), &entry.path)
                     && !same_prefix(other, prefix)
                 {
                     return Err(BadTree::CaseDuplicate(other.clone(), entry.path.clone()));
@@ -173,17 +196,31 @@ impl<'a> Places<'a> {
         if target.starts_with('/') {
             return Err(outside());
         }
+        if target.len() > limits::PATH_BYTES {
+            return Err(BadTree::LinkTarget(link.clone(), BadPath::TooLong));
+        }
+        if target.chars().any(char::is_control) {
+            return Err(BadTree::LinkTarget(link.clone(), BadPath::Control));
+        }
         let mut place: Vec<&str> = link.components().collect();
         place.pop();
         for component in target.split('/') {
             match component {
                 "" | "." => {}
                 ".." => {
+                    let here = place.join("/");
+                    if !here.is_empty() && self.kinds.get(here.as_str()) != Some(&Place::Directory) {
+                        return Err(nowhere());
+                    }
                     place.pop().ok_or_else(outside)?;
                 }
                 name => {
                     place.push(name);
-                    if self.kinds.get(place.join("/").as_str()) == Some(&Place::Link) {
+                    // A kernel goes through what exists only, and through a link to where that leads.
+                    if !matches!(
+                        self.kinds.get(place.join("/").as_str()),
+                        Some(Place::Directory | Place::File)
+                    ) {
                         return Err(nowhere());
                     }
                 }
@@ -191,7 +228,8 @@ impl<'a> Places<'a> {
         }
         // What the link leads to must be a well-formed path too, so that its text is as harmless as a name's.
         let resolved = place.join("/");
-        let resolved = EntryPath::new(resolved.as_bytes()).map_err(|bad| BadTree::LinkTarget(link.clone(), bad))?;
+        let resolved =
+            EntryPath::new(resolved.as_bytes()).map_err(|bad| BadTree::LinkTarget(link.clone(), bad))?;
         let within = link.ancestors().any(|above| above == resolved.as_str());
         match self.kinds.get(resolved.as_str()) {
             Some(Place::Directory) if within => Err(nowhere()),
@@ -199,6 +237,12 @@ impl<'a> Places<'a> {
             Some(Place::Link) | None => Err(nowhere()),
         }
     }
+}
+
+fn short_digest(text: &str) -> [u8; 16] {
+    let digest = Digest::of(text);
+    let (first, _) = digest.as_bytes().split_at(16);
+    first.try_into().expect("a digest has 32 bytes")
 }
 
 /// Whether `path` begins with exactly the components of `prefix`, case included.
@@ -216,7 +260,10 @@ mod tests {
     }
 
     fn file(text: &str) -> Entry {
-        Entry { path: path(text), kind: EntryKind::File { executable: false, size: 1, digest: Digest::of("x") } }
+        Entry {
+            path: path(text),
+            kind: EntryKind::File { executable: false, size: 1, digest: Digest::of("x") },
+        }
     }
 
     fn link(from: &str, target: &str) -> Entry {
@@ -246,6 +293,9 @@ mod tests {
             vec![link("a", "b"), link("b", "c"), file("c")],
             vec![link("a", "d/../c"), link("d", "e"), file("e/f"), file("c")],
             vec![link("a", ".")],
+            vec![link("a", "missing/../b"), file("b")],
+            vec![link("a", "b/../b"), file("b")],
+            vec![link("a", "c\n/../b"), file("b")],
             vec![link("d/a", "../d"), file("d/x")],
         ];
         for entries in cases {

@@ -1,0 +1,89 @@
+//! Errors as people get them: one sentence, a kind, an exit code (SEMANTICS 12).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What kind of no it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// The operation was understood and failed.
+    Failed,
+    /// The request is not well-formed, or names something that cannot be.
+    Usage,
+    /// The asker may not.
+    NotAuthorised,
+    /// Something that the request names does not exist, or not for the asker.
+    NotFound,
+    /// It contradicts what is, or what happened meanwhile.
+    Conflict,
+}
+
+impl ProblemKind {
+    /// The exit code of `windlass` for it.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotAuthorised => 3,
+            Self::NotFound => 4,
+            Self::Conflict => 5,
+        }
+    }
+
+    /// The HTTP status for it.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Failed => 422,
+            Self::Usage => 400,
+            Self::NotAuthorised => 403,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+        }
+    }
+}
+
+/// A refused or failed request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// What kind of no it is.
+    pub kind: ProblemKind,
+    /// What is wrong, where, and what would be right.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    pub fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// The request is not well-formed.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Usage, message)
+    }
+
+    /// Something does not exist.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ProblemKind::NotFound, message)
+    }
+
+    /// Something contradicts what is.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Conflict, message)
+    }
+
+    /// The operation failed.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(ProblemKind::Failed, message)
+    }
+
+    /// The same problem, said of a place: `file.yaml:3: …`.
+    pub fn at(self, place: &str) -> Self {
+        if place.is_empty() {
+            return self;
+        }
+        Self { message: format!("{place}: {}", self.message), ..self }
+    }
+}

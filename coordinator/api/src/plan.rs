@@ -1,0 +1,197 @@
+//! What `--plan` and `explain` answer (SURFACE, "What `--plan -o json` answers").
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Why a target is left out: a closed list, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetRule {
+    /// The environment is not in its effective scope.
+    Environment,
+    /// It has none of the step's roles.
+    Role,
+    /// It takes part in the other kind of deployment only.
+    Participation,
+    /// Its tenant query does not match the tenant.
+    Tenant,
+    /// An operator disabled it.
+    Disabled,
+    /// Its key is revoked.
+    Revoked,
+    /// The request leaves it out.
+    Excluded,
+}
+
+/// Why a step is skipped: a closed list, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepRule {
+    /// It does not run in this environment.
+    StepEnvironment,
+    /// It does not run for this tenant.
+    StepTenant,
+    /// The request skips it.
+    StepSkipped,
+    /// It is disabled.
+    StepDisabled,
+    /// No target matches it.
+    NoTarget,
+}
+
+/// Why a tenant, or the untenanted deployment, is left out: a closed list, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TenantRule {
+    /// The tenant is not connected to the environment in this project.
+    NotConnected,
+    /// The tenant is disabled.
+    TenantDisabled,
+    /// Earlier phases come first.
+    Lifecycle,
+    /// Values for templates are missing.
+    MissingVariable,
+    /// The project's tenancy does not admit it.
+    Tenancy,
+}
+
+/// What a deployment that could start waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitRule {
+    /// Another deployment of the same (project, environment, tenant).
+    Queue,
+    /// A target that is not connected.
+    Offline,
+}
+
+/// What a request to deploy would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Plan {
+    /// `sha256:…` over everything but time and presence; `--expect` compares it.
+    pub digest: String,
+    /// The project's name.
+    pub project: String,
+    /// The release's version.
+    pub release: String,
+    /// One for each environment and tenant.
+    pub deployments: Vec<PlannedDeployment>,
+    /// What is left out, and why.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A deployment that would be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedDeployment {
+    /// The environment's name.
+    pub environment: String,
+    /// The tenant's name; null where untenanted.
+    pub tenant: Option<String>,
+    /// The process, in order.
+    pub steps: Vec<PlannedStep>,
+    /// What it would wait for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Wait>,
+}
+
+/// Whether a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepState {
+    /// It runs.
+    Run,
+    /// It does not.
+    Skipped,
+}
+
+/// A step of a planned deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedStep {
+    /// Its name.
+    pub name: String,
+    /// Whether it runs.
+    pub state: StepState,
+    /// Why it is skipped.
+    pub rule: Option<StepRule>,
+    /// The same as a sentence.
+    pub reason: Option<String>,
+    /// Every target of the environment or with the step's roles, in or out.
+    pub targets: Vec<PlannedTarget>,
+    /// The variables that travel, on each target the same unless a scope says otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<PlannedVariable>,
+    /// The package that is deployed, as `id version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// Patterns of files into which values are written, sensitive ones too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub substitutes: Vec<String>,
+}
+
+/// Whether a target gets a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetState {
+    /// It does.
+    In,
+    /// It does not.
+    Out,
+}
+
+/// A target of a planned step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedTarget {
+    /// The target's name.
+    pub target: String,
+    /// In or out.
+    pub state: TargetState,
+    /// The first rule that leaves it out.
+    pub rule: Option<TargetRule>,
+    /// All rules that do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<TargetRule>,
+    /// The first rule as a sentence.
+    pub reason: Option<String>,
+    /// What a reader should know of it: how it keeps tenants apart, if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A variable that a step needs, and where its value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedVariable {
+    /// Its name.
+    pub name: String,
+    /// The target, where it differs between the step's targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Its value; `********` where it is sensitive, null where nothing defines it.
+    pub value: Option<String>,
+    /// Why this value wins.
+    pub source: String,
+}
+
+/// What a deployment waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Wait {
+    /// The rule.
+    pub rule: WaitRule,
+    /// The same as a sentence.
+    pub reason: String,
+}
+
+/// A tenant (or the untenanted deployment) that would get nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeftOut {
+    /// The environment's name.
+    pub environment: String,
+    /// The tenant's name; null where untenanted.
+    pub tenant: Option<String>,
+    /// The first rule that leaves it out.
+    pub rule: TenantRule,
+    /// All rules that do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<TenantRule>,
+    /// The first rule as a sentence.
+    pub reason: String,
+}

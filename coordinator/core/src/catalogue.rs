@@ -1,0 +1,183 @@
+//! Things of one kind in one space, found by id, slug or name (SEMANTICS 1).
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+use windlass_api::error::Problem;
+use windlass_protocol::Slug;
+use windlass_protocol::names::{DisplayName, fold};
+
+/// What every thing with a name has.
+pub trait Named: Clone {
+    /// The type of its ids.
+    type Id: Copy + Ord + std::fmt::Display + std::str::FromStr;
+    /// What people call the kind: "tenant".
+    const KIND: &'static str;
+    /// Its id.
+    fn id(&self) -> Self::Id;
+    /// Its slug.
+    fn slug(&self) -> &Slug;
+    /// Its display name.
+    fn name(&self) -> &DisplayName;
+}
+
+/// All things of one kind. Copies share everything, so a state is cheap to copy.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(
+    from = "Items<T>",
+    into = "Items<T>",
+    bound(
+        serialize = "T: Named + Serialize, T::Id: Serialize",
+        deserialize = "T: Named + Deserialize<'de>, T::Id: Deserialize<'de>"
+    )
+)]
+pub struct Catalogue<T: Named> {
+    items: OrdMap<T::Id, Arc<T>>,
+    slugs: OrdMap<Slug, T::Id>,
+    names: OrdMap<String, T::Id>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Items<T>(Vec<T>);
+
+impl<T: Named> From<Items<T>> for Catalogue<T> {
+    fn from(items: Items<T>) -> Self {
+        let mut catalogue = Self::default();
+        for item in items.0 {
+            catalogue.put(item);
+        }
+        catalogue
+    }
+}
+
+impl<T: Named> From<Catalogue<T>> for Items<T> {
+    fn from(catalogue: Catalogue<T>) -> Self {
+        Self(catalogue.iter().cloned().collect())
+    }
+}
+
+impl<T: Named> Default for Catalogue<T> {
+    fn default() -> Self {
+        Self { items: OrdMap::new(), slugs: OrdMap::new(), names: OrdMap::new() }
+    }
+}
+
+impl<T: Named> Catalogue<T> {
+    /// The thing of this id.
+    pub fn get(&self, id: T::Id) -> Option<&T> {
+        self.items.get(&id).map(Arc::as_ref)
+    }
+
+    /// The thing of this id, to be kept.
+    pub fn share(&self, id: T::Id) -> Option<Arc<T>> {
+        self.items.get(&id).cloned()
+    }
+
+    /// The things, in the order of their ids.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.items.values().map(Arc::as_ref)
+    }
+
+    /// The things, in the order of their names.
+    pub fn by_name(&self) -> impl Iterator<Item = &T> {
+        self.names.values().filter_map(|id| self.get(*id))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The thing that `text` names: its id, its slug, or its name in any case; nothing less than the whole of it.
+    pub fn named(&self, text: &str) -> Option<&T> {
+        if let Ok(id) = text.parse::<T::Id>()
+            && let Some(item) = self.get(id)
+        {
+            return Some(item);
+        }
+        let by_name = self.names.get(&fold(text));
+        let by_slug = || self.slugs.get(&text.parse::<Slug>().ok()?);
+        self.get(*by_name.or_else(by_slug)?)
+    }
+
+    /// The thing that `text` names, or the sentence that says there is none and what is nearest.
+    pub fn find(&self, text: &str) -> Result<&T, Problem> {
+        self.named(text).ok_or_else(|| Problem::not_found(self.unknown(text)))
+    }
+
+    /// The sentence for a name that nothing has.
+    pub fn unknown(&self, text: &str) -> String {
+        let names = self.names.values().filter_map(|id| self.get(*id)).map(|item| item.name().as_str());
+        unknown(T::KIND, text, names)
+    }
+
+    /// Whether another thing than `id` has this slug or this name.
+    pub fn clash(&self, id: T::Id, slug: &Slug, name: &DisplayName) -> Option<&T> {
+        let by_name = self.names.get(&name.folded());
+        let by_slug = self.slugs.get(slug);
+        [by_name, by_slug]
+            .into_iter()
+            .flatten()
+            .find(|other| **other != id)
+            .and_then(|other| self.get(*other))
+    }
+
+    /// Puts a thing in the place of the one with its id, or adds it.
+    pub fn put(&mut self, item: T) {
+        self.remove(item.id());
+        self.slugs.insert(item.slug().clone(), item.id());
+        self.names.insert(item.name().folded(), item.id());
+        self.items.insert(item.id(), Arc::new(item));
+    }
+
+    /// Removes a thing.
+    pub fn remove(&mut self, id: T::Id) -> Option<Arc<T>> {
+        let item = self.items.remove(&id)?;
+        self.slugs.remove(item.slug());
+        self.names.remove(&item.name().folded());
+        Some(item)
+    }
+}
+
+/// The sentence for an unknown name, with the nearest known one.
+pub fn unknown<'a>(kind: &str, text: &str, known: impl Iterator<Item = &'a str>) -> String {
+    match nearest(text, known) {
+        Some(nearest) => format!("there is no {kind} `{text}`; did you mean `{nearest}`?"),
+        None => format!("there is no {kind} `{text}`"),
+    }
+}
+
+/// The known name that `text` was probably meant to be.
+pub fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = fold(text);
+    let scored = known.map(|name| (strsim::normalized_damerau_levenshtein(&folded, &fold(name)), name));
+    let (score, name) = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (score >= 0.6).then_some(name)
+}
+
+/// Implements [`Named`] for a type with the fields `id`, `slug` and `name`.
+macro_rules! named {
+    ($type:ty, $id:ty, $kind:literal) => {
+        impl $crate::catalogue::Named for $type {
+            type Id = $id;
+            const KIND: &'static str = $kind;
+            fn id(&self) -> $id {
+                self.id
+            }
+            fn slug(&self) -> &windlass_protocol::Slug {
+                &self.slug
+            }
+            fn name(&self) -> &windlass_protocol::DisplayName {
+                &self.name
+            }
+        }
+    };
+}
+pub(crate) use named;

@@ -1,0 +1,19 @@
+//! Environments.
+
+use windlass_api::documents::EnvironmentDocument;
+use windlass_api::error::Problem;
+use windlass_protocol::ids::EnvironmentId;
+
+use super::super::Draft;
+use super::names;
+use crate::model::Environment;
+
+pub(super) fn define(draft: &mut Draft<'_>, document: &EnvironmentDocument) -> Result<Environment, Problem> {
+    let (name, slug) = names::named(&document.name, document.slug.as_deref())?;
+    let existing = draft.space().environments.named(&document.name).cloned();
+    let last = draft.space().environments.iter().map(|environment| environment.order).max();
+    let next = last.map_or(0, |last| last + 1);
+    let order = document.order.unwrap_or_else(|| existing.as_ref().map_or(next, |existing| existing.order));
+    let id = existing.map_or_else(|| EnvironmentId::from_bytes(draft.fresh.bytes()), |existing| existing.id);
+    Ok(Environment { id, slug, name, description: document.description.clone(), order })
+}

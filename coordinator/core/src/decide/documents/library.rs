@@ -1,0 +1,24 @@
+//! Library sets.
+
+use windlass_api::documents::LibrarySetDocument;
+use windlass_api::error::Problem;
+use windlass_protocol::ids::LibrarySetId;
+
+use super::super::Draft;
+use super::names;
+use super::variables::{self, Scopes};
+use crate::model::LibrarySet;
+use crate::names::PendingTenants;
+
+pub(super) fn define(draft: &mut Draft<'_>, document: &LibrarySetDocument) -> Result<LibrarySet, Problem> {
+    let (name, slug) = names::named(&document.name, document.slug.as_deref())?;
+    let existing = draft.space().library_sets.named(&document.name).cloned();
+    let (old_templates, old_variables) =
+        existing.as_ref().map(|set| (set.templates.as_slice(), set.variables.as_slice())).unwrap_or_default();
+    let templates = variables::templates(draft, &document.templates, old_templates)?;
+    let scopes = Scopes { steps: &[], of_project: false, pending: &PendingTenants::default() };
+    let variables = variables::variables(draft, &document.variables, old_variables, &scopes)?;
+    let id = existing.as_ref().map(|set| set.id);
+    let id = id.unwrap_or_else(|| LibrarySetId::from_bytes(draft.fresh.bytes()));
+    Ok(LibrarySet { id, slug, name, templates, variables })
+}

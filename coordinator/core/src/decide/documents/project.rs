@@ -1,0 +1,150 @@
+//! Projects and their steps.
+
+use std::collections::BTreeSet;
+
+use windlass_api::documents::{ProjectDocument, ScriptText, ShellName, StepDocument};
+use windlass_api::error::Problem;
+use windlass_protocol::ids::{ProjectId, StepId};
+use windlass_protocol::limits;
+use windlass_protocol::message::{Body, Shell};
+
+use super::super::Draft;
+use super::names::named;
+use super::variables::{self, Scopes};
+use crate::model::{Project, Step, StepAction};
+use crate::names::{self, PendingTenants};
+use crate::variables::references_in;
+
+/// Seconds until a step is stopped where nobody says.
+const STEP_SECONDS: u32 = 3600;
+/// A longer step should be a service.
+const LONGEST_STEP_SECONDS: u32 = 7 * 24 * 3600;
+/// Bytes of a script: longer ones belong into a package.
+const SCRIPT_BYTES: usize = 512 << 10;
+
+pub(super) fn define(
+    draft: &mut Draft<'_>,
+    document: &ProjectDocument,
+    pending: &PendingTenants,
+) -> Result<Project, Problem> {
+    let (name, slug) = named(&document.name, document.slug.as_deref())?;
+    let existing = draft.space().projects.named(&document.name).cloned();
+    let lifecycle = draft.space().lifecycles.find(document.lifecycle.as_deref().unwrap_or("Default"))?.id;
+    let sets = document.library_sets.iter().map(|name| Ok(draft.space().library_sets.find(name)?.id));
+    let library_sets = sets.collect::<Result<Vec<_>, Problem>>()?;
+    let old_steps = existing.as_ref().map(|project| project.steps.as_slice()).unwrap_or_default();
+    let steps = define_steps(draft, &document.steps, old_steps, pending)?;
+    let (old_templates, old_variables) = existing
+        .as_ref()
+        .map(|project| (project.templates.as_slice(), project.variables.as_slice()))
+        .unwrap_or_default();
+    let templates = variables::templates(draft, &document.templates, old_templates)?;
+    let scopes = Scopes { steps: &steps, of_project: true, pending };
+    let variables = variables::variables(draft, &document.variables, old_variables, &scopes)?;
+    let id = existing.as_ref().map(|project| project.id);
+    let id = id.unwrap_or_else(|| ProjectId::from_bytes(draft.fresh.bytes()));
+    let tenancy = document.tenancy;
+    Ok(Project { id, slug, name, tenancy, lifecycle, library_sets, templates, variables, steps })
+}
+
+fn define_steps(
+    draft: &mut Draft<'_>,
+    documents: &[StepDocument],
+    old: &[Step],
+    pending: &PendingTenants,
+) -> Result<Vec<Step>, Problem> {
+    let mut steps: Vec<Step> = Vec::new();
+    for document in documents {
+        let within = |problem: Problem| problem.at(&format!("step `{}`", document.name));
+        let step = define_step(draft, document, old, pending).map_err(within)?;
+        let taken = |other: &Step| other.slug == step.slug || other.name.folded() == step.name.folded();
+        if steps.iter().any(taken) {
+            return Err(within(Problem::usage("another step has this name or slug")));
+        }
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
+fn define_step(
+    draft: &mut Draft<'_>,
+    document: &StepDocument,
+    old: &[Step],
+    pending: &PendingTenants,
+) -> Result<Step, Problem> {
+    let (name, slug) = named(&document.name, document.slug.as_deref())?;
+    if document.roles.is_empty() {
+        return Err(Problem::usage(
+            "`roles` is empty; a step runs on the targets that have one of its roles",
+        ));
+    }
+    let timeout_seconds = document.timeout_seconds.unwrap_or(STEP_SECONDS);
+    if !(1..=LONGEST_STEP_SECONDS).contains(&timeout_seconds) {
+        return Err(Problem::usage(format!("`timeout-seconds` is 1 to {LONGEST_STEP_SECONDS}")));
+    }
+    let action = match (&document.package, &document.script) {
+        (Some(package), None) => {
+            check_package_id(&package.id)?;
+            StepAction::Package { id: package.id.clone(), substitute: package.substitute.clone() }
+        }
+        (None, Some(script)) => StepAction::Script(body(script)?),
+        _ => return Err(Problem::usage("a step has one action: `package` or `script`")),
+    };
+    let needs = needs(document);
+    let before = old.iter().find(|step| step.name.folded() == name.folded()).map(|step| step.id);
+    let space = draft.space();
+    let environments = names::environment_ids(space, &document.environments)?;
+    let excluded_environments = names::environment_ids(space, &document.exclude_environments)?;
+    let tenants = names::query(space, &document.tenants, pending)?;
+    Ok(Step {
+        id: before.unwrap_or_else(|| StepId::from_bytes(draft.fresh.bytes())),
+        slug,
+        name,
+        roles: document.roles.iter().cloned().collect(),
+        environments,
+        excluded_environments,
+        tenants,
+        action,
+        needs,
+        timeout_seconds,
+        safe_to_repeat: document.safe_to_repeat,
+        concurrent: document.concurrent,
+        disabled: document.disabled,
+    })
+}
+
+/// What is written in the step, and what it lists beside.
+fn needs(document: &StepDocument) -> BTreeSet<String> {
+    let mut needs: BTreeSet<String> = document.needs.iter().cloned().collect();
+    if let Some(script) = &document.script {
+        needs.extend(references_in(&script.body));
+        needs.extend(windlass_templates::script_references(&script.body));
+    }
+    needs
+}
+
+fn body(script: &ScriptText) -> Result<Body, Problem> {
+    if script.body.len() > SCRIPT_BYTES {
+        return Err(Problem::usage(format!(
+            "a script has at most {SCRIPT_BYTES} bytes; put a longer one in a package"
+        )));
+    }
+    let shell = match script.shell {
+        ShellName::Bash => Shell::Bash,
+        ShellName::Sh => Shell::Sh,
+        ShellName::Python => Shell::Python,
+        ShellName::Pwsh => Shell::Pwsh,
+    };
+    Ok(Body { shell, text: script.body.clone() })
+}
+
+/// Package ids are as in NuGet: letters, digits, dots, dashes and underscores.
+pub(in super::super) fn check_package_id(id: &str) -> Result<(), Problem> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if (1..=limits::NAME_CHARACTERS / 2).contains(&id.len()) && id.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(Problem::usage(format!(
+        "`{id}` is no package id; it has 1 to 100 letters, digits, dots, dashes or underscores"
+    )))
+}

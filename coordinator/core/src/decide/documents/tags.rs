@@ -1,0 +1,75 @@
+//! Tag sets. A tag in use cannot be taken out of its set.
+
+use std::collections::BTreeSet;
+
+use windlass_api::documents::{TagSelection, TagSetDocument, TagText};
+use windlass_api::error::Problem;
+use windlass_protocol::DisplayName;
+use windlass_protocol::ids::{TagId, TagSetId};
+
+use super::super::Draft;
+use super::{delete, names};
+use crate::model::{Tag, TagSet};
+
+pub(super) fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result<TagSet, Problem> {
+    let (name, slug) = names::named(&document.name, document.slug.as_deref())?;
+    if name.as_str().contains('/') {
+        return Err(Problem::usage("a tag set's name has no slash: tags are written `Tag Set/Tag`"));
+    }
+    let existing = draft.space().tag_sets.named(&document.name).cloned();
+    let single = document.selection == TagSelection::Single;
+    let mut tags: Vec<Tag> = Vec::new();
+    for text in &document.tags {
+        let old = existing.as_ref().and_then(|set| set.tags.iter().find(|tag| same_name(tag, text)));
+        let id = old.map(|tag| tag.id);
+        let id = id.unwrap_or_else(|| TagId::from_bytes(draft.fresh.bytes()));
+        let tag = define_tag(text, id)?;
+        if tags.iter().any(|other| other.name.folded() == tag.name.folded()) {
+            return Err(Problem::usage(format!("the tag `{}` is listed twice", tag.name)));
+        }
+        tags.push(tag);
+    }
+    if let Some(existing) = &existing {
+        let kept: BTreeSet<_> = tags.iter().map(|tag| tag.id).collect();
+        for gone in existing.tags.iter().filter(|tag| !kept.contains(&tag.id)) {
+            delete::refuse_if_used(
+                &format!("the tag `{}`", gone.name),
+                delete::users_of_tag(draft.space(), gone.id),
+            )?;
+        }
+        if single && !existing.single {
+            refuse_several(draft, &kept)?;
+        }
+    }
+    let id = existing.map_or_else(|| TagSetId::from_bytes(draft.fresh.bytes()), |existing| existing.id);
+    Ok(TagSet { id, slug, name, single, tags })
+}
+
+fn same_name(tag: &Tag, text: &TagText) -> bool {
+    tag.name.folded() == windlass_protocol::names::fold(&text.name)
+}
+
+fn define_tag(text: &TagText, id: TagId) -> Result<Tag, Problem> {
+    let name: DisplayName =
+        text.name.parse().map_err(|why| Problem::usage(format!("the tag `{}`: {why}", text.name)))?;
+    if let Some(colour) = &text.colour {
+        let digits = colour.strip_prefix('#').unwrap_or_default();
+        if digits.len() != 6 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Problem::usage(format!(
+                "the tag `{name}`: `{colour}` is no colour; write it as `#2f6fed`"
+            )));
+        }
+    }
+    Ok(Tag { id, name, colour: text.colour.clone() })
+}
+
+fn refuse_several(draft: &Draft<'_>, tags: &BTreeSet<TagId>) -> Result<(), Problem> {
+    let several = draft.space().tenants.by_name().find(|tenant| tenant.tags.intersection(tags).count() > 1);
+    match several {
+        None => Ok(()),
+        Some(tenant) => Err(Problem::conflict(format!(
+            "it cannot be `single`: the tenant `{}` carries several of its tags",
+            tenant.name
+        ))),
+    }
+}

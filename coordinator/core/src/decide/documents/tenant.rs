@@ -1,0 +1,120 @@
+//! Tenants: tags, connections, values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imbl::OrdMap;
+use windlass_api::documents::{OwnerValues, TenantDocument, ValueText};
+use windlass_api::error::Problem;
+use windlass_protocol::ids::{EnvironmentId, KeyId, TagId, TemplateId, TenantId};
+use windlass_protocol::names::fold;
+
+use super::super::Draft;
+use super::names::named;
+use super::variables;
+use crate::catalogue::unknown;
+use crate::model::{StoredValue, Template, Tenant};
+use crate::names::{self, PendingTenants};
+use crate::state::Space;
+
+type Values = OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>;
+
+pub(super) fn define(
+    draft: &mut Draft<'_>,
+    document: &TenantDocument,
+    pending: &PendingTenants,
+    key: Option<KeyId>,
+) -> Result<Tenant, Problem> {
+    let (name, slug) = named(&document.name, document.slug.as_deref())?;
+    let existing = draft.space().tenants.named(&document.name).cloned();
+    let key = existing.as_ref().map(|tenant| tenant.key).or(key);
+    let key = key.unwrap_or_else(|| KeyId::from_bytes(draft.fresh.bytes()));
+    let id = existing.as_ref().map(|tenant| tenant.id).or_else(|| pending.named(&document.name));
+    let id = id.unwrap_or_else(|| TenantId::from_bytes(draft.fresh.bytes()));
+    let space = draft.space();
+    let tags = tags(space, &document.tags)?;
+    let mut projects = BTreeMap::new();
+    for (project, environments) in &document.projects {
+        let found = space.projects.find(project)?;
+        let environments = names::environment_ids(space, environments)
+            .map_err(|problem| problem.at(&format!("project `{}`", found.name)))?;
+        projects.insert(found.id, environments);
+    }
+    let before = existing.map(|tenant| tenant.values).unwrap_or_default();
+    let mut values = Values::new();
+    for (owner, texts) in &document.values {
+        let within = |problem: Problem| problem.at(&format!("values of `{owner}`"));
+        owner_values(space, owner, texts, &before, key, &mut values).map_err(within)?;
+    }
+    Ok(Tenant { id, slug, name, enabled: document.enabled, key, tags, projects, values })
+}
+
+fn tags(space: &Space, names: &[String]) -> Result<BTreeSet<TagId>, Problem> {
+    let mut tags = BTreeSet::new();
+    let mut of_single_sets = BTreeMap::new();
+    for name in names {
+        let (set, tag) = names::tag(space, name)?;
+        tags.insert(tag);
+        let single = space.tag_sets.get(set).is_some_and(|set| set.single);
+        if single && of_single_sets.insert(set, tag).is_some_and(|other| other != tag) {
+            return Err(Problem::usage(format!("`{name}`: a tenant carries at most one tag of this set")));
+        }
+    }
+    Ok(tags)
+}
+
+fn owner_values(
+    space: &Space,
+    owner: &str,
+    texts: &OwnerValues,
+    before: &Values,
+    key: KeyId,
+    values: &mut Values,
+) -> Result<(), Problem> {
+    let (templates, of_project) = match (space.projects.named(owner), space.library_sets.named(owner)) {
+        (Some(project), None) => (&project.templates, true),
+        (None, Some(set)) => (&set.templates, false),
+        (Some(_), Some(_)) => {
+            return Err(Problem::conflict(
+                "a project and a library set have this name; use the id of the one you mean",
+            ));
+        }
+        (None, None) => {
+            let sets = space.library_sets.iter().map(|set| set.name.as_str());
+            let known = space.projects.iter().map(|project| project.name.as_str()).chain(sets);
+            return Err(Problem::not_found(unknown("project or library set", owner, known)));
+        }
+    };
+    let mut put = |name: &str, environment: Option<EnvironmentId>, text: &ValueText| {
+        let template = find_template(templates, name)?;
+        let place = (template.id, environment);
+        let value = variables::stored(text, before.get(&place), key)
+            .and_then(|value| {
+                variables::check_control(template.control, &template.options, &value)?;
+                Ok(value)
+            })
+            .map_err(|problem| problem.at(&format!("`{}`", template.name)))?;
+        values.insert(place, value);
+        Ok(())
+    };
+    for (name, text) in &texts.values {
+        put(name, None, text)?;
+    }
+    if !of_project && !texts.environments.is_empty() {
+        return Err(Problem::usage(
+            "a library set's templates are filled once per tenant, not per environment",
+        ));
+    }
+    for (environment, texts) in &texts.environments {
+        let environment = space.environments.find(environment)?.id;
+        for (name, text) in texts {
+            put(name, Some(environment), text)?;
+        }
+    }
+    Ok(())
+}
+
+fn find_template<'a>(templates: &'a [Template], name: &str) -> Result<&'a Template, Problem> {
+    templates.iter().find(|template| fold(&template.name) == fold(name)).ok_or_else(|| {
+        Problem::not_found(unknown("template", name, templates.iter().map(|template| template.name.as_str())))
+    })
+}

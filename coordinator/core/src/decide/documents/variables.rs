@@ -1,0 +1,201 @@
+//! Templates, variables and their values, as projects and library sets define them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use windlass_api::documents::{Control, ScopedValueText, TemplateText, ValueText};
+use windlass_api::error::Problem;
+use windlass_protocol::ids::{KeyId, TemplateId, ValueId};
+use windlass_protocol::limits;
+use windlass_protocol::names::fold;
+
+use super::super::Draft;
+use crate::catalogue::unknown;
+use crate::model::{ScopedValue, Step, StoredValue, Template, ValueScope, Variable};
+use crate::names::{self, PendingTenants};
+
+/// What values may be scoped to besides what exists.
+pub(super) struct Scopes<'a> {
+    /// The steps of the same document.
+    pub(super) steps: &'a [Step],
+    /// Whether steps and tenants may scope at all (SEMANTICS 6: project variables only).
+    pub(super) of_project: bool,
+    /// Tenants that the same documents make.
+    pub(super) pending: &'a PendingTenants,
+}
+
+pub(super) fn templates(
+    draft: &mut Draft<'_>,
+    texts: &[TemplateText],
+    old: &[Template],
+) -> Result<Vec<Template>, Problem> {
+    let mut templates: Vec<Template> = Vec::new();
+    for text in texts {
+        let within = |problem: Problem| problem.at(&format!("template `{}`", text.name));
+        check_name(&text.name).map_err(within)?;
+        if templates.iter().any(|other| fold(&other.name) == fold(&text.name)) {
+            return Err(within(Problem::usage("it is defined twice")));
+        }
+        let before = old.iter().find(|template| fold(&template.name) == fold(&text.name));
+        let before_default = before.and_then(|template| template.default.as_ref());
+        let key = draft.space().head.key;
+        let default = text.default.as_ref();
+        let default = default.map(|value| stored(value, before_default, key)).transpose().map_err(within)?;
+        if let Some(default) = &default {
+            check_control(text.control, &text.options, default).map_err(within)?;
+        }
+        if (text.control == Control::Select) == text.options.is_empty() {
+            return Err(within(Problem::usage(
+                "`options` are for `control: select`, which needs at least one",
+            )));
+        }
+        let id = before.map(|template| template.id);
+        templates.push(Template {
+            id: id.unwrap_or_else(|| TemplateId::from_bytes(draft.fresh.bytes())),
+            name: text.name.clone(),
+            label: text.label.clone(),
+            help: text.help.clone(),
+            default,
+            control: text.control,
+            options: text.options.clone(),
+        });
+    }
+    Ok(templates)
+}
+
+pub(super) fn variables(
+    draft: &mut Draft<'_>,
+    texts: &BTreeMap<String, Vec<ScopedValueText>>,
+    old: &[Variable],
+    scopes: &Scopes<'_>,
+) -> Result<Vec<Variable>, Problem> {
+    let mut variables: Vec<Variable> = Vec::new();
+    for (name, values) in texts {
+        let within = |problem: Problem| problem.at(&format!("variable `{name}`"));
+        check_name(name).map_err(within)?;
+        if variables.iter().any(|other| fold(&other.name) == fold(name)) {
+            return Err(within(Problem::usage("it is defined twice; names of variables ignore case")));
+        }
+        let before = old.iter().find(|variable| fold(&variable.name) == fold(name));
+        let before = before.map(|variable| variable.values.as_slice()).unwrap_or_default();
+        let values = values.iter().map(|text| scoped_value(draft, text, before, scopes));
+        let values = values.collect::<Result<_, _>>().map_err(within)?;
+        variables.push(Variable { name: name.clone(), values });
+    }
+    Ok(variables)
+}
+
+fn scoped_value(
+    draft: &mut Draft<'_>,
+    text: &ScopedValueText,
+    before: &[ScopedValue],
+    scopes: &Scopes<'_>,
+) -> Result<ScopedValue, Problem> {
+    let scope = value_scope(draft, text, scopes)?;
+    let old = before.iter().find(|value| value.scope == scope);
+    let value = stored(&text.value, old.map(|value| &value.value), draft.space().head.key)?;
+    let id = old.map(|value| value.id);
+    Ok(ScopedValue { id: id.unwrap_or_else(|| ValueId::from_bytes(draft.fresh.bytes())), value, scope })
+}
+
+fn value_scope(
+    draft: &Draft<'_>,
+    text: &ScopedValueText,
+    scopes: &Scopes<'_>,
+) -> Result<ValueScope, Problem> {
+    let space = draft.space();
+    let scoped = !text.steps.is_empty() || !text.tenants.is_empty();
+    if scoped && !scopes.of_project {
+        return Err(Problem::usage(
+            "only a project's variables are scoped to steps and tenants, not a library set's",
+        ));
+    }
+    let step = |name: &String| {
+        let named = |step: &&Step| step.name.folded() == fold(name) || step.slug.as_str() == name;
+        scopes.steps.iter().find(named).map(|step| step.id).ok_or_else(|| {
+            Problem::not_found(unknown("step", name, scopes.steps.iter().map(|step| step.name.as_str())))
+        })
+    };
+    Ok(ValueScope {
+        environments: names::environment_ids(space, &text.environments)?,
+        targets: text
+            .targets
+            .iter()
+            .map(|name| Ok(space.targets.find(name)?.id))
+            .collect::<Result<_, Problem>>()?,
+        roles: text.roles.iter().cloned().collect::<BTreeSet<_>>(),
+        steps: text.steps.iter().map(step).collect::<Result<_, _>>()?,
+        tenants: names::query(space, &text.tenants, scopes.pending)?,
+    })
+}
+
+/// The value as it is kept. What is the same as before stays as it was, nonce and all.
+pub(super) fn stored(
+    text: &ValueText,
+    before: Option<&StoredValue>,
+    key: KeyId,
+) -> Result<StoredValue, Problem> {
+    let new = match text {
+        ValueText::Text(text) if text.len() > limits::VARIABLE_BYTES => {
+            return Err(Problem::usage(format!("a value has at most {} bytes", limits::VARIABLE_BYTES)));
+        }
+        ValueText::Text(text) => StoredValue::Plain(text.clone()),
+        // Sealed with another key: the tenant was made or replaced while this was on its way.
+        ValueText::Sealed(sealed) if sealed.key != key => {
+            return Err(Problem::conflict("it was changed by somebody else at the same moment; try again"));
+        }
+        ValueText::Sealed(sealed) => StoredValue::Sealed(sealed.clone()),
+        ValueText::Unchanged => match before {
+            Some(StoredValue::Sealed(sealed)) => StoredValue::Sealed(sealed.clone()),
+            _ => {
+                return Err(Problem::usage(
+                    "`sensitive: unchanged` keeps a sensitive value, but there is none yet; \
+                     give it with {from-env: NAME} or {from-file: PATH}",
+                ));
+            }
+        },
+        ValueText::FromEnvironment(_) | ValueText::FromFile(_) | ValueText::Secret(_) => {
+            return Err(Problem::usage(
+                "`from-env` and `from-file` are read by the `windlass` command, not here",
+            ));
+        }
+    };
+    Ok(before.filter(|before| before.same(&new)).cloned().unwrap_or(new))
+}
+
+/// Whether a template's control admits a value.
+pub(super) fn check_control(
+    control: Control,
+    options: &[String],
+    value: &StoredValue,
+) -> Result<(), Problem> {
+    let StoredValue::Plain(text) = value else { return Ok(()) };
+    let problem = match control {
+        Control::Sensitive => {
+            "its value is sensitive: give it with {from-env: NAME} or {from-file: PATH}".to_owned()
+        }
+        Control::Checkbox if !matches!(text.to_lowercase().as_str(), "true" | "false") => {
+            format!("its value is `True` or `False`, not `{text}`")
+        }
+        Control::Select if !options.contains(text) => {
+            format!("its value is one of {}, not `{text}`", options.join(", "))
+        }
+        Control::SingleLine if text.contains('\n') => "its value is a single line".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(Problem::usage(problem))
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    let characters = name.chars().count();
+    let bad = name.trim() != name
+        || name.chars().any(|character| character.is_control() || matches!(character, '#' | '{' | '}' | '|'));
+    if bad || !(1..=limits::NAME_CHARACTERS).contains(&characters) {
+        return Err(Problem::usage("a variable's name has 1 to 200 characters, none of them #, {, } or |"));
+    }
+    if fold(name) == "environments" {
+        return Err(Problem::usage(
+            "`environments` is a word of the tenants' documents and no name for a variable",
+        ));
+    }
+    Ok(())
+}

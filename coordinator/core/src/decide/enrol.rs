@@ -1,0 +1,151 @@
+//! Enrolment: tokens are made, and used atomically with the registration (SEMANTICS 3, THREATS C1).
+
+use windlass_api::error::Problem;
+use windlass_api::requests::EnrolmentRequest;
+use windlass_protocol::ids::{EnrolmentId, TargetId};
+use windlass_protocol::message::{Advertised, EnrolRefusal, Isolation};
+use windlass_protocol::{Digest, DisplayName, Slug};
+
+use super::{Draft, Reply, targets};
+use crate::event::Event;
+use crate::model::{Enrolment, Target, TargetKey};
+
+/// Seconds that an enrolment token is good for where nobody says.
+const TOKEN_SECONDS: u64 = 3600;
+/// Uses of one token: more machines are enrolled with more tokens.
+const MOST_USES: u32 = 10_000;
+
+/// A machine that wants to be a target.
+#[derive(Debug, Clone)]
+pub struct EnrolmentUse {
+    /// The token's id.
+    pub enrolment: EnrolmentId,
+    /// SHA-256 of the secret that the machine sent.
+    pub secret: Digest,
+    /// Its key, with the expiry of the certificate that it gets if it is enrolled.
+    pub key: TargetKey,
+    /// The name that it would like to have.
+    pub name: String,
+    /// What its configuration says.
+    pub advertised: Advertised,
+    /// How it keeps tenants apart.
+    pub isolation: Isolation,
+}
+
+pub(super) fn create(
+    draft: &mut Draft<'_>,
+    request: &EnrolmentRequest,
+    (id, secret): (EnrolmentId, Digest),
+) -> Result<Reply, Problem> {
+    let uses = request.uses.unwrap_or(1);
+    if !(1..=MOST_USES).contains(&uses) {
+        return Err(Problem::usage(format!("a token is for 1 to {MOST_USES} uses")));
+    }
+    let name = request.name.as_deref().map(str::parse::<DisplayName>).transpose();
+    let name = name.map_err(|why| Problem::usage(format!("the target's name: {why}")))?;
+    if name.is_some() && uses > 1 {
+        return Err(Problem::usage("a token with a name is for one target; leave out the name or the uses"));
+    }
+    let (target, granted) = match &request.target {
+        Some(text) => {
+            if request.grant != windlass_api::requests::GrantText::default() {
+                return Err(Problem::usage("enrolling a target again keeps its grant; name no scope"));
+            }
+            let target = draft.space().targets.find(text)?;
+            (Some(target.id), target.granted.clone())
+        }
+        None => (None, targets::granted(draft.space(), &request.grant, None)?),
+    };
+    if let Some(name) = &name
+        && let Some(taken) = draft.space().targets.named(name.as_str())
+    {
+        return Err(Problem::conflict(format!("there is a target `{}` already", taken.name)));
+    }
+    let expires = draft.now().plus_seconds(request.ttl_seconds.unwrap_or(TOKEN_SECONDS));
+    let enrolment = Enrolment { id, secret, uses, used_by: Vec::new(), expires, granted, name, target };
+    draft.emit(Event::EnrolmentCreated { enrolment });
+    Ok(Reply::Done)
+}
+
+/// Uses a token. A refusal is a decision as well: it is recorded, and who has the token's secret is told why.
+pub(super) fn enrol(draft: &mut Draft<'_>, machine: &EnrolmentUse) -> Result<Reply, Problem> {
+    let refused = |reason| Ok(Reply::EnrolmentRefused(reason));
+    let Some(token) = draft.space().enrolments.get(&machine.enrolment).cloned() else {
+        return refused(EnrolRefusal::Unknown);
+    };
+    // Without the secret nobody learns anything of the token, and nobody can fill the journal.
+    if token.secret != machine.secret {
+        return refused(EnrolRefusal::Unknown);
+    }
+    // The same agent asking again, because the answer was lost, gets the same registration.
+    let again = token.used_by.iter().find(|(_, key)| *key == machine.key.public_key);
+    if let Some((target, _)) = again
+        && draft
+            .space()
+            .targets
+            .get(*target)
+            .is_some_and(|known| known.key.public_key == machine.key.public_key)
+    {
+        return Ok(Reply::Enrolled(*target));
+    }
+    match check(draft, &token, machine) {
+        Err(reason) => {
+            draft.emit(Event::EnrolmentRefused { enrolment: token.id, reason: reason.to_string() });
+            refused(reason)
+        }
+        Ok((name, slug)) => Ok(Reply::Enrolled(register(draft, &token, machine, name, slug))),
+    }
+}
+
+fn check(
+    draft: &Draft<'_>,
+    token: &Enrolment,
+    machine: &EnrolmentUse,
+) -> Result<(DisplayName, Slug), EnrolRefusal> {
+    if token.used_by.len() >= token.uses as usize {
+        return Err(EnrolRefusal::Used);
+    }
+    if draft.now() > token.expires {
+        return Err(EnrolRefusal::Expired);
+    }
+    if let Some(id) = token.target {
+        let target = draft.space().targets.get(id).ok_or(EnrolRefusal::Unknown)?;
+        return Ok((target.name.clone(), target.slug.clone()));
+    }
+    let name = match &token.name {
+        Some(name) => name.clone(),
+        None => machine.name.parse().map_err(|_| EnrolRefusal::BadName)?,
+    };
+    let slug = Slug::suggested_by(name.as_str()).ok_or(EnrolRefusal::BadName)?;
+    let targets = &draft.space().targets;
+    if targets.named(name.as_str()).is_some() || targets.named(slug.as_str()).is_some() {
+        return Err(EnrolRefusal::NameTaken);
+    }
+    Ok((name, slug))
+}
+
+fn register(
+    draft: &mut Draft<'_>,
+    token: &Enrolment,
+    machine: &EnrolmentUse,
+    name: DisplayName,
+    slug: Slug,
+) -> TargetId {
+    let key = machine.key.clone();
+    let id = match token.target {
+        Some(target) => {
+            draft.emit(Event::TargetEnrolledAgain { enrolment: token.id, target, key });
+            target
+        }
+        None => {
+            let id = TargetId::from_bytes(draft.fresh.bytes());
+            let granted = token.granted.clone();
+            let advertised = targets::nothing_advertised(machine.isolation);
+            let target = Target { id, slug, name, enabled: true, revoked: false, key, granted, advertised };
+            draft.emit(Event::TargetEnrolled { enrolment: token.id, target });
+            id
+        }
+    };
+    targets::advertise_to(draft, id, &machine.advertised, machine.isolation, "");
+    id
+}

@@ -1,0 +1,301 @@
+//! `decide`: what a command does, as events, or why it does nothing (ARCHITECTURE, "One idea").
+//!
+//! One file a kind of command. Everything that differs from call to call (time, fresh ids) comes in with the command;
+//! the same state, envelope and command always give the same decision.
+
+mod deploy;
+mod documents;
+mod draft;
+mod enrol;
+mod fresh;
+mod progress;
+mod recheck;
+mod releases;
+mod reports;
+mod targets;
+mod tokens;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use windlass_api::error::Problem;
+use windlass_api::requests::{
+    ApplyRequest, DeployRequest, EnrolmentRequest, GrantText, ReleaseRequest, TokenRequest,
+};
+use windlass_protocol::ids::{
+    AssignmentId, DeploymentId, EnrolmentId, KeyId, ReleaseId, SpaceId, TargetId, TokenId,
+};
+use windlass_protocol::message::{Advertised, EnrolRefusal, Isolation, Outcome, Refusal};
+use windlass_protocol::{Digest, Timestamp};
+
+pub use draft::Decision;
+use draft::Draft;
+pub use enrol::EnrolmentUse;
+
+use crate::event::{Actor, Stream};
+use crate::model::{Package, StoredValue};
+use crate::state::State;
+
+/// Who asks for what, when, and why.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    /// Now, by the coordinator's clock.
+    pub time: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// From where.
+    pub origin: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// 32 random bytes, from which all fresh ids of the decision are made.
+    pub seed: [u8; 32],
+}
+
+/// Everything that can be asked to be done. Who may ask for it is [`crate::authorise`]'s business.
+pub enum Command {
+    /// Makes the installation.
+    Initialise {
+        /// SHA-256 of the CA's certificate.
+        authority: Digest,
+        /// The first administrator's token.
+        token: (TokenId, Digest),
+        /// The data key of the first space.
+        key: KeyId,
+    },
+    /// Makes a token of the API.
+    CreateToken {
+        /// What it should be.
+        request: TokenRequest,
+        /// Its id and the digest of its secret.
+        token: (TokenId, Digest),
+    },
+    /// Takes a token of the API back, by name or id.
+    DeleteToken(String),
+    /// A command in a space.
+    Space(SpaceId, SpaceCommand),
+}
+
+/// Everything that can be asked to be done in a space.
+pub enum SpaceCommand {
+    /// Applies documents, all or nothing.
+    Apply {
+        /// The documents. Secrets in them are sealed already.
+        request: ApplyRequest,
+        /// The data keys for tenants that the documents make, by place in the list.
+        keys: BTreeMap<usize, KeyId>,
+    },
+    /// Deletes something that documents define, by kind and name.
+    Delete {
+        /// The kind, as documents write it.
+        kind: String,
+        /// Id, slug or name.
+        name: String,
+    },
+    /// Makes an enrolment token.
+    CreateEnrolment {
+        /// What it grants.
+        request: EnrolmentRequest,
+        /// Its id and the digest of its secret.
+        token: (EnrolmentId, Digest),
+    },
+    /// Uses an enrolment token.
+    Enrol(Box<EnrolmentUse>),
+    /// Records a renewed certificate.
+    RecordRenewal {
+        /// The target.
+        target: TargetId,
+        /// When it expires.
+        expires: Timestamp,
+    },
+    /// What an agent's `Hello` says.
+    Advertise {
+        /// The target.
+        target: TargetId,
+        /// What its configuration says.
+        advertised: Advertised,
+        /// How it keeps tenants apart.
+        isolation: Isolation,
+        /// The agent's version.
+        agent_version: String,
+    },
+    /// Changes a target, by id, slug or name.
+    ChangeTarget {
+        /// The target.
+        target: String,
+        /// How.
+        change: TargetChange,
+    },
+    /// Records that two sessions had one certificate.
+    RecordClone {
+        /// The target.
+        target: TargetId,
+        /// Where the older session came from.
+        older: String,
+        /// Where the newer one comes from.
+        newer: String,
+    },
+    /// Records requests of a target that were denied.
+    RecordDenials {
+        /// The target.
+        target: TargetId,
+        /// How many, by kind of request.
+        counts: BTreeMap<String, u64>,
+    },
+    /// Registers an uploaded package, whose content is stored already.
+    AddPackage(Package),
+    /// Makes a release.
+    CreateRelease {
+        /// What it should be.
+        request: ReleaseRequest,
+        /// Names that packages' hooks and named files read, by manifest.
+        read_by_packages: BTreeMap<Digest, BTreeSet<String>>,
+    },
+    /// Deploys a release.
+    Deploy(DeployRequest),
+    /// Cancels a deployment.
+    Cancel(DeploymentId),
+    /// What an agent reports of its work.
+    Report {
+        /// The target.
+        target: TargetId,
+        /// The reports, in order.
+        reports: Vec<WorkReport>,
+    },
+    /// Records that variables were read for an assignment.
+    RecordVariablesRead {
+        /// The target.
+        target: TargetId,
+        /// The assignment.
+        assignment: AssignmentId,
+        /// Their names.
+        names: Vec<String>,
+        /// Their digest.
+        digest: Digest,
+    },
+    /// Records that a package was pulled for an assignment.
+    RecordPulled {
+        /// The target.
+        target: TargetId,
+        /// The assignment.
+        assignment: AssignmentId,
+        /// The package's manifest.
+        manifest: Digest,
+        /// Bytes of content that travelled.
+        bytes: u64,
+    },
+    /// Gives up what is over its deadline.
+    GiveUpOverdue,
+}
+
+/// How a target is changed.
+pub enum TargetChange {
+    /// Sets its grant.
+    Grant(GrantText),
+    /// Lets it take part.
+    Enable,
+    /// Does not let it take part, and ends its session.
+    Disable,
+    /// Revokes its key, and ends its session.
+    Revoke,
+    /// Deletes it.
+    Delete,
+}
+
+/// A report of an agent, with sensitive output sealed to its tenant's key.
+pub struct WorkReport {
+    /// The assignment.
+    pub assignment: AssignmentId,
+    /// What happened.
+    pub kind: WorkReportKind,
+}
+
+/// What happened.
+pub enum WorkReportKind {
+    /// The agent will not do it.
+    Refused(Refusal),
+    /// Every package is there.
+    Fetched {
+        /// Bytes that travelled.
+        moved: u64,
+        /// Bytes that did not have to.
+        saved: u64,
+    },
+    /// Packages could not be fetched.
+    FetchFailed(String),
+    /// The step's process was started.
+    Started,
+    /// The step ended.
+    Ended {
+        /// How.
+        outcome: Outcome,
+        /// What it set for later steps.
+        outputs: BTreeMap<String, StoredValue>,
+        /// Lines of output.
+        lines: u64,
+    },
+}
+
+/// What the asker is told when it is done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// What an `apply` changed, in order.
+    Applied(Vec<windlass_api::answers::AppliedChange>),
+    /// The target that enrolled.
+    Enrolled(TargetId),
+    /// The enrolment was refused; that is recorded.
+    EnrolmentRefused(EnrolRefusal),
+    /// The release that was made.
+    Release(ReleaseId),
+    /// The deployments that were made.
+    Deployments(Vec<DeploymentId>),
+}
+
+/// Decides a command on a state.
+pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<Decision, Problem> {
+    let mut draft = Draft::new(state, envelope);
+    let reply = match command {
+        Command::Initialise { authority, token, key } => {
+            tokens::initialise(&mut draft, *authority, *token, *key)
+        }
+        Command::CreateToken { request, token } => tokens::create(&mut draft, request, *token),
+        Command::DeleteToken(name) => tokens::delete(&mut draft, name),
+        Command::Space(space, command) => {
+            draft.enter(Stream::Space(*space))?;
+            decide_in_space(&mut draft, command)
+        }
+    }?;
+    Ok(draft.finish(reply))
+}
+
+fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Reply, Problem> {
+    match command {
+        SpaceCommand::Apply { request, keys } => documents::apply(draft, request, keys),
+        SpaceCommand::Delete { kind, name } => documents::delete(draft, kind, name),
+        SpaceCommand::CreateEnrolment { request, token } => enrol::create(draft, request, *token),
+        SpaceCommand::Enrol(enrolment) => enrol::enrol(draft, enrolment),
+        SpaceCommand::RecordRenewal { target, expires } => targets::renew(draft, *target, *expires),
+        SpaceCommand::Advertise { target, advertised, isolation, agent_version } => {
+            targets::advertise(draft, *target, advertised, *isolation, agent_version)
+        }
+        SpaceCommand::ChangeTarget { target, change } => targets::change(draft, target, change),
+        SpaceCommand::RecordClone { target, older, newer } => {
+            targets::record_clone(draft, *target, older, newer)
+        }
+        SpaceCommand::RecordDenials { target, counts } => targets::record_denials(draft, *target, counts),
+        SpaceCommand::AddPackage(package) => releases::add_package(draft, package),
+        SpaceCommand::CreateRelease { request, read_by_packages } => {
+            releases::create(draft, request, read_by_packages)
+        }
+        SpaceCommand::Deploy(request) => deploy::deploy(draft, request),
+        SpaceCommand::Cancel(deployment) => progress::cancel(draft, *deployment),
+        SpaceCommand::Report { target, reports } => reports::report(draft, *target, reports),
+        SpaceCommand::RecordVariablesRead { target, assignment, names, digest } => {
+            reports::variables_read(draft, *target, *assignment, names, *digest)
+        }
+        SpaceCommand::RecordPulled { target, assignment, manifest, bytes } => {
+            reports::pulled(draft, *target, *assignment, *manifest, *bytes)
+        }
+        SpaceCommand::GiveUpOverdue => reports::give_up_overdue(draft),
+    }
+}

@@ -1,0 +1,58 @@
+//! While deployments run, what they rest on may change: who no longer qualifies gets nothing more (SEMANTICS 3,
+//! "While it runs").
+
+use std::collections::BTreeSet;
+
+use windlass_protocol::ids::{DeploymentId, TargetId};
+
+use super::{Draft, progress};
+use crate::authorise::still_qualifies;
+use crate::event::Event;
+use crate::model::Deployment;
+
+/// Checks a target's part in every deployment that runs.
+pub(super) fn target(draft: &mut Draft<'_>, id: TargetId) {
+    let running: Vec<_> =
+        running(draft).into_iter().filter(|deployment| deployment.work.contains_key(&id)).collect();
+    for deployment in running {
+        check(draft, deployment.id, &[id]);
+    }
+}
+
+/// Takes a target out of every deployment that runs: it is about to be deleted.
+pub(super) fn remove(draft: &mut Draft<'_>, id: TargetId, reason: &str) {
+    for deployment in running(draft) {
+        if deployment.work.get(&id).is_some_and(|work| work.removed.is_none()) {
+            let reason = reason.to_owned();
+            draft.emit(Event::ScopeRemoved { deployment: deployment.id, target: id, reason });
+            progress::advance(draft, deployment.id);
+        }
+    }
+}
+
+/// Checks every target of every deployment that runs: definitions changed, and any of them may rest on them.
+pub(super) fn everything_running(draft: &mut Draft<'_>) {
+    for deployment in running(draft) {
+        let targets: Vec<_> = deployment.work.keys().copied().collect();
+        check(draft, deployment.id, &targets);
+    }
+}
+
+fn running(draft: &Draft<'_>) -> Vec<std::sync::Arc<Deployment>> {
+    let space = draft.space();
+    let ids: BTreeSet<_> = space.indexes.running.iter().map(|(_, id)| *id).collect();
+    ids.iter().filter_map(|id| space.deployments.get(id)).cloned().collect()
+}
+
+fn check(draft: &mut Draft<'_>, id: DeploymentId, targets: &[TargetId]) {
+    for target in targets {
+        let Some(deployment) = draft.space().deployments.get(&id).cloned() else { return };
+        if deployment.is_over() || deployment.work.get(target).is_none_or(|work| work.removed.is_some()) {
+            continue;
+        }
+        if let Err(reason) = still_qualifies(draft.space(), &deployment, *target, draft.now()) {
+            draft.emit(Event::ScopeRemoved { deployment: id, target: *target, reason });
+        }
+    }
+    progress::advance(draft, id);
+}

@@ -1,0 +1,150 @@
+//! Packages and releases.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use windlass_api::error::Problem;
+use windlass_api::requests::ReleaseRequest;
+use windlass_protocol::Digest;
+use windlass_protocol::ids::{ReleaseId, StepId};
+use windlass_protocol::names::fold;
+
+use super::documents::check_package_id;
+use super::{Draft, Reply};
+use crate::catalogue::unknown;
+use crate::event::Event;
+use crate::model::{
+    ChosenPackage, Package, PackageKey, Project, Release, Snapshot, SnapshotSet, Step, StepAction,
+};
+use crate::state::Space;
+use crate::version::Version;
+
+pub(super) fn add_package(draft: &mut Draft<'_>, package: &Package) -> Result<Reply, Problem> {
+    check_package_id(&package.key.id)?;
+    if let Some(known) = draft.space().packages.get(&package.key) {
+        // Uploading the same again is how a pipeline retries.
+        if known.manifest == package.manifest {
+            return Ok(Reply::Done);
+        }
+        return Err(Problem::conflict(format!(
+            "there is a package {} {} already, with another content; give this one a new version",
+            known.key.id, known.key.version
+        )));
+    }
+    draft.emit(Event::PackageUploaded { package: package.clone() });
+    Ok(Reply::Done)
+}
+
+pub(super) fn create(
+    draft: &mut Draft<'_>,
+    request: &ReleaseRequest,
+    read_by_packages: &BTreeMap<Digest, BTreeSet<String>>,
+) -> Result<Reply, Problem> {
+    let project = draft.space().projects.find(&request.project)?.clone();
+    if project.steps.is_empty() {
+        return Err(Problem::usage(format!("the project `{}` has no steps yet", project.name)));
+    }
+    let packages = choose_packages(draft.space(), &project, request)?;
+    let version = choose_version(draft.space(), &project, request, &packages)?;
+    if let Some(existing) = draft.space().release(project.id, &version) {
+        return Err(Problem::conflict(format!(
+            "there is a release {} of `{}` already",
+            existing.version, project.name
+        )));
+    }
+    let mut snapshot = snapshot(draft.space(), &project);
+    for step in &mut snapshot.steps {
+        let read = packages.get(&step.id).and_then(|package| read_by_packages.get(&package.manifest));
+        step.needs.extend(read.into_iter().flatten().cloned());
+    }
+    let release = Release {
+        id: ReleaseId::from_bytes(draft.fresh.bytes()),
+        project: project.id,
+        version,
+        created: draft.now(),
+        notes: request.notes.clone(),
+        snapshot: Arc::new(snapshot),
+        packages,
+    };
+    let id = release.id;
+    draft.emit(Event::ReleaseCreated { release });
+    Ok(Reply::Release(id))
+}
+
+fn snapshot(space: &Space, project: &Project) -> Snapshot {
+    let sets = project.library_sets.iter().filter_map(|id| space.library_sets.get(*id));
+    let library_sets = sets.map(|set| SnapshotSet {
+        id: set.id,
+        templates: set.templates.clone(),
+        variables: set.variables.clone(),
+    });
+    Snapshot {
+        steps: project.steps.clone(),
+        variables: project.variables.clone(),
+        templates: project.templates.clone(),
+        library_sets: library_sets.collect(),
+    }
+}
+
+/// The packages that a release of this project would have: what was asked for, else the newest of each.
+pub fn choose_packages(
+    space: &Space,
+    project: &Project,
+    request: &ReleaseRequest,
+) -> Result<BTreeMap<StepId, ChosenPackage>, Problem> {
+    let of_step = |name: &str| {
+        let named = |step: &&Step| step.name.folded() == fold(name) || step.slug.as_str() == name;
+        project.steps.iter().find(named)
+    };
+    for name in request.packages.keys() {
+        let package_step =
+            of_step(name).is_some_and(|step| matches!(step.action, StepAction::Package { .. }));
+        if !package_step {
+            let steps = project.steps.iter().filter(|step| matches!(step.action, StepAction::Package { .. }));
+            let text = unknown("package step", name, steps.map(|step| step.name.as_str()));
+            return Err(Problem::not_found(text));
+        }
+    }
+    let mut chosen = BTreeMap::new();
+    for step in &project.steps {
+        let StepAction::Package { id, .. } = &step.action else { continue };
+        let asked =
+            request.packages.iter().find(|(name, _)| of_step(name).is_some_and(|found| found.id == step.id));
+        let package = match asked {
+            Some((_, text)) => {
+                let version = text.parse::<Version>().map_err(|why| Problem::usage(why.to_string()))?;
+                space.packages.get(&PackageKey { id: id.clone(), version }).ok_or_else(|| {
+                    let versions: Vec<_> =
+                        space.packages_of(id).map(|package| package.key.version.to_string()).collect();
+                    let known = unknown(&format!("package `{id}` with version"), text, versions.iter().map(String::as_str));
+                    Problem::not_found(known)
+                })?
+            }
+            None => space.packages_of(id).last().ok_or_else(|| {
+                Problem::not_found(format!(
+                    "step `{}` deploys the package `{id}`, and none is uploaded; use `windlass package upload`",
+                    step.name
+                ))
+            })?,
+        };
+        let (id, version) = (package.key.id.clone(), package.key.version.clone());
+        chosen.insert(step.id, ChosenPackage { id, version, manifest: package.manifest, size: package.size });
+    }
+    Ok(chosen)
+}
+
+fn choose_version(
+    space: &Space,
+    project: &Project,
+    request: &ReleaseRequest,
+    packages: &BTreeMap<StepId, ChosenPackage>,
+) -> Result<Version, Problem> {
+    if let Some(text) = &request.version {
+        return text.parse().map_err(|why: crate::version::NotAVersion| Problem::usage(why.to_string()));
+    }
+    if let Some(highest) = packages.values().map(|package| &package.version).max() {
+        return Ok(highest.clone());
+    }
+    let last = space.releases_of(project.id).next_back().map(|release| release.version.clone());
+    Ok(last.map_or_else(Version::first, |last| last.next()))
+}

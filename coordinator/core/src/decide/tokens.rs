@@ -1,0 +1,73 @@
+//! The installation and the tokens of its API.
+
+use windlass_api::error::Problem;
+use windlass_protocol::ids::{KeyId, LifecycleId, SpaceId, TokenId};
+use windlass_protocol::{Digest, DisplayName};
+
+use super::{Draft, Reply};
+use crate::event::{Actor, Event};
+use crate::model::{ApiToken, Lifecycle, Role};
+use crate::state::SpaceHead;
+
+/// Seconds that a token is good for where nobody says: long enough for a pipeline, short enough to be forgotten.
+const TOKEN_SECONDS: u64 = 90 * 24 * 3600;
+
+pub(super) fn initialise(
+    draft: &mut Draft<'_>,
+    authority: Digest,
+    (token, secret): (TokenId, Digest),
+    key: KeyId,
+) -> Result<Reply, Problem> {
+    if draft.state().authority.is_some() {
+        return Err(Problem::conflict("this data folder holds an installation already"));
+    }
+    let name = |text: &str| text.parse::<DisplayName>().expect("a literal name is one");
+    let slug = |text: &str| text.parse().expect("a literal slug is one");
+    let id = SpaceId::from_bytes(draft.fresh.bytes());
+    let space = SpaceHead { id, slug: slug("default"), name: name("Default"), key };
+    let id = LifecycleId::from_bytes(draft.fresh.bytes());
+    let lifecycle = Lifecycle { id, slug: slug("default"), name: name("Default"), phases: Vec::new() };
+    let name = name("First administrator");
+    let token = ApiToken { id: token, name, secret, role: Role::Administrator, expires: None, made_by: None };
+    draft.emit(Event::Initialised { authority, space, lifecycle, token });
+    Ok(Reply::Done)
+}
+
+pub(super) fn create(
+    draft: &mut Draft<'_>,
+    request: &windlass_api::requests::TokenRequest,
+    (id, secret): (TokenId, Digest),
+) -> Result<Reply, Problem> {
+    let name: DisplayName =
+        request.name.parse().map_err(|why| Problem::usage(format!("token `{}`: {why}", request.name)))?;
+    if draft.state().tokens.values().any(|token| token.name.folded() == name.folded()) {
+        return Err(Problem::conflict(format!("there is a token `{name}` already")));
+    }
+    let role = match request.role.as_str() {
+        "administrator" => Role::Administrator,
+        "auditor" => Role::Auditor,
+        other => {
+            let text = format!("`{other}` is no role of a token; a role is `administrator` or `auditor`");
+            return Err(Problem::usage(text));
+        }
+    };
+    let expires = Some(draft.now().plus_seconds(request.ttl_seconds.unwrap_or(TOKEN_SECONDS)));
+    let made_by = match draft.envelope().actor {
+        Actor::Token(token) => Some(token),
+        _ => None,
+    };
+    draft.emit(Event::TokenCreated { token: ApiToken { id, name, secret, role, expires, made_by } });
+    Ok(Reply::Done)
+}
+
+pub(super) fn delete(draft: &mut Draft<'_>, name: &str) -> Result<Reply, Problem> {
+    let folded = windlass_protocol::names::fold(name);
+    let named = |token: &&ApiToken| token.name.folded() == folded || token.id.to_string() == name;
+    let tokens = &draft.state().tokens;
+    let token = tokens.values().find(named).map(|token| token.id).ok_or_else(|| {
+        let names = tokens.values().map(|token| token.name.as_str());
+        Problem::not_found(crate::catalogue::unknown("token", name, names))
+    })?;
+    draft.emit(Event::TokenDeleted { token });
+    Ok(Reply::Done)
+}

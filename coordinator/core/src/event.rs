@@ -1,0 +1,360 @@
+//! Events: the only things that change state, and the record that carries those of one command (SEMANTICS 11).
+//!
+//! A published event never changes its meaning. What has to mean something else gets another name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{
+    DeploymentId, EnrolmentId, EnvironmentId, LibrarySetId, LifecycleId, ProjectId, SpaceId, StepId,
+    TagSetId, TargetId, TenantId, TokenId,
+};
+use windlass_protocol::message::Outcome;
+use windlass_protocol::{Digest, Timestamp};
+
+use crate::model::{
+    Advertisement, ApiToken, Deployment, DeploymentEnd, DeploymentStep, Enrolment, Environment, Granted,
+    LibrarySet, Lifecycle, Package, Project, Release, StoredValue, TagSet, Target, TargetKey, Tenant,
+};
+use crate::state::SpaceHead;
+
+/// What one command did, as it stands in the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its number in the journal, from 1.
+    pub sequence: u64,
+    /// Counts restorations from a backup, from 1.
+    pub epoch: u64,
+    /// When, never earlier than the record before.
+    pub time: Timestamp,
+    /// Whose state it changes.
+    pub stream: Stream,
+    /// Who.
+    pub actor: Actor,
+    /// From where: a network address, as far as there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// Why, where somebody gave a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What happened.
+    pub events: Vec<Event>,
+}
+
+/// Whose state a record changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// The installation's: tokens and certificates.
+    Installation,
+    /// A space's.
+    Space(SpaceId),
+}
+
+/// Who caused a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Actor {
+    /// Who started the coordinator's programs on its machine.
+    Installer,
+    /// The coordinator itself: deadlines, counts.
+    Coordinator,
+    /// The holder of a token of the API.
+    Token(TokenId),
+    /// A target's agent.
+    Target(TargetId),
+    /// A machine that is enrolling.
+    Enrolment(EnrolmentId),
+}
+
+/// A thing that documents define.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum Definition {
+    Environment(Environment),
+    TagSet(TagSet),
+    Lifecycle(Lifecycle),
+    LibrarySet(LibrarySet),
+    Project(Project),
+    Tenant(Tenant),
+}
+
+/// What names such a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum DefinitionId {
+    Environment(EnvironmentId),
+    TagSet(TagSetId),
+    Lifecycle(LifecycleId),
+    LibrarySet(LibrarySetId),
+    Project(ProjectId),
+    Tenant(TenantId),
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+// Events live in short lists, one command long; boxes would only be in the way of who reads them.
+#[allow(clippy::large_enum_variant)]
+pub enum Event {
+    /// The installation was made: the first record.
+    Initialised {
+        /// SHA-256 of the CA's certificate.
+        authority: Digest,
+        /// The first space.
+        space: SpaceHead,
+        /// Its lifecycle `Default`.
+        lifecycle: Lifecycle,
+        /// The first administrator's token.
+        token: ApiToken,
+    },
+    /// A token of the API was made.
+    TokenCreated {
+        /// The token, without its secret.
+        token: ApiToken,
+    },
+    /// A token was taken back.
+    TokenDeleted {
+        /// The token.
+        token: TokenId,
+    },
+    /// Something was defined, or defined anew.
+    Defined {
+        /// As it is from now on.
+        definition: Definition,
+    },
+    /// Something was deleted; nothing referred to it.
+    Deleted {
+        /// What.
+        definition: DefinitionId,
+        /// Its name at that time.
+        name: String,
+    },
+    /// An enrolment token was made.
+    EnrolmentCreated {
+        /// The token, without its secret.
+        enrolment: Enrolment,
+    },
+    /// An enrolment token was taken back.
+    EnrolmentDeleted {
+        /// The token.
+        enrolment: EnrolmentId,
+    },
+    /// A machine became a target, and thereby used the token.
+    TargetEnrolled {
+        /// The token.
+        enrolment: EnrolmentId,
+        /// The target.
+        target: Target,
+    },
+    /// A target came back with a new key, and thereby used the token that was made for it.
+    TargetEnrolledAgain {
+        /// The token.
+        enrolment: EnrolmentId,
+        /// The target.
+        target: TargetId,
+        /// Its new key.
+        key: TargetKey,
+    },
+    /// A use of an enrolment token was refused.
+    EnrolmentRefused {
+        /// The token.
+        enrolment: EnrolmentId,
+        /// Why.
+        reason: String,
+    },
+    /// A target's certificate was renewed, for the same key.
+    CertificateRenewed {
+        /// The target.
+        target: TargetId,
+        /// When the new one expires.
+        expires: Timestamp,
+    },
+    /// An agent said what its configuration says, and it was something new.
+    TargetAdvertised {
+        /// The target.
+        target: TargetId,
+        /// What it said.
+        advertised: Advertisement,
+    },
+    /// An agent claimed something outside its grant; told once.
+    OverClaimed {
+        /// The target.
+        target: TargetId,
+        /// What it claimed, as it wrote it.
+        claims: BTreeSet<String>,
+    },
+    /// An operator set a target's grant.
+    TargetGranted {
+        /// The target.
+        target: TargetId,
+        /// The grant from now on.
+        granted: Granted,
+    },
+    /// An operator enabled a target.
+    TargetEnabled {
+        /// The target.
+        target: TargetId,
+    },
+    /// An operator disabled a target.
+    TargetDisabled {
+        /// The target.
+        target: TargetId,
+    },
+    /// An operator revoked a target's key.
+    TargetRevoked {
+        /// The target.
+        target: TargetId,
+    },
+    /// An operator deleted a target.
+    TargetDeleted {
+        /// The target.
+        target: TargetId,
+        /// Its name at that time.
+        name: String,
+    },
+    /// Two live sessions had one certificate: the older was closed.
+    CloneSuspected {
+        /// The target.
+        target: TargetId,
+        /// Where the older session came from.
+        older: String,
+        /// Where the newer one comes from.
+        newer: String,
+    },
+    /// A package was uploaded.
+    PackageUploaded {
+        /// The package.
+        package: Package,
+    },
+    /// A release was made.
+    ReleaseCreated {
+        /// The release.
+        release: Release,
+    },
+    /// A deployment was asked for.
+    DeploymentCreated {
+        /// The deployment, queued.
+        deployment: Deployment,
+    },
+    /// A deployment started; its targets are fixed.
+    DeploymentStarted {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The steps that run, and where.
+        steps: Vec<DeploymentStep>,
+        /// The roles that each target has.
+        roles: Vec<(BTreeSet<String>, Vec<TargetId>)>,
+        /// Targets that have packages to fetch, until when.
+        fetch: BTreeSet<TargetId>,
+        /// When the fetching has to be over.
+        expires: Timestamp,
+    },
+    /// The next step of a deployment was assigned to its targets.
+    StepStarted {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The step's place in the deployment's list.
+        index: usize,
+        /// It may not start after.
+        expires: Timestamp,
+    },
+    /// A target has every package.
+    Fetched {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The target.
+        target: TargetId,
+        /// Bytes that travelled.
+        moved: u64,
+        /// Bytes that did not have to.
+        saved: u64,
+    },
+    /// A target could not get its packages.
+    FetchFailed {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The target.
+        target: TargetId,
+        /// A sentence.
+        reason: String,
+    },
+    /// A step began on a target.
+    RunStarted {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The step.
+        step: StepId,
+        /// The target.
+        target: TargetId,
+        /// The agent must have reported an end by then.
+        deadline: Timestamp,
+    },
+    /// A step ended on a target.
+    RunEnded {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The step.
+        step: StepId,
+        /// The target.
+        target: TargetId,
+        /// How.
+        outcome: Outcome,
+        /// Lines of output.
+        lines: u64,
+        /// What it set for later steps.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, StoredValue>,
+    },
+    /// A target no longer qualifies: it gets nothing more of this deployment.
+    ScopeRemoved {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The target.
+        target: TargetId,
+        /// The rule, as a sentence.
+        reason: String,
+    },
+    /// A deployment ended.
+    DeploymentEnded {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// How.
+        end: DeploymentEnd,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Variables were read for an assignment (SEMANTICS 11: reads of sensitive things are events too).
+    VariablesRead {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The step.
+        step: StepId,
+        /// The target.
+        target: TargetId,
+        /// Their names.
+        names: Vec<String>,
+        /// The digest that the assignment names.
+        digest: Digest,
+    },
+    /// A package was pulled for an assignment.
+    PackagePulled {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The target.
+        target: TargetId,
+        /// The package's manifest.
+        manifest: Digest,
+        /// Bytes of content that travelled.
+        bytes: u64,
+    },
+    /// Requests of a target were denied, counted by kind since the last such event.
+    Denied {
+        /// The target.
+        target: TargetId,
+        /// How many, by kind of request.
+        counts: BTreeMap<String, u64>,
+    },
+}

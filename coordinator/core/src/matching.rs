@@ -1,0 +1,54 @@
+//! Whether a target belongs to a step of a deployment, and why not (SEMANTICS 3).
+//!
+//! The one function that plans, explains, starts, and checks again at every read while a deployment runs.
+
+use std::collections::BTreeSet;
+
+use windlass_api::plan::TargetRule;
+use windlass_protocol::Timestamp;
+use windlass_protocol::ids::{EnvironmentId, TargetId};
+
+use crate::model::{Target, Tenant};
+use crate::scope;
+
+/// What a target is judged for.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The environment of the deployment.
+    pub environment: EnvironmentId,
+    /// Its tenant, or none.
+    pub tenant: Option<&'a Tenant>,
+    /// The roles of the step; the target needs one of them.
+    pub roles: &'a BTreeSet<String>,
+    /// Targets that the request limits itself to.
+    pub only: Option<&'a BTreeSet<TargetId>>,
+    /// Targets that the request excludes.
+    pub excluded: &'a BTreeSet<TargetId>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Why a target is left out: every rule that holds, in the closed list's order, so the first is *the* rule.
+pub fn refusals(target: &Target, question: &Question<'_>) -> Vec<TargetRule> {
+    let tenanted = question.tenant.is_some();
+    let mut rules = Vec::new();
+    let mut unless = |holds: bool, rule| {
+        if !holds {
+            rules.push(rule);
+        }
+    };
+    unless(scope::has_environment(target, question.environment), TargetRule::Environment);
+    unless(scope::has_any_role(target, question.roles), TargetRule::Role);
+    unless(scope::takes_part(target, tenanted), TargetRule::Participation);
+    unless(question.tenant.is_none_or(|tenant| scope::has_tenant(target, tenant)), TargetRule::Tenant);
+    unless(target.enabled, TargetRule::Disabled);
+    unless(!target.revoked, TargetRule::Revoked);
+    let listed = question.only.is_none_or(|only| only.contains(&target.id));
+    unless(listed && !question.excluded.contains(&target.id), TargetRule::Excluded);
+    rules
+}
+
+/// Whether a target belongs to it.
+pub fn admits(target: &Target, question: &Question<'_>) -> bool {
+    refusals(target, question).is_empty()
+}

@@ -1,0 +1,29 @@
+//! Enrolment tokens (SEMANTICS 3).
+
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{EnrolmentId, TargetId};
+use windlass_protocol::{Digest, DisplayName, Timestamp};
+
+use super::target::Granted;
+
+/// A token that lets machines become targets, and the ceiling of what they may get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// Id.
+    pub id: EnrolmentId,
+    /// SHA-256 of the token's secret.
+    pub secret: Digest,
+    /// How often it may be used in all.
+    pub uses: u32,
+    /// Who used it: the target and the digest of its public key, so that the same agent asking again is answered the
+    /// same.
+    pub used_by: Vec<(TargetId, Digest)>,
+    /// It may not be used after.
+    pub expires: Timestamp,
+    /// The grant of who enrols with it.
+    pub granted: Granted,
+    /// The name that the target gets, whatever the machine says.
+    pub name: Option<DisplayName>,
+    /// The very target that it is for: a re-enrolment with a new key, which keeps the target's grant.
+    pub target: Option<TargetId>,
+}

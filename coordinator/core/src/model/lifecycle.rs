@@ -1,0 +1,43 @@
+//! Lifecycles and their phases.
+
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{EnvironmentId, LifecycleId};
+use windlass_protocol::{DisplayName, Slug};
+
+/// An ordered list of phases (SEMANTICS 4). Without any, each environment is a phase, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifecycle {
+    /// Id.
+    pub id: LifecycleId,
+    /// Slug.
+    pub slug: Slug,
+    /// Name.
+    pub name: DisplayName,
+    /// The phases, in order.
+    pub phases: Vec<Phase>,
+}
+
+/// A phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Name.
+    pub name: String,
+    /// Environments; none stands for all that no earlier phase names.
+    pub environments: Vec<EnvironmentId>,
+    /// When it is complete.
+    pub rule: PhaseRule,
+}
+
+/// When a phase is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhaseRule {
+    /// All of its environments have succeeded.
+    All,
+    /// At least so many have.
+    AtLeast(u32),
+    /// Later phases never wait for it.
+    Optional,
+}
+
+crate::catalogue::named!(Lifecycle, LifecycleId, "lifecycle");

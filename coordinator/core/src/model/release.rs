@@ -1,0 +1,69 @@
+//! Releases and what they freeze (SEMANTICS 6, "Snapshot").
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{LibrarySetId, ProjectId, ReleaseId, StepId};
+use windlass_protocol::{Digest, Timestamp};
+
+use super::project::Step;
+use super::value::{Template, Variable};
+use crate::version::Version;
+
+/// A release of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Id.
+    pub id: ReleaseId,
+    /// The project.
+    pub project: ProjectId,
+    /// Its version, unique in the project.
+    pub version: Version,
+    /// When it was made.
+    pub created: Timestamp,
+    /// What changed, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub notes: String,
+    /// What it froze.
+    pub snapshot: Arc<Snapshot>,
+    /// The package of each package step.
+    pub packages: BTreeMap<StepId, ChosenPackage>,
+}
+
+/// What a release freezes: the process, the project's variables and the included library sets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The process.
+    pub steps: Vec<Step>,
+    /// The project's variables.
+    pub variables: Vec<Variable>,
+    /// The project's templates.
+    pub templates: Vec<Template>,
+    /// The library sets, the more important first.
+    pub library_sets: Vec<SnapshotSet>,
+}
+
+/// A library set as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotSet {
+    /// The set.
+    pub id: LibrarySetId,
+    /// Its templates.
+    pub templates: Vec<Template>,
+    /// Its variables.
+    pub variables: Vec<Variable>,
+}
+
+/// The package that a release chose for a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChosenPackage {
+    /// Package id.
+    pub id: String,
+    /// Version.
+    pub version: Version,
+    /// The digest of its manifest.
+    pub manifest: Digest,
+    /// Bytes when unpacked.
+    pub size: u64,
+}

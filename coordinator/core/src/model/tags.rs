@@ -1,0 +1,34 @@
+//! Tag sets and their tags.
+
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{TagId, TagSetId};
+use windlass_protocol::{DisplayName, Slug};
+
+/// A tag set: tags in order (SEMANTICS 2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagSet {
+    /// Id.
+    pub id: TagSetId,
+    /// Slug.
+    pub slug: Slug,
+    /// Name.
+    pub name: DisplayName,
+    /// Whether a tenant carries at most one of its tags.
+    pub single: bool,
+    /// The tags, in order.
+    pub tags: Vec<Tag>,
+}
+
+/// A tag of a set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    /// Id.
+    pub id: TagId,
+    /// Name, unique in its set ignoring case.
+    pub name: DisplayName,
+    /// `#rrggbb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour: Option<String>,
+}
+
+crate::catalogue::named!(TagSet, TagSetId, "tag set");

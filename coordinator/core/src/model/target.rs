@@ -1,0 +1,76 @@
+//! Targets: granted and advertised scope (SEMANTICS 3). What is effective is computed in [`crate::scope`].
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{EnvironmentId, TargetId};
+use windlass_protocol::message::{Isolation, Participation};
+use windlass_protocol::{Digest, DisplayName, Slug, Timestamp};
+
+use crate::query::Query;
+
+/// One machine with an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Id.
+    pub id: TargetId,
+    /// Slug.
+    pub slug: Slug,
+    /// Name.
+    pub name: DisplayName,
+    /// Whether an operator lets it take part.
+    pub enabled: bool,
+    /// Whether its key is revoked; only a new enrolment brings it back.
+    pub revoked: bool,
+    /// Its key pairs' public halves.
+    pub key: TargetKey,
+    /// What operators granted.
+    pub granted: Granted,
+    /// What its agent says.
+    pub advertised: Advertisement,
+}
+
+/// The public halves of the key pairs that an agent made on the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetKey {
+    /// SHA-256 of the public key that its certificates are for (SubjectPublicKeyInfo, DER).
+    pub public_key: Digest,
+    /// X25519 public key, to which variables are sealed, hexadecimal.
+    pub sealing_key: String,
+    /// When the newest certificate expires.
+    pub certificate_expires: Timestamp,
+}
+
+/// What operators granted a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// Roles.
+    pub roles: BTreeSet<String>,
+    /// Environments.
+    pub environments: BTreeSet<EnvironmentId>,
+    /// Tenants; an empty query means nobody.
+    pub tenants: Query,
+    /// Participation, decided once when the target is made.
+    pub participation: Participation,
+}
+
+/// What an agent's configuration says, as far as its names are known. `None` narrows nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advertisement {
+    /// Roles.
+    pub roles: Option<BTreeSet<String>>,
+    /// Environments.
+    pub environments: Option<BTreeSet<EnvironmentId>>,
+    /// Tenants; an empty query means nobody.
+    pub tenants: Option<Query>,
+    /// Participation.
+    pub participation: Option<Participation>,
+    /// What it claimed outside the grant, as it wrote it; unknown names among them.
+    pub over_claims: BTreeSet<String>,
+    /// How the agent keeps tenants apart.
+    pub isolation: Isolation,
+    /// The agent's version.
+    pub agent_version: String,
+}
+
+crate::catalogue::named!(Target, TargetId, "target");

@@ -1,0 +1,57 @@
+//! Tenants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{EnvironmentId, KeyId, ProjectId, TagId, TemplateId, TenantId};
+use windlass_protocol::{DisplayName, Slug};
+
+use super::value::StoredValue;
+use crate::query::Tagged;
+
+/// A tenant: one customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Id.
+    pub id: TenantId,
+    /// Slug.
+    pub slug: Slug,
+    /// Name.
+    pub name: DisplayName,
+    /// A disabled tenant gets no new deployments.
+    pub enabled: bool,
+    /// The data key that seals its sensitive values.
+    pub key: KeyId,
+    /// Tags.
+    pub tags: BTreeSet<TagId>,
+    /// Connections.
+    pub projects: BTreeMap<ProjectId, BTreeSet<EnvironmentId>>,
+    /// Values for templates, for every environment (`None`) or for one.
+    #[serde(with = "crate::pairs")]
+    pub values: OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>,
+}
+
+impl Tenant {
+    /// The environments that the tenant is connected to in a project.
+    pub fn environments(&self, project: ProjectId) -> impl Iterator<Item = EnvironmentId> + '_ {
+        self.projects.get(&project).into_iter().flatten().copied()
+    }
+
+    /// Whether the tenant is connected to the environment in the project.
+    pub fn is_connected(&self, project: ProjectId, environment: EnvironmentId) -> bool {
+        self.projects.get(&project).is_some_and(|environments| environments.contains(&environment))
+    }
+}
+
+impl Tagged for Tenant {
+    fn id(&self) -> TenantId {
+        self.id
+    }
+
+    fn tags(&self) -> &BTreeSet<TagId> {
+        &self.tags
+    }
+}
+
+crate::catalogue::named!(Tenant, TenantId, "tenant");

@@ -1,0 +1,109 @@
+//! Variables, their scoped values, templates, and what a sensitive value is in the journal (SEMANTICS 6 and 11).
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use windlass_api::documents::Control;
+use windlass_protocol::ids::{EnvironmentId, StepId, TargetId, TemplateId, ValueId};
+
+pub use windlass_api::sealed::Sealed;
+
+use crate::query::Query;
+
+/// A value as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoredValue {
+    /// Not sensitive.
+    Plain(String),
+    /// Sensitive: sealed before it came here, opened only at the edge.
+    Sealed(Sealed),
+}
+
+impl StoredValue {
+    /// Whether it is sensitive.
+    pub const fn is_sensitive(&self) -> bool {
+        matches!(self, Self::Sealed(_))
+    }
+
+    /// Whether both are the same value, however often it was sealed.
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Plain(one), Self::Plain(two)) => one == two,
+            (Self::Sealed(one), Self::Sealed(two)) => one.key == two.key && one.digest == two.digest,
+            _ => false,
+        }
+    }
+}
+
+/// A variable and its values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variable {
+    /// Name; case does not distinguish names.
+    pub name: String,
+    /// The values.
+    pub values: Vec<ScopedValue>,
+}
+
+/// One value and where it applies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopedValue {
+    /// Id.
+    pub id: ValueId,
+    /// The value.
+    pub value: StoredValue,
+    /// Where it applies.
+    #[serde(default, skip_serializing_if = "ValueScope::is_everywhere")]
+    pub scope: ValueScope,
+}
+
+/// Where a value applies. An empty dimension restricts nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ValueScope {
+    /// Environments.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub environments: BTreeSet<EnvironmentId>,
+    /// Targets.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub targets: BTreeSet<TargetId>,
+    /// Roles.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub roles: BTreeSet<String>,
+    /// Steps.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub steps: BTreeSet<StepId>,
+    /// Tenants.
+    #[serde(skip_serializing_if = "Query::is_empty")]
+    pub tenants: Query,
+}
+
+impl ValueScope {
+    /// Whether nothing is restricted.
+    pub fn is_everywhere(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A variable that each tenant must fill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Template {
+    /// Id.
+    pub id: TemplateId,
+    /// The variable's name.
+    pub name: String,
+    /// What people see beside the field.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// What helps people to fill it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub help: String,
+    /// What is used where a tenant has no value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<StoredValue>,
+    /// How it is asked for.
+    pub control: Control,
+    /// What a `select` offers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+}

@@ -1,0 +1,174 @@
+//! Which steps of a deployment run on which targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use windlass_api::error::Problem;
+use windlass_api::plan::{StepRule, TargetRule};
+use windlass_protocol::Timestamp;
+use windlass_protocol::ids::{EnvironmentId, StepId, TargetId};
+
+use crate::matching::{self, Question};
+use crate::model::{Release, Step, StepAction, Target, Tenant};
+use crate::query::Empty;
+use crate::scope;
+use crate::state::Space;
+use crate::variables::{Context, Needs, Resolution, resolve};
+
+/// What a deployment is laid out for.
+#[derive(Clone, Copy)]
+pub struct Layout<'a> {
+    /// The release.
+    pub release: &'a Release,
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The tenant, or none.
+    pub tenant: Option<&'a Tenant>,
+    /// Targets that the request limits itself to.
+    pub only_targets: Option<&'a BTreeSet<TargetId>>,
+    /// Targets that the request excludes.
+    pub excluded_targets: &'a BTreeSet<TargetId>,
+    /// Steps that the request skips.
+    pub skipped_steps: &'a BTreeSet<StepId>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// A step with its targets, or why it is skipped.
+pub struct LaidStep<'a> {
+    /// The step.
+    pub step: &'a Step,
+    /// Why it does not run.
+    pub skipped: Option<StepRule>,
+    /// Its targets.
+    pub targets: Vec<&'a Target>,
+}
+
+impl<'a> Layout<'a> {
+    /// The question that a target is asked for a step.
+    pub fn question(&self, step: &'a Step) -> Question<'a> {
+        Question {
+            environment: self.environment,
+            tenant: self.tenant,
+            roles: &step.roles,
+            only: self.only_targets,
+            excluded: self.excluded_targets,
+            now: self.now,
+        }
+    }
+
+    /// Why a target gets nothing of a step.
+    pub fn refusals(&self, target: &Target, step: &'a Step) -> Vec<TargetRule> {
+        matching::refusals(target, &self.question(step))
+    }
+
+    /// What values are resolved for.
+    pub fn context<'b>(
+        &self,
+        tenant_values: &'b imbl::OrdMap<
+            (windlass_protocol::ids::TemplateId, Option<EnvironmentId>),
+            crate::model::StoredValue,
+        >,
+        step: Option<&'b Step>,
+        target: Option<(TargetId, &'b BTreeSet<String>)>,
+    ) -> Context<'b>
+    where
+        'a: 'b,
+    {
+        let (snapshot, environment) = (self.release.snapshot.as_ref(), self.environment);
+        Context { snapshot, tenant: self.tenant, tenant_values, environment, target, step }
+    }
+
+    fn skip_rule(&self, step: &Step) -> Option<StepRule> {
+        let environment = step.environments.is_empty() || step.environments.contains(&self.environment);
+        if !environment || step.excluded_environments.contains(&self.environment) {
+            return Some(StepRule::StepEnvironment);
+        }
+        let for_tenant = match self.tenant {
+            // A step that is for some tenants only is for no untenanted deployment.
+            None => step.tenants.is_empty(),
+            Some(tenant) => step.tenants.matches(tenant, Empty::MeansEverybody).is_some(),
+        };
+        if !for_tenant {
+            return Some(StepRule::StepTenant);
+        }
+        if self.skipped_steps.contains(&step.id) {
+            return Some(StepRule::StepSkipped);
+        }
+        step.disabled.then_some(StepRule::StepDisabled)
+    }
+}
+
+/// The steps of the release in order, each with its targets or the rule that skips it.
+pub fn lay_out<'a>(space: &'a Space, layout: &Layout<'a>) -> Vec<LaidStep<'a>> {
+    let in_environment = space.indexes.targets.get(&layout.environment);
+    let candidates: Vec<&Target> =
+        in_environment.into_iter().flatten().filter_map(|id| space.targets.get(*id)).collect();
+    let lay = |step: &'a Step| {
+        if let Some(rule) = layout.skip_rule(step) {
+            return LaidStep { step, skipped: Some(rule), targets: Vec::new() };
+        }
+        let question = layout.question(step);
+        let targets: Vec<_> =
+            candidates.iter().copied().filter(|target| matching::admits(target, &question)).collect();
+        let skipped = targets.is_empty().then_some(StepRule::NoTarget);
+        LaidStep { step, skipped, targets }
+    };
+    layout.release.snapshot.steps.iter().map(lay).collect()
+}
+
+/// Refuses what no target could carry out: a name with two equal values, and a tenant's value put bare into a script.
+pub fn check_variables(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Problem> {
+    let none = imbl::OrdMap::new();
+    let values = layout.tenant.map_or(&none, |tenant| &tenant.values);
+    for laid in steps.iter().filter(|laid| laid.skipped.is_none()) {
+        let mut seen: BTreeMap<BTreeSet<String>, ()> = BTreeMap::new();
+        let by_target = scopes_by_target(layout.release, &laid.step.needs);
+        for target in &laid.targets {
+            let roles = scope::roles(target);
+            if seen.insert(roles.clone(), ()).is_some() && !by_target {
+                continue;
+            }
+            let context = layout.context(values, Some(laid.step), Some((target.id, &roles)));
+            check_names(laid.step, &context)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether any value is scoped to targets at all, so that equal roles do not mean equal values.
+fn scopes_by_target(release: &Release, _needs: &BTreeSet<String>) -> bool {
+    let sets = release.snapshot.library_sets.iter().flat_map(|set| &set.variables);
+    let mut variables = release.snapshot.variables.iter().chain(sets);
+    variables.any(|variable| variable.values.iter().any(|value| !value.scope.targets.is_empty()))
+}
+
+fn check_names(step: &Step, context: &Context<'_>) -> Result<(), Problem> {
+    for name in Needs::of(&step.needs, context).names.values() {
+        if let Resolution::Ambiguous(one, two) = resolve(name, context) {
+            return Err(Problem::conflict(format!(
+                "step `{}`: `{name}` has two values that nothing tells apart, both {}; scope one of them closer ({:?}, {:?})",
+                step.name,
+                if one.rank.in_words().is_empty() {
+                    "unscoped".to_owned()
+                } else {
+                    format!("scoped by {}", one.rank.in_words())
+                },
+                one.source,
+                two.source,
+            )));
+        }
+    }
+    let StepAction::Script(body) = &step.action else { return Ok(()) };
+    for name in windlass_templates::Template::parse(&body.text).bare_names() {
+        if let Resolution::Value(candidate, _) = resolve(&name, context)
+            && candidate.is_data()
+        {
+            return Err(Problem::conflict(format!(
+                "step `{}`: `#{{{name}}}` puts a tenant's value into the script as code; \
+                 write `#{{{name} | Quoted}}` or `$(get_windlassvariable \"{name}\")`",
+                step.name
+            )));
+        }
+    }
+    Ok(())
+}

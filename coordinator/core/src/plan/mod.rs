@@ -1,0 +1,14 @@
+//! Planning: what a request to deploy would do, and why everything else is left out (SEMANTICS 8, "Plan first").
+//!
+//! The deployment starts with the very functions that the plan is printed from: they decide and explain at once.
+
+mod layout;
+mod print;
+mod request;
+mod tenants;
+
+pub use layout::{LaidStep, Layout, check_variables, lay_out};
+pub(crate) use print::target_reason;
+pub use print::{MASK, Presence, plan, source};
+pub use request::{Pair, Resolved, resolve};
+pub use tenants::{TenantRefusal, judge};

@@ -1,0 +1,295 @@
+//! A plan as people get it: everything in names, everything with its reason.
+
+use std::collections::BTreeMap;
+
+use windlass_api::error::Problem;
+use windlass_api::plan::{
+    LeftOut, Plan, PlannedDeployment, PlannedStep, PlannedTarget, PlannedVariable, StepRule, StepState,
+    TargetRule, TargetState, Wait, WaitRule,
+};
+use windlass_api::requests::DeployRequest;
+use windlass_protocol::ids::TargetId;
+use windlass_protocol::message::Isolation;
+use windlass_protocol::{Digest, Timestamp};
+
+use super::layout::{LaidStep, Layout, lay_out};
+use super::request::{Pair, Resolved, resolve};
+use super::tenants::judge;
+use crate::model::{StepAction, Target};
+use crate::scope;
+use crate::state::Space;
+use crate::variables::{Candidate, Needs, Resolution, Source, resolve as resolve_variable};
+
+/// Whether a target is connected now: derived, not a part of the state.
+pub type Presence<'a> = &'a dyn Fn(TargetId) -> bool;
+
+/// What `request` would do.
+pub fn plan(
+    space: &Space,
+    request: &DeployRequest,
+    now: Timestamp,
+    online: Presence<'_>,
+) -> Result<Plan, Problem> {
+    let resolved = resolve(space, request)?;
+    let mut deployments = Vec::new();
+    let mut left_out = Vec::new();
+    for pair in &resolved.pairs {
+        let refusals = judge(space, resolved.project, resolved.release, pair.environment, pair.tenant);
+        match refusals.first() {
+            None => deployments.push(deployment(space, &resolved, *pair, now, online)),
+            Some(first) => left_out.push(LeftOut {
+                environment: environment_name(space, *pair),
+                tenant: tenant_name(space, *pair),
+                rule: first.rule,
+                rules: refusals.iter().map(|refusal| refusal.rule).collect(),
+                reason: first.reason.clone(),
+            }),
+        }
+    }
+    let mut plan = Plan {
+        digest: String::new(),
+        project: resolved.project.name.to_string(),
+        release: resolved.release.version.to_string(),
+        deployments,
+        left_out,
+    };
+    plan.digest = digest(&plan);
+    Ok(plan)
+}
+
+/// Over everything but time and presence: what a plan waits for is left out.
+fn digest(plan: &Plan) -> String {
+    let mut timeless = plan.clone();
+    for deployment in &mut timeless.deployments {
+        deployment.waits.clear();
+    }
+    let text = serde_json::to_vec(&timeless).expect("a plan has nothing that JSON cannot hold");
+    format!("sha256:{}", Digest::of(text))
+}
+
+fn environment_name(space: &Space, pair: Pair) -> String {
+    space.environments.get(pair.environment).map(|found| found.name.to_string()).unwrap_or_default()
+}
+
+fn tenant_name(space: &Space, pair: Pair) -> Option<String> {
+    pair.tenant.and_then(|id| space.tenants.get(id)).map(|tenant| tenant.name.to_string())
+}
+
+fn deployment(
+    space: &Space,
+    resolved: &Resolved<'_>,
+    pair: Pair,
+    now: Timestamp,
+    online: Presence<'_>,
+) -> PlannedDeployment {
+    let layout = Layout {
+        release: resolved.release,
+        environment: pair.environment,
+        tenant: pair.tenant.and_then(|id| space.tenants.get(id)),
+        only_targets: resolved.only_targets.as_ref(),
+        excluded_targets: &resolved.excluded_targets,
+        skipped_steps: &resolved.skipped_steps,
+        now,
+    };
+    let laid = lay_out(space, &layout);
+    let mut waits = Vec::new();
+    let lane = (resolved.project.id, pair.environment, pair.tenant);
+    if let Some(before) = space.indexes.lanes.get(&lane).map(imbl::Vector::len) {
+        let reason = match before {
+            1 => "another deployment of this project to the same place comes first".to_owned(),
+            more => format!("{more} deployments of this project to the same place come first"),
+        };
+        waits.push(Wait { rule: WaitRule::Queue, reason });
+    }
+    let targets: BTreeMap<_, _> =
+        laid.iter().flat_map(|step| &step.targets).map(|target| (target.id, target)).collect();
+    for target in targets.values().filter(|target| !online(target.id)) {
+        waits.push(Wait {
+            rule: WaitRule::Offline,
+            reason: format!("target `{}` is not connected", target.name),
+        });
+    }
+    PlannedDeployment {
+        environment: environment_name(space, pair),
+        tenant: tenant_name(space, pair),
+        steps: laid.iter().map(|step| print_step(space, resolved, &layout, step)).collect(),
+        waits,
+    }
+}
+
+fn print_step(
+    space: &Space,
+    resolved: &Resolved<'_>,
+    layout: &Layout<'_>,
+    laid: &LaidStep<'_>,
+) -> PlannedStep {
+    let step = laid.step;
+    let package =
+        resolved.release.packages.get(&step.id).map(|package| format!("{} {}", package.id, package.version));
+    let substitutes = match &step.action {
+        StepAction::Package { substitute, .. } => substitute.clone(),
+        StepAction::Script(_) => Vec::new(),
+    };
+    let state = if laid.skipped.is_some() { StepState::Skipped } else { StepState::Run };
+    let judged = !matches!(laid.skipped, Some(rule) if rule != StepRule::NoTarget);
+    PlannedStep {
+        name: step.name.to_string(),
+        state,
+        rule: laid.skipped,
+        reason: laid.skipped.map(|rule| step_reason(rule, space, layout, laid)),
+        targets: if judged { print_targets(space, layout, laid) } else { Vec::new() },
+        variables: print_variables(space, layout, laid),
+        package,
+        substitutes,
+    }
+}
+
+fn step_reason(rule: StepRule, space: &Space, layout: &Layout<'_>, laid: &LaidStep<'_>) -> String {
+    let environment = space.environments.get(layout.environment).map(|found| found.name.to_string());
+    let environment = environment.unwrap_or_default();
+    match (rule, layout.tenant) {
+        (StepRule::StepEnvironment, _) => format!("does not run in {environment}"),
+        (StepRule::StepTenant, Some(tenant)) => format!("does not run for {}", tenant.name),
+        (StepRule::StepTenant, None) => "runs for certain tenants only".to_owned(),
+        (StepRule::StepSkipped, _) => "skipped by the request".to_owned(),
+        (StepRule::StepDisabled, _) => "is disabled".to_owned(),
+        (StepRule::NoTarget, _) => {
+            let roles: Vec<_> = laid.step.roles.iter().map(String::as_str).collect();
+            format!("no target with the role {} is in scope", roles.join(" or "))
+        }
+    }
+}
+
+/// The targets that a reader expects to see: those of the environment, and those with the step's roles.
+fn print_targets(space: &Space, layout: &Layout<'_>, laid: &LaidStep<'_>) -> Vec<PlannedTarget> {
+    let mut printed = Vec::new();
+    for target in space.targets.by_name() {
+        let rules = layout.refusals(target, laid.step);
+        if rules.contains(&TargetRule::Environment) && rules.contains(&TargetRule::Role) {
+            continue;
+        }
+        let rule = rules.first().copied();
+        printed.push(PlannedTarget {
+            target: target.name.to_string(),
+            state: if rule.is_none() { TargetState::In } else { TargetState::Out },
+            rule,
+            reason: rule.map(|rule| target_reason(rule, space, target)),
+            note: (rule.is_none() && target.advertised.isolation == Isolation::None)
+                .then(|| "keeps tenants apart by nothing: isolation = \"none\"".to_owned()),
+            rules,
+        });
+    }
+    printed
+}
+
+/// Why a rule leaves a target out, as a sentence about the target.
+pub(crate) fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String {
+    match rule {
+        TargetRule::Environment => {
+            let names = scope::environments(target).into_iter().filter_map(|id| space.environments.get(id));
+            scoped_to("environments", names.map(|environment| environment.name.to_string()))
+        }
+        TargetRule::Role => scoped_to("roles", scope::roles(target).into_iter()),
+        TargetRule::Participation => match scope::participation(target) {
+            Some(participation) => format!("takes part in {participation:?} deployments only").to_lowercase(),
+            None => {
+                "takes part in no deployments: what it advertises and what it is granted exclude each other"
+                    .into()
+            }
+        },
+        TargetRule::Tenant => {
+            let names = space.tenants.by_name().filter(|tenant| scope::has_tenant(target, tenant));
+            scoped_to("tenants", names.map(|tenant| tenant.name.to_string()))
+        }
+        TargetRule::Disabled => "is disabled".to_owned(),
+        TargetRule::Revoked => "has its key revoked".to_owned(),
+        TargetRule::Excluded => "is left out by the request".to_owned(),
+    }
+}
+
+/// Most names in a reason; how many more there are, it counts.
+const LISTED: usize = 5;
+
+fn scoped_to(what: &str, names: impl Iterator<Item = String>) -> String {
+    let names: Vec<_> = names.collect();
+    match names.as_slice() {
+        [] => format!("is scoped to no {what}"),
+        [one] => format!("is scoped to {} {one}", what.trim_end_matches('s')),
+        several if several.len() <= LISTED => format!("is scoped to {what} {}", several.join(", ")),
+        several => format!(
+            "is scoped to {what} {} and {} more",
+            several[..LISTED].join(", "),
+            several.len() - LISTED
+        ),
+    }
+}
+
+/// Each variable once, or once per target where targets differ.
+fn print_variables(space: &Space, layout: &Layout<'_>, laid: &LaidStep<'_>) -> Vec<PlannedVariable> {
+    let none = imbl::OrdMap::new();
+    let values = layout.tenant.map_or(&none, |tenant| &tenant.values);
+    let mut by_name: BTreeMap<String, Vec<(String, PlannedVariable)>> = BTreeMap::new();
+    for target in &laid.targets {
+        let roles = scope::roles(target);
+        let context = layout.context(values, Some(laid.step), Some((target.id, &roles)));
+        for name in Needs::of(&laid.step.needs, &context).names.into_values() {
+            let variable = print_variable(space, &name, &resolve_variable(&name, &context));
+            by_name.entry(name).or_default().push((target.name.to_string(), variable));
+        }
+    }
+    let mut printed = Vec::new();
+    for (_, of_targets) in by_name {
+        let same = of_targets.iter().all(|(_, variable)| *variable == of_targets[0].1);
+        if same && of_targets.len() == laid.targets.len() {
+            printed.extend(of_targets.into_iter().next().map(|(_, variable)| variable));
+        } else {
+            printed.extend(
+                of_targets
+                    .into_iter()
+                    .map(|(target, variable)| PlannedVariable { target: Some(target), ..variable }),
+            );
+        }
+    }
+    printed
+}
+
+/// What stands in the place of a sensitive value.
+pub const MASK: &str = "********";
+
+fn print_variable(space: &Space, name: &str, resolution: &Resolution<'_>) -> PlannedVariable {
+    let (value, source) = match resolution {
+        Resolution::Undefined if is_system(name) => (None, "the deployment itself".to_owned()),
+        Resolution::Undefined => (None, "nothing defines it; it stays as it is written".to_owned()),
+        Resolution::Value(candidate, _) => (Some(shown(candidate)), source(space, candidate)),
+        Resolution::Ambiguous(one, two) => {
+            (None, format!("two equal values: {} and {}", source(space, one), source(space, two)))
+        }
+    };
+    PlannedVariable { name: name.to_owned(), target: None, value, source }
+}
+
+fn is_system(name: &str) -> bool {
+    let folded = windlass_protocol::names::fold(name);
+    folded.starts_with("windlass.") || folded.starts_with("octopus.")
+}
+
+fn shown(candidate: &Candidate<'_>) -> String {
+    match candidate.value {
+        crate::model::StoredValue::Plain(text) => text.clone(),
+        crate::model::StoredValue::Sealed(_) => MASK.to_owned(),
+    }
+}
+
+/// Where a candidate comes from, in words.
+pub fn source(space: &Space, candidate: &Candidate<'_>) -> String {
+    let set = |id| space.library_sets.get(id).map(|set| set.name.to_string()).unwrap_or_default();
+    let scope = candidate.rank.in_words();
+    let scoped = if scope.is_empty() { String::new() } else { format!(", scoped by {scope}") };
+    match candidate.source {
+        Source::Project => format!("project{scoped}"),
+        Source::LibrarySet(id) => format!("library set `{}`{scoped}", set(id)),
+        Source::TenantForProject => "the tenant's value for the project".to_owned(),
+        Source::TenantForLibrarySet(id) => format!("the tenant's value for library set `{}`", set(id)),
+        Source::Default => "the template's default".to_owned(),
+    }
+}

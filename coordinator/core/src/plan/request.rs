@@ -1,0 +1,132 @@
+//! From a request to deploy in names to the pairs of environment and tenant that it means.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use windlass_api::error::Problem;
+use windlass_api::requests::DeployRequest;
+use windlass_protocol::ids::{EnvironmentId, StepId, TargetId, TenantId};
+use windlass_protocol::names::fold;
+
+use crate::catalogue::unknown;
+use crate::model::{Project, Release};
+use crate::names::{self, PendingTenants};
+use crate::query::{Empty, Match};
+use crate::state::Space;
+use crate::version::Version;
+
+/// A request with every name looked up.
+pub struct Resolved<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// The release.
+    pub release: &'a Arc<Release>,
+    /// Each is a deployment of its own.
+    pub pairs: Vec<Pair>,
+    /// Targets that it is limited to.
+    pub only_targets: Option<BTreeSet<TargetId>>,
+    /// Targets that are left out.
+    pub excluded_targets: BTreeSet<TargetId>,
+    /// Steps that are skipped.
+    pub skipped_steps: BTreeSet<StepId>,
+}
+
+/// One deployment to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The tenant, or none.
+    pub tenant: Option<TenantId>,
+    /// Whether somebody named it: then it must be possible. What only a tag brought in may be left out.
+    pub named: bool,
+}
+
+/// Looks a request's names up.
+pub fn resolve<'a>(space: &'a Space, request: &DeployRequest) -> Result<Resolved<'a>, Problem> {
+    let project = space.projects.find(&request.project)?;
+    let release = find_release(space, project, &request.version)?;
+    if request.environments.is_empty() {
+        return Err(Problem::usage("no environment is named; say where to deploy with --environment"));
+    }
+    let mut environments: Vec<EnvironmentId> = Vec::new();
+    for name in &request.environments {
+        let environment = space.environments.find(name)?.id;
+        if !environments.contains(&environment) {
+            environments.push(environment);
+        }
+    }
+    let tenants = tenants(space, request)?;
+    let pairs = environments.iter().flat_map(|environment| {
+        tenants.iter().map(|(tenant, named)| Pair {
+            environment: *environment,
+            tenant: *tenant,
+            named: *named,
+        })
+    });
+    let targets = |names: &[String]| -> Result<BTreeSet<TargetId>, Problem> {
+        names.iter().map(|name| Ok(space.targets.find(name)?.id)).collect()
+    };
+    let only = &request.only_targets;
+    Ok(Resolved {
+        project,
+        release,
+        pairs: pairs.collect(),
+        only_targets: (!only.is_empty()).then(|| targets(only)).transpose()?,
+        excluded_targets: targets(&request.exclude_targets)?,
+        skipped_steps: request
+            .skip_steps
+            .iter()
+            .map(|name| find_step(release, name))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+/// The release that `text` names: a version, or `latest` for the highest.
+fn find_release<'a>(space: &'a Space, project: &Project, text: &str) -> Result<&'a Arc<Release>, Problem> {
+    if text == "latest" {
+        let latest = space.releases_of(project.id).next_back();
+        return latest
+            .ok_or_else(|| Problem::not_found(format!("the project `{}` has no release yet", project.name)));
+    }
+    let version: Version =
+        text.parse().map_err(|why: crate::version::NotAVersion| Problem::usage(why.to_string()))?;
+    space.release(project.id, &version).ok_or_else(|| {
+        let versions: Vec<_> =
+            space.releases_of(project.id).map(|release| release.version.to_string()).collect();
+        let known = versions.iter().map(String::as_str);
+        Problem::not_found(unknown(&format!("release of `{}`", project.name), text, known))
+    })
+}
+
+fn find_step(release: &Release, name: &str) -> Result<StepId, Problem> {
+    let steps = &release.snapshot.steps;
+    let found = steps.iter().find(|step| step.name.folded() == fold(name) || step.slug.as_str() == name);
+    found
+        .map(|step| step.id)
+        .ok_or_else(|| Problem::not_found(unknown("step", name, steps.iter().map(|step| step.name.as_str()))))
+}
+
+/// The tenants that a request means, and whether each is named. Naming none at all means untenanted; a query that
+/// only excludes, or that nobody matches, is an error: it must never come to everybody or to nobody in silence.
+fn tenants(space: &Space, request: &DeployRequest) -> Result<Vec<(Option<TenantId>, bool)>, Problem> {
+    if request.tenants.is_empty() {
+        return Ok(vec![(None, true)]);
+    }
+    let query = names::query(space, &request.tenants, &PendingTenants::default())?;
+    if query.includes_nothing() {
+        return Err(Problem::usage(
+            "the tenants are only excluded, none is included; name a tenant or a tag",
+        ));
+    }
+    let mut found: BTreeMap<String, (TenantId, bool)> = BTreeMap::new();
+    for tenant in space.tenants.iter() {
+        if let Some(matched) = query.matches(tenant, Empty::MeansNobody) {
+            found.insert(tenant.name.folded(), (tenant.id, matched == Match::Name));
+        }
+    }
+    if found.is_empty() {
+        return Err(Problem::failed("no tenant matches these tenants and tags"));
+    }
+    Ok(found.into_values().map(|(tenant, named)| (Some(tenant), named)).collect())
+}

@@ -1,0 +1,89 @@
+//! Tenant queries, resolved to ids, and what they match (SEMANTICS 2).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{TagId, TagSetId, TenantId};
+
+/// `named ∪ (set₁ AND set₂ …)`, tags of one set OR-ed, and what is excluded taken away last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Query {
+    /// Tenants by name.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub tenants: BTreeSet<TenantId>,
+    /// Tags by set.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<TagSetId, BTreeSet<TagId>>,
+    /// Tenants that are taken away, whoever named them.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub excluded_tenants: BTreeSet<TenantId>,
+    /// Tags whose tenants are taken away.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub excluded_tags: BTreeSet<TagId>,
+}
+
+/// What a query that includes nothing means in its place. Never left to a default of the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Empty {
+    /// Targets and accounts.
+    MeansNobody,
+    /// Channels, steps and variables.
+    MeansEverybody,
+}
+
+/// Why a query matches a tenant: the more specific reason where both hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Match {
+    /// The query includes nothing, which means everybody here.
+    Everybody,
+    /// By its tags.
+    Tag,
+    /// By its name.
+    Name,
+}
+
+/// What a query looks at of a tenant.
+pub trait Tagged {
+    /// The tenant.
+    fn id(&self) -> TenantId;
+    /// Its tags.
+    fn tags(&self) -> &BTreeSet<TagId>;
+}
+
+impl Query {
+    /// Whether the query names no tenant and no tag to include.
+    pub fn includes_nothing(&self) -> bool {
+        self.tenants.is_empty() && self.tags.is_empty()
+    }
+
+    /// Whether the query says nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.includes_nothing() && self.excluded_tenants.is_empty() && self.excluded_tags.is_empty()
+    }
+
+    /// Whether and why the query matches `tenant`.
+    pub fn matches(&self, tenant: &impl Tagged, empty: Empty) -> Option<Match> {
+        if self.excluded_tenants.contains(&tenant.id()) || !self.excluded_tags.is_disjoint(tenant.tags()) {
+            return None;
+        }
+        if self.includes_nothing() {
+            return (empty == Empty::MeansEverybody).then_some(Match::Everybody);
+        }
+        if self.tenants.contains(&tenant.id()) {
+            return Some(Match::Name);
+        }
+        let by_tag = !self.tags.is_empty() && self.tags.values().all(|any| !any.is_disjoint(tenant.tags()));
+        by_tag.then_some(Match::Tag)
+    }
+
+    /// Every tenant that the query names, included or excluded.
+    pub fn named_tenants(&self) -> impl Iterator<Item = TenantId> + '_ {
+        self.tenants.union(&self.excluded_tenants).copied()
+    }
+
+    /// Every tag that the query names, included or excluded.
+    pub fn named_tags(&self) -> impl Iterator<Item = TagId> + '_ {
+        self.tags.values().flatten().chain(&self.excluded_tags).copied()
+    }
+}

@@ -1,0 +1,204 @@
+//! `apply`: how a record changes state. No decisions here: what an event says, happens.
+
+use std::sync::Arc;
+
+use windlass_protocol::ids::SpaceId;
+use windlass_protocol::message::Generation;
+
+use super::{Space, State};
+use crate::event::{Definition, DefinitionId, Event, Record, Stream};
+use crate::model::Target;
+
+/// A record that does not fit the state before it: the journal is not this state's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("record {sequence} does not fit the state before it: {what}")]
+pub struct DoesNotFit {
+    /// The record's number.
+    pub sequence: u64,
+    /// What is missing or too much.
+    pub what: String,
+}
+
+/// What an event refers to and is not there.
+pub(super) type Missing = &'static str;
+
+impl State {
+    /// The state after `record`.
+    pub fn apply(&mut self, record: &Record) -> Result<(), DoesNotFit> {
+        let does_not_fit = |what: &str| DoesNotFit { sequence: record.sequence, what: what.to_owned() };
+        if record.sequence != self.sequence + 1 {
+            return Err(does_not_fit(&format!("the record before was {}", self.sequence)));
+        }
+        self.sequence = record.sequence;
+        self.epoch = record.epoch;
+        self.time = record.time;
+        for event in &record.events {
+            self.apply_event(record.stream, event).map_err(does_not_fit)?;
+        }
+        Ok(())
+    }
+
+    /// The state after one event of a record that is being made or applied.
+    pub fn apply_event(&mut self, stream: Stream, event: &Event) -> Result<(), Missing> {
+        let generation = Generation { epoch: self.epoch, sequence: self.sequence };
+        match event {
+            Event::Initialised { authority, space, lifecycle, token } => {
+                self.authority = Some(*authority);
+                self.tokens.insert(token.id, token.clone());
+                let mut first = Space::new(space.clone());
+                first.lifecycles.put(lifecycle.clone());
+                self.spaces.insert(space.id, first);
+            }
+            Event::TokenCreated { token } => {
+                self.tokens.insert(token.id, token.clone());
+            }
+            Event::TokenDeleted { token } => {
+                self.tokens.remove(token).ok_or("no such token")?;
+            }
+            _ => {
+                let Stream::Space(id) = stream else { return Err("an event of a space in another stream") };
+                self.space_mut(id)?.apply_event(generation, event)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn space_mut(&mut self, id: SpaceId) -> Result<&mut Space, Missing> {
+        self.spaces.get_mut(&id).ok_or("no such space")
+    }
+}
+
+impl Space {
+    fn apply_event(&mut self, generation: Generation, event: &Event) -> Result<(), Missing> {
+        match event {
+            Event::Defined { definition } => self.define(definition),
+            Event::Deleted { definition, .. } => self.delete(*definition)?,
+            Event::EnrolmentCreated { enrolment } => {
+                self.enrolments.insert(enrolment.id, enrolment.clone());
+            }
+            Event::EnrolmentDeleted { enrolment } => {
+                self.enrolments.remove(enrolment).ok_or("no such enrolment token")?;
+            }
+            Event::TargetEnrolled { enrolment, target } => {
+                let token = self.enrolments.get_mut(enrolment).ok_or("no such enrolment token")?;
+                token.used_by.push((target.id, target.key.public_key));
+                self.indexes.enrolled.insert(target.id, *enrolment);
+                self.put_target(target.clone());
+                self.generations.insert(target.id, generation);
+            }
+            Event::TargetEnrolledAgain { enrolment, target, key } => {
+                let token = self.enrolments.get_mut(enrolment).ok_or("no such enrolment token")?;
+                token.used_by.push((*target, key.public_key));
+                self.indexes.enrolled.insert(*target, *enrolment);
+                // Another key is another machine, as far as anybody can know: what the old one holds does not count.
+                self.forget_pulls(*target);
+                self.change_target(*target, |target| {
+                    target.key = key.clone();
+                    target.revoked = false;
+                })?;
+            }
+            Event::CertificateRenewed { target, expires } => {
+                self.change_target(*target, |target| target.key.certificate_expires = *expires)?;
+            }
+            Event::TargetAdvertised { target, advertised } => {
+                self.change_target(*target, |target| target.advertised = advertised.clone())?;
+            }
+            Event::TargetGranted { target, granted } => {
+                self.change_target(*target, |target| target.granted = granted.clone())?;
+            }
+            Event::TargetEnabled { target } => self.change_target(*target, |target| target.enabled = true)?,
+            Event::TargetDisabled { target } => {
+                self.change_target(*target, |target| target.enabled = false)?
+            }
+            Event::TargetRevoked { target } => self.change_target(*target, |target| target.revoked = true)?,
+            Event::TargetDeleted { target, .. } => self.delete_target(*target)?,
+            Event::PackageUploaded { package } => {
+                self.packages.insert(package.key.clone(), Arc::new(package.clone()));
+            }
+            Event::ReleaseCreated { release } => {
+                self.indexes.releases.insert((release.project, release.version.clone()), release.id);
+                self.releases.insert(release.id, Arc::new(release.clone()));
+            }
+            Event::PackagePulled { target, manifest, .. } => {
+                self.pulled.insert((*target, *manifest));
+            }
+            // What these tell is for the record alone.
+            Event::EnrolmentRefused { .. }
+            | Event::OverClaimed { .. }
+            | Event::CloneSuspected { .. }
+            | Event::VariablesRead { .. }
+            | Event::Denied { .. } => {}
+            Event::Initialised { .. } | Event::TokenCreated { .. } | Event::TokenDeleted { .. } => {
+                return Err("an event of the installation in a space");
+            }
+            Event::DeploymentCreated { .. }
+            | Event::DeploymentStarted { .. }
+            | Event::StepStarted { .. }
+            | Event::Fetched { .. }
+            | Event::FetchFailed { .. }
+            | Event::RunStarted { .. }
+            | Event::RunEnded { .. }
+            | Event::ScopeRemoved { .. }
+            | Event::DeploymentEnded { .. } => self.apply_to_deployment(generation, event)?,
+        }
+        Ok(())
+    }
+
+    fn define(&mut self, definition: &Definition) {
+        match definition {
+            Definition::Environment(environment) => self.environments.put(environment.clone()),
+            Definition::TagSet(tag_set) => self.tag_sets.put(tag_set.clone()),
+            Definition::Lifecycle(lifecycle) => self.lifecycles.put(lifecycle.clone()),
+            Definition::LibrarySet(set) => self.library_sets.put(set.clone()),
+            Definition::Project(project) => self.projects.put(project.clone()),
+            Definition::Tenant(tenant) => self.tenants.put(tenant.clone()),
+        }
+    }
+
+    fn delete(&mut self, id: DefinitionId) -> Result<(), Missing> {
+        let gone = match id {
+            DefinitionId::Environment(id) => self.environments.remove(id).is_some(),
+            DefinitionId::TagSet(id) => self.tag_sets.remove(id).is_some(),
+            DefinitionId::Lifecycle(id) => self.lifecycles.remove(id).is_some(),
+            DefinitionId::LibrarySet(id) => self.library_sets.remove(id).is_some(),
+            DefinitionId::Project(id) => self.projects.remove(id).is_some(),
+            DefinitionId::Tenant(id) => self.tenants.remove(id).is_some(),
+        };
+        gone.then_some(()).ok_or("no such thing to delete")
+    }
+
+    fn put_target(&mut self, target: Target) {
+        let before = self.targets.share(target.id);
+        self.reindex_target(before.as_deref(), Some(&target));
+        self.targets.put(target);
+    }
+
+    fn change_target(
+        &mut self,
+        id: windlass_protocol::ids::TargetId,
+        change: impl FnOnce(&mut Target),
+    ) -> Result<(), Missing> {
+        let mut target = self.targets.get(id).ok_or("no such target")?.clone();
+        change(&mut target);
+        self.put_target(target);
+        Ok(())
+    }
+
+    fn delete_target(&mut self, id: windlass_protocol::ids::TargetId) -> Result<(), Missing> {
+        let before = self.targets.remove(id).ok_or("no such target")?;
+        self.reindex_target(Some(&before), None);
+        self.forget_pulls(id);
+        self.generations.remove(&id);
+        self.indexes.enrolled.remove(&id);
+        Ok(())
+    }
+
+    fn forget_pulls(&mut self, id: windlass_protocol::ids::TargetId) {
+        let lowest = windlass_protocol::Digest::from_bytes([0; 32]);
+        let pulled: Vec<_> =
+            self.pulled.range((id, lowest)..).take_while(|(of, _)| *of == id).copied().collect();
+        for pull in pulled {
+            self.pulled.remove(&pull);
+        }
+    }
+}

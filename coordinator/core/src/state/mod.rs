@@ -1,0 +1,65 @@
+//! State: the fold of the journal, immutable and shared (ARCHITECTURE, "One idea").
+//!
+//! Copies share everything that is equal, so every reader has one moment and nobody waits. Nothing changes it but
+//! [`State::apply`]. Indexes that can be computed from the rest are not written into snapshots.
+
+mod apply;
+mod deployments;
+mod indexes;
+mod space;
+
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{SpaceId, TargetId, TokenId};
+use windlass_protocol::{Digest, Timestamp};
+
+pub use indexes::{Lane, WorkItem, WorkKind, assignment_id};
+pub use space::{Space, SpaceHead};
+
+use crate::model::ApiToken;
+
+/// Everything that the coordinator knows.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct State {
+    /// The number of the last record.
+    pub sequence: u64,
+    /// Counts restorations from a backup, from 1.
+    pub epoch: u64,
+    /// The time of the last record.
+    pub time: Timestamp,
+    /// SHA-256 of the CA's certificate, once there is one.
+    pub authority: Option<Digest>,
+    /// Tokens of the API.
+    pub tokens: OrdMap<TokenId, ApiToken>,
+    /// The spaces.
+    #[serde(with = "crate::pairs")]
+    pub spaces: OrdMap<SpaceId, Space>,
+}
+
+impl State {
+    /// A space.
+    pub fn space(&self, id: SpaceId) -> Option<&Space> {
+        self.spaces.get(&id)
+    }
+
+    /// The space that a text names; the first one where there is no text.
+    pub fn space_named(&self, text: Option<&str>) -> Option<&Space> {
+        let Some(text) = text else { return self.spaces.values().next() };
+        let matches = |space: &&Space| {
+            space.head.slug.as_str() == text
+                || space.head.name.folded() == windlass_protocol::names::fold(text)
+                || space.head.id.to_string() == text
+        };
+        self.spaces.values().find(matches)
+    }
+
+    /// The space that a target belongs to. A target is in exactly one.
+    pub fn space_of(&self, target: TargetId) -> Option<&Space> {
+        self.spaces.values().find(|space| space.targets.get(target).is_some())
+    }
+
+    /// A digest of the whole state: equal states have equal digests.
+    pub fn digest(&self) -> Digest {
+        Digest::of(serde_json::to_vec(self).expect("a state has nothing that JSON cannot hold"))
+    }
+}

@@ -1,0 +1,74 @@
+//! Which variables a step needs: only those travel (SEMANTICS 6), and which a tenant has not filled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use windlass_protocol::names::fold;
+use windlass_templates::{Reference, Template as Text};
+
+use super::resolve::{Context, Resolution, resolve};
+use crate::model::{Snapshot, StoredValue};
+
+/// Names and prefixes of names that a step reads, closed over what the values refer to in turn.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The variables, by folded name, as they are spelled where they are defined or used.
+    pub names: BTreeMap<String, String>,
+}
+
+impl Needs {
+    /// What `written` (names as they stand in the step, its hooks and files) comes to in `context`. A name that ends
+    /// with `[` or `.` stands for all variables that begin with it.
+    pub fn of(written: &BTreeSet<String>, context: &Context<'_>) -> Self {
+        let mut needs = Self::default();
+        let mut open: Vec<String> = written.iter().cloned().collect();
+        while let Some(name) = open.pop() {
+            if name.ends_with(['[', '.']) {
+                open.extend(names_with_prefix(context.snapshot, &name));
+                continue;
+            }
+            if needs.names.contains_key(&fold(&name)) {
+                continue;
+            }
+            if let Resolution::Value(candidate, _) = resolve(&name, context) {
+                open.extend(references(candidate.value));
+            }
+            needs.names.insert(fold(&name), name);
+        }
+        needs
+    }
+}
+
+/// The variables that a value refers to.
+pub fn references(value: &StoredValue) -> BTreeSet<String> {
+    match value {
+        StoredValue::Plain(text) => references_in(text),
+        StoredValue::Sealed(sealed) => sealed.references.clone(),
+    }
+}
+
+/// The variables that a text refers to by `#{…}`; a prefix ends with `[` or `.`.
+pub fn references_in(text: &str) -> BTreeSet<String> {
+    let written = Text::parse(text).references();
+    let name = |reference| match reference {
+        Reference::Name(name) | Reference::Prefix(name) => name,
+    };
+    written.into_iter().map(name).collect()
+}
+
+fn names_with_prefix(snapshot: &Snapshot, prefix: &str) -> Vec<String> {
+    let prefix = fold(prefix);
+    let sets = &snapshot.library_sets;
+    let variables = snapshot.variables.iter().chain(sets.iter().flat_map(|set| &set.variables));
+    let templates = snapshot.templates.iter().chain(sets.iter().flat_map(|set| &set.templates));
+    let names = variables.map(|variable| &variable.name).chain(templates.map(|template| &template.name));
+    names.filter(|name| fold(name).starts_with(&prefix)).cloned().collect()
+}
+
+/// The templates without a value for the context: neither the tenant's nor a default, nor an applicable variable.
+pub fn missing(context: &Context<'_>) -> Vec<String> {
+    let sets = context.snapshot.library_sets.iter().flat_map(|set| &set.templates);
+    let templates = context.snapshot.templates.iter().chain(sets);
+    let unfilled =
+        templates.filter(|template| matches!(resolve(&template.name, context), Resolution::Undefined));
+    unfilled.map(|template| template.name.clone()).collect()
+}

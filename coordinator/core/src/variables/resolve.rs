@@ -1,0 +1,156 @@
+//! Every candidate value of a name, and which one wins.
+
+use std::collections::BTreeSet;
+
+use imbl::OrdMap;
+use windlass_protocol::ids::{EnvironmentId, LibrarySetId, TargetId, TemplateId};
+use windlass_protocol::names::fold;
+
+use super::Rank;
+use crate::model::{Snapshot, Step, StoredValue, Template, Tenant, Variable};
+
+/// What values are resolved for.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// What the release froze.
+    pub snapshot: &'a Snapshot,
+    /// The tenant, or none.
+    pub tenant: Option<&'a Tenant>,
+    /// The tenant's values.
+    pub tenant_values: &'a OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>,
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The target with its roles, where it is about one.
+    pub target: Option<(TargetId, &'a BTreeSet<String>)>,
+    /// The step, where it is about one.
+    pub step: Option<&'a Step>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A variable of the project.
+    Project,
+    /// A variable of a library set.
+    LibrarySet(LibrarySetId),
+    /// The tenant's own value for a template of the project.
+    TenantForProject,
+    /// The tenant's own value for a template of a library set.
+    TenantForLibrarySet(LibrarySetId),
+    /// A template's default.
+    Default,
+}
+
+/// A value that applies.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// The value.
+    pub value: &'a StoredValue,
+    /// Where it comes from.
+    pub source: Source,
+    /// How specific it is.
+    pub rank: Rank,
+    /// Smaller wins between equal ranks: the project, then library sets in their order, defaults last of all.
+    pub owner: usize,
+}
+
+impl Candidate<'_> {
+    /// Whether the value is a tenant's own: data and not code.
+    pub const fn is_data(&self) -> bool {
+        matches!(self.source, Source::TenantForProject | Source::TenantForLibrarySet(_))
+    }
+
+    fn is_default(&self) -> bool {
+        self.source == Source::Default
+    }
+}
+
+/// What a name comes to.
+#[derive(Debug, Clone)]
+pub enum Resolution<'a> {
+    /// Nothing applies.
+    Undefined,
+    /// This value, and the next best one that it beat.
+    Value(Candidate<'a>, Option<Candidate<'a>>),
+    /// Two values that nothing tells apart: an error that names both.
+    Ambiguous(Candidate<'a>, Candidate<'a>),
+}
+
+/// The values that apply to `name`, the winner first.
+pub fn candidates<'a>(name: &str, context: &Context<'a>) -> Vec<Candidate<'a>> {
+    let name = fold(name);
+    let mut found = Vec::new();
+    let snapshot = context.snapshot;
+    from_variables(&mut found, &name, &snapshot.variables, Source::Project, 0, context);
+    from_templates(&mut found, &name, &snapshot.templates, Source::TenantForProject, 0, context);
+    for (index, set) in snapshot.library_sets.iter().enumerate() {
+        let owner = index + 1;
+        from_variables(&mut found, &name, &set.variables, Source::LibrarySet(set.id), owner, context);
+        let source = Source::TenantForLibrarySet(set.id);
+        from_templates(&mut found, &name, &set.templates, source, owner, context);
+    }
+    let key = |candidate: &Candidate<'_>| {
+        (candidate.is_default(), std::cmp::Reverse(candidate.rank), candidate.owner)
+    };
+    found.sort_by_key(key);
+    found
+}
+
+/// Which value wins.
+pub fn resolve<'a>(name: &str, context: &Context<'a>) -> Resolution<'a> {
+    let found = candidates(name, context);
+    match found.as_slice() {
+        [] => Resolution::Undefined,
+        [only] => Resolution::Value(*only, None),
+        [first, second, ..] => {
+            let equal = first.rank == second.rank
+                && first.owner == second.owner
+                && first.is_default() == second.is_default();
+            if equal {
+                Resolution::Ambiguous(*first, *second)
+            } else {
+                Resolution::Value(*first, Some(*second))
+            }
+        }
+    }
+}
+
+fn from_variables<'a>(
+    found: &mut Vec<Candidate<'a>>,
+    name: &str,
+    variables: &'a [Variable],
+    source: Source,
+    owner: usize,
+    context: &Context<'a>,
+) {
+    let values =
+        variables.iter().filter(|variable| fold(&variable.name) == name).flat_map(|found| &found.values);
+    for scoped in values {
+        if let Some(rank) = Rank::of(&scoped.scope, context) {
+            found.push(Candidate { value: &scoped.value, source, rank, owner });
+        }
+    }
+}
+
+fn from_templates<'a>(
+    found: &mut Vec<Candidate<'a>>,
+    name: &str,
+    templates: &'a [Template],
+    source: Source,
+    owner: usize,
+    context: &Context<'a>,
+) {
+    for template in templates.iter().filter(|template| fold(&template.name) == name) {
+        if context.tenant.is_some() {
+            for environment in [Some(context.environment), None] {
+                if let Some(value) = context.tenant_values.get(&(template.id, environment)) {
+                    let rank = Rank::of_tenant_value(environment.is_some());
+                    found.push(Candidate { value, source, rank, owner });
+                }
+            }
+        }
+        if let Some(value) = &template.default {
+            found.push(Candidate { value, source: Source::Default, rank: Rank::default(), owner });
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Appending lines and making them durable.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::File;
+use std::io::Write as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::{LINE_BYTES, Options, SegmentError, disk, fail, names};
+
+/// How much memory is kept for the next batch after a larger one.
+const BUFFER_BYTES: usize = 1024 * 1024;
+
+/// The one writer of a folder. Lines are put in a buffer by [`Writer::append`], and are on disk when
+/// [`Writer::sync`] returned.
+///
+/// After any failure of the disk every later call fails with [`SegmentError::Poisoned`]: the kernel reports a lost
+/// write once, so that a second attempt would succeed over lost data. What was durable before stays readable, and
+/// opening the folder anew finds it. Lines that were not acknowledged may be there then or not.
+pub struct Writer {
+    folder: PathBuf,
+    directory: File,
+    /// Held until the writer is dropped.
+    _lock: File,
+    options: Options,
+    /// The numbers of the first lines of all segments.
+    segments: VecDeque<u64>,
+    segment: Segment,
+    /// Whole lines, with their breaks, that are not written yet.
+    buffer: Vec<u8>,
+    buffered_lines: u64,
+    durable: u64,
+    poisoned: bool,
+}
+
+/// The segment that is being written.
+pub(crate) struct Segment {
+    pub(crate) file: File,
+    pub(crate) path: PathBuf,
+    /// How many bytes of it are durable.
+    pub(crate) length: u64,
+}
+
+impl Writer {
+    /// A writer over a folder that was just put right; `next` is the number of the next line.
+    pub(crate) fn new(
+        folder: PathBuf,
+        directory: File,
+        lock: File,
+        options: Options,
+        segments: VecDeque<u64>,
+        segment: Segment,
+        next: u64,
+    ) -> Self {
+        let options = Options { line_bytes: options.line_bytes.min(LINE_BYTES), ..options };
+        Self {
+            folder,
+            directory,
+            _lock: lock,
+            options,
+            segments,
+            segment,
+            buffer: Vec::new(),
+            buffered_lines: 0,
+            durable: next - 1,
+            poisoned: false,
+        }
+    }
+
+    /// Puts a line in the buffer and returns its number. It is neither durable nor visible to readers before
+    /// [`Writer::sync`]. A line that contains a break or is too long is refused, and changes nothing.
+    pub fn append(&mut self, line: &[u8]) -> Result<u64, SegmentError> {
+        self.check_usable()?;
+        self.check_line(line)?;
+        self.put(line);
+        Ok(self.next() - 1)
+    }
+
+    /// Puts all lines in the buffer, or, if one of them is refused, none; returns their numbers.
+    pub fn append_all<'a>(
+        &mut self,
+        lines: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Range<u64>, SegmentError> {
+        self.check_usable()?;
+        let (bytes, count, first) = (self.buffer.len(), self.buffered_lines, self.next());
+        for line in lines {
+            if let Err(error) = self.check_line(line) {
+                self.buffer.truncate(bytes);
+                self.buffered_lines = count;
+                return Err(error);
+            }
+            self.put(line);
+        }
+        Ok(first..self.next())
+    }
+
+    /// Makes all appended lines durable, with one write and one `fdatasync`. Costs nothing if there are none.
+    ///
+    /// A segment that has reached its size is followed by a new one before the write, so that a failure never
+    /// concerns lines that are durable already.
+    pub fn sync(&mut self) -> Result<(), SegmentError> {
+        self.check_usable()?;
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let result = self.rotate_if_full().and_then(|()| self.write_buffer());
+        self.settle(result)
+    }
+
+    /// Removes the segments that lie wholly before `line`, but never the last one. Returns how many.
+    pub fn truncate_before(&mut self, line: u64) -> Result<usize, SegmentError> {
+        self.check_usable()?;
+        let count = self.segments.iter().skip(1).take_while(|following| **following <= line).count();
+        if count > 0 {
+            let result = self.remove_oldest(count);
+            self.settle(result)?;
+        }
+        Ok(count)
+    }
+
+    /// The number that the next appended line will get.
+    pub fn next(&self) -> u64 {
+        self.durable + self.buffered_lines + 1
+    }
+
+    /// The number of the last durable line; one less than the number of the first if there is none, so 0 at first.
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// The number of the first line that is kept, or would be.
+    pub fn first(&self) -> u64 {
+        self.segments[0]
+    }
+
+    /// How many bytes wait for [`Writer::sync`]. The buffer has no limit of its own: whoever appends without waiting
+    /// for an answer has to sync when this grows large.
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// The folder of segments.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn check_usable(&self) -> Result<(), SegmentError> {
+        if self.poisoned { Err(SegmentError::Poisoned { folder: self.folder.clone() }) } else { Ok(()) }
+    }
+
+    fn check_line(&self, line: &[u8]) -> Result<(), SegmentError> {
+        let limit = self.options.line_bytes;
+        if line.len() > limit {
+            return Err(SegmentError::LineTooLong { bytes: line.len(), limit });
+        }
+        if line.contains(&b'\n') {
+            return Err(SegmentError::LineBreak);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, line: &[u8]) {
+        self.buffer.reserve(line.len() + 1);
+        self.buffer.extend_from_slice(line);
+        self.buffer.push(b'\n');
+        self.buffered_lines += 1;
+    }
+
+    fn rotate_if_full(&mut self) -> Result<(), SegmentError> {
+        if self.segment.length == 0 || self.segment.length < self.options.segment_bytes {
+            return Ok(());
+        }
+        fail::step(self.options.name, "before-rotate");
+        let first = self.durable + 1;
+        let file = disk::create_segment(&self.folder, &self.directory, first, self.options.name)?;
+        self.segment = Segment { file, path: names::segment(&self.folder, first), length: 0 };
+        self.segments.push_back(first);
+        fail::step(self.options.name, "after-rotate");
+        Ok(())
+    }
+
+    fn write_buffer(&mut self) -> Result<(), SegmentError> {
+        let (name, Segment { file, path, length }) = (self.options.name, &mut self.segment);
+        fail::step(name, "before-write");
+        file.write_all(&self.buffer).map_err(SegmentError::writing("write to", path, &self.folder))?;
+        fail::step(name, "after-write");
+        file.sync_data().map_err(SegmentError::writing("sync", path, &self.folder))?;
+        *length += self.buffer.len() as u64;
+        self.durable += self.buffered_lines;
+        self.buffered_lines = 0;
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_BYTES);
+        fail::step(name, "after-sync");
+        Ok(())
+    }
+
+    /// Oldest first, so that a crash in between leaves no gap.
+    fn remove_oldest(&mut self, count: usize) -> Result<(), SegmentError> {
+        for first in self.segments.drain(..count) {
+            fail::step(self.options.name, "before-remove");
+            let path = names::segment(&self.folder, first);
+            std::fs::remove_file(&path).map_err(SegmentError::io("remove", &path))?;
+            fail::step(self.options.name, "after-remove");
+        }
+        self.directory.sync_all().map_err(SegmentError::writing("sync", &self.folder, &self.folder))
+    }
+
+    /// Poisons the writer after a failure, and takes back what was written but not made durable. That frees the
+    /// space, and after a failed sync it also keeps pages that the kernel could not write, but still shows to every
+    /// reader, from being taken for durable when the folder is opened anew.
+    fn settle(&mut self, result: Result<(), SegmentError>) -> Result<(), SegmentError> {
+        if result.is_err() {
+            self.poisoned = true;
+            // The first failure is the one to report; if this fails too, nothing durable is touched.
+            let _ = self.segment.file.set_len(self.segment.length);
+        }
+        result
+    }
+}
+
+impl fmt::Debug for Writer {
+    /// Without the buffer: lines are nobody's business.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Writer")
+            .field("folder", &self.folder)
+            .field("next", &self.next())
+            .field("durable", &self.durable)
+            .field("poisoned", &self.poisoned)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,37 @@
+//! The messages of the agent's conversation (ARCHITECTURE, "The agent's conversation").
+//!
+//! No message from an agent carries its identity: the TLS peer is the identity. Every enum is closed. The numbers of
+//! variants are their order here, so a variant is only ever added at the end, and the golden bytes in the tests say
+//! when that was forgotten.
+
+mod assignment;
+mod bounds;
+mod enrolment;
+mod report;
+mod request;
+mod session;
+
+pub use assignment::{
+    Action, Assignment, Body, FetchWork, Generation, PackageReference, Place, RunWork, Shell,
+    SignedAssignment, Work,
+};
+pub use enrolment::{Enrol, EnrolAnswer, EnrolRefusal, Enrolled};
+pub use report::{
+    Outcome, OutputLine, OutputStream, OutputVariable, OutputVariableValue, Refusal, Report, ReportKind,
+};
+pub use request::{
+    Answer, Assignments, ClearVariable, ClearVariables, Denied, FileEncoding, PullFile, PullHeader,
+    PullRequest, Request, SealedVariables,
+};
+pub use session::{
+    Advertised, EffectiveScope, FromAgent, FromCoordinator, Goodbye, Hello, Isolation, Participation, Welcome,
+};
+
+/// The ALPN of a session.
+pub const SESSION_ALPN: &[u8] = b"windlass/1";
+/// The ALPN of an enrolment, which knows one message and its answer.
+pub const ENROLMENT_ALPN: &[u8] = b"windlass-enrol/1";
+/// The version of the session protocol that this code speaks, and the lowest that it accepts.
+pub const VERSION: u16 = 1;
+/// The name in the coordinators' certificates that agents and operators check, wherever the coordinator runs.
+pub const COORDINATOR_NAME: &str = "coordinator.windlass.internal";
