@@ -1,1 +1,17 @@
-//! Placeholder while the workspace is laid out.
+//! The agent's packages: a cache of files by content, pulls into it, and releases unpacked from it.
+//!
+//! [`Cache`] keeps what is complete and verified under its digest. A pull is [`Cache::begin`], which says how far an
+//! interrupted one came, then [`Cache::receive`] on the answer's stream. [`Cache::unpack`] writes a package's tree,
+//! [`switch`] makes it the current one. What does not live here: connections, what to pull and when, which releases
+//! to keep.
+
+mod cache;
+mod error;
+mod files;
+mod pull;
+mod release;
+
+pub use cache::{Cache, Evicted};
+pub use error::{CacheError, PullError};
+pub use pull::{PullState, Received};
+pub use release::{Unpack, Unpacked, publish, remove_others, switch};

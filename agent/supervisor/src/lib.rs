@@ -7,6 +7,8 @@
 //!
 //! A step runs at most once, whatever is killed whenever: see the README of this crate for why.
 
+#![deny(unsafe_code)]
+
 mod child;
 mod clock;
 mod course;

@@ -45,7 +45,7 @@ impl Lock {
             .custom_flags(libc::O_NOFOLLOW)
             .open(&path)
             .map_err(StepError::io("open", &path))?;
-        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
             Ok(_) => Ok(Some(Self { file })),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
             Err(error) => Err(StepError::io("lock", &path)(error.into())),
@@ -61,6 +61,13 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that another thread is just starting has a copy of the file until its exec.
+        let _ = fcntl(&self.file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)));
+    }
+}
+
 /// Whether somebody has the lock of a step's folder. Takes nothing and disturbs nobody.
 pub fn is_held(folder: &Path) -> Result<bool, StepError> {
     let path = layout::lock(folder);
@@ -68,7 +75,7 @@ pub fn is_held(folder: &Path) -> Result<bool, StepError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         result => result.map_err(StepError::io("open", &path))?,
     };
-    let mut wanted = whole_file();
+    let mut wanted = whole_file(libc::F_WRLCK);
     fcntl(&file, FcntlArg::F_OFD_GETLK(&mut wanted))
         .map_err(|error| StepError::io("look at the lock of", &path)(error.into()))?;
     Ok(i32::from(wanted.l_type) != libc::F_UNLCK)
@@ -84,9 +91,9 @@ pub fn holder(folder: &Path) -> Result<Option<Holder>, StepError> {
     Ok(serde_json::from_slice(&text).ok())
 }
 
-fn whole_file() -> libc::flock {
+fn whole_file(kind: libc::c_int) -> libc::flock {
     libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
+        l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: 0,
         l_len: 0,
@@ -117,5 +124,16 @@ mod tests {
         assert!(!is_held(folder.path()).expect("asked"));
         assert!(!is_held(folder.path()).expect("asked"), "asking takes nothing");
         assert!(Lock::take(folder.path()).expect("tried").is_some());
+    }
+
+    #[test]
+    fn a_copy_of_the_file_does_not_keep_a_lock_that_was_given_up() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let lock = Lock::take(folder.path()).expect("tried").expect("free");
+        // As a process has it between its fork and its exec.
+        let copy = lock.file.try_clone().expect("copied");
+        drop(lock);
+        assert!(!is_held(folder.path()).expect("asked"));
+        drop(copy);
     }
 }

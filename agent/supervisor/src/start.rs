@@ -35,7 +35,7 @@ pub enum StartError {
         /// Its own sentence.
         reason: String,
     },
-    /// The supervisor ended without an answer, or cannot be heard.
+    /// The supervisor ended without an answer, or before it had the whole job.
     #[error("the supervisor ended before it had the step")]
     Gone,
 }
@@ -43,8 +43,8 @@ pub enum StartError {
 /// Starts `binary arguments… folder`, which has to call [`crate::supervise()`] with the folder, and hands it the job.
 ///
 /// Blocks for the time of a process start and an fsync. On return the supervisor holds the step's lock and has its
-/// job; it depends on the caller's process no longer. After an error nothing of the step has run, with one exception:
-/// whoever can't be sure, because this process may have been killed inside this call, asks [`crate::inspect`].
+/// job; it depends on the caller's process no longer. After an error nothing of the step has run or will. A caller
+/// that was itself killed inside this call asks [`crate::inspect`].
 pub fn start(
     binary: &Path,
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,

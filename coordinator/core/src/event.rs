@@ -110,6 +110,13 @@ pub enum Event {
         /// The first administrator's token.
         token: ApiToken,
     },
+    /// A snapshot of the state was written; it counts because this record names it.
+    SnapshotTaken {
+        /// The last record that it holds.
+        record: u64,
+        /// The digest of its file.
+        digest: Digest,
+    },
     /// A token of the API was made.
     TokenCreated {
         /// The token, without its secret.

@@ -9,15 +9,24 @@ pub const RENDER_DEPTH: usize = 64;
 /// Problems that are kept of one text: a file that is no template at all would otherwise have one for every byte.
 pub const PROBLEMS: usize = 100;
 /// Bytes of a rendered text, and of every text on the way to it.
-pub const RENDERED_BYTES: usize = 32 << 20;
+pub const RENDERED_BYTES: usize = 16 << 20;
 /// Bytes that may be read and written while one text is rendered: some seconds at worst. Values that multiply each
 /// other reach it after a few lines.
-pub const WORK: usize = 124 << 20;
-/// Bytes that a filter may make a text into.
+pub const WORK: usize = 64 << 20;
+/// How much [`WORK`] every step costs, however few bytes it reads or writes.
+pub const STEP_WORK: usize = 32;
+/// How much [`WORK`] it costs at least to resolve `#{…}` in one value, which takes about as long as reading so many
+/// bytes.
+pub const EXPANSION_WORK: usize = 256;
+/// How much [`WORK`] an element of a collection costs, which takes about so much memory.
+pub const ELEMENT_WORK: usize = 64;
+/// Bytes of a text that is looked at as JSON: taken apart it needs many times the memory.
+pub const JSON_BYTES: usize = 1 << 20;
+/// Bytes that a filter takes, and that it may make of them.
 pub const FILTERED_BYTES: usize = 1 << 20;
 /// Bytes of a compiled regular expression, which bounds its states: what a search costs per byte of text.
 pub const PATTERN_BYTES: usize = 16 << 10;
 /// How much [`WORK`] a byte costs that a regular expression may look at.
-pub const PATTERN_WORK: usize = 8;
+pub const PATTERN_WORK: usize = 2;
 /// The widest indentation and the most digits that a filter can be asked for as a number, as in Octostache.
 pub const WIDTH: usize = 255;

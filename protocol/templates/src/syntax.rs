@@ -28,10 +28,22 @@ pub(crate) enum Node {
     Text(Range<usize>),
     /// `#{Expression}`.
     Substitution { expression: Expression, source: Range<usize> },
-    /// `#{if}` or `#{unless}`; the latter has its branches swapped.
-    Choice { condition: Box<Condition>, truthy: Vec<Node>, falsy: Vec<Node>, source: Range<usize> },
+    /// `#{if}` or `#{unless}`; the latter has its branches swapped. The opening tag is a part of the source.
+    Choice {
+        condition: Box<Condition>,
+        truthy: Vec<Node>,
+        falsy: Vec<Node>,
+        tag: Range<usize>,
+        source: Range<usize>,
+    },
     /// `#{each}`.
-    Repetition { variable: String, collection: Symbol, body: Vec<Node> },
+    Repetition {
+        variable: String,
+        collection: Symbol,
+        body: Vec<Node>,
+        tag: Range<usize>,
+        source: Range<usize>,
+    },
 }
 
 /// A symbol and the filters that it goes through. Without a symbol (`#{ | Append x}`) the first filter gets nothing.
@@ -94,7 +106,9 @@ impl fmt::Display for Symbol {
                 Step::Name(name) => write!(formatter, ".{name}")?,
                 Step::Key(key) => write!(formatter, "[{key}]")?,
                 Step::Any => formatter.write_str("[*]")?,
-                Step::Computed(Expression { symbol: Some(symbol), .. }) => write!(formatter, "[#{{{symbol}}}]")?,
+                Step::Computed(Expression { symbol: Some(symbol), .. }) => {
+                    write!(formatter, "[#{{{symbol}}}]")?
+                }
                 Step::Computed(_) => formatter.write_str("[#{…}]")?,
             }
         }
@@ -105,4 +119,32 @@ impl fmt::Display for Symbol {
 /// A name as it is compared.
 pub(crate) fn fold(name: &str) -> String {
     name.to_lowercase()
+}
+
+/// What `#{each}` tells about where it stands.
+#[derive(Clone, Copy)]
+pub(crate) enum Special {
+    Index,
+    First,
+    Last,
+}
+
+impl Symbol {
+    /// Which of the names that mean something inside `#{each}` this is.
+    pub(crate) fn as_special(&self) -> Option<Special> {
+        let special = |part: &str| match fold(part).as_str() {
+            "index" => Some(Special::Index),
+            "first" => Some(Special::First),
+            "last" => Some(Special::Last),
+            _ => None,
+        };
+        match self.steps.as_slice() {
+            [Step::Name(template), Step::Name(each), Step::Name(part)]
+                if fold(&self.head) == "octopus" && fold(template) == "template" && fold(each) == "each" =>
+            {
+                special(part)
+            }
+            _ => None,
+        }
+    }
 }

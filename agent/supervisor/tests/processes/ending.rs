@@ -1,7 +1,7 @@
 //! How steps are ended: by time, by request, with what they started, and when their supervisor or agent is gone.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,31 @@ fn a_step_that_is_stopped_can_clean_up() {
     assert_eq!(output, ["Output: ready", "Output: bye"]);
     let gone = || matches!(stop(&step.folder()), Err(StepError::Unsupervised { .. })).then_some(());
     wait_for("the supervisor's end", gone);
+}
+
+#[test]
+fn a_step_that_is_stopped_before_it_begins_does_not_begin() {
+    let step = Step::new();
+    let mut supervisor = Command::new(binary())
+        .arg("run")
+        .arg(step.folder())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut answer = String::new();
+    supervisor.stdout.take().expect("asked for").read_to_string(&mut answer).expect("read");
+    assert_eq!((answer.as_str(), step.standing()), ("held", Standing::Starting));
+    stop(&step.folder()).expect("asked");
+    let job = script(&format!("touch {}", step.file("ran").display())).to_bytes().expect("short");
+    supervisor.stdin.take().expect("asked for").write_all(&job).expect("written");
+    let ended = step.ended();
+    assert_eq!(
+        ended.outcome,
+        Outcome::NotStarted { reason: "the step was stopped before it began".to_owned() }
+    );
+    assert!(ended.stopped && supervisor.wait().expect("it ends").success());
+    assert!(!step.file("ran").exists());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a step prints and sets: kept, masked, capped, and read while it runs.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use data_encoding::BASE64;
@@ -110,13 +111,7 @@ fn a_full_disk_loses_output_and_never_the_end() {
         assert!(!marker.exists());
         return;
     }
-    let mount = |arguments: &[&str]| {
-        let path = place.path().to_str().expect("UTF-8");
-        let (program, options) = arguments.split_first().expect("a program");
-        let status = Command::new(program).args(options).arg(path).status().expect("it runs");
-        assert!(status.success(), "{arguments:?}");
-    };
-    mount(&["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "tmpfs"]);
+    let mounted = Mounted::new(place.path());
     let folder = place.path().join("step");
     make_private(&folder);
     let filler = place.path().join("filler");
@@ -142,8 +137,28 @@ fn a_full_disk_loses_output_and_never_the_end() {
         .filter(|line| line.stream == Stream::Output)
         .map(|line| line.text.len() as u64)
         .sum();
-    mount(&["umount"]);
+    drop(mounted);
     assert_eq!(ended.outcome, exited(5));
     assert!(ended.dropped_bytes > 100_000);
     assert_eq!(kept + ended.dropped_bytes, 5 + 900_000);
+}
+
+/// A small disk, as long as this lives.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn new(place: &Path) -> Self {
+        let options = ["-t", "tmpfs", "-o", "size=256k,mode=0700", "tmpfs"];
+        let status = Command::new("mount").args(options).arg(place).status().expect("it runs");
+        assert!(status.success());
+        Self(place.to_owned())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // Lazily: the supervisor may not have left yet.
+        let status = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        assert!(status.is_ok_and(|status| status.success()) || std::thread::panicking());
+    }
 }

@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use windlass_supervisor::{Job, Outcome, SCRIPT_PATH, Standing};
 
-use crate::support::{Step, binary, exited, make_private, program, script, wait_for};
+use crate::support::{Step, binary, exited, is_root, make_private, program, script, wait_for};
 
 fn outcome_and_output(job: &Job) -> (Outcome, Vec<String>) {
     let step = Step::started(job);
@@ -162,4 +163,35 @@ fn a_supervisor_that_cannot_be_run_is_an_error_and_starts_nothing() {
     assert_eq!(sentence, "the supervisor /nowhere cannot be run: No such file or directory (os error 2)");
     let mute = windlass_supervisor::start(Path::new("/bin/false"), ["run"], &folder, &script("true"));
     assert_eq!(mute.expect_err("no supervisor").to_string(), "the supervisor ended before it had the step");
+}
+
+#[test]
+fn a_supervisor_takes_nothing_of_its_agent_with_it_and_leaves_no_zombie() {
+    let step = Step::new();
+    let release = step.file("release");
+    // A file that the agent holds, perhaps with a lock, and that some library left open for children.
+    let held = fs::File::create(step.file("held")).expect("created");
+    fcntl(&held, FcntlArg::F_SETFD(FdFlag::empty())).expect("set");
+    step.start(&script(&format!("until [ -e {} ]; do sleep 0.01; done", release.display())))
+        .expect("started");
+    step.running();
+    let supervisor = Path::new("/proc").join(step.supervisor().to_string());
+    if is_root() {
+        assert_eq!(fs::read_to_string(supervisor.join("environ")).expect("read"), "");
+        let files = fs::read_dir(supervisor.join("fd")).expect("listed");
+        let files: Vec<_> =
+            files.filter_map(|file| fs::read_link(file.expect("listed").path()).ok()).collect();
+        assert!(
+            files.contains(&step.folder().join("lock")) && !files.contains(&step.file("held")),
+            "{files:?}"
+        );
+    } else {
+        // Its memory and files are hidden from a step that runs as the same user.
+        assert!(
+            fs::read(supervisor.join("environ")).is_err() && fs::read_dir(supervisor.join("fd")).is_err()
+        );
+    }
+    fs::write(release, "").expect("written");
+    assert_eq!(step.ended().outcome, exited(0));
+    wait_for("the supervisor to be reaped", || (!supervisor.exists()).then_some(()));
 }

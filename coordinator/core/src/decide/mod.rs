@@ -70,6 +70,13 @@ pub enum Command {
     },
     /// Takes a token of the API back, by name or id.
     DeleteToken(String),
+    /// Records that a snapshot was written.
+    RecordSnapshot {
+        /// The last record that it holds.
+        record: u64,
+        /// The digest of its file.
+        digest: Digest,
+    },
     /// A command in a space.
     Space(SpaceId, SpaceCommand),
 }
@@ -260,6 +267,7 @@ pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<D
         }
         Command::CreateToken { request, token } => tokens::create(&mut draft, request, *token),
         Command::DeleteToken(name) => tokens::delete(&mut draft, name),
+        Command::RecordSnapshot { record, digest } => tokens::record_snapshot(&mut draft, *record, *digest),
         Command::Space(space, command) => {
             draft.enter(Stream::Space(*space))?;
             decide_in_space(&mut draft, command)

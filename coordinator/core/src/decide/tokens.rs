@@ -71,3 +71,8 @@ pub(super) fn delete(draft: &mut Draft<'_>, name: &str) -> Result<Reply, Problem
     draft.emit(Event::TokenDeleted { token });
     Ok(Reply::Done)
 }
+
+pub(super) fn record_snapshot(draft: &mut Draft<'_>, record: u64, digest: Digest) -> Result<Reply, Problem> {
+    draft.emit(Event::SnapshotTaken { record, digest });
+    Ok(Reply::Done)
+}

@@ -49,6 +49,7 @@ impl State {
                 first.lifecycles.put(lifecycle.clone());
                 self.spaces.insert(space.id, first);
             }
+            Event::SnapshotTaken { .. } => {}
             Event::TokenCreated { token } => {
                 self.tokens.insert(token.id, token.clone());
             }
@@ -128,7 +129,10 @@ impl Space {
             | Event::CloneSuspected { .. }
             | Event::VariablesRead { .. }
             | Event::Denied { .. } => {}
-            Event::Initialised { .. } | Event::TokenCreated { .. } | Event::TokenDeleted { .. } => {
+            Event::Initialised { .. }
+            | Event::SnapshotTaken { .. }
+            | Event::TokenCreated { .. }
+            | Event::TokenDeleted { .. } => {
                 return Err("an event of the installation in a space");
             }
             Event::DeploymentCreated { .. }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{SpaceId, TargetId, TokenId};
 use windlass_protocol::{Digest, Timestamp};
 
+pub use apply::DoesNotFit;
 pub use indexes::{Lane, WorkItem, WorkKind, assignment_id};
 pub use space::{Space, SpaceHead};
 

@@ -96,12 +96,7 @@ impl Blocks {
         self.nodes.push(Node::Text(source));
     }
 
-    pub(super) fn close(
-        &mut self,
-        keyword: &'static str,
-        source: Range<usize>,
-        faults: &mut Faults,
-    ) {
+    pub(super) fn close(&mut self, keyword: &'static str, source: Range<usize>, faults: &mut Faults) {
         if self.kinds.get(keyword).is_none_or(|open| *open == 0) {
             faults.add(source.start, Fault::Unopened(keyword));
             self.nodes.push(Node::Text(source));
@@ -135,13 +130,14 @@ impl Blocks {
 
     /// Makes a block of everything since its opening tag, up to the closing one.
     fn build(&mut self, open: Open, closing: Range<usize>) {
-        let source = open.source.start..closing.end;
+        let tag = open.source;
+        let source = tag.start..closing.end;
         let node = match open.opening {
             Opening::Broken(_) => Node::Text(closing),
             Opening::Each(variable, collection) => {
                 let body = self.nodes.split_off(open.at + 1);
                 self.nodes.truncate(open.at);
-                Node::Repetition { variable, collection, body }
+                Node::Repetition { variable, collection, body, tag, source }
             }
             Opening::Choice { unless, condition } => {
                 let otherwise = match open.otherwise {
@@ -152,7 +148,7 @@ impl Blocks {
                 let then = self.nodes.split_off(open.at + 1);
                 self.nodes.truncate(open.at);
                 let (truthy, falsy) = if unless { (otherwise, then) } else { (then, otherwise) };
-                Node::Choice { condition: Box::new(condition), truthy, falsy, source }
+                Node::Choice { condition: Box::new(condition), truthy, falsy, tag, source }
             }
         };
         self.nodes.push(node);

@@ -19,7 +19,8 @@ impl Template {
     /// Parses `text`. It never fails: what is not well-formed stays as literal text, and [`problems`](Self::problems)
     /// names it.
     pub fn parse(text: &str) -> Self {
-        let mut parser = Parser { cursor: Cursor { text, at: 0 }, blocks: Blocks::default(), faults: Faults::default() };
+        let mut parser =
+            Parser { cursor: Cursor { text, at: 0 }, blocks: Blocks::default(), faults: Faults::default() };
         if text.len() > limits::TEMPLATE_BYTES {
             parser.faults.add(0, Fault::TooLarge);
             parser.text(0, text.len());
@@ -117,12 +118,10 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Tag, (Option<&'static str>, Fault)> {
     }
     let keyword = ["if", "unless", "each"].into_iter().find(|keyword| cursor.take_keyword(keyword));
     let tag = match keyword {
-        Some("each") => {
-            expression::repetition(cursor).map(|(variable, symbol)| Tag::Open(Opening::Each(variable, symbol)))
-        }
-        Some(word) => {
-            expression::condition(cursor).map(|condition| Tag::Open(Opening::Choice { unless: word == "unless", condition }))
-        }
+        Some("each") => expression::repetition(cursor)
+            .map(|(variable, symbol)| Tag::Open(Opening::Each(variable, symbol))),
+        Some(word) => expression::condition(cursor)
+            .map(|condition| Tag::Open(Opening::Choice { unless: word == "unless", condition })),
         None if cursor.peek() == Some('/') => Err(Fault::Expected("`/if`, `/unless`, `/each` or a name")),
         None => expression::expression(cursor, 1).map(Tag::Substitution),
     };
@@ -132,7 +131,8 @@ fn read(cursor: &mut Cursor<'_>) -> Result<Tag, (Option<&'static str>, Fault)> {
 /// `#{else}`, `#{/if}`, `#{/unless}` and `#{/each}` are the tags without an expression.
 fn read_else_or_close(cursor: &mut Cursor<'_>) -> Option<Tag> {
     let rest = cursor.rest();
-    let word = &rest[..rest.find(|character: char| !(character == '/' || character.is_ascii_alphabetic()))?];
+    let word =
+        &rest[..rest.find(|character: char| !(character == '/' || character.is_ascii_alphabetic()))?];
     let after = &rest[word.len()..];
     let end = after.trim_start();
     let tag = match word.to_ascii_lowercase().as_str() {

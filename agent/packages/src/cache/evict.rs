@@ -1,0 +1,139 @@
+//! Making room: what nobody uses goes, the least recently used first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use windlass_protocol::Digest;
+use windlass_protocol::limits;
+use windlass_protocol::manifest::Manifest;
+use windlass_segments::fail;
+
+use super::Cache;
+use crate::{CacheError, files};
+
+/// What eviction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Evicted {
+    /// Bytes of contents that went.
+    pub freed: u64,
+    /// Bytes of contents that are left. More than asked for if what is in use alone is more.
+    pub left: u64,
+}
+
+impl Cache {
+    /// Removes contents until at most `most_bytes` are left: first those that interrupted pulls left and no package
+    /// needs, then whole packages, the least recently used first. Never a content of a package `in_use` or being
+    /// pulled.
+    pub fn evict(&self, most_bytes: u64, in_use: &[Digest]) -> Result<Evicted, CacheError> {
+        let mut kept: BTreeSet<Digest> = in_use.iter().copied().collect();
+        kept.extend(self.inner.pulls.active());
+        let mut eviction = Eviction::survey(self, &kept)?;
+        eviction.partials(&kept, most_bytes)?;
+        eviction.orphans(most_bytes)?;
+        eviction.packages(&kept, most_bytes)?;
+        Ok(Evicted { freed: eviction.freed, left: eviction.left })
+    }
+}
+
+/// One run: what there is, how much of it, and how many packages need each content.
+struct Eviction<'a> {
+    cache: &'a Cache,
+    blobs: BTreeMap<Digest, u64>,
+    /// Bytes in the partial folders.
+    partials: BTreeMap<Digest, u64>,
+    needed: BTreeMap<Digest, u32>,
+    freed: u64,
+    left: u64,
+}
+
+impl<'a> Eviction<'a> {
+    fn survey(cache: &'a Cache, kept: &BTreeSet<Digest>) -> Result<Self, CacheError> {
+        let places = cache.places();
+        let blobs = files::digests(&places.blobs())?;
+        let mut partials = BTreeMap::new();
+        for manifest in files::digests(&places.partials())?.into_keys() {
+            partials.insert(manifest, files::digests(&places.partial(manifest))?.values().sum());
+        }
+        let left = blobs.values().sum::<u64>() + partials.values().sum::<u64>();
+        let mut eviction = Self { cache, blobs, partials, needed: BTreeMap::new(), freed: 0, left };
+        for manifest in files::digests(&places.manifests())?.into_keys() {
+            eviction.need(cache.manifest(manifest)?.as_ref());
+        }
+        for manifest in eviction.partials.keys().filter(|manifest| kept.contains(manifest)) {
+            let text = files::read(&places.partial_manifest(*manifest), limits::MANIFEST_BYTES as u64)?;
+            let wanted = text.and_then(|text| Manifest::from_text(&text).ok());
+            wanted.iter().flat_map(contents).for_each(|content| {
+                *eviction.needed.entry(content).or_default() += 1;
+            });
+        }
+        Ok(eviction)
+    }
+
+    fn need(&mut self, manifest: Option<&Manifest>) {
+        for content in manifest.into_iter().flat_map(contents) {
+            *self.needed.entry(content).or_default() += 1;
+        }
+    }
+
+    /// What was pulled in part, of packages that nobody is waiting for.
+    fn partials(&mut self, kept: &BTreeSet<Digest>, most_bytes: u64) -> Result<(), CacheError> {
+        for (manifest, bytes) in self.partials.clone() {
+            if self.left > most_bytes && !kept.contains(&manifest) {
+                files::remove_folder(&self.cache.places().partial(manifest))?;
+                self.account(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Contents that no package needs.
+    fn orphans(&mut self, most_bytes: u64) -> Result<(), CacheError> {
+        let orphans: Vec<_> =
+            self.blobs.keys().filter(|content| !self.needed.contains_key(content)).copied().collect();
+        for content in orphans {
+            if self.left > most_bytes {
+                self.remove(content)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn packages(&mut self, kept: &BTreeSet<Digest>, most_bytes: u64) -> Result<(), CacheError> {
+        let oldest = self.cache.records().oldest();
+        for manifest in oldest.into_iter().filter(|manifest| !kept.contains(manifest)) {
+            if self.left <= most_bytes {
+                break;
+            }
+            let contents: BTreeSet<_> = self.cache.manifest(manifest)?.iter().flat_map(contents).collect();
+            // First the manifest, durably: one that is there has all its contents.
+            files::remove(&self.cache.places().manifest(manifest))?;
+            files::sync_folder(&self.cache.places().manifests())?;
+            fail::point("cache-after-evict");
+            self.cache.records().forget(self.cache.places(), manifest)?;
+            for content in contents {
+                let needed = self.needed.entry(content).or_default();
+                *needed = needed.saturating_sub(1);
+                if *needed == 0 {
+                    self.remove(content)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, content: Digest) -> Result<(), CacheError> {
+        files::remove(&self.cache.places().blob(content))?;
+        let bytes = self.blobs.remove(&content).unwrap_or_default();
+        self.account(bytes);
+        Ok(())
+    }
+
+    fn account(&mut self, bytes: u64) {
+        self.freed += bytes;
+        self.left -= bytes;
+    }
+}
+
+/// The distinct contents of a package.
+fn contents(manifest: &Manifest) -> BTreeSet<Digest> {
+    manifest.files().map(|(_, digest, _)| digest).collect()
+}

@@ -1,0 +1,105 @@
+//! The package store: a folder that one process has open.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use windlass_archives::Limits;
+use windlass_protocol::manifest::{EntryPath, Manifest};
+use windlass_protocol::{Digest, limits};
+
+use crate::objects::{Objects, create_folder, remove_folder};
+use crate::stage::Stage;
+use crate::{Kind, StoreError, Texts, UploadError, Uploaded, text, upload};
+
+/// Manifests and blobs in a folder. Clones are the same store.
+///
+/// Everything here but [`send`](crate::send) waits for the disk: call it from a thread that may block.
+#[derive(Clone)]
+pub struct PackageStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    objects: Objects,
+    uploads: AtomicU64,
+    /// Held as long as the store is open. The kernel drops it with the process.
+    _lock: File,
+}
+
+impl PackageStore {
+    /// Opens the store in `folder`, makes the folder if it is missing (its parent has to exist), and removes what
+    /// interrupted uploads left.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let folder = folder.as_ref();
+        create_folder(folder)?;
+        let folder = &folder.canonicalize().map_err(StoreError::io("open", folder))?;
+        let lock = lock(folder)?;
+        let staging = folder.join(STAGING);
+        remove_folder(&staging)?;
+        create_folder(&staging)?;
+        let objects = Objects::open(folder)?;
+        Ok(Self { inner: Arc::new(Inner { objects, uploads: AtomicU64::new(0), _lock: lock }) })
+    }
+
+    /// Takes an uploaded file: reads it as hostile input, stores what the store does not have yet, and returns when
+    /// all of it is durable. `name` is the name that it was uploaded under.
+    ///
+    /// A refused or failed upload leaves nothing in the store. Several uploads may run at once.
+    pub fn store_upload(&self, file: File, name: &str, limits: &Limits) -> Result<Uploaded, UploadError> {
+        upload::store(self, file, name, limits)
+    }
+
+    /// The manifest with this digest, checked again, or `None`.
+    pub fn manifest(&self, digest: Digest) -> Result<Option<Manifest>, StoreError> {
+        let Some(file) = self.objects().open_object(Kind::Manifest, digest)? else { return Ok(None) };
+        let mut text = Vec::new();
+        file.take(limits::MANIFEST_BYTES as u64 + 1)
+            .read_to_end(&mut text)
+            .map_err(|source| self.objects().unreadable(Kind::Manifest, digest, source))?;
+        let damaged = |fault| StoreError::Damaged { kind: Kind::Manifest, digest, fault };
+        if Digest::of(&text) != digest {
+            return Err(damaged("its text has another digest"));
+        }
+        Manifest::from_text(&text).map(Some).map_err(|_| damaged("its text is no manifest"))
+    }
+
+    /// The files of a stored package that `matches` selects, as texts of at most `most_bytes` together.
+    pub fn read_texts(
+        &self,
+        manifest: &Manifest,
+        matches: impl Fn(&EntryPath) -> bool,
+        most_bytes: u64,
+    ) -> Result<Texts, StoreError> {
+        text::read(self.objects(), manifest, matches, most_bytes)
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.inner.objects
+    }
+
+    /// A place for the files of one upload.
+    pub(crate) fn stage(&self) -> Result<Stage, StoreError> {
+        let number = self.inner.uploads.fetch_add(1, Ordering::Relaxed);
+        let folder = self.objects().folder().join(STAGING).join(number.to_string());
+        let error = StoreError::io("create", &folder);
+        Stage::new(folder.clone()).map_err(error)
+    }
+}
+
+const STAGING: &str = "staging";
+
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join("lock");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(&path).map_err(StoreError::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { folder: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
+    }
+}

@@ -1,0 +1,167 @@
+//! The CA's key and certificate, and what it issues.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+};
+use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use windlass_protocol::ids::TargetId;
+use windlass_protocol::message::COORDINATOR_NAME;
+use windlass_protocol::{Digest, Timestamp};
+
+use super::agents::{self, BadRequest};
+use crate::engine::{now, random};
+use crate::vault::{Vault, VaultError};
+
+/// The CA outlives every machine that it certifies.
+const AUTHORITY_DAYS: u64 = 20 * 365;
+/// A coordinator makes itself a new certificate at every start, and before the old one expires.
+const COORDINATOR_DAYS: u64 = 30;
+/// Agents renew when half of it is over.
+const AGENT_DAYS: u64 = 14;
+/// Clocks differ: certificates are good from a little before they are made.
+const BACKDATED: Duration = Duration::from_secs(600);
+
+/// Why the authority cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// Its key.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Its certificate on disk.
+    #[error("cannot read or write {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Making a certificate.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
+}
+
+/// The authority.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+}
+
+/// What a server presents: `[leaf, CA]` and the leaf's key.
+pub struct ServerIdentity {
+    /// The chain.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The leaf's key.
+    pub key: PrivateKeyDer<'static>,
+}
+
+const KEY_NAME: &str = "authority";
+
+fn certificate_file(data: &Path) -> PathBuf {
+    data.join("authority.der")
+}
+
+fn validity(params: &mut CertificateParams, days: u64) -> Timestamp {
+    let start = std::time::SystemTime::now();
+    let end = start + Duration::from_secs(days * 24 * 3600);
+    params.not_before = (start - BACKDATED).into();
+    params.not_after = end.into();
+    now().plus_seconds(days * 24 * 3600)
+}
+
+impl Authority {
+    /// Makes a new authority: its key goes into the vault, its certificate beside it.
+    pub fn create(data: &Path, vault: &Vault) -> Result<Self, AuthorityError> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        let mut name = DistinguishedName::new();
+        let suffix = data_encoding::HEXLOWER.encode(&random::<4>());
+        name.push(DnType::CommonName, format!("Windlass installation {suffix}"));
+        params.distinguished_name = name;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        validity(&mut params, AUTHORITY_DAYS);
+        let certificate = params.self_signed(&key)?;
+        vault.keep(KEY_NAME, key.serialized_der())?;
+        let path = certificate_file(data);
+        fs::write(&path, certificate.der()).map_err(|source| AuthorityError::Io { path, source })?;
+        Ok(Self { issuer: Issuer::new(params, key), certificate: certificate.der().clone() })
+    }
+
+    /// Opens the authority of an installation.
+    pub fn open(data: &Path, vault: &Vault) -> Result<Self, AuthorityError> {
+        let der = vault.kept(KEY_NAME)?;
+        let key = KeyPair::try_from(der.as_slice())?;
+        let path = certificate_file(data);
+        let certificate = fs::read(&path).map_err(|source| AuthorityError::Io { path, source })?;
+        let certificate = CertificateDer::from(certificate);
+        Ok(Self { issuer: Issuer::from_ca_cert_der(&certificate, key)?, certificate })
+    }
+
+    /// SHA-256 of the CA's certificate: what tokens carry and everybody pins.
+    pub fn fingerprint(&self) -> Digest {
+        Digest::of(self.certificate.as_ref())
+    }
+
+    /// The CA's certificate.
+    pub const fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// A fresh identity for this coordinator, good for the given host names beside the coordinators' own.
+    pub fn server_identity(&self, names: &[String]) -> Result<ServerIdentity, AuthorityError> {
+        let key = KeyPair::generate()?;
+        let names = [COORDINATOR_NAME.to_owned()].into_iter().chain(names.iter().cloned());
+        let mut params = CertificateParams::new(names.collect::<Vec<_>>())?;
+        params.distinguished_name = named("Windlass coordinator");
+        params.serial_number = Some(serial());
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        validity(&mut params, COORDINATOR_DAYS);
+        let leaf = params.signed_by(&key, &self.issuer)?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        Ok(ServerIdentity { chain: vec![leaf.der().clone(), self.certificate.clone()], key })
+    }
+
+    /// A certificate for a target, for the public key of its request and nothing else of it. Returns when it expires.
+    pub fn certify(
+        &self,
+        target: TargetId,
+        request: &[u8],
+    ) -> Result<(CertificateDer<'static>, Timestamp), BadRequest> {
+        let der = CertificateSigningRequestDer::from(request);
+        let request = CertificateSigningRequestParams::from_der(&der).map_err(|_| BadRequest)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = named("Windlass agent");
+        params.serial_number = Some(serial());
+        let name = agents::name_of(target).try_into().map_err(|_| BadRequest)?;
+        params.subject_alt_names = vec![SanType::URI(name)];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let expires = validity(&mut params, AGENT_DAYS);
+        let certificate = params.signed_by(&request.public_key, &self.issuer).map_err(|_| BadRequest)?;
+        Ok((certificate.der().clone(), expires))
+    }
+
+    /// When a certificate that expires then is due for renewal.
+    pub fn renewal_due(expires: Timestamp, now: Timestamp) -> bool {
+        now.plus_seconds(AGENT_DAYS * 24 * 3600 / 2) >= expires
+    }
+}
+
+fn named(name: &str) -> DistinguishedName {
+    let mut names = DistinguishedName::new();
+    names.push(DnType::CommonName, name);
+    names
+}
+
+fn serial() -> SerialNumber {
+    let mut bytes: [u8; 16] = random();
+    // A serial number is a positive number.
+    bytes[0] &= 0x7f;
+    SerialNumber::from_slice(&bytes)
+}

@@ -1,0 +1,85 @@
+//! `verify`: reads the whole journal and says where it was changed, if it was.
+
+use std::path::Path;
+
+use windlass_coordinator_core::state::State;
+use windlass_protocol::Digest;
+
+use super::line::{BadLine, GENESIS, Line};
+
+/// A journal that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Its records.
+    pub records: u64,
+    /// The hash of the chain at the last one: what a witness compares.
+    pub head: Digest,
+}
+
+/// The first place at which the journal is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    /// The files: a gap, a cut, a foreign file.
+    #[error("after record {after}: {what}")]
+    Files {
+        /// The last record before it that is whole.
+        after: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// A line was changed, or one before it was taken out, put in or moved.
+    #[error("record {sequence}: {what}")]
+    Record {
+        /// Its number.
+        sequence: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// The end does not have the hash that a witness holds: the tail was cut off, or another history written.
+    #[error("record {sequence} has the hash {found}, but the witness says {expected}: this is another history")]
+    Forked {
+        /// The record that the witness names.
+        sequence: u64,
+        /// Its hash here.
+        found: Digest,
+        /// Its hash by the witness.
+        expected: Digest,
+    },
+    /// The journal ends before the record that a witness names.
+    #[error("the journal ends at record {records}, but the witness has seen record {sequence}: its tail is missing")]
+    Missing {
+        /// Records here.
+        records: u64,
+        /// The record that the witness names.
+        sequence: u64,
+    },
+}
+
+/// Verifies the journal below `data`. `witness` is a record's number and hash that somebody outside kept.
+pub fn verify(data: &Path, witness: Option<(u64, Digest)>) -> Result<Verified, Finding> {
+    let files = |after, why: windlass_segments::SegmentError| Finding::Files { after, what: why.to_string() };
+    let mut lines = windlass_segments::read(super::folder(data), 1).map_err(|why| files(0, why))?;
+    let mut verified = Verified { records: 0, head: GENESIS };
+    let mut state = State::default();
+    loop {
+        let next = lines.next_line().map_err(|why| files(verified.records, why))?;
+        let Some((sequence, line)) = next else { break };
+        let bad = |why: BadLine| Finding::Record { sequence, what: why.to_string() };
+        let line = Line::read(line, verified.head).map_err(bad)?;
+        let record = line.parse().map_err(bad)?;
+        state.apply(&record).map_err(|why| Finding::Record { sequence, what: why.to_string() })?;
+        if let Some((named, expected)) = witness
+            && named == sequence
+            && expected != line.hash
+        {
+            return Err(Finding::Forked { sequence, found: line.hash, expected });
+        }
+        verified = Verified { records: sequence, head: line.hash };
+    }
+    match witness {
+        Some((sequence, _)) if sequence > verified.records => {
+            Err(Finding::Missing { records: verified.records, sequence })
+        }
+        _ => Ok(verified),
+    }
+}

@@ -1,0 +1,123 @@
+//! The QUIC endpoint: socket buffers, windows, limits (ARCHITECTURE "Back-pressure", CRATES "quinn and rustls").
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{IdleTimeout, TransportConfig, VarInt};
+use rustls::crypto::CryptoProvider;
+use socket2::{Domain, Protocol, Socket, Type};
+use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
+
+use crate::authority::{AgentVerifier, Authority};
+
+/// Bytes of each of the socket's buffers: with the kernel's defaults a nudge to a thousand agents loses thousands of
+/// datagrams.
+const SOCKET_BUFFER: usize = 4 << 20;
+/// Bytes that one connection may have in flight towards the coordinator: ten thousand agents are ten thousand windows.
+const RECEIVE_WINDOW: u32 = 512 << 10;
+/// Bytes that the coordinator may have in flight towards one agent.
+const SEND_WINDOW: u64 = 2 << 20;
+/// Request streams that an agent may have open at once.
+const REQUEST_STREAMS: u32 = 16;
+/// Connections that may be in their handshake at once; the others are refused, and come back with a back-off.
+const INCOMING: usize = 2048;
+/// A connection that says nothing for so long is gone.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The open endpoint.
+pub struct Endpoint {
+    quic: quinn::Endpoint,
+    /// What the kernel made of the socket's buffers.
+    pub buffers: BufferReport,
+}
+
+/// What the kernel gave of what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BufferReport {
+    /// Bytes asked for.
+    pub wanted: usize,
+    /// Bytes of the receive buffer.
+    pub receive: usize,
+    /// Bytes of the send buffer.
+    pub send: usize,
+}
+
+impl BufferReport {
+    /// Whether the kernel capped a buffer.
+    pub const fn is_capped(&self) -> bool {
+        self.receive < self.wanted || self.send < self.wanted
+    }
+}
+
+impl Endpoint {
+    /// Binds the endpoint. It serves as soon as somebody accepts.
+    pub fn bind(address: SocketAddr, authority: &Authority) -> anyhow::Result<Self> {
+        let provider = CryptoProvider::get_default().context("a provider of cryptography is installed first")?;
+        let verifier = AgentVerifier::new(authority.certificate(), Arc::clone(provider))?;
+        let identity = authority.server_identity(&[])?;
+        let mut tls = rustls::ServerConfig::builder_with_provider(Arc::clone(provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(identity.chain, identity.key)?;
+        tls.alpn_protocols = vec![SESSION_ALPN.to_vec(), ENROLMENT_ALPN.to_vec()];
+        // No resumption: each session proves its certificate anew. And no 0-RTT, which could be replayed.
+        tls.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        tls.send_tls13_tickets = 0;
+        let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
+        config.transport_config(Arc::new(transport()));
+        config.max_incoming(INCOMING);
+        let (socket, buffers) = socket(address).with_context(|| format!("cannot listen on {address} (UDP)"))?;
+        let runtime = Arc::new(quinn::TokioRuntime);
+        let quic = quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(config), socket, runtime)?;
+        Ok(Self { quic, buffers })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.quic.local_addr()
+    }
+
+    pub(super) async fn accept(&self) -> Option<quinn::Incoming> {
+        self.quic.accept().await
+    }
+
+    /// Tells every agent that the coordinator stops, and waits until they know or a moment has passed.
+    pub async fn close(&self) {
+        self.quic.close(VarInt::from_u32(0), b"stopping");
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.quic.wait_idle()).await;
+    }
+}
+
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(REQUEST_STREAMS))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
+        .stream_receive_window(VarInt::from_u32(RECEIVE_WINDOW / 2))
+        .send_window(SEND_WINDOW)
+        .datagram_receive_buffer_size(None)
+        .max_idle_timeout(IdleTimeout::try_from(IDLE).ok());
+    transport
+}
+
+fn socket(address: SocketAddr) -> std::io::Result<(UdpSocket, BufferReport)> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // What the kernel does not give is seen below and said in the log; it is no reason not to start.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+    let buffers = BufferReport {
+        wanted: SOCKET_BUFFER,
+        receive: socket.recv_buffer_size()?,
+        send: socket.send_buffer_size()?,
+    };
+    socket.bind(&address.into())?;
+    socket.set_nonblocking(true)?;
+    Ok((socket.into(), buffers))
+}

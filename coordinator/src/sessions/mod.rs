@@ -1,0 +1,105 @@
+//! Sessions with agents over QUIC: the only files of the coordinator that name quinn.
+//!
+//! ```text
+//! endpoint ──> accept ──ALPN windlass-enrol/1──> enrol (one message, one answer)
+//!                 └─────ALPN windlass/1────────> control stream (hello, heartbeats, nudges)
+//!                                                request streams ──> authorise ──> requests/*
+//! ```
+
+mod accept;
+mod control;
+mod delivery;
+mod denials;
+mod endpoint;
+mod enrol;
+mod frames;
+mod registry;
+mod requests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use windlass_packages::PackageStore;
+use windlass_trust::{AssignmentSigner, SealingKey};
+
+use crate::authority::Authority;
+use crate::engine::Engine;
+use crate::output::OutputStore;
+use crate::vault::Vault;
+pub use endpoint::{BufferReport, Endpoint};
+pub use registry::{Progress, Registry};
+
+/// Pulls that are served at once, over all agents: more would only make each slower.
+const PULLS: usize = 64;
+
+/// What every session works with.
+pub struct Sessions {
+    /// Decides and records.
+    pub engine: Engine,
+    /// Opens sensitive values for who may read them.
+    pub vault: Arc<Vault>,
+    /// Certifies agents.
+    pub authority: Arc<Authority>,
+    /// Signs assignments.
+    pub signer: AssignmentSigner,
+    /// Opens sensitive output of steps.
+    pub sealing_key: SealingKey,
+    /// Packages.
+    pub packages: Arc<PackageStore>,
+    /// Output of steps.
+    pub output: Arc<OutputStore>,
+    /// The live sessions.
+    pub registry: Arc<Registry>,
+    pulls: Semaphore,
+    denials: denials::Denials,
+}
+
+/// The parts that sessions are made of.
+pub struct Parts {
+    /// Decides and records.
+    pub engine: Engine,
+    /// Opens sensitive values for who may read them.
+    pub vault: Arc<Vault>,
+    /// Certifies agents.
+    pub authority: Arc<Authority>,
+    /// Packages.
+    pub packages: Arc<PackageStore>,
+    /// Output of steps.
+    pub output: Arc<OutputStore>,
+    /// The live sessions.
+    pub registry: Arc<Registry>,
+}
+
+impl Sessions {
+    /// Puts the parts together with the coordinator's own keys.
+    pub fn new(parts: Parts) -> anyhow::Result<Arc<Self>> {
+        let signer = AssignmentSigner::from_secret(&parts.vault.own_key("assignment-signing")?);
+        let sealing_key = SealingKey::from_secret(&parts.vault.own_key("output-sealing")?);
+        Ok(Arc::new(Self {
+            engine: parts.engine,
+            vault: parts.vault,
+            authority: parts.authority,
+            signer,
+            sealing_key,
+            packages: parts.packages,
+            output: parts.output,
+            registry: parts.registry,
+            pulls: Semaphore::new(PULLS),
+            denials: denials::Denials::default(),
+        }))
+    }
+
+    /// Serves agents until the endpoint is closed.
+    pub async fn serve(self: Arc<Self>, endpoint: &Endpoint) {
+        let counting = Arc::clone(&self);
+        let denials = tokio::spawn(async move { counting.denials.record_every_minute(&counting.engine).await });
+        accept::accept_all(self, endpoint).await;
+        denials.abort();
+    }
+}
+
+/// Where a peer comes from, as it is recorded.
+fn origin(address: SocketAddr) -> String {
+    address.ip().to_canonical().to_string()
+}

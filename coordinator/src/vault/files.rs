@@ -1,0 +1,131 @@
+//! Keys as files below `keys/`, each sealed with the master key and bound to its own name.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use chacha20poly1305::XNonce;
+use chacha20poly1305::aead::{Aead, Payload};
+use zeroize::Zeroizing;
+
+use super::{KeyBytes, NONCE, cipher, random};
+
+/// Why a key cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The disk.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others than its owner could read the master key.
+    #[error("{} can be read by others; run `chmod 600` on it, and think about who may have", path.display())]
+    Readable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file holds something else.
+    #[error("{} holds no key; a key is 64 hexadecimal digits", path.display())]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key file that the master key does not open.
+    #[error("{} cannot be opened with this master key", path.display())]
+    WrongMaster {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A value could not be sealed.
+    #[error("a sensitive value could not be sealed")]
+    Sealing,
+    /// A value could not be opened: another key, or moved from where it belongs.
+    #[error("a sensitive value cannot be opened with its key")]
+    Opening,
+}
+
+impl VaultError {
+    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+/// Writes a file that only its owner may read, durably, all or nothing.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
+    let error = |source| VaultError::io("write", path, source);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(error)?;
+    let partial = path.with_extension("partial");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&partial)
+        .map_err(error)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
+    windlass_segments::fail::point("key-before-rename");
+    fs::rename(&partial, path).map_err(error)?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(error)?;
+    windlass_segments::fail::point("key-after-rename");
+    Ok(())
+}
+
+pub(super) struct KeyFiles {
+    folder: PathBuf,
+    master: KeyBytes,
+}
+
+impl KeyFiles {
+    pub(super) fn new(data: &Path, master: KeyBytes) -> Self {
+        Self { folder: data.join("keys"), master }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        debug_assert!(!name.contains(['/', '.']), "names of keys are ids or literals");
+        self.folder.join(name)
+    }
+
+    /// The key of this name; a random one is made where there is none.
+    pub(super) fn read_or_make(&self, name: &str) -> Result<KeyBytes, VaultError> {
+        let path = self.path(name);
+        if !path.exists() {
+            let key: KeyBytes = Zeroizing::new(random());
+            self.write(name, key.as_slice())?;
+            return Ok(key);
+        }
+        let bytes = self.read(name)?;
+        let key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| VaultError::NotAKey { path })?;
+        Ok(Zeroizing::new(key))
+    }
+
+    pub(super) fn write(&self, name: &str, secret: &[u8]) -> Result<(), VaultError> {
+        let nonce: [u8; NONCE] = random();
+        let payload = Payload { msg: secret, aad: &bound_to(name) };
+        let sealed = cipher(&self.master)
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| VaultError::Sealing)?;
+        write_private(&self.path(name), &[nonce.as_slice(), &sealed].concat())
+    }
+
+    pub(super) fn read(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let path = self.path(name);
+        let whole = fs::read(&path).map_err(|source| VaultError::io("read", &path, source))?;
+        let wrong = || VaultError::WrongMaster { path: path.clone() };
+        let (nonce, ciphertext) = whole.split_at_checked(NONCE).ok_or_else(wrong)?;
+        let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| wrong())?;
+        let payload = Payload { msg: ciphertext, aad: &bound_to(name) };
+        let clear = cipher(&self.master).decrypt(&XNonce::from(nonce), payload);
+        clear.map(Zeroizing::new).map_err(|_| wrong())
+    }
+}
+
+fn bound_to(name: &str) -> Vec<u8> {
+    [b"windlass key file 1\n".as_slice(), name.as_bytes()].concat()
+}

@@ -1,0 +1,54 @@
+//! The master key: from systemd's credentials, or a file of the data folder that only its owner may read.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::files::{VaultError, write_private};
+use super::{KeyBytes, random};
+
+/// The credential's name: `LoadCredentialEncrypted=windlass-master-key:…` in the unit.
+const CREDENTIAL: &str = "windlass-master-key";
+
+fn credential() -> Option<PathBuf> {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+    let path = Path::new(&folder).join(CREDENTIAL);
+    path.exists().then_some(path)
+}
+
+fn file(data: &Path) -> PathBuf {
+    data.join("master.key")
+}
+
+/// Makes the file, unless it or the credential is there.
+pub(super) fn create(data: &Path) -> Result<(), VaultError> {
+    let path = file(data);
+    if credential().is_some() || path.exists() {
+        return Ok(());
+    }
+    let key: Zeroizing<[u8; 32]> = Zeroizing::new(random());
+    let text = Zeroizing::new(format!("{}\n", data_encoding::HEXLOWER.encode(key.as_slice())));
+    write_private(&path, text.as_bytes())
+}
+
+/// Reads the key: 64 hexadecimal digits.
+pub(super) fn read(data: &Path) -> Result<KeyBytes, VaultError> {
+    let path = match credential() {
+        Some(path) => path,
+        None => {
+            let path = file(data);
+            let mode = fs::metadata(&path).map_err(|source| VaultError::io("read", &path, source))?;
+            if mode.permissions().mode() & 0o077 != 0 {
+                return Err(VaultError::Readable { path });
+            }
+            path
+        }
+    };
+    let text = fs::read_to_string(&path).map_err(|source| VaultError::io("read", &path, source))?;
+    let text = Zeroizing::new(text);
+    let decoded = data_encoding::HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map(Zeroizing::new);
+    let bytes = decoded.ok().and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+    bytes.map(Zeroizing::new).ok_or(VaultError::NotAKey { path })
+}

@@ -1,0 +1,115 @@
+//! The vault: sensitive values are sealed before anything is decided, and opened only for who may read them.
+//!
+//! Each tenant and each space has a data key, a file of its own outside the journal, wrapped by the master key:
+//! destroying the file erases every value that was ever sealed with it, and leaves the journal whole (SEMANTICS 11).
+
+mod files;
+mod master;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
+use windlass_api::sealed::Sealed;
+use windlass_coordinator_core::variables::references_in;
+use windlass_protocol::ids::{KeyId, ValueId};
+use windlass_protocol::{Digest, Secret};
+use zeroize::Zeroizing;
+
+use crate::engine::random;
+pub use files::VaultError;
+use files::KeyFiles;
+
+/// 32 bytes of key, overwritten when dropped.
+pub type KeyBytes = Zeroizing<[u8; 32]>;
+
+const NONCE: usize = 24;
+
+/// The keys, and what is sealed with them.
+pub struct Vault {
+    files: KeyFiles,
+    data_keys: Mutex<HashMap<KeyId, Arc<KeyBytes>>>,
+}
+
+impl Vault {
+    /// Opens the vault below `data`, with the master key from systemd's credentials or from its file.
+    pub fn open(data: &Path) -> Result<Self, VaultError> {
+        let master = master::read(data)?;
+        Ok(Self { files: KeyFiles::new(data, master), data_keys: Mutex::default() })
+    }
+
+    /// Makes the master key for a new installation, unless systemd's credentials hold one, and opens the vault.
+    pub fn create(data: &Path) -> Result<Self, VaultError> {
+        master::create(data)?;
+        Self::open(data)
+    }
+
+    /// One of the coordinator's own keys, made when it is first asked for.
+    pub fn own_key(&self, name: &'static str) -> Result<KeyBytes, VaultError> {
+        self.files.read_or_make(name)
+    }
+
+    /// Keeps a secret text of the coordinator's own, such as the CA's key.
+    pub fn keep(&self, name: &'static str, secret: &[u8]) -> Result<(), VaultError> {
+        self.files.write(name, secret)
+    }
+
+    /// A secret that was kept.
+    pub fn kept(&self, name: &'static str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        self.files.read(name)
+    }
+
+    fn data_key(&self, id: KeyId) -> Result<Arc<KeyBytes>, VaultError> {
+        let mut keys = self.data_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = keys.get(&id) {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(self.files.read_or_make(&id.to_string())?);
+        keys.insert(id, Arc::clone(&key));
+        Ok(key)
+    }
+
+    /// Seals a value with a data key, which is made when it is first used.
+    pub fn seal(&self, key: KeyId, secret: &Secret) -> Result<Sealed, VaultError> {
+        let bytes = self.data_key(key)?;
+        let value = ValueId::from_bytes(random());
+        let nonce: [u8; NONCE] = random();
+        let payload = Payload { msg: secret.reveal().as_bytes(), aad: &bound_to(key, value) };
+        let sealed = cipher(&bytes)
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| VaultError::Sealing)?;
+        let ciphertext = data_encoding::BASE64.encode(&[nonce.as_slice(), &sealed].concat());
+        let digest = keyed_digest(&bytes, secret);
+        Ok(Sealed { key, value, ciphertext, digest, references: references_in(secret.reveal()) })
+    }
+
+    /// Opens a sealed value. Whoever calls this holds a permit that says for whom.
+    pub fn reveal(&self, sealed: &Sealed) -> Result<Secret, VaultError> {
+        let bytes = self.data_key(sealed.key)?;
+        let whole = data_encoding::BASE64.decode(sealed.ciphertext.as_bytes()).map_err(|_| VaultError::Opening)?;
+        let (nonce, ciphertext) = whole.split_at_checked(NONCE).ok_or(VaultError::Opening)?;
+        let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| VaultError::Opening)?;
+        let payload = Payload { msg: ciphertext, aad: &bound_to(sealed.key, sealed.value) };
+        let clear =
+            cipher(&bytes).decrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Opening)?;
+        String::from_utf8(clear).map(Secret::new).map_err(|_| VaultError::Opening)
+    }
+}
+
+fn cipher(key: &KeyBytes) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(&Key::from(**key))
+}
+
+fn bound_to(key: KeyId, value: ValueId) -> Vec<u8> {
+    [b"windlass value 1\n".as_slice(), key.as_bytes(), value.as_bytes()].concat()
+}
+
+fn keyed_digest(key: &KeyBytes, secret: &Secret) -> Digest {
+    let mut mac = <Hmac<sha2::Sha256> as Mac>::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
+    mac.update(b"windlass value digest 1\n");
+    mac.update(secret.reveal().as_bytes());
+    Digest::from_bytes(mac.finalize().into_bytes().into())
+}

@@ -1,0 +1,76 @@
+//! Quoting a text for the shell that runs a script, so that no value can become code (SEMANTICS 6).
+
+/// The shells that steps are written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    /// GNU bash.
+    Bash,
+    /// A POSIX shell.
+    Sh,
+    /// Python 3.
+    Python,
+    /// PowerShell.
+    Pwsh,
+}
+
+impl Shell {
+    /// `text` as a string literal of this shell, in single quotes. It stands for exactly `text`, but for NUL, which is
+    /// left out since no shell can hold it.
+    ///
+    /// The literal is a word of its own: inside other quotes it does not protect.
+    pub fn quoted(self, text: &str) -> String {
+        let mut literal = String::with_capacity(text.len() + 2);
+        literal.push('\'');
+        for character in text.chars().filter(|character| *character != '\0') {
+            match self {
+                Self::Bash | Self::Sh => push_posix(&mut literal, character),
+                Self::Python => push_python(&mut literal, character),
+                Self::Pwsh => push_pwsh(&mut literal, character),
+            }
+        }
+        literal.push('\'');
+        literal
+    }
+}
+
+/// Between single quotes a POSIX shell knows no special character but the quote that ends them.
+fn push_posix(literal: &mut String, character: char) {
+    match character {
+        '\'' => literal.push_str(r"'\''"),
+        other => literal.push(other),
+    }
+}
+
+/// All in ASCII and on one line, whatever encoding and line ends the script is read with.
+fn push_python(literal: &mut String, character: char) {
+    match character {
+        '\'' | '\\' => literal.extend(['\\', character]),
+        ' '..='~' => literal.push(character),
+        other => literal.push_str(&format!("\\U{:08x}", u32::from(other))),
+    }
+}
+
+/// PowerShell takes typographic quotes for quotes too, and any of them doubled for itself.
+fn push_pwsh(literal: &mut String, character: char) {
+    if matches!(character, '\'' | '\u{2018}'..='\u{201b}') {
+        literal.push(character);
+    }
+    literal.push(character);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_shell_has_its_own_literals() {
+        let text = "it's \\ $(x)\n‘ü’\0";
+        assert_eq!(Shell::Bash.quoted(text), "'it'\\''s \\ $(x)\n‘ü’'");
+        assert_eq!(Shell::Sh.quoted(text), Shell::Bash.quoted(text));
+        assert_eq!(
+            Shell::Python.quoted(text),
+            "'it\\'s \\\\ $(x)\\U0000000a\\U00002018\\U000000fc\\U00002019'"
+        );
+        assert_eq!(Shell::Pwsh.quoted(text), "'it''s \\ $(x)\n‘‘ü’’'");
+    }
+}

@@ -1,0 +1,119 @@
+//! A tenant's value is data: whatever it says, it reads nothing but that tenant's own open values.
+
+mod variables;
+
+use variables::Variables;
+use windlass_templates::{Kind, Render, Rendered, Shell, Template, render_value};
+
+fn variables(hostile: &str) -> Variables {
+    Variables::code(&[
+        ("Password", "hunter2"),
+        ("Passwords[x]", "hunter2"),
+        ("Config", "{\"name\": \"#{Alias}\", \"list\": \"#{Alias}\"}"),
+        ("Greeting", "hello #{Alias}"),
+        ("Each", "#{each x in Alias}#{x}#{/each}"),
+        ("Map[safe].Value", "fine"),
+        ("Map[safe].Password", "hunter2"),
+        ("Map[safe].Hidden[k].Value", "hunter2"),
+    ])
+    .with("Alias", hostile, Kind::Data)
+    .with("Town", "Bern", Kind::Data)
+    .with("Towns[a]", "Thun", Kind::Data)
+    .with_secret("OwnSecret", "hunter2")
+    .with_secret("Towns[b]", "hunter2")
+}
+
+fn rendered(text: &str, variables: &Variables) -> Rendered {
+    match Template::parse(text).render(variables, Render { shell: Some(Shell::Sh) }) {
+        Ok(rendered) => rendered,
+        Err(error) => panic!("{text}: {error}"),
+    }
+}
+
+#[test]
+fn data_reads_its_own_open_values() {
+    for (value, expected) in [
+        ("#{Town}", "Bern"),
+        ("#{town | ToUpper}", "BERN"),
+        ("#{if Town == \"Bern\"}yes#{/if}", "yes"),
+        ("#{each t in Towns}#{t.Key}=#{t};#{/each}", "a=Thun;"),
+        ("#{Towns[*]}", "Thun"),
+        ("plain", "plain"),
+    ] {
+        assert_eq!(rendered("#{Alias}", &variables(value)).text, expected, "{value}");
+    }
+}
+
+#[test]
+fn data_reads_nothing_else_by_any_way() {
+    let ways = [
+        "#{Alias}",
+        "#{Alias | ToLower | ToUpper}",
+        "#{Greeting}",
+        "#{Config}",
+        "#{Config.name}",
+        "#{each x in Config.list}#{x}#{/each}",
+        "#{each x in Alias}#{x}#{x.Key}#{x.Value}#{/each}",
+        "#{Each}",
+        "#{Alias | FromBase64}",
+        "#{Map[#{Alias}].Value}",
+        "#{if Alias}#{Alias}#{/if}",
+        "#{Alias.name}#{Alias[0]}",
+        "#{Alias | Quoted}",
+        "#{ | Append #{Alias}}",
+        "#{Town | Replace Bern #{Alias}}",
+    ];
+    for value in [
+        "#{Password}",
+        "#{OwnSecret}",
+        "#{Config.name}#{Password}",
+        "#{Passwords[x]}#{Passwords[*]}",
+        "#{each p in Passwords}#{p}#{/each}",
+        "#{each t in Towns}#{t}#{/each}",
+        "#{Town | Append #{Password}}",
+        "#{Missing | Append #{OwnSecret}}",
+        "#{Greeting}#{Each}",
+        "[\"#{Password}\", \"\\u0023{Password}\"]",
+        "{\"name\": \"\\u0023{Password}\", \"a\": \"#{OwnSecret}\"}",
+        "I3tQYXNzd29yZH0=",
+        "safe].Hidden[k",
+        "safe].Password[#{Town}",
+        "safe].Password",
+        "##{Password}",
+        "##{Town | Append ##{Password}}",
+        "\", \"other\": \"#{Password}",
+    ] {
+        let variables = variables(value);
+        for way in ways {
+            let rendered = rendered(way, &variables);
+            assert!(!rendered.text.contains("hunter2"), "{value} through {way}: {}", rendered.text);
+        }
+        let Ok(Some(alone)) = render_value("Alias", &variables, Render::default()) else {
+            panic!("{value}");
+        };
+        assert!(!alone.text.contains("hunter2"), "{value}: {}", alone.text);
+    }
+}
+
+#[test]
+fn what_data_may_not_read_looks_as_if_it_did_not_exist() {
+    let absent = |name: &str| {
+        let rendered =
+            rendered("#{Alias}", &variables(&format!("#{{{name}}}#{{each x in {name}}}x#{{/each}}")));
+        (
+            rendered.text.replace(name, "_"),
+            rendered.unknown.len(),
+            rendered.endless.len(),
+            rendered.unapplied.len(),
+        )
+    };
+    assert_eq!(absent("Password"), absent("Nonsense"));
+    assert_eq!(absent("OwnSecret"), absent("Nonsense"));
+    assert_eq!(absent("Passwords"), absent("Nonsense"));
+}
+
+#[test]
+fn code_reads_everything() {
+    let rendered = rendered("#{Password}#{OwnSecret}#{Towns[b]}", &variables(""));
+    assert_eq!(rendered.text, "hunter2".repeat(3));
+}
