@@ -1,5 +1,18 @@
 //! The coordinator's daemon: the edges around the core that decides.
+//!
+//! ```text
+//! http/, sessions/  ──command──>  engine/  ──record──>  journal/
+//!        ▲                          │ publishes
+//!        └───────── state ──────────┘        vault/, authority/, output/: what the edges need
+//! ```
 
+pub mod authority;
+pub mod configuration;
 pub mod engine;
+pub mod http;
+pub mod installation;
 pub mod journal;
+pub mod output;
+pub mod serve;
+pub mod sessions;
 pub mod vault;

@@ -1,2 +1,119 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! `windlass-coordinator`: serve, and what is done while it does not run.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use windlass_coordinator::configuration::{Configuration, Overrides};
+use windlass_coordinator::{installation, journal, serve};
+use windlass_protocol::Digest;
+
+#[derive(Parser)]
+#[command(name = "windlass-coordinator", version, about = "Matches agents against release plans, and records everything")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve agents and operators.
+    Serve {
+        #[command(flatten)]
+        settings: Settings,
+        /// Where agents connect (UDP).
+        #[arg(long, value_name = "ADDRESS")]
+        quic: Option<SocketAddr>,
+        /// Where operators connect (TCP).
+        #[arg(long, value_name = "ADDRESS")]
+        http: Option<SocketAddr>,
+    },
+    /// Make an installation; prints the first administrator's token, once.
+    Init {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Say whether the configuration is right.
+    CheckConfig {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Read the whole journal and say where it was changed, if it was.
+    Verify {
+        #[command(flatten)]
+        settings: Settings,
+        /// A record and its hash that a witness outside kept, as RECORD:HASH.
+        #[arg(long, value_name = "RECORD:HASH", value_parser = witness)]
+        witness: Option<(u64, Digest)>,
+    },
+}
+
+#[derive(Args)]
+struct Settings {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder.
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+}
+
+impl Settings {
+    fn load(self, quic: Option<SocketAddr>, http: Option<SocketAddr>) -> anyhow::Result<Configuration> {
+        Configuration::load(self.config.as_deref(), Overrides { data: self.data, quic, http })
+    }
+}
+
+fn witness(text: &str) -> Result<(u64, Digest), String> {
+    let (record, hash) = text.split_once(':').ok_or("a witness is written RECORD:HASH")?;
+    let record = record.parse().map_err(|_| format!("`{record}` is no record's number"))?;
+    let hash = hash.parse().map_err(|why: windlass_protocol::digest::NotADigest| why.to_string())?;
+    Ok((record, hash))
+}
+
+fn main() -> ExitCode {
+    windlass_trust::install_provider();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(why) => {
+            eprintln!("error: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+// What is printed here is what the commands are for.
+#[allow(clippy::print_stdout)]
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve { settings, quic, http } => {
+            let configuration = settings.load(quic, http)?;
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(serve::serve(configuration))?;
+        }
+        Command::Init { settings } => {
+            let token = installation::init(&settings.load(None, None)?.data)?;
+            println!("{}", *token);
+        }
+        Command::CheckConfig { settings } => {
+            let configuration = settings.load(None, None)?;
+            println!("data {}", configuration.data.display());
+            println!("quic {}", configuration.quic);
+            println!("http {}", configuration.http);
+        }
+        Command::Verify { settings, witness } => {
+            let data = settings.load(None, None)?.data;
+            match journal::verify(&data, witness) {
+                Ok(verified) => println!("the journal is whole: {} records, head {}", verified.records, verified.head),
+                Err(finding) => {
+                    eprintln!("error: {finding}");
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

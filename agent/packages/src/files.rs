@@ -60,7 +60,7 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, CacheError
 /// The size of a regular file; `None` if there is none.
 pub(crate) fn size(path: &Path) -> Result<Option<u64>, CacheError> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(metadata.is_file().then(|| metadata.len())),
+        Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(CacheError::io("look at", path)(error)),
     }

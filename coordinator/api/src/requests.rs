@@ -120,3 +120,31 @@ pub struct ReasonRequest {
     /// The reason.
     pub reason: Option<String>,
 }
+
+/// Changes a tenant's document, all or nothing. What is left out stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct TenantChange {
+    /// Enables or disables it.
+    pub enabled: Option<bool>,
+    /// Environments that it is connected to from now on, by project.
+    pub connect: BTreeMap<String, Vec<String>>,
+    /// Environments that it is no longer connected to, by project; none means all of the project's.
+    pub disconnect: BTreeMap<String, Vec<String>>,
+    /// Tags that it carries from now on, as `Tag Set/Tag`.
+    pub add_tags: Vec<String>,
+    /// Tags that it no longer carries.
+    pub remove_tags: Vec<String>,
+}
+
+/// Makes a tenant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct TenantRequest {
+    /// Its name.
+    pub name: String,
+    /// Tags as `Tag Set/Tag`.
+    pub tags: Vec<String>,
+    /// The environments that it is connected to, by project.
+    pub connect: BTreeMap<String, Vec<String>>,
+}

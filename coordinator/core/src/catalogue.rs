@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use serde::{Deserialize, Serialize};
 use windlass_api::error::Problem;
 use windlass_protocol::Slug;
@@ -127,6 +128,18 @@ impl<T: Named> Catalogue<T> {
             .flatten()
             .find(|other| **other != id)
             .and_then(|other| self.get(*other))
+    }
+
+    /// Adds the ids of the things that differ between `self` and `after` to `changed`. Costs what differs.
+    pub fn changed_into(&self, after: &Self, changed: &mut Vec<T::Id>)
+    where
+        T: PartialEq,
+    {
+        for difference in self.items.diff(&after.items) {
+            changed.push(match difference {
+                DiffItem::Add(id, _) | DiffItem::Remove(id, _) | DiffItem::Update { new: (id, _), .. } => *id,
+            });
+        }
     }
 
     /// Puts a thing in the place of the one with its id, or adds it.

@@ -74,6 +74,11 @@ impl Engine {
         answered.await.map_err(|_| stopping())?
     }
 
+    /// Waits until the engine's thread has ended.
+    pub async fn ended(&self) {
+        self.queue.closed().await;
+    }
+
     /// The envelope of something that the coordinator does by itself.
     pub fn own_envelope() -> Envelope {
         Self::envelope(Actor::Coordinator, None)

@@ -33,6 +33,9 @@ pub use registry::{Progress, Registry};
 /// Pulls that are served at once, over all agents: more would only make each slower.
 const PULLS: usize = 64;
 
+/// What HPKE is told that sensitive output of a step is sealed for; agents seal with the same words.
+const OUTPUT_PURPOSE: &[u8] = windlass_protocol::message::OUTPUT_PURPOSE;
+
 /// What every session works with.
 pub struct Sessions {
     /// Decides and records.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use imbl::ordmap::DiffItem;
 use tokio::sync::Notify;
 use windlass_coordinator_core::state::State;
 use windlass_protocol::Timestamp;
@@ -115,7 +116,9 @@ impl Registry {
         for (id, space) in &after.spaces {
             let Some(old) = before.spaces.get(id) else { continue };
             for difference in old.generations.diff(&space.generations) {
-                changed.push(*key_of(&difference));
+                changed.push(match difference {
+                    DiffItem::Add(id, _) | DiffItem::Remove(id, _) | DiffItem::Update { new: (id, _), .. } => *id,
+                });
             }
             old.targets.changed_into(&space.targets, &mut changed);
         }
@@ -133,15 +136,5 @@ impl Registry {
     /// Wakes every session.
     pub fn wake_all(&self) {
         self.inner().live.values().for_each(|live| live.wake.notify_one());
-    }
-}
-
-fn key_of<'a, K, V>(difference: &imbl::ordmap::DiffItem<'a, '_, K, V>) -> &'a K
-where
-    'a: 'a,
-{
-    match difference {
-        imbl::ordmap::DiffItem::Add(key, _) | imbl::ordmap::DiffItem::Remove(key, _) => key,
-        imbl::ordmap::DiffItem::Update { new: (key, _), .. } => key,
     }
 }

@@ -108,7 +108,7 @@ fn bound_to(key: KeyId, value: ValueId) -> Vec<u8> {
 }
 
 fn keyed_digest(key: &KeyBytes, secret: &Secret) -> Digest {
-    let mut mac = <Hmac<sha2::Sha256> as Mac>::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
+    let mut mac = <Hmac<sha2::Sha256> as KeyInit>::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
     mac.update(b"windlass value digest 1\n");
     mac.update(secret.reveal().as_bytes());
     Digest::from_bytes(mac.finalize().into_bytes().into())

@@ -35,3 +35,5 @@ pub const ENROLMENT_ALPN: &[u8] = b"windlass-enrol/1";
 pub const VERSION: u16 = 1;
 /// The name in the coordinators' certificates that agents and operators check, wherever the coordinator runs.
 pub const COORDINATOR_NAME: &str = "coordinator.windlass.internal";
+/// What HPKE is told that sensitive output variables are sealed for.
+pub const OUTPUT_PURPOSE: &[u8] = b"windlass output variable 1\n";

@@ -136,8 +136,8 @@ proptest! {
 
     #[test]
     fn a_text_without_substitutions_stays_as_it_is(text in "(?s).*|[#{}a\\]\\[/ ]{0,40}") {
-        let text = text.replace("#{", "#");
-        let text = text.replace("#{", "");
+        // No hash is left before a brace.
+        let text = text.split('{').map(|part| part.trim_end_matches('#')).collect::<Vec<_>>().join("{");
         let template = Template::parse(&text);
         prop_assert!(template.problems().is_empty() && template.references().is_empty());
         prop_assert_eq!(text_of(&text, &Variables::default()), Some(text));

@@ -53,8 +53,7 @@ impl ServerCertVerifier for PinnedAuthority {
             Error::InvalidCertificate(match why {
                 webpki::Error::CertExpired { .. } => CertificateError::Expired,
                 webpki::Error::CertNotValidYet { .. } => CertificateError::NotValidYet,
-                webpki::Error::RequiredEkuNotFound
-                | webpki::Error::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
+                webpki::Error::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
                 _ => CertificateError::UnknownIssuer,
             })
         })?;

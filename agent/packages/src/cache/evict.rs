@@ -56,22 +56,14 @@ impl<'a> Eviction<'a> {
         let left = blobs.values().sum::<u64>() + partials.values().sum::<u64>();
         let mut eviction = Self { cache, blobs, partials, needed: BTreeMap::new(), freed: 0, left };
         for manifest in files::digests(&places.manifests())?.into_keys() {
-            eviction.need(cache.manifest(manifest)?.as_ref());
+            need(&mut eviction.needed, cache.manifest(manifest)?.as_ref());
         }
         for manifest in eviction.partials.keys().filter(|manifest| kept.contains(manifest)) {
             let text = files::read(&places.partial_manifest(*manifest), limits::MANIFEST_BYTES as u64)?;
             let wanted = text.and_then(|text| Manifest::from_text(&text).ok());
-            wanted.iter().flat_map(contents).for_each(|content| {
-                *eviction.needed.entry(content).or_default() += 1;
-            });
+            need(&mut eviction.needed, wanted.as_ref());
         }
         Ok(eviction)
-    }
-
-    fn need(&mut self, manifest: Option<&Manifest>) {
-        for content in manifest.into_iter().flat_map(contents) {
-            *self.needed.entry(content).or_default() += 1;
-        }
     }
 
     /// What was pulled in part, of packages that nobody is waiting for.
@@ -130,6 +122,13 @@ impl<'a> Eviction<'a> {
     fn account(&mut self, bytes: u64) {
         self.freed += bytes;
         self.left -= bytes;
+    }
+}
+
+/// Counts a package, if there is one, for each of its contents.
+fn need(needed: &mut BTreeMap<Digest, u32>, manifest: Option<&Manifest>) {
+    for content in manifest.into_iter().flat_map(contents) {
+        *needed.entry(content).or_default() += 1;
     }
 }
 

@@ -25,8 +25,8 @@ use windlass_protocol::{Digest, limits};
 use crate::{CacheError, files};
 pub use evict::Evicted;
 pub(crate) use places::Places;
-pub(crate) use pulls::{Attempt, Claim};
 use pulls::Pulls;
+pub(crate) use pulls::{Attempt, Claim};
 use records::Records;
 
 /// A cache of packages. Clones are the same cache.

@@ -65,7 +65,8 @@ impl Records {
         }
         let path = places.record(manifest);
         let written = path.with_extension("new");
-        fs::write(&written, format!("{used}\n{}", record.label)).map_err(CacheError::io("write", &written))?;
+        fs::write(&written, format!("{used}\n{}", record.label))
+            .map_err(CacheError::io("write", &written))?;
         fs::rename(&written, &path).map_err(CacheError::io("rename", &written))
     }
 

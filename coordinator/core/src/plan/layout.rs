@@ -12,7 +12,7 @@ use crate::model::{Release, Step, StepAction, Target, Tenant};
 use crate::query::Empty;
 use crate::scope;
 use crate::state::Space;
-use crate::variables::{Context, Needs, Resolution, resolve};
+use crate::variables::{Context, Needs, Resolution, bare_data, resolve};
 
 /// What a deployment is laid out for.
 #[derive(Clone, Copy)]
@@ -159,16 +159,12 @@ fn check_names(step: &Step, context: &Context<'_>) -> Result<(), Problem> {
         }
     }
     let StepAction::Script(body) = &step.action else { return Ok(()) };
-    for name in windlass_templates::Template::parse(&body.text).bare_names() {
-        if let Resolution::Value(candidate, _) = resolve(&name, context)
-            && candidate.is_data()
-        {
-            return Err(Problem::conflict(format!(
-                "step `{}`: `#{{{name}}}` puts a tenant's value into the script as code; \
-                 write `#{{{name} | Quoted}}` or `$(get_windlassvariable \"{name}\")`",
-                step.name
-            )));
-        }
+    if let Some(name) = bare_data(&body.text, context) {
+        return Err(Problem::conflict(format!(
+            "step `{}`: `#{{{name}}}` puts a tenant's value into the script as code; \
+             write `#{{{name} | Quoted}}` or `$(get_windlassvariable \"{name}\")`",
+            step.name
+        )));
     }
     Ok(())
 }

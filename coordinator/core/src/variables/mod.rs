@@ -5,7 +5,7 @@ mod rank;
 mod resolve;
 mod system;
 
-pub use needs::{Needs, missing, references, references_in};
+pub use needs::{Needs, bare_data, missing, references, references_in};
 pub use rank::Rank;
 pub use resolve::{Candidate, Context, Resolution, Source, candidates, resolve};
 pub use system::{SystemNames, system_variables};

@@ -29,13 +29,26 @@ impl Needs {
             if needs.names.contains_key(&fold(&name)) {
                 continue;
             }
-            if let Resolution::Value(candidate, _) = resolve(&name, context) {
-                open.extend(references(candidate.value));
+            match resolve(&name, context) {
+                Resolution::Value(candidate, _) => open.extend(references(candidate.value)),
+                // `Foo.Bar` may be a member of the JSON in `Foo`: then it is `Foo` that is needed.
+                Resolution::Undefined => open.extend(holder(&name, context)),
+                Resolution::Ambiguous(..) => {}
             }
             needs.names.insert(fold(&name), name);
         }
         needs
     }
+}
+
+/// The tenant's values that a script text inserts bare, as code: none may (SEMANTICS 6).
+pub fn bare_data(text: &str, context: &Context<'_>) -> Option<String> {
+    let is_data = |name: &str| {
+        matches!(resolve(name, context), Resolution::Value(candidate, _) if candidate.is_data())
+    };
+    let bare = Text::parse(text).bare_names();
+    let names = bare.iter().flat_map(Reference::holders).map(str::to_owned).collect::<BTreeSet<_>>();
+    names.into_iter().find(|name| is_data(name))
 }
 
 /// The variables that a value refers to.
@@ -53,6 +66,13 @@ pub fn references_in(text: &str) -> BTreeSet<String> {
         Reference::Name(name) | Reference::Prefix(name) => name,
     };
     written.into_iter().map(name).collect()
+}
+
+/// The first defined variable whose JSON value `name` may be a member of.
+fn holder(name: &str, context: &Context<'_>) -> Option<String> {
+    let defined = |holder: &&str| !matches!(resolve(holder, context), Resolution::Undefined);
+    let reference = Reference::Name(name.to_owned());
+    reference.holders().into_iter().filter(|holder| *holder != name).find(defined).map(str::to_owned)
 }
 
 fn names_with_prefix(snapshot: &Snapshot, prefix: &str) -> Vec<String> {

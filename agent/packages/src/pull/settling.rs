@@ -1,0 +1,87 @@
+//! The thread that makes verified contents durable, gives them their names, and at the end the package its own.
+
+use std::fs;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use windlass_protocol::Digest;
+use windlass_protocol::manifest::Manifest;
+use windlass_segments::fail;
+
+use super::workers::Ended;
+use crate::cache::{Claim, Places};
+use crate::{Cache, CacheError, PullError, files};
+
+/// What the writing thread says.
+pub(super) enum Settle {
+    /// Much was written, and these contents are whole and verified.
+    Written(Vec<Digest>),
+    /// There is no more.
+    Finish,
+}
+
+/// The package that a pull is for.
+pub(super) struct Package {
+    pub(super) manifest: Digest,
+    pub(super) tree: Manifest,
+    pub(super) label: String,
+}
+
+/// The body of the thread.
+pub(super) fn run(
+    cache: &Cache,
+    package: &Package,
+    claim: &Arc<Claim>,
+    mut settles: mpsc::Receiver<Settle>,
+) -> Result<Ended, PullError> {
+    while let Some(message) = settles.blocking_recv() {
+        if claim.is_abandoned() {
+            break;
+        }
+        match message {
+            Settle::Written(ready) => settle(cache.places(), package.manifest, &ready)?,
+            Settle::Finish => {
+                complete(cache, package)?;
+                return Ok(Ended::Complete);
+            }
+        }
+    }
+    Ok(Ended::Early)
+}
+
+/// Makes everything that was written durable, then gives `ready` contents their names.
+///
+/// One `syncfs` instead of a sync of each file: see the README for what that saves.
+pub(super) fn settle(places: &Places, manifest: Digest, ready: &[Digest]) -> Result<(), CacheError> {
+    fail::point("cache-before-sync");
+    files::sync_file_system(&places.partial(manifest))?;
+    for content in ready {
+        fail::point("cache-before-rename");
+        let from = places.partial_blob(manifest, *content);
+        fs::rename(&from, places.blob(*content)).map_err(CacheError::io("rename", &from))?;
+    }
+    fail::point("cache-after-rename");
+    Ok(())
+}
+
+/// Checks that all of the package is there, and says so durably: its manifest gets its name.
+fn complete(cache: &Cache, package: &Package) -> Result<(), PullError> {
+    let places = cache.places();
+    for (_, content, size) in package.tree.files() {
+        if !places.has_blob(content, size)? {
+            return Err(PullError::Missing(content));
+        }
+    }
+    files::sync_folder(&places.blobs())?;
+    let text = places.partial_manifest(package.manifest);
+    // It is not there where the package had been complete before and had only lost contents.
+    if let Some(file) = files::open(&text)? {
+        file.sync_all().map_err(CacheError::io("sync", &text))?;
+        fail::point("cache-before-manifest");
+        fs::rename(&text, places.manifest(package.manifest)).map_err(CacheError::io("rename", &text))?;
+        fail::point("cache-after-manifest");
+        files::sync_folder(&places.manifests())?;
+    }
+    files::remove_folder(&places.partial(package.manifest))?;
+    Ok(cache.completed(package.manifest, &package.label)?)
+}

@@ -1,0 +1,107 @@
+//! The three threads of a pull: started together, ended together, and the first true reason of a failure.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::digesting::{self, Step};
+use super::settling::{self, Package};
+use super::writing;
+use crate::cache::Claim;
+use crate::{Cache, CacheError, PullError};
+
+/// Steps that wait to be digested, and pieces that wait to be written. Small pieces have memory of their own, so
+/// this bounds memory too.
+const QUEUE: usize = 32;
+
+/// How a thread ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It did all that there was to do.
+    Complete,
+    /// Its neighbour went away first, which has the reason.
+    Early,
+}
+
+/// Why a thread stops in the middle.
+pub(super) enum Stop {
+    /// Its neighbour went away.
+    Early,
+    Failed(PullError),
+}
+
+impl From<PullError> for Stop {
+    fn from(error: PullError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<CacheError> for Stop {
+    fn from(error: CacheError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+type Thread = JoinHandle<Result<Ended, PullError>>;
+
+/// The threads of one pull. Each ends when the one before it does; dropped, they stop soon.
+pub(super) struct Workers {
+    steps: mpsc::Sender<Step>,
+    /// In the order in which bytes pass them.
+    threads: [Thread; 3],
+}
+
+impl Workers {
+    pub(super) fn start(cache: &Cache, package: Package, claim: &Arc<Claim>) -> Self {
+        let (steps, digested) = mpsc::channel(QUEUE);
+        let (disk, writes) = mpsc::channel(QUEUE);
+        // One being made durable while the next is written; then the disk is behind, and writing waits for it.
+        let (settle, settles) = mpsc::channel(1);
+        let digesting = spawn_blocking({
+            let claim = Arc::clone(claim);
+            move || {
+                let result = digesting::run(digested, disk);
+                drop(claim);
+                result
+            }
+        });
+        let writing = spawn_blocking({
+            let (places, claim, manifest) = (cache.places().clone(), Arc::clone(claim), package.manifest);
+            move || writing::run(places, manifest, claim, writes, settle)
+        });
+        let settling = spawn_blocking({
+            let (cache, claim) = (cache.clone(), Arc::clone(claim));
+            move || settling::run(&cache, &package, &claim, settles)
+        });
+        Self { steps, threads: [digesting, writing, settling] }
+    }
+
+    /// Hands a step on. False if the threads have ended; [`Workers::end`] says why.
+    pub(super) async fn step(&self, step: Step) -> bool {
+        self.steps.send(step).await.is_ok()
+    }
+
+    /// Waits for the threads. Without [`Step::End`] before it, or after a failure, an error.
+    pub(super) async fn end(self) -> Result<(), PullError> {
+        drop(self.steps);
+        let mut failure = None;
+        let mut complete = true;
+        for thread in self.threads {
+            match thread.await.unwrap_or_else(|died| Err(dead(died))) {
+                Ok(ended) => complete &= ended == Ended::Complete,
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            Some(error) => Err(error),
+            None if complete => Ok(()),
+            None => Err(PullError::Stream(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+}
+
+fn dead(died: tokio::task::JoinError) -> PullError {
+    PullError::Stream(io::Error::other(died))
+}

@@ -1,0 +1,134 @@
+//! Names of releases: each change is one rename, durable before the next step is taken.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use windlass_segments::fail;
+
+use crate::{CacheError, files};
+
+/// What the names of folders that are being removed begin with.
+const REMOVING: &str = ".removing-";
+
+/// Gives an unpacked folder its final name, durably. Both lie on one file system; `release` must not exist.
+pub fn publish(unpacked: &Path, release: &Path) -> Result<(), CacheError> {
+    // A rename would replace an empty folder without a word.
+    if fs::symlink_metadata(release).is_ok() {
+        let there = io::Error::from(io::ErrorKind::AlreadyExists);
+        return Err(CacheError::io("create", release)(there));
+    }
+    fail::point("release-before-rename");
+    fs::rename(unpacked, release).map_err(CacheError::io("rename", unpacked))?;
+    fail::point("release-after-rename");
+    files::sync_folder(parent(release))?;
+    if parent(unpacked) == parent(release) { Ok(()) } else { files::sync_folder(parent(unpacked)) }
+}
+
+/// Makes `to` what the link `current` leads to, in one step and durably: there is no moment without a current
+/// release. `to` is as it stands in the link, relative to the link's folder.
+pub fn switch(current: &Path, to: &str) -> Result<(), CacheError> {
+    let mut name = current.file_name().map(|name| name.to_os_string()).unwrap_or_default();
+    name.push(".new");
+    let new = current.with_file_name(name);
+    // What a crash between the two steps below left.
+    files::remove(&new)?;
+    symlink(to, &new).map_err(CacheError::io("create", &new))?;
+    fail::point("switch-before-rename");
+    fs::rename(&new, current).map_err(CacheError::io("rename", &new))?;
+    fail::point("switch-after-rename");
+    files::sync_folder(parent(current))
+}
+
+/// Removes every folder in `releases` that is not named in `keep`, also half-unpacked and half-removed ones, and
+/// returns the names of those that were whole. Which releases to keep is the caller's decision, and at least the
+/// current one, its predecessor and whatever is being unpacked at this moment.
+pub fn remove_others(releases: &Path, keep: &[&str]) -> Result<Vec<String>, CacheError> {
+    let failed = |error| CacheError::io("list", releases)(error);
+    let mut removed = Vec::new();
+    for entry in fs::read_dir(releases).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if keep.contains(&name.as_str()) || !entry.file_type().map_err(failed)?.is_dir() {
+            continue;
+        }
+        if name.starts_with(REMOVING) {
+            files::remove_folder(&entry.path())?;
+            continue;
+        }
+        // First out of sight: what is removed in part must not look like a release after a crash.
+        let going = releases.join(format!("{REMOVING}{name}"));
+        files::remove_folder(&going)?;
+        fs::rename(entry.path(), &going).map_err(CacheError::io("rename", &entry.path()))?;
+        fail::point("release-before-remove");
+        files::remove_folder(&going)?;
+        removed.push(name);
+    }
+    removed.sort();
+    Ok(removed)
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn target(link: &Path) -> Option<PathBuf> {
+        fs::read_link(link).ok()
+    }
+
+    #[test]
+    fn the_current_release_is_switched_in_one_step() {
+        let place = tempfile::tempdir().unwrap();
+        let current = place.path().join("current");
+        for to in ["releases/1.0-1", "releases/1.1-2"] {
+            switch(&current, to).unwrap();
+            assert_eq!(target(&current), Some(to.into()));
+        }
+        symlink("half", place.path().join("current.new")).unwrap();
+        switch(&current, "releases/1.0-1").unwrap();
+        assert_eq!(target(&current), Some("releases/1.0-1".into()));
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_release_is_published_once() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::create_dir(at(".new")).unwrap();
+        publish(&at(".new"), &at("1.0-1")).unwrap();
+        fs::create_dir(at(".new")).unwrap();
+        assert!(matches!(publish(&at(".new"), &at("1.0-1")), Err(CacheError::Io { .. })));
+        assert!(at(".new").is_dir() && at("1.0-1").is_dir());
+    }
+
+    #[test]
+    fn only_what_is_not_kept_is_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        for name in ["1.0-1", "1.1-2", "1.2-3", ".new-4", ".removing-0.9-0"] {
+            fs::create_dir_all(at(name).join("deep")).unwrap();
+            fs::write(at(name).join("deep/file"), b"").unwrap();
+        }
+        fs::write(at("notes"), b"").unwrap();
+        symlink("1.2-3", at("link")).unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("file"), b"").unwrap();
+        symlink(outside.path(), at("1.0-1").join("link")).unwrap();
+        assert_eq!(remove_others(place.path(), &["1.1-2", "1.2-3"]).unwrap(), [".new-4", "1.0-1"]);
+        let mut left: Vec<_> =
+            fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["1.1-2", "1.2-3", "link", "notes"]);
+        assert!(outside.path().join("file").exists());
+    }
+}

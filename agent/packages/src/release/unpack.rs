@@ -1,0 +1,185 @@
+//! A package's tree, copied out of the cache.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::Path;
+
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{Gid, Uid, syncfs};
+use windlass_protocol::Digest;
+use windlass_protocol::digest::Hasher;
+use windlass_protocol::manifest::{EntryKind, Manifest};
+use windlass_segments::fail;
+
+use super::tree::Tree;
+use crate::{Cache, CacheError, files};
+
+/// How a package is unpacked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unpack {
+    /// User and group that are to own the tree; otherwise it stays this process's own.
+    pub owner: Option<(u32, u32)>,
+    /// Bytes that are to stay free on the file system.
+    pub reserve: u64,
+}
+
+/// What unpacking wrote.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unpacked {
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// How many files share their blocks with the cache.
+    pub shared: u64,
+}
+
+impl Cache {
+    /// Writes the tree of a complete package into the folder `into`, which must not exist and whose parent must.
+    ///
+    /// Files are copies of their own (reflinked where the file system can), owner-only, each hashed again; links are
+    /// made last. When this returns, all is durable and owned as asked; the caller then gives the folder its final
+    /// name with [`publish`](crate::publish). After an error nothing is left of it.
+    pub fn unpack(&self, manifest: Digest, into: &Path, how: &Unpack) -> Result<Unpacked, CacheError> {
+        let tree = self.manifest(manifest)?.ok_or(CacheError::Incomplete { manifest })?;
+        if !self.has_contents(&tree)? {
+            return Err(CacheError::Incomplete { manifest });
+        }
+        check_room(into, tree.size(), how.reserve)?;
+        let owner = how.owner.map(|(user, group)| (Uid::from_raw(user), Gid::from_raw(group)));
+        let failed = |error| CacheError::system("create", into)(error);
+        let folder = Tree::create(into, owner).map_err(failed)?;
+        let mut unpacking = Unpacking::new(self, into, folder);
+        match unpacking.write(&tree) {
+            Ok(()) => {
+                self.touch(manifest)?;
+                Ok(unpacking.unpacked)
+            }
+            Err(error) => {
+                // The first error is the one to tell; a rest is found by whoever removes old releases.
+                let _ = fs::remove_dir_all(into);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn check_room(into: &Path, bytes: u64, reserve: u64) -> Result<(), CacheError> {
+    let parent = match into.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let space = statvfs(parent).map_err(CacheError::system("look at", parent))?;
+    let available = space.blocks_available().saturating_mul(space.fragment_size());
+    let needed = bytes.saturating_add(reserve);
+    if needed > available {
+        return Err(CacheError::NoRoom { path: parent.to_owned(), needed, available });
+    }
+    Ok(())
+}
+
+struct Unpacking<'a> {
+    cache: &'a Cache,
+    into: &'a Path,
+    tree: Tree,
+    unpacked: Unpacked,
+    /// Whether sharing blocks is worth a try: not after it failed once.
+    share: bool,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Unpacking<'a> {
+    fn new(cache: &'a Cache, into: &'a Path, tree: Tree) -> Self {
+        let buffer = vec![0; files::COPY_BYTES];
+        Self { cache, into, tree, unpacked: Unpacked::default(), share: true, buffer }
+    }
+
+    fn write(&mut self, manifest: &Manifest) -> Result<(), CacheError> {
+        for entry in manifest.entries() {
+            let path = self.into.join(entry.path.as_str());
+            match &entry.kind {
+                EntryKind::Directory => {
+                    self.tree.folder(&entry.path).map_err(CacheError::system("create", &path))?;
+                }
+                EntryKind::File { executable, size, digest } => {
+                    let file =
+                        self.tree.file(&entry.path, *executable).map_err(CacheError::io("create", &path))?;
+                    self.fill(file, &path, *digest, *size)?;
+                }
+                EntryKind::Link { .. } => {}
+            }
+        }
+        self.links(manifest)?;
+        fail::point("unpack-before-sync");
+        syncfs(self.tree.root()).map_err(CacheError::system("sync", self.into))?;
+        fail::point("unpack-after-sync");
+        Ok(())
+    }
+
+    /// The links, and only then the owners of folders: nothing is written through what is not ours any more.
+    fn links(&mut self, manifest: &Manifest) -> Result<(), CacheError> {
+        let mut folders = BTreeSet::new();
+        for entry in manifest.entries() {
+            folders.extend(entry.path.ancestors());
+            match &entry.kind {
+                EntryKind::Link { target } => {
+                    let path = self.into.join(entry.path.as_str());
+                    self.tree.link(&entry.path, target).map_err(CacheError::system("create", &path))?;
+                }
+                EntryKind::Directory => drop(folders.insert(entry.path.as_str())),
+                EntryKind::File { .. } => {}
+            }
+        }
+        for folder in folders {
+            let path = self.into.join(folder);
+            self.tree.give_folder(folder).map_err(CacheError::system("give away", &path))?;
+        }
+        self.tree.give_root().map_err(CacheError::system("give away", self.into))
+    }
+
+    /// Copies a content into its file, and checks what the file then holds.
+    fn fill(&mut self, mut file: File, path: &Path, content: Digest, size: u64) -> Result<(), CacheError> {
+        let blob = self.cache.places().blob(content);
+        let source = files::open(&blob)?.ok_or(CacheError::Damaged { digest: content })?;
+        let (found, bytes) = if self.share && size > 0 && rustix::fs::ioctl_ficlone(&file, &source).is_ok() {
+            self.unpacked.shared += 1;
+            let mut hasher = Hasher::new();
+            let bytes = file.rewind().and_then(|()| files::hash(&mut file, u64::MAX, &mut hasher));
+            (hasher.finish(), bytes.map_err(CacheError::io("read", path))?)
+        } else {
+            self.share &= size == 0;
+            self.copy(source, &blob, &mut file, path)?
+        };
+        if found != content || bytes != size {
+            // Whoever needs it pulls it again; nobody is to deploy it.
+            files::remove(&blob)?;
+            return Err(CacheError::Damaged { digest: content });
+        }
+        self.tree.give(&file).map_err(CacheError::system("give away", path))?;
+        self.unpacked.bytes += size;
+        Ok(())
+    }
+
+    fn copy(
+        &mut self,
+        mut source: File,
+        blob: &Path,
+        file: &mut File,
+        path: &Path,
+    ) -> Result<(Digest, u64), CacheError> {
+        let mut hasher = Hasher::new();
+        let mut copied = 0;
+        loop {
+            match source.read(&mut self.buffer) {
+                Ok(0) => return Ok((hasher.finish(), copied)),
+                Ok(count) => {
+                    let bytes = &self.buffer[..count];
+                    hasher.update(bytes);
+                    file.write_all(bytes).map_err(CacheError::io("write", path))?;
+                    copied += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(CacheError::io("read", blob)(error)),
+            }
+        }
+    }
+}

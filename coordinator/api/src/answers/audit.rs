@@ -1,0 +1,135 @@
+//! Answers from the record.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A record of the journal. What is sealed in it is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditRecord {
+    /// Its number.
+    pub sequence: u64,
+    /// When.
+    pub time: String,
+    /// The space's name; null for the installation.
+    pub space: Option<String>,
+    /// Who, in words.
+    pub actor: String,
+    /// From where.
+    pub origin: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// What happened, in words.
+    pub summary: Vec<String>,
+    /// What happened, as it is recorded.
+    pub events: Vec<serde_json::Value>,
+    /// The hash of the chain at this record.
+    pub hash: String,
+}
+
+/// The journal is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditVerified {
+    /// Its records.
+    pub records: u64,
+    /// The hash of the chain at the last one: what a witness compares.
+    pub head: String,
+}
+
+/// What a target could read now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WhatCan {
+    /// The target's name.
+    pub target: String,
+    /// Why it gets nothing at all, if so: disabled or revoked.
+    pub nothing: Option<String>,
+    /// What running deployments let it read at this moment.
+    pub now: Vec<Holding>,
+    /// What a deployment of a project as it stands would let it read.
+    pub could: Vec<WhatCanItem>,
+    /// Packages that it pulled and may still hold, by manifest.
+    pub holds: Vec<String>,
+}
+
+/// What an assignment lets a target read at this moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Holding {
+    /// The deployment's id.
+    pub deployment: String,
+    /// The tenant's name.
+    pub tenant: Option<String>,
+    /// The step's name; null while packages are fetched.
+    pub step: Option<String>,
+    /// Packages, as `id version`.
+    pub packages: Vec<String>,
+}
+
+/// What a deployment would let a target read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WhatCanItem {
+    /// The project's name.
+    pub project: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The tenant's name; null where untenanted.
+    pub tenant: Option<String>,
+    /// The steps that it would get.
+    pub steps: Vec<String>,
+    /// Ids of packages.
+    pub packages: Vec<String>,
+    /// Names of variables whose values are not sensitive.
+    pub variables: Vec<String>,
+    /// Names of sensitive variables.
+    pub secrets: Vec<String>,
+}
+
+/// Who can receive what is a tenant's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WhoCan {
+    /// The tenant's name.
+    pub tenant: String,
+    /// The targets.
+    pub targets: Vec<Reachable>,
+}
+
+/// A target that can receive what is a tenant's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reachable {
+    /// The target's name.
+    pub target: String,
+    /// Whether its agent is connected.
+    pub online: bool,
+    /// By `name` or by `tag`.
+    pub by: String,
+    /// What it could read of this tenant.
+    pub could: Vec<WhatCanItem>,
+}
+
+/// What a target did pull.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pulled {
+    /// The target's name.
+    pub target: String,
+    /// What it pulled, in order.
+    pub items: Vec<PulledItem>,
+}
+
+/// Something that a target pulled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PulledItem {
+    /// The record's number.
+    pub sequence: u64,
+    /// When.
+    pub time: String,
+    /// The deployment's id.
+    pub deployment: String,
+    /// The tenant's name, as far as the deployment is still known.
+    pub tenant: Option<String>,
+    /// `package` or `variables`.
+    pub kind: String,
+    /// The package's manifest, or the variables' digest.
+    pub digest: String,
+    /// Bytes of content that travelled.
+    pub bytes: u64,
+    /// Names of the variables.
+    pub names: Vec<String>,
+}

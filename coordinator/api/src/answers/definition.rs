@@ -1,0 +1,87 @@
+//! Answers about what documents define.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::documents::Document;
+
+/// What an `apply` did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApplyAnswer {
+    /// What became of each document, in order.
+    pub changes: Vec<AppliedChange>,
+    /// What is allowed, but worth a second look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// What an `apply` did to one document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppliedChange {
+    /// The document's kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What was done.
+    pub change: ChangeKind,
+}
+
+/// What was done to something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// It is new.
+    Created,
+    /// It is different now.
+    Changed,
+    /// It was like this already.
+    Unchanged,
+}
+
+/// Documents, as `apply` reads them.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Documents {
+    /// The documents, each after those that it refers to.
+    pub documents: Vec<Document>,
+}
+
+/// Something that documents define, in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DefinitionItem {
+    /// Its kind, as documents write it.
+    pub kind: String,
+    /// Id.
+    pub id: String,
+    /// Slug.
+    pub slug: String,
+    /// Name.
+    pub name: String,
+    /// What there is to know of it at a glance.
+    pub summary: String,
+}
+
+/// Something that documents define.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct DefinitionView {
+    /// Id.
+    pub id: String,
+    /// Slug.
+    pub slug: String,
+    /// Name.
+    pub name: String,
+    /// As `apply` reads it; sensitive values are `{sensitive: unchanged}`.
+    pub document: Document,
+}
+
+/// A value that a tenant has not filled, and that nothing else gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MissingValue {
+    /// The tenant's name.
+    pub tenant: String,
+    /// The project's name.
+    pub project: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The template's name.
+    pub variable: String,
+}

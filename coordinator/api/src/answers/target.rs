@@ -1,0 +1,70 @@
+//! Answers about targets.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::query::QueryText;
+
+/// A target in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TargetItem {
+    /// Id.
+    pub id: String,
+    /// Slug.
+    pub slug: String,
+    /// Name.
+    pub name: String,
+    /// Whether an operator lets it take part.
+    pub enabled: bool,
+    /// Whether its key is revoked.
+    pub revoked: bool,
+    /// Whether its agent is connected.
+    pub online: bool,
+    /// Effective roles.
+    pub roles: Vec<String>,
+    /// Effective environments.
+    pub environments: Vec<String>,
+    /// Whether it claims more than it was granted.
+    pub over_claims: bool,
+}
+
+/// A target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TargetView {
+    /// What lists show.
+    #[serde(flatten)]
+    pub item: TargetItem,
+    /// What operators granted.
+    pub granted: ScopeView,
+    /// What its agent says. What it leaves out, null here, narrows nothing.
+    pub advertised: ScopeView,
+    /// Granted and advertised together.
+    pub effective: ScopeView,
+    /// Tenants that it may serve now, by name.
+    pub tenants: Vec<String>,
+    /// What it claimed outside its grant.
+    pub claims: Vec<String>,
+    /// How it keeps tenants apart: `accounts`, `single-tenant` or `none`.
+    pub isolation: String,
+    /// The agent's version.
+    pub agent_version: String,
+    /// When its agent was last heard; null where nobody remembers.
+    pub last_seen: Option<String>,
+    /// When its newest certificate expires.
+    pub certificate_expires: String,
+    /// SHA-256 of its public key.
+    pub public_key: String,
+}
+
+/// A scope in names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ScopeView {
+    /// Roles.
+    pub roles: Option<Vec<String>>,
+    /// Environments.
+    pub environments: Option<Vec<String>>,
+    /// The tenant query; of the effective scope, the advertised one is applied after the granted one.
+    pub tenants: Option<QueryText>,
+    /// `untenanted`, `tenanted` or `both`; `none` where granted and advertised exclude each other.
+    pub participation: Option<String>,
+}

@@ -1,0 +1,74 @@
+//! `apply` and `export`, and what tenants' edits have in common with them.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+use windlass_api::answers::{ApplyAnswer, Documents};
+use windlass_api::documents::{Document, TenantDocument};
+use windlass_api::error::Problem;
+use windlass_api::requests::{ApplyRequest, PlacedDocument};
+use windlass_coordinator_core::decide::{Reply, SpaceCommand};
+
+use super::caller::{Changer, Reader};
+use super::extract::{Asked, Body};
+use super::refusal::{Answer, Refusal};
+use super::{documents, seal};
+
+/// Applies documents, all or nothing.
+#[utoipa::path(post, path = "/apply", tag = "documents", request_body = ApplyRequest,
+    responses((status = 200, body = ApplyAnswer)))]
+pub async fn apply(caller: Changer, Body(request): Body<ApplyRequest>) -> Answer<ApplyAnswer> {
+    let edits = caller.context.edits.clone();
+    let _one_at_a_time = edits.lock().await;
+    apply_locked(&caller, request).await.map(axum::Json)
+}
+
+/// Applies while the caller holds the lock of [`super::Context`]: what it read to make the documents is still so.
+pub async fn apply_locked(caller: &Changer, mut request: ApplyRequest) -> Result<ApplyAnswer, Refusal> {
+    let moment = caller.moment()?;
+    let vault = Arc::clone(&caller.context.vault);
+    let sealing = move || seal::seal(&vault, moment.space(), &mut request).map(|sealed| (request, sealed));
+    let sealed = tokio::task::spawn_blocking(sealing).await;
+    let (request, sealed) = sealed.map_err(|why| Refusal::internal("sealing values", &why))??;
+    let dry_run = request.dry_run;
+    let command = SpaceCommand::Apply { request, keys: sealed.keys };
+    let reply = if dry_run {
+        caller.rehearse_in_space(command)?
+    } else {
+        caller.submit_in_space(command, None).await?
+    };
+    match reply {
+        Reply::Applied(changes) => Ok(ApplyAnswer { changes, warnings: sealed.warnings }),
+        _ => Err(Refusal::internal("applying", &"the decision has another answer")),
+    }
+}
+
+/// Applies one tenant's document.
+pub async fn apply_tenant(caller: &Changer, tenant: TenantDocument) -> Result<ApplyAnswer, Refusal> {
+    let document = PlacedDocument { place: String::new(), document: Document::Tenant(tenant) };
+    apply_locked(caller, ApplyRequest { documents: vec![document], dry_run: false }).await
+}
+
+/// What is exported.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Wanted {
+    /// Only this kind.
+    pub kind: Option<String>,
+    /// Only the thing of this name; needs the kind.
+    pub name: Option<String>,
+}
+
+/// Everything as `apply` reads it, or one kind, or one thing. Sensitive values are `{sensitive: unchanged}`.
+#[utoipa::path(get, path = "/export", tag = "documents", params(Wanted),
+    responses((status = 200, body = Documents)))]
+pub async fn export(caller: Reader, Asked(wanted): Asked<Wanted>) -> Answer<Documents> {
+    let moment = caller.moment()?;
+    let documents = match (&wanted.kind, &wanted.name) {
+        (Some(kind), Some(name)) => vec![documents::one(moment.space(), kind, name)?],
+        (kind, None) => documents::export(moment.space(), kind.as_deref())?,
+        (None, Some(_)) => return Err(Problem::usage("a name needs its kind; add `kind=`").into()),
+    };
+    Ok(axum::Json(Documents { documents }))
+}

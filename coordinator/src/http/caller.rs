@@ -1,0 +1,174 @@
+//! Who asks: the one extractor through which every handler learns it, authorised anew each time.
+//!
+//! A handler that reads takes a [`Reader`], one that changes something a [`Changer`]. Only the latter can submit a
+//! command, and it is authorised once more at that moment, so that a token taken back during a long upload changes
+//! nothing any more.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use windlass_api::error::Problem;
+use windlass_coordinator_core::authorise::{self, Action, PersonDenied};
+use windlass_coordinator_core::catalogue::unknown;
+use windlass_coordinator_core::decide::{Command, Reply, SpaceCommand, decide};
+use windlass_coordinator_core::event::Actor;
+use windlass_coordinator_core::state::{Space, State};
+use windlass_protocol::Digest;
+use windlass_protocol::ids::{SpaceId, TokenId};
+use windlass_protocol::token::{Token, TokenKind};
+
+use super::Context;
+use super::refusal::Refusal;
+use crate::engine::{Engine, now};
+
+/// The header that names the space, where `?space=` does not.
+pub const SPACE_HEADER: &str = "windlass-space";
+
+/// Somebody who may read, or also change.
+pub struct Caller<const CHANGES: bool> {
+    /// The parts of the coordinator.
+    pub context: Context,
+    token: TokenId,
+    secret: Digest,
+    origin: Option<String>,
+    space: Option<String>,
+}
+
+/// Somebody who may read everything that is not secret.
+pub type Reader = Caller<false>;
+/// Somebody who may change things.
+pub type Changer = Caller<true>;
+
+/// One state and the space of it that is asked about: everything in an answer is of the same moment.
+pub struct Moment {
+    /// The state.
+    pub state: Arc<State>,
+    space: SpaceId,
+}
+
+impl Moment {
+    /// The space that is asked about.
+    pub fn space(&self) -> &Space {
+        self.state.space(self.space).expect("it was found in this very state")
+    }
+}
+
+impl<const CHANGES: bool> Caller<CHANGES> {
+    /// Whether it still holds what the request was admitted for. Asked again wherever time has passed.
+    pub fn authorise(&self) -> Result<(), Refusal> {
+        let action = if CHANGES { Action::Change } else { Action::Read };
+        match authorise::person(&self.context.engine.state(), self.token, self.secret, action, now()) {
+            Ok(_) => Ok(()),
+            Err(PersonDenied::Unknown) => Err(Refusal::unknown_caller()),
+            Err(PersonDenied::NotAllowed) => Err(Refusal::not_allowed()),
+        }
+    }
+
+    /// The state now, and the space that is asked about.
+    pub fn moment(&self) -> Result<Moment, Problem> {
+        let state = self.context.engine.state();
+        let found = state.space_named(self.space.as_deref()).map(|space| space.head.id);
+        let space = found.ok_or_else(|| {
+            let names = state.spaces.values().map(|space| space.head.name.as_str());
+            Problem::not_found(unknown("space", self.space.as_deref().unwrap_or_default(), names))
+        })?;
+        Ok(Moment { state, space })
+    }
+
+    /// The token that asks.
+    pub const fn token(&self) -> TokenId {
+        self.token
+    }
+}
+
+impl Changer {
+    /// Decides a command of the installation; the answer comes when it is durable.
+    pub async fn submit(&self, command: Command, reason: Option<String>) -> Result<Reply, Refusal> {
+        self.authorise()?;
+        let mut envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
+        envelope.reason = reason;
+        Ok(self.context.engine.submit(envelope, command).await?)
+    }
+
+    /// Decides a command in the space that is asked about.
+    pub async fn submit_in_space(&self, command: SpaceCommand, reason: Option<String>) -> Result<Reply, Refusal> {
+        let space = self.moment()?.space;
+        self.submit(Command::Space(space, command), reason).await
+    }
+
+    /// What a command in the space would answer, without doing it.
+    pub fn rehearse_in_space(&self, command: SpaceCommand) -> Result<Reply, Refusal> {
+        self.authorise()?;
+        let moment = self.moment()?;
+        let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
+        Ok(decide(&moment.state, &envelope, &Command::Space(moment.space, command))?.reply)
+    }
+}
+
+impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refusal> {
+        let token = bearer(parts).ok_or_else(Refusal::unknown_caller)?;
+        let origin = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let caller = Self {
+            context: context.clone(),
+            token: TokenId::from_bytes(token.id),
+            secret: token.secret_digest(),
+            origin: origin.map(|ConnectInfo(address)| address.to_string()),
+            space: named_space(parts)?,
+        };
+        caller.authorise()?;
+        Ok(caller)
+    }
+}
+
+fn bearer(parts: &Parts) -> Option<Token> {
+    let (scheme, token) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    Token::parse(TokenKind::Api, token).ok()
+}
+
+/// The space that the request names, if it names any.
+fn named_space(parts: &Parts) -> Result<Option<String>, Refusal> {
+    #[derive(serde::Deserialize)]
+    struct InQuery {
+        space: Option<String>,
+    }
+    let query = axum::extract::Query::<InQuery>::try_from_uri(&parts.uri)
+        .map_err(|why| Problem::usage(format!("the query of the address: {why}")))?;
+    let header = || {
+        let header = parts.headers.get(SPACE_HEADER)?;
+        let text = percent_decoded(header.as_bytes());
+        Some(text.ok_or_else(|| Problem::usage("the header `Windlass-Space` is not UTF-8")))
+    };
+    match query.0.space {
+        Some(space) => Ok(Some(space)),
+        None => Ok(header().transpose()?),
+    }
+    .map(|space: Option<String>| space.filter(|space| !space.is_empty()))
+}
+
+/// Header values are visible ASCII; a name that is more comes percent-encoded.
+fn percent_decoded(bytes: &[u8]) -> Option<String> {
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, after @ ..] = rest {
+        if *first == b'%'
+            && let [high, low, after @ ..] = after
+            && let Ok(byte) = data_encoding::HEXUPPER_PERMISSIVE.decode(&[*high, *low])
+        {
+            decoded.extend(byte);
+            rest = after;
+        } else {
+            decoded.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(decoded).ok()
+}

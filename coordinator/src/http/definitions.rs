@@ -1,0 +1,109 @@
+//! What documents define, by kind: list, view, delete.
+
+use axum::Json;
+use windlass_api::answers::{DefinitionItem, DefinitionView, Done, Page};
+use windlass_api::documents::Document;
+use windlass_api::error::Problem;
+use windlass_coordinator_core::catalogue::{Catalogue, Named as HasName};
+use windlass_coordinator_core::decide::SpaceCommand;
+use windlass_coordinator_core::state::Space;
+
+use super::caller::{Changer, Reader};
+use super::documents;
+use super::extract::{Asked, Named};
+use super::pages::Paging;
+use super::refusal::Answer;
+
+/// What names a thing of a catalogue.
+struct Head {
+    id: String,
+    slug: String,
+    name: String,
+}
+
+/// The things of a kind of document, in the order of their names.
+#[utoipa::path(get, path = "/definitions/{kind}", tag = "documents",
+    params(("kind" = String, Path, description = "As documents write it."), Paging),
+    responses((status = 200, body = Page<DefinitionItem>)))]
+pub async fn list(
+    caller: Reader,
+    Named(kind): Named<String>,
+    Asked(paging): Asked<Paging>,
+) -> Answer<Page<DefinitionItem>> {
+    let moment = caller.moment()?;
+    let space = moment.space();
+    let documents = documents::of_kind(space, &kind)?;
+    let mut items = Vec::new();
+    for document in documents {
+        let Head { id, slug, name } = head(space, &kind, document.name())?;
+        if paging.admits([name.as_str(), &slug, &id]) {
+            let summary = summary(&document);
+            items.push(DefinitionItem { kind: kind.clone(), id, slug, name, summary });
+        }
+    }
+    items.sort_by_key(|item| windlass_protocol::names::fold(&item.name));
+    let keyed = items.into_iter().map(|item| (windlass_protocol::names::fold(&item.name), item));
+    Ok(Json(paging.page(keyed)))
+}
+
+/// A thing, with the document that `apply` reads.
+#[utoipa::path(get, path = "/definitions/{kind}/{name}", tag = "documents",
+    params(("kind" = String, Path, description = "As documents write it."),
+        ("name" = String, Path, description = "Id, slug or name.")),
+    responses((status = 200, body = DefinitionView)))]
+pub async fn view(caller: Reader, Named((kind, name)): Named<(String, String)>) -> Answer<DefinitionView> {
+    let moment = caller.moment()?;
+    let document = documents::one(moment.space(), &kind, &name)?;
+    let Head { id, slug, name } = head(moment.space(), &kind, &name)?;
+    Ok(Json(DefinitionView { id, slug, name, document }))
+}
+
+/// Deletes a thing; refused while anything refers to it.
+#[utoipa::path(delete, path = "/definitions/{kind}/{name}", tag = "documents",
+    params(("kind" = String, Path, description = "As documents write it."),
+        ("name" = String, Path, description = "Id, slug or name.")),
+    responses((status = 200, body = Done)))]
+pub async fn delete(caller: Changer, Named((kind, name)): Named<(String, String)>) -> Answer<Done> {
+    caller.submit_in_space(SpaceCommand::Delete { kind, name }, None).await?;
+    Ok(Json(Done {}))
+}
+
+fn head(space: &Space, kind: &str, name: &str) -> Result<Head, Problem> {
+    match kind {
+        "environment" => head_in(&space.environments, name),
+        "tag-set" => head_in(&space.tag_sets, name),
+        "lifecycle" => head_in(&space.lifecycles, name),
+        "library-set" => head_in(&space.library_sets, name),
+        "project" => head_in(&space.projects, name),
+        "tenant" => head_in(&space.tenants, name),
+        other => Err(documents::no_such_kind(other)),
+    }
+}
+
+fn head_in<T: HasName>(catalogue: &Catalogue<T>, name: &str) -> Result<Head, Problem> {
+    let found = catalogue.find(name)?;
+    Ok(Head { id: found.id().to_string(), slug: found.slug().to_string(), name: found.name().to_string() })
+}
+
+/// What a table shows beside the name.
+fn summary(document: &Document) -> String {
+    match document {
+        Document::Environment(found) => found.description.clone(),
+        Document::TagSet(found) => {
+            found.tags.iter().map(|tag| tag.name.as_str()).collect::<Vec<_>>().join(", ")
+        }
+        Document::Lifecycle(found) if found.phases.is_empty() => "one phase per environment".to_owned(),
+        Document::Lifecycle(found) => {
+            found.phases.iter().map(|phase| phase.name.as_str()).collect::<Vec<_>>().join(" → ")
+        }
+        Document::LibrarySet(found) => {
+            format!("{} templates, {} variables", found.templates.len(), found.variables.len())
+        }
+        Document::Project(found) => format!("{} steps", found.steps.len()),
+        Document::Tenant(found) => {
+            let disabled = if found.enabled { "" } else { "disabled; " };
+            let projects: Vec<_> = found.projects.keys().map(String::as_str).collect();
+            format!("{disabled}{} [{}]", projects.join(", "), found.tags.join(", "))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A project's document.
+
+use std::collections::BTreeSet;
+
+use windlass_api::documents::{Document, PackageText, ProjectDocument, ScriptText, ShellName, StepDocument};
+use windlass_coordinator_core::model::{Project, Step, StepAction};
+use windlass_coordinator_core::state::Space;
+use windlass_coordinator_core::variables::references_in;
+use windlass_protocol::message::{Body, Shell};
+
+use super::query::query_text;
+use super::variables;
+use crate::http::words;
+
+pub(super) fn project(space: &Space, found: &Project) -> Document {
+    let sets = found.library_sets.iter().map(|id| words::name(&space.library_sets, *id));
+    Document::Project(ProjectDocument {
+        name: found.name.to_string(),
+        slug: Some(found.slug.to_string()),
+        tenancy: found.tenancy,
+        lifecycle: Some(words::name(&space.lifecycles, found.lifecycle)),
+        library_sets: sets.collect(),
+        templates: variables::templates(&found.templates),
+        variables: variables::variables(space, &found.variables, &found.steps),
+        steps: found.steps.iter().map(|found| step(space, found)).collect(),
+    })
+}
+
+fn step(space: &Space, found: &Step) -> StepDocument {
+    let (package, script) = match &found.action {
+        StepAction::Package { id, substitute } => {
+            (Some(PackageText { id: id.clone(), substitute: substitute.clone() }), None)
+        }
+        StepAction::Script(body) => {
+            (None, Some(ScriptText { shell: shell(body.shell), body: body.text.clone() }))
+        }
+    };
+    StepDocument {
+        name: found.name.to_string(),
+        slug: Some(found.slug.to_string()),
+        roles: found.roles.iter().cloned().collect(),
+        environments: words::environments(space, &found.environments),
+        exclude_environments: words::environments(space, &found.excluded_environments),
+        tenants: query_text(space, &found.tenants),
+        package,
+        script,
+        needs: listed_needs(found),
+        timeout_seconds: Some(found.timeout_seconds),
+        safe_to_repeat: found.safe_to_repeat,
+        concurrent: found.concurrent,
+        disabled: found.disabled,
+    }
+}
+
+/// The needs that somebody listed: those that are found by reading the step would only grow stale in a file.
+fn listed_needs(step: &Step) -> Vec<String> {
+    let mut read = BTreeSet::new();
+    if let StepAction::Script(Body { text, .. }) = &step.action {
+        read.extend(references_in(text));
+        read.extend(windlass_templates::script_references(text));
+    }
+    step.needs.difference(&read).cloned().collect()
+}
+
+const fn shell(shell: Shell) -> ShellName {
+    match shell {
+        Shell::Bash => ShellName::Bash,
+        Shell::Sh => ShellName::Sh,
+        Shell::Python => ShellName::Python,
+        Shell::Pwsh => ShellName::Pwsh,
+    }
+}

@@ -1,0 +1,66 @@
+//! A tenant's document.
+
+use std::collections::BTreeMap;
+
+use windlass_api::documents::{OwnerValues, TenantDocument};
+use windlass_coordinator_core::model::{Template, Tenant};
+use windlass_coordinator_core::state::Space;
+use windlass_protocol::ids::TemplateId;
+
+use super::{query, variables};
+use crate::http::words;
+
+/// The tenant as `apply` reads it.
+pub fn tenant_document(space: &Space, found: &Tenant) -> TenantDocument {
+    let projects = found.projects.iter().map(|(project, environments)| {
+        (words::name(&space.projects, *project), words::environments(space, environments))
+    });
+    let mut tags: Vec<_> = found.tags.iter().map(|tag| query::tag_text(space, *tag)).collect();
+    tags.sort();
+    TenantDocument {
+        name: found.name.to_string(),
+        slug: Some(found.slug.to_string()),
+        enabled: found.enabled,
+        tags,
+        projects: projects.collect(),
+        values: values(space, found),
+    }
+}
+
+/// The tenant's values by owner. A value whose template is gone means nothing any more and is left out.
+fn values(space: &Space, tenant: &Tenant) -> BTreeMap<String, OwnerValues> {
+    let mut by_owner: BTreeMap<String, OwnerValues> = BTreeMap::new();
+    for ((template, environment), stored) in &tenant.values {
+        let Some((owner, name)) = owner_and_name(space, *template) else { continue };
+        let owner = by_owner.entry(owner).or_default();
+        let value = variables::value(stored);
+        match environment {
+            None => owner.values.insert(name, value),
+            Some(id) => {
+                let environment = words::name(&space.environments, *id);
+                owner.environments.entry(environment).or_default().insert(name, value)
+            }
+        };
+    }
+    by_owner
+}
+
+/// What names a template: its owner and its own name. An owner is named by id where a project and a library set have
+/// one name.
+fn owner_and_name(space: &Space, id: TemplateId) -> Option<(String, String)> {
+    let named = |templates: &[Template]| {
+        templates.iter().find(|template| template.id == id).map(|template| template.name.clone())
+    };
+    for project in space.projects.iter() {
+        if let Some(name) = named(&project.templates) {
+            let unique = space.library_sets.named(project.name.as_str()).is_none();
+            let owner = if unique { project.name.to_string() } else { project.id.to_string() };
+            return Some((owner, name));
+        }
+    }
+    space.library_sets.iter().find_map(|set| {
+        let name = named(&set.templates)?;
+        let unique = space.projects.named(set.name.as_str()).is_none();
+        Some((if unique { set.name.to_string() } else { set.id.to_string() }, name))
+    })
+}

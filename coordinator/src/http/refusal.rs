@@ -1,0 +1,65 @@
+//! A problem as an HTTP answer.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use windlass_api::error::{Problem, ProblemKind};
+
+/// A refused or failed request: a problem, and the status that it is answered with.
+#[derive(Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    problem: Problem,
+}
+
+/// What handlers return.
+pub type Answer<T> = Result<Json<T>, Refusal>;
+
+impl Refusal {
+    /// Nobody knows who asks. The same for no token, an unknown one, a wrong one and an expired one.
+    pub fn unknown_caller() -> Self {
+        let text = "a valid token is needed; it is sent as `Authorization: Bearer wlt_…`";
+        let problem = Problem::new(ProblemKind::NotAuthorised, text);
+        Self { status: StatusCode::UNAUTHORIZED, problem }
+    }
+
+    /// The token is good, but not for this.
+    pub fn not_allowed() -> Self {
+        Problem::new(ProblemKind::NotAuthorised, "this token may read, but not change anything").into()
+    }
+
+    /// The body is larger than anything that is meant here.
+    pub fn too_large(most: u64) -> Self {
+        let problem = Problem::usage(format!("the body is too large; at most {most} bytes are accepted here"));
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, problem }
+    }
+
+    /// No such path, or not with this method.
+    pub fn nothing_here(status: StatusCode) -> Self {
+        Self { status, problem: Problem::not_found("the API has no such path with this method; see /api/v1/openapi.json") }
+    }
+
+    /// Something broke that the caller can do nothing about. What, is logged and not told.
+    pub fn internal(what: &str, why: &dyn std::fmt::Display) -> Self {
+        tracing::error!(what, %why, "a request failed");
+        let problem = Problem::failed(format!("{what} failed inside the coordinator; its log tells why"));
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, problem }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        let status = StatusCode::from_u16(problem.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, problem }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.problem)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

@@ -1,0 +1,79 @@
+//! Secrets of documents are sealed before anything is decided, each with the key of whom it belongs to.
+
+use std::collections::BTreeMap;
+
+use windlass_api::documents::{Document, ValueText};
+use windlass_api::error::Problem;
+use windlass_api::requests::ApplyRequest;
+use windlass_api::sealed::Sealed;
+use windlass_coordinator_core::state::Space;
+use windlass_coordinator_core::variables::references_in;
+use windlass_protocol::ids::{KeyId, ValueId};
+use windlass_protocol::{Digest, Secret, limits};
+
+use crate::engine::random;
+use crate::vault::Vault;
+
+/// Values shorter than this cannot be masked in output without masking half of it.
+const MASKED_FROM: usize = 4;
+
+/// What sealing came to.
+#[derive(Default)]
+pub struct SealedDocuments {
+    /// The data keys of tenants that the documents make, by place in the list.
+    pub keys: BTreeMap<usize, KeyId>,
+    /// Values that are allowed, but worth a second look.
+    pub warnings: Vec<String>,
+}
+
+/// Seals every secret of `request` in place. Waits for the disk. A rehearsal leaves no key behind.
+pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<SealedDocuments, Problem> {
+    let mut result = SealedDocuments::default();
+    let rehearsal = request.dry_run;
+    for (index, placed) in request.documents.iter_mut().enumerate() {
+        let existing = match &placed.document {
+            Document::Tenant(tenant) => space.tenants.named(&tenant.name).map(|tenant| tenant.key),
+            _ => Some(space.head.key),
+        };
+        let key = existing.unwrap_or_else(|| KeyId::from_bytes(random()));
+        if existing.is_none() {
+            result.keys.insert(index, key);
+        }
+        let what = format!("{} `{}`", placed.document.kind(), placed.document.name());
+        for value in placed.document.values_mut() {
+            let ValueText::Secret(secret) = value else { continue };
+            check(secret).map_err(|problem| problem.at(&what).at(&placed.place))?;
+            if secret.reveal().chars().count() < MASKED_FROM {
+                let text = "a sensitive value of less than 4 characters cannot be masked in output";
+                result.warnings.push(format!("{what}: {text}"));
+            }
+            let sealed = if rehearsal && existing.is_none() {
+                unopenable(key, secret)
+            } else {
+                vault.seal(key, secret).map_err(|why| {
+                    tracing::error!(%key, %why, "a sensitive value cannot be sealed");
+                    Problem::failed("a sensitive value cannot be sealed; the coordinator's log tells why")
+                })?
+            };
+            *value = ValueText::Sealed(sealed);
+        }
+    }
+    Ok(result)
+}
+
+fn check(secret: &Secret) -> Result<(), Problem> {
+    if secret.reveal().is_empty() {
+        return Err(Problem::usage("a sensitive value is empty; leave the value out instead"));
+    }
+    if secret.reveal().len() > limits::VARIABLE_BYTES {
+        return Err(Problem::usage(format!("a value has at most {} bytes", limits::VARIABLE_BYTES)));
+    }
+    Ok(())
+}
+
+/// What stands for a value that a rehearsal must not seal: its tenant has no key yet.
+fn unopenable(key: KeyId, secret: &Secret) -> Sealed {
+    let value = ValueId::from_bytes(random());
+    let (ciphertext, references) = (String::new(), references_in(secret.reveal()));
+    Sealed { key, value, ciphertext, digest: Digest::from_bytes(random()), references }
+}

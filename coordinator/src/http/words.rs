@@ -1,0 +1,91 @@
+//! Ids and times as people read them.
+
+use windlass_coordinator_core::catalogue::{Catalogue, Named};
+use windlass_coordinator_core::model::{DeploymentEnd, DeploymentState, Role, Stage};
+use windlass_coordinator_core::state::{Space, State};
+use windlass_protocol::Timestamp;
+use windlass_protocol::ids::{EnvironmentId, TenantId, TokenId};
+use windlass_protocol::message::{Isolation, Participation};
+
+/// A time as RFC 3339 in UTC, to the second.
+pub fn time(time: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(time.milliseconds())
+        .map_or_else(|_| "never".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// The name of the thing with this id; the id where it was deleted.
+pub fn name<T: Named>(catalogue: &Catalogue<T>, id: T::Id) -> String {
+    catalogue.get(id).map_or_else(|| id.to_string(), |found| found.name().to_string())
+}
+
+/// The names of environments, in the environments' own order.
+pub fn environments(space: &Space, ids: &std::collections::BTreeSet<EnvironmentId>) -> Vec<String> {
+    let in_order = space.environments_in_order();
+    in_order.into_iter().filter(|found| ids.contains(&found.id)).map(|found| found.name.to_string()).collect()
+}
+
+/// The name of a tenant, where there is one.
+pub fn tenant(space: &Space, id: Option<TenantId>) -> Option<String> {
+    id.map(|id| name(&space.tenants, id))
+}
+
+/// The name of a token; its id where it was deleted.
+pub fn token(state: &State, id: TokenId) -> String {
+    state.tokens.get(&id).map_or_else(|| id.to_string(), |token| token.name.to_string())
+}
+
+/// A role of a token.
+pub const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Auditor => "auditor",
+        Role::Administrator => "administrator",
+    }
+}
+
+/// Where a deployment stands.
+pub const fn state(state: DeploymentState) -> &'static str {
+    match state {
+        DeploymentState::Queued => "queued",
+        DeploymentState::Running(Stage::Fetching) => "fetching",
+        DeploymentState::Running(Stage::Step(_)) => "running",
+        DeploymentState::Ended(end) => self::end(end),
+    }
+}
+
+/// How a deployment ended.
+pub const fn end(end: DeploymentEnd) -> &'static str {
+    match end {
+        DeploymentEnd::Succeeded => "succeeded",
+        DeploymentEnd::Failed => "failed",
+        DeploymentEnd::Cancelled => "cancelled",
+        DeploymentEnd::NothingDone => "nothing-done",
+    }
+}
+
+/// A participation.
+pub const fn participation(participation: Participation) -> &'static str {
+    match participation {
+        Participation::Untenanted => "untenanted",
+        Participation::Tenanted => "tenanted",
+        Participation::Both => "both",
+    }
+}
+
+/// How an agent keeps tenants apart.
+pub const fn isolation(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Accounts => "accounts",
+        Isolation::SingleTenant => "single-tenant",
+        Isolation::None => "none",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_to_the_second_in_utc() {
+        assert_eq!(time(Timestamp::from_milliseconds(1_700_000_000_999)), "2023-11-14T22:13:20Z");
+    }
+}

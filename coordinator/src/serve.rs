@@ -1,0 +1,127 @@
+//! `serve`: start in order, stop in order.
+//!
+//! Configuration, then the journal, then keys and identity, then the engine, and only then sockets. On a signal:
+//! sockets first, then the engine, which ends when everything that was accepted is durable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_packages::PackageStore;
+
+use crate::authority::Authority;
+use crate::configuration::Configuration;
+use crate::engine::{Engine, now};
+use crate::http;
+use crate::journal;
+use crate::output::OutputStore;
+use crate::sessions::{Endpoint, Parts, Registry, Sessions};
+use crate::vault::Vault;
+
+/// How often deadlines are looked at.
+const DEADLINES: Duration = Duration::from_secs(1);
+
+/// Serves until a signal or until the journal cannot be written.
+pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
+    let data = &configuration.data;
+    let replayed = journal::replay(data)?;
+    let Some(authority_digest) = replayed.state.authority else {
+        bail!("{} holds no installation; make one with `windlass-coordinator init --data {0}`", data.display());
+    };
+    let vault = Arc::new(Vault::open(data)?);
+    let authority = Arc::new(Authority::open(data, &vault)?);
+    if authority.fingerprint() != authority_digest {
+        bail!("the CA in {} is not the one that the journal began with", data.display());
+    }
+    tracing::info!(records = replayed.state.sequence, from = replayed.from, "journal replayed");
+    let registry = Arc::new(Registry::default());
+    let waker = Arc::clone(&registry);
+    let published = Box::new(move |before: &_, after: &Arc<_>| waker.wake_changed(before, after));
+    let (engine, ended) = Engine::start(data.clone(), replayed, published)?;
+    let packages = Arc::new(PackageStore::open(data.join("packages"))?);
+    let output = Arc::new(OutputStore::open(data)?);
+    let parts = Parts {
+        engine: engine.clone(),
+        vault: Arc::clone(&vault),
+        authority: Arc::clone(&authority),
+        packages: Arc::clone(&packages),
+        output: Arc::clone(&output),
+        registry: Arc::clone(&registry),
+    };
+    let sessions = Sessions::new(parts)?;
+    let endpoint = Endpoint::bind(configuration.quic, &authority)?;
+    if endpoint.buffers.is_capped() {
+        let buffers = endpoint.buffers;
+        tracing::warn!(
+            wanted = buffers.wanted,
+            receive = buffers.receive,
+            send = buffers.send,
+            "the kernel caps the UDP socket's buffers; raise net.core.rmem_max and net.core.wmem_max"
+        );
+    }
+    let door = http::Door { engine: engine.clone(), vault, authority, packages, output, registry, data: data.clone() };
+    let operators = http::Server::bind(configuration.http, door, &configuration.names).await?;
+    tracing::info!(quic = %endpoint.address()?, http = %operators.address(), "serving");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+
+    let outcome = tokio::select! {
+        () = sessions.serve(&endpoint) => Ok(()),
+        result = operators.serve() => result,
+        () = give_up_overdue(&engine) => Ok(()),
+        result = told_to_stop() => result,
+        result = journal_failed(&engine) => result,
+    };
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    endpoint.close().await;
+    drop(engine);
+    finish(outcome, ended).await
+}
+
+/// Ends when a signal asks for it.
+async fn told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("told to stop"),
+        _ = interrupt.recv() => tracing::info!("interrupted"),
+    }
+    Ok(())
+}
+
+/// Ends when the engine's thread has: the process must not go on without its journal.
+async fn journal_failed(engine: &Engine) -> anyhow::Result<()> {
+    engine.ended().await;
+    bail!("the engine has stopped")
+}
+
+async fn finish(outcome: anyhow::Result<()>, ended: crate::engine::Ended) -> anyhow::Result<()> {
+    // Requests that are still being answered hold the engine; they have a moment, then the process ends with them.
+    let joined = tokio::task::spawn_blocking(move || ended.join());
+    match tokio::time::timeout(Duration::from_secs(5), joined).await {
+        Ok(Ok(Ok(result))) => result.and(outcome),
+        Ok(_) => outcome.and(Err(anyhow::anyhow!("the engine's thread panicked"))),
+        Err(_) => outcome,
+    }
+    .context("the coordinator stopped")
+}
+
+/// Gives up work that is over its deadline.
+async fn give_up_overdue(engine: &Engine) {
+    let mut ticks = tokio::time::interval(DEADLINES);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let state = engine.state();
+        for (id, space) in &state.spaces {
+            let due = space.indexes.deadlines.get_min().is_some_and(|(deadline, _, _)| *deadline < now());
+            if due {
+                let command = Command::Space(*id, SpaceCommand::GiveUpOverdue);
+                if let Err(why) = engine.submit(Engine::own_envelope(), command).await {
+                    tracing::error!(%why, "overdue work could not be given up");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The control stream of a session: hello, welcome, heartbeats, nudges, goodbye; and the request streams beside it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::{Connection, RecvStream, SendStream, VarInt};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use windlass_coordinator_core::authorise::{self, Peer, SessionPermit};
+use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_coordinator_core::event::Actor;
+use windlass_coordinator_core::scope;
+use windlass_coordinator_core::state::State;
+use windlass_protocol::message::{
+    EffectiveScope, FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome,
+};
+
+use super::registry::Progress;
+use super::{Sessions, frames, origin, requests};
+use crate::authority::Authority;
+use crate::engine::{Engine, now};
+
+/// An agent gets this long to say hello.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Agents that one coordinator lets beat every [`FASTEST_HEARTBEAT`] seconds; more beat slower in proportion.
+const FAST_AGENTS: usize = 1000;
+const FASTEST_HEARTBEAT: u16 = 10;
+/// QUIC itself gives a silent connection up after 30 seconds, so no heart may beat slower than this.
+const SLOWEST_HEARTBEAT: u16 = 20;
+
+/// Serves one session until it ends.
+pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer: Peer) {
+    let address = connection.remote_address();
+    let goodbye = match timeout(PATIENCE, open(&sessions, &connection, &peer)).await {
+        Err(_) | Ok(None) => Err(Goodbye::Protocol),
+        Ok(Some((mut send, receive, hello))) => match admit(&sessions, &peer, &hello, &origin(address)).await {
+            Err(goodbye) => {
+                let _ = frames::write(&mut send, &FromCoordinator::Goodbye(goodbye)).await;
+                let _ = send.finish();
+                // Closing at once would overtake what was just written.
+                let _ = timeout(Duration::from_secs(1), send.stopped()).await;
+                Err(goodbye)
+            }
+            Ok(()) => Ok(live(&sessions, &connection, peer, send, receive).await),
+        },
+    };
+    let (Ok(goodbye) | Err(goodbye)) = goodbye;
+    tracing::debug!(target = %peer.target, ?goodbye, "session over");
+    connection.close(VarInt::from_u32(0), b"goodbye");
+}
+
+async fn open(
+    sessions: &Sessions,
+    connection: &Connection,
+    _peer: &Peer,
+) -> Option<(SendStream, RecvStream, Hello)> {
+    let _ = sessions;
+    let (send, mut receive) = connection.accept_bi().await.ok()?;
+    let hello = frames::read::<Hello>(&mut receive).await.ok()?;
+    Some((send, receive, hello))
+}
+
+/// Whether the session may stand; what the agent advertises is recorded before it is relied on.
+async fn admit(sessions: &Sessions, peer: &Peer, hello: &Hello, from: &str) -> Result<(), Goodbye> {
+    if hello.lowest > VERSION || hello.highest < VERSION {
+        return Err(Goodbye::Version { lowest: VERSION, highest: VERSION });
+    }
+    let state = sessions.engine.state();
+    let permit = authorise::session(&state, peer, now()).map_err(|_| Goodbye::NotAdmitted)?;
+    if hello.generation > Some(newest(&state)) {
+        tracing::warn!(target = %peer.target, "the agent knows a later generation than the journal: was a backup restored?");
+        return Err(Goodbye::FutureGeneration);
+    }
+    if permit.renews_only() {
+        return Ok(());
+    }
+    let command = SpaceCommand::Advertise {
+        target: peer.target,
+        advertised: hello.advertised.clone(),
+        isolation: hello.isolation,
+        agent_version: hello.agent_version.clone(),
+    };
+    let envelope = Engine::envelope(Actor::Target(peer.target), Some(from.to_owned()));
+    let submitted = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;
+    submitted.map(drop).map_err(|_| Goodbye::NotAdmitted)
+}
+
+fn newest(state: &State) -> Generation {
+    Generation { epoch: state.epoch, sequence: state.sequence }
+}
+
+/// The session stands: it is registered, told of changes, and its requests are served.
+async fn live(
+    sessions: &Arc<Sessions>,
+    connection: &Connection,
+    peer: Peer,
+    mut send: SendStream,
+    mut receive: RecvStream,
+) -> Goodbye {
+    let wake = Arc::new(Notify::new());
+    let address = connection.remote_address();
+    let registry = &sessions.registry;
+    let (number, older) = registry.enter(peer.target, Arc::clone(&wake), connection.clone(), address);
+    if let Some(older) = older {
+        // An agent that comes back before its old connection timed out is no clone: it comes from the same place.
+        if origin(older.address) != origin(address) && older.connection.close_reason().is_none() {
+            record_clone(sessions, &peer, &origin(older.address), &origin(address)).await;
+        }
+        older.connection.close(VarInt::from_u32(2), b"replaced");
+    }
+    let mut session = Session { sessions, peer, told: None, number };
+    let goodbye = session.run(connection, &wake, &mut send, &mut receive).await;
+    registry.leave(peer.target, number);
+    if frames::write(&mut send, &FromCoordinator::Goodbye(goodbye)).await.is_ok() {
+        let _ = send.finish();
+        let _ = timeout(Duration::from_secs(1), send.stopped()).await;
+    }
+    goodbye
+}
+
+async fn record_clone(sessions: &Sessions, peer: &Peer, older: &str, newer: &str) {
+    let state = sessions.engine.state();
+    let Some(space) = state.space_of(peer.target).map(|space| space.head.id) else { return };
+    let (target, older, newer) = (peer.target, older.to_owned(), newer.to_owned());
+    tracing::warn!(%target, older, newer, "two machines use one certificate: possible clone");
+    let command = Command::Space(space, SpaceCommand::RecordClone { target, older, newer });
+    let _ = sessions.engine.submit(Engine::own_envelope(), command).await;
+}
+
+/// What the agent was told last, so that it is told again only what is new.
+#[derive(PartialEq)]
+struct Told {
+    generation: Generation,
+    effective: EffectiveScope,
+}
+
+struct Session<'a> {
+    sessions: &'a Arc<Sessions>,
+    peer: Peer,
+    told: Option<Told>,
+    number: u64,
+}
+
+impl Session<'_> {
+    async fn run(
+        &mut self,
+        connection: &Connection,
+        wake: &Notify,
+        send: &mut SendStream,
+        receive: &mut RecvStream,
+    ) -> Goodbye {
+        let _ = self.number;
+        loop {
+            if let Err(goodbye) = self.tell(send).await {
+                return goodbye;
+            }
+            tokio::select! {
+                () = wake.notified() => {}
+                message = frames::read::<FromAgent>(receive) => match message {
+                    Ok(FromAgent::Heartbeat) => {
+                        if let Err(goodbye) = self.answer_heartbeat(send).await {
+                            return goodbye;
+                        }
+                    }
+                    Ok(FromAgent::Progress { assignment, moved, saved, total }) => {
+                        self.progressed(assignment, Progress { moved, saved, total });
+                    }
+                    Err(_) => return Goodbye::Protocol,
+                },
+                stream = connection.accept_bi() => match stream {
+                    Ok((answers, question)) => {
+                        let (sessions, peer) = (Arc::clone(self.sessions), self.peer);
+                        tokio::spawn(async move { requests::serve(&sessions, &peer, answers, question).await });
+                    }
+                    Err(_) => return Goodbye::Protocol,
+                },
+            }
+        }
+    }
+
+    /// Tells the agent what is new: its scope, or that its work changed. An error is the goodbye.
+    async fn tell(&mut self, send: &mut SendStream) -> Result<(), Goodbye> {
+        let state = self.sessions.engine.state();
+        let permit = self.permit(&state)?;
+        let generation = generation_of(&state, &permit);
+        let effective = effective_scope(&state, &permit).ok_or(Goodbye::NotAdmitted)?;
+        let same_scope = self.told.as_ref().is_some_and(|told| told.effective == effective);
+        let message = match &self.told {
+            Some(told) if same_scope && told.generation == generation => return Ok(()),
+            Some(_) if same_scope => FromCoordinator::Nudge { generation },
+            _ => {
+                let welcome = self.welcome(&state, &permit, generation, effective.clone());
+                FromCoordinator::Welcome(Box::new(welcome.ok_or(Goodbye::NotAdmitted)?))
+            }
+        };
+        self.told = Some(Told { generation, effective });
+        frames::write(send, &message).await.map_err(|_| Goodbye::Protocol)
+    }
+
+    /// The permit of this moment: sessions of disabled and revoked targets end here, at once.
+    fn permit(&self, state: &State) -> Result<SessionPermit, Goodbye> {
+        authorise::session(state, &self.peer, now()).map_err(|_| Goodbye::NotAdmitted)
+    }
+
+    fn welcome(
+        &self,
+        state: &State,
+        permit: &SessionPermit,
+        generation: Generation,
+        effective: EffectiveScope,
+    ) -> Option<Welcome> {
+        let space = state.space(permit.space())?;
+        let now = now();
+        Some(Welcome {
+            version: VERSION,
+            now,
+            heartbeat_seconds: heartbeat_seconds(self.sessions.registry.len()),
+            target: space.targets.get(permit.target())?.name.to_string(),
+            space: space.head.name.to_string(),
+            effective,
+            generation,
+            renew: Authority::renewal_due(self.peer.expires, now),
+        })
+    }
+
+    async fn answer_heartbeat(&mut self, send: &mut SendStream) -> Result<(), Goodbye> {
+        let state = self.sessions.engine.state();
+        let permit = self.permit(&state)?;
+        let now = now();
+        self.sessions.registry.seen(self.peer.target, now);
+        let alive = FromCoordinator::Alive {
+            now,
+            heartbeat_seconds: heartbeat_seconds(self.sessions.registry.len()),
+            generation: generation_of(&state, &permit),
+        };
+        frames::write(send, &alive).await.map_err(|_| Goodbye::Protocol)
+    }
+
+    fn progressed(&self, assignment: windlass_protocol::ids::AssignmentId, progress: Progress) {
+        let state = self.sessions.engine.state();
+        let own = state.space_of(self.peer.target).is_some_and(|space| {
+            space.work_item(self.peer.target, assignment).is_some()
+        });
+        if own {
+            self.sessions.registry.progressed(assignment, progress);
+        }
+    }
+}
+
+fn generation_of(state: &State, permit: &SessionPermit) -> Generation {
+    let space = state.space(permit.space());
+    space.and_then(|space| space.generations.get(&permit.target())).copied().unwrap_or_default()
+}
+
+/// Slower the more agents there are, so that heartbeats cost the same.
+fn heartbeat_seconds(agents: usize) -> u16 {
+    let seconds = usize::from(FASTEST_HEARTBEAT) * agents / FAST_AGENTS;
+    u16::try_from(seconds).unwrap_or(SLOWEST_HEARTBEAT).clamp(FASTEST_HEARTBEAT, SLOWEST_HEARTBEAT)
+}
+
+/// A target's effective scope in names, as `windlass-agent status` shows it.
+fn effective_scope(state: &State, permit: &SessionPermit) -> Option<EffectiveScope> {
+    let space = state.space(permit.space())?;
+    let target = space.targets.get(permit.target())?;
+    let environments = scope::environments(target).into_iter().filter_map(|id| space.environments.get(id));
+    // Names of tenants beyond those that the machine itself named are not its business: it learns them when it
+    // is given their work.
+    let tenants = match (scope::takes_part(target, true), &target.advertised.tenants) {
+        (false, _) => "none".to_owned(),
+        (true, None) => "those that its grant admits".to_owned(),
+        (true, Some(_)) => "those of its configuration that its grant admits".to_owned(),
+    };
+    Some(EffectiveScope {
+        roles: scope::roles(target).into_iter().collect(),
+        environments: environments.map(|environment| environment.name.to_string()).collect(),
+        tenants,
+        participation: scope::participation(target),
+    })
+}

@@ -1,0 +1,240 @@
+//! What is delivered to an agent: the assignment for a piece of work, and the variables of a step.
+//!
+//! Both are made from one state and the vault. Whoever calls this holds the permit for it.
+
+use std::collections::BTreeMap;
+
+use windlass_coordinator_core::model::{Deployment, Release, Step, StepAction, StoredValue};
+use windlass_coordinator_core::state::{Space, WorkItem, WorkKind, assignment_id};
+use windlass_coordinator_core::variables::{
+    Context, Needs, Resolution, SystemNames, resolve, system_variables,
+};
+use windlass_protocol::Digest;
+use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
+use windlass_protocol::message::{
+    Action, Assignment, ClearVariable, ClearVariables, FetchWork, PackageReference, Place, RunWork, Work,
+};
+use windlass_protocol::names::fold;
+
+use super::Sessions;
+use crate::vault::VaultError;
+
+/// Releases that stay on a target beside the current one.
+const KEPT_RELEASES: u16 = 3;
+
+/// Why something cannot be delivered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DeliveryError {
+    /// What the work rests on is gone.
+    #[error("{0} is gone")]
+    Gone(&'static str),
+    /// A sensitive value does not open.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Two values that nothing tells apart.
+    #[error("`{0}` has two values that nothing tells apart")]
+    Ambiguous(String),
+}
+
+use DeliveryError::Gone;
+
+/// The agent's key to seal to.
+pub(super) fn sealing_key(space: &Space, target: TargetId) -> Option<[u8; 32]> {
+    let key: Digest = space.targets.get(target)?.key.sealing_key.parse().ok()?;
+    Some(*key.as_bytes())
+}
+
+/// The assignment for a piece of a target's work.
+pub(super) fn assignment(
+    sessions: &Sessions,
+    space: &Space,
+    target: TargetId,
+    item: &WorkItem,
+) -> Result<Assignment, DeliveryError> {
+    let deployment = space.deployments.get(&item.deployment).ok_or(Gone("the deployment"))?;
+    let release = space.releases.get(&deployment.release).ok_or(Gone("the release"))?;
+    let id = assignment_id(deployment.id, target, item.kind);
+    let work = match item.kind {
+        WorkKind::Fetch => Work::Fetch(FetchWork { packages: packages(deployment, release, target) }),
+        WorkKind::Run(step) => {
+            let step = find_step(release, step)?;
+            let variables = variables(sessions, space, deployment.id, target, step.id)?;
+            let digest = (!variables.variables.is_empty()).then(|| variables.digest(id));
+            Work::Run(Box::new(run_work(release, step, digest)?))
+        }
+    };
+    Ok(Assignment {
+        target,
+        id,
+        generation: item.generation,
+        not_before: deployment.created,
+        expires: item.deadline,
+        deployment: deployment.id,
+        place: place(space, deployment, release)?,
+        work,
+    })
+}
+
+fn find_step(release: &Release, id: StepId) -> Result<&Step, DeliveryError> {
+    release.snapshot.steps.iter().find(|step| step.id == id).ok_or(Gone("the step"))
+}
+
+fn place(space: &Space, deployment: &Deployment, release: &Release) -> Result<Place, DeliveryError> {
+    let environment = space.environments.get(deployment.environment).ok_or(Gone("the environment"))?;
+    let project = space.projects.get(deployment.project).ok_or(Gone("the project"))?;
+    let tenant = match deployment.tenant {
+        None => None,
+        Some(id) => {
+            let tenant = space.tenants.get(id).ok_or(Gone("the tenant"))?;
+            Some((tenant.id, tenant.slug.clone()))
+        }
+    };
+    Ok(Place {
+        space: (space.head.id, space.head.slug.clone()),
+        environment: (environment.id, environment.slug.clone()),
+        tenant,
+        project: (project.id, project.slug.clone()),
+        version: release.version.to_string(),
+    })
+}
+
+/// The packages of the steps that this target runs, each once.
+fn packages(deployment: &Deployment, release: &Release, target: TargetId) -> Vec<PackageReference> {
+    let own = deployment.steps.iter().filter(|step| step.targets.contains(&target));
+    let mut packages: Vec<PackageReference> = Vec::new();
+    for step in own {
+        if let Some(reference) = reference(release, step.step)
+            && packages.iter().all(|known| known.manifest != reference.manifest)
+        {
+            packages.push(reference);
+        }
+    }
+    packages
+}
+
+fn reference(release: &Release, step: StepId) -> Option<PackageReference> {
+    let chosen = release.packages.get(&step)?;
+    Some(PackageReference {
+        id: chosen.id.clone(),
+        version: chosen.version.to_string(),
+        manifest: chosen.manifest,
+        size: chosen.size,
+    })
+}
+
+fn run_work(release: &Release, step: &Step, variables: Option<Digest>) -> Result<RunWork, DeliveryError> {
+    let action = match &step.action {
+        StepAction::Script(body) => Action::Script(body.clone()),
+        StepAction::Package { substitute, .. } => Action::Package {
+            package: reference(release, step.id).ok_or(Gone("the package"))?,
+            substitute: substitute.clone(),
+        },
+    };
+    Ok(RunWork {
+        step: (step.id, step.slug.clone()),
+        name: step.name.to_string(),
+        action,
+        variables,
+        timeout_seconds: step.timeout_seconds,
+        safe_to_repeat: step.safe_to_repeat,
+        concurrent: step.concurrent,
+        keep: KEPT_RELEASES,
+    })
+}
+
+/// The variables that a step needs on a target, in the order of their names, as they were when the deployment
+/// started.
+pub(super) fn variables(
+    sessions: &Sessions,
+    space: &Space,
+    deployment: DeploymentId,
+    target: TargetId,
+    step: StepId,
+) -> Result<ClearVariables, DeliveryError> {
+    let deployment = space.deployments.get(&deployment).ok_or(Gone("the deployment"))?;
+    let release = space.releases.get(&deployment.release).ok_or(Gone("the release"))?;
+    let step = find_step(release, step)?;
+    let work = deployment.work.get(&target).ok_or(Gone("the target's work"))?;
+    let context = Context {
+        snapshot: &release.snapshot,
+        tenant: deployment.tenant.and_then(|id| space.tenants.get(id)),
+        tenant_values: &deployment.tenant_values,
+        environment: deployment.environment,
+        target: Some((target, &work.roles)),
+        step: Some(step),
+    };
+    let mut variables = BTreeMap::new();
+    for (name, value) in system(space, deployment, release, target, step)? {
+        variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, data: false });
+    }
+    let mut put = |name: String, value: &StoredValue, data: bool| -> Result<(), DeliveryError> {
+        let clear = clear(sessions, value)?;
+        variables.insert(fold(&name), ClearVariable { name, value: clear, sensitive: value.is_sensitive(), data });
+        Ok(())
+    };
+    for ((of_step, on_target, name), value) in &deployment.outputs {
+        let Some(full) = output_name(space, release, *of_step, *on_target, name) else { continue };
+        if needs_output(step, &full) {
+            put(full, value, true)?;
+        }
+        if *on_target == target && needs_output(step, name) {
+            put(name.clone(), value, true)?;
+        }
+    }
+    for name in Needs::of(&step.needs, &context).names.into_values() {
+        match resolve(&name, &context) {
+            // An output variable never shadows a variable, so this comes after and overwrites.
+            Resolution::Value(candidate, _) => put(name, candidate.value, candidate.is_data())?,
+            Resolution::Ambiguous(..) => return Err(DeliveryError::Ambiguous(name)),
+            Resolution::Undefined => {}
+        }
+    }
+    Ok(ClearVariables { variables: variables.into_values().collect() })
+}
+
+fn clear(sessions: &Sessions, value: &StoredValue) -> Result<String, DeliveryError> {
+    match value {
+        StoredValue::Plain(text) => Ok(text.clone()),
+        StoredValue::Sealed(sealed) => Ok(sessions.vault.reveal(sealed)?.reveal().to_owned()),
+    }
+}
+
+fn system(
+    space: &Space,
+    deployment: &Deployment,
+    release: &Release,
+    target: TargetId,
+    step: &Step,
+) -> Result<Vec<(String, String)>, DeliveryError> {
+    let environment = space.environments.get(deployment.environment).ok_or(Gone("the environment"))?;
+    let project = space.projects.get(deployment.project).ok_or(Gone("the project"))?;
+    let machine = space.targets.get(target).ok_or(Gone("the target"))?;
+    let tenant = deployment.tenant.and_then(|id| space.tenants.get(id));
+    Ok(system_variables(&SystemNames {
+        space: space.head.name.as_str(),
+        environment: environment.name.as_str(),
+        tenant: tenant.map(|tenant| tenant.name.as_str()),
+        project: project.name.as_str(),
+        release: &release.version.to_string(),
+        machine: machine.name.as_str(),
+        step: step.name.as_str(),
+        deployment: &deployment.id.to_string(),
+    }))
+}
+
+/// The full name of an output variable: `Windlass.Action[Step].Output[Target].Name`.
+fn output_name(space: &Space, release: &Release, step: StepId, target: TargetId, name: &str) -> Option<String> {
+    let step = find_step(release, step).ok()?;
+    let target = space.targets.get(target)?;
+    Some(format!("Windlass.Action[{}].Output[{}].{name}", step.name, target.name))
+}
+
+fn needs_output(step: &Step, name: &str) -> bool {
+    let octopus = name.replacen("Windlass.", "Octopus.", 1);
+    step.needs.iter().any(|needed| {
+        let needed = fold(needed);
+        [name, &octopus].into_iter().map(fold).any(|name| {
+            needed == name || (needed.ends_with(['[', '.']) && name.starts_with(&needed))
+        })
+    })
+}

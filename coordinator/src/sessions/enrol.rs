@@ -1,0 +1,89 @@
+//! Enrolment: one message, one answer, then the connection is over.
+
+use std::time::Duration;
+
+use quinn::{Connection, VarInt};
+use tokio::time::timeout;
+use windlass_coordinator_core::decide::{Command, EnrolmentUse, Envelope, Reply, SpaceCommand};
+use windlass_coordinator_core::event::Actor;
+use windlass_coordinator_core::model::TargetKey;
+use windlass_protocol::Digest;
+use windlass_protocol::ids::{SpaceId, TargetId};
+use windlass_protocol::message::{Enrol, EnrolAnswer, EnrolRefusal, Enrolled};
+
+use super::{Sessions, frames, origin};
+use crate::authority::requested_key;
+use crate::engine::{Engine, now};
+
+/// A stranger gets this long for its one message.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) async fn serve(sessions: &Sessions, connection: &Connection) {
+    let from = origin(connection.remote_address());
+    let served = timeout(PATIENCE, async {
+        let (mut answers, mut questions) = connection.accept_bi().await.ok()?;
+        let message = frames::read::<Enrol>(&mut questions).await.ok()?;
+        let answer = match enrol(sessions, message, &from).await {
+            Ok(enrolled) => EnrolAnswer::Enrolled(Box::new(enrolled)),
+            Err(refusal) => EnrolAnswer::Refused(refusal),
+        };
+        frames::write(&mut answers, &answer).await.ok()?;
+        answers.finish().ok()?;
+        // The answer has arrived when the agent has closed, or it has been told often enough.
+        connection.closed().await;
+        Some(())
+    });
+    if served.await.is_err() {
+        connection.close(VarInt::from_u32(1), b"too slow");
+    }
+}
+
+/// The space whose token this is.
+fn space_of(sessions: &Sessions, message: &Enrol) -> Option<SpaceId> {
+    let state = sessions.engine.state();
+    let mut spaces = state.spaces.values();
+    spaces.find(|space| space.enrolments.contains_key(&message.enrolment)).map(|space| space.head.id)
+}
+
+async fn enrol(sessions: &Sessions, message: Enrol, from: &str) -> Result<Enrolled, EnrolRefusal> {
+    let space = space_of(sessions, &message).ok_or(EnrolRefusal::Unknown)?;
+    let public_key = requested_key(&message.request).map_err(|_| EnrolRefusal::BadRequest)?;
+    // Certified for nobody yet: only to know that the request can be, and until when.
+    let nobody = TargetId::from_bytes([0; 16]);
+    let (_, expires) = sessions.authority.certify(nobody, &message.request).map_err(|_| EnrolRefusal::BadRequest)?;
+    let key = TargetKey {
+        public_key,
+        sealing_key: Digest::from_bytes(message.sealing_key).to_hex(),
+        certificate_expires: expires,
+    };
+    let machine = EnrolmentUse {
+        enrolment: message.enrolment,
+        secret: Digest::of(message.secret),
+        key,
+        name: message.name,
+        advertised: message.advertised,
+        isolation: message.isolation,
+    };
+    let envelope: Envelope = Engine::envelope(Actor::Enrolment(message.enrolment), Some(from.to_owned()));
+    let command = Command::Space(space, SpaceCommand::Enrol(Box::new(machine)));
+    match sessions.engine.submit(envelope, command).await {
+        Ok(Reply::Enrolled(target)) => answer(sessions, space, target, &message.request),
+        Ok(Reply::EnrolmentRefused(refusal)) => Err(refusal),
+        Ok(_) | Err(_) => Err(EnrolRefusal::Busy),
+    }
+}
+
+fn answer(sessions: &Sessions, space: SpaceId, target: TargetId, request: &[u8]) -> Result<Enrolled, EnrolRefusal> {
+    let state = sessions.engine.state();
+    let name = state.space(space).and_then(|space| space.targets.get(target)).map(|target| target.name.to_string());
+    let (certificate, _) = sessions.authority.certify(target, request).map_err(|_| EnrolRefusal::BadRequest)?;
+    Ok(Enrolled {
+        target,
+        name: name.ok_or(EnrolRefusal::Unknown)?,
+        certificate: certificate.to_vec(),
+        authority: sessions.authority.certificate().to_vec(),
+        assignment_key: sessions.signer.public(),
+        sealing_key: sessions.sealing_key.public(),
+        now: now(),
+    })
+}

@@ -1,0 +1,78 @@
+//! Request streams: read one request, ask for the permit, and let the file of its kind answer.
+
+mod assignments;
+mod output;
+mod pull;
+mod renew;
+mod report;
+mod variables;
+
+use std::time::Duration;
+
+use quinn::{RecvStream, SendStream};
+use tokio::time::timeout;
+use windlass_coordinator_core::authorise::{self, Peer, RequestPermit};
+use windlass_protocol::message::{Answer, Denied, Request};
+
+use super::{Sessions, frames};
+use crate::engine::now;
+
+/// A request has to be said in this time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Answers one request. Whatever is not granted gets the same answer as what does not exist.
+pub(super) async fn serve(sessions: &Sessions, peer: &Peer, mut answers: SendStream, mut question: RecvStream) {
+    let request = match timeout(PATIENCE, frames::read::<Request>(&mut question)).await {
+        Ok(Ok(request)) => request,
+        Ok(Err(frames::FrameError::Malformed(_))) => {
+            let _ = frames::write(&mut answers, &Answer::Denied(Denied::Malformed)).await;
+            let _ = answers.finish();
+            return;
+        }
+        Ok(Err(frames::FrameError::Ended)) | Err(_) => return,
+    };
+    let permit = authorise::request(&sessions.engine.state(), peer, &request, now());
+    let answer = match permit {
+        Err(authorise::Denied) => None,
+        Ok(permit) => match (permit, &request) {
+            (RequestPermit::Pull(permit), Request::Pull(wanted)) => {
+                // The only answer that does not fit one frame writes for itself.
+                match pull::serve(sessions, peer, permit, wanted, &mut answers).await {
+                    Ok(()) => return,
+                    Err(denied) => Some(Answer::Denied(denied)),
+                }
+            }
+            (permit, request) => answer(sessions, peer, permit, request).await,
+        },
+    };
+    if answer.is_none() {
+        sessions.denials.count(peer.target, &request);
+    }
+    let answer = answer.unwrap_or(Answer::Denied(Denied::NotFound));
+    if frames::write(&mut answers, &answer).await.is_ok() {
+        let _ = answers.finish();
+    }
+}
+
+/// `None`: denied after all.
+async fn answer(sessions: &Sessions, peer: &Peer, permit: RequestPermit, request: &Request) -> Option<Answer> {
+    match (permit, request) {
+        (RequestPermit::Assignments(permit), Request::Assignments { since }) => {
+            assignments::answer(sessions, &permit, *since)
+        }
+        (RequestPermit::Variables(permit), Request::Variables { .. }) => {
+            variables::answer(sessions, peer, &permit).await
+        }
+        (RequestPermit::Report(permit), Request::Report(reports)) => {
+            report::answer(sessions, &permit, reports).await
+        }
+        (RequestPermit::Output(permit), Request::Output { assignment, first, lines }) => {
+            output::answer(sessions, &permit, *assignment, *first, lines).await
+        }
+        (RequestPermit::Renew(permit), Request::Renew { request }) => {
+            renew::answer(sessions, peer, &permit, request).await
+        }
+        // A permit for another kind of request than was asked: there is no way to get one.
+        _ => None,
+    }
+}

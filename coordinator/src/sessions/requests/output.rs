@@ -1,0 +1,23 @@
+//! Lines of a step's output, acknowledged when durable.
+
+use windlass_coordinator_core::authorise::OutputPermit;
+use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::message::{Answer, Denied, OutputLine};
+
+use super::super::Sessions;
+
+pub(super) async fn answer(
+    sessions: &Sessions,
+    _permit: &OutputPermit,
+    assignment: AssignmentId,
+    first: u64,
+    lines: &[OutputLine],
+) -> Option<Answer> {
+    match sessions.output.append(assignment, first, lines.to_vec()).await {
+        Ok(next) => Some(Answer::Output { next }),
+        Err(why) => {
+            tracing::error!(%assignment, %why, "output of a step could not be stored");
+            Some(Answer::Denied(Denied::Busy))
+        }
+    }
+}

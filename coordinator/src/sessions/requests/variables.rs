@@ -1,0 +1,35 @@
+//! The variables of a step: resolved, opened, sealed to the agent's key, and the reading recorded first.
+
+use windlass_coordinator_core::authorise::{Peer, VariablesPermit};
+use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_coordinator_core::event::Actor;
+use windlass_protocol::codec;
+use windlass_protocol::message::{Answer, ClearVariables, SealedVariables};
+use zeroize::Zeroizing;
+
+use super::super::{Sessions, delivery};
+use crate::engine::Engine;
+
+pub(super) async fn answer(sessions: &Sessions, peer: &Peer, permit: &VariablesPermit) -> Option<Answer> {
+    let (clear, sealing_key) = {
+        let state = sessions.engine.state();
+        let space = state.space(permit.space())?;
+        let clear = delivery::variables(sessions, space, permit.deployment(), permit.target(), permit.step());
+        let clear = clear.inspect_err(|why| tracing::error!(%why, "variables cannot be delivered")).ok()?;
+        (clear, delivery::sealing_key(space, permit.target())?)
+    };
+    // The reading is an event, and stands in the journal before a byte of it leaves.
+    let names = clear.variables.iter().map(|variable| variable.name.clone()).collect();
+    let digest = clear.digest(permit.assignment());
+    let (target, assignment) = (permit.target(), permit.assignment());
+    let command = SpaceCommand::RecordVariablesRead { target, assignment, names, digest };
+    let envelope = Engine::envelope(Actor::Target(peer.target), None);
+    sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await.ok()?;
+    seal(&clear, &sealing_key, permit)
+}
+
+fn seal(clear: &ClearVariables, key: &[u8; 32], permit: &VariablesPermit) -> Option<Answer> {
+    let body = Zeroizing::new(codec::body(clear));
+    let sealed = windlass_trust::seal(key, &body, &ClearVariables::info(permit.assignment())).ok()?;
+    Some(Answer::Variables(SealedVariables { encapsulated: sealed.encapsulated, sealed: sealed.ciphertext }))
+}
