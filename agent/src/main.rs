@@ -1,2 +1,162 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! `windlass-agent`: enrols a machine, runs, and says how it stands.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use windlass_agent::configuration::Configuration;
+use windlass_agent::{agent, enrol, status, supervisor};
+use windlass_protocol::Digest;
+
+#[derive(Parser)]
+#[command(name = "windlass-agent", version, about = "Pulls what this machine is authorised for, and runs it")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the agent.
+    Run {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Make this machine a target, with a one-time token.
+    #[command(alias = "enroll")]
+    Enrol {
+        #[command(flatten)]
+        settings: Settings,
+        /// The coordinator; the configuration's where it is left out.
+        #[arg(long, value_name = "HOST:PORT")]
+        coordinator: Option<String>,
+        /// The token; read from --token-file or WINDLASS_ENROLMENT_TOKEN where it is left out.
+        #[arg(long, value_name = "TOKEN", env = "WINDLASS_ENROLMENT_TOKEN", hide_env_values = true)]
+        token: Option<String>,
+        /// A file with the token; `-` for standard input.
+        #[arg(long, value_name = "FILE", conflicts_with = "token")]
+        token_file: Option<PathBuf>,
+        /// The fingerprint of the coordinator's CA, to compare with the token's.
+        #[arg(long, value_name = "SHA256")]
+        fingerprint: Option<Digest>,
+        /// The target's name; this machine's host name where it is left out.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Say what the agent is connected to, what it may receive, and what it last did.
+    Status {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Say whether the configuration is right.
+    CheckConfig {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Supervise one step; started by the agent itself.
+    #[command(hide = true)]
+    Supervise {
+        /// The step's folder.
+        folder: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Settings {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Settings {
+    fn load(&self) -> anyhow::Result<Configuration> {
+        Configuration::load(self.config.as_deref())
+    }
+}
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    // A supervisor has one thread and nothing that it does not need.
+    if let Command::Supervise { folder } = &command {
+        return if supervisor::supervise(folder).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    windlass_trust::install_provider();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            eprintln!("error: cannot start: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(run(command));
+    // Blocking work that nobody waits for any more must not hold the process.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+// What is printed here is what the commands are for.
+#[allow(clippy::print_stdout)]
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run { settings } => agent::run(settings.load()?, told_to_stop()).await,
+        Command::Enrol { settings, coordinator, token, token_file, fingerprint, name } => {
+            let configuration = settings.load()?;
+            let coordinator = coordinator.or_else(|| configuration.coordinator.clone());
+            let coordinator = coordinator.context("say which coordinator with --coordinator HOST:PORT")?;
+            let token = read_token(token, token_file)?;
+            let name = enrol::enrol(&configuration, &coordinator, &token, fingerprint, name).await?;
+            println!("enrolled as {name}");
+            Ok(())
+        }
+        Command::Status { settings } => {
+            let configuration = settings.load()?;
+            let status = status::read(&configuration.state_root);
+            let status = status.context("the agent has not run yet; start it with `windlass-agent run`")?;
+            print!("{}", status.in_words());
+            Ok(())
+        }
+        Command::CheckConfig { settings } => {
+            let configuration = settings.load()?;
+            println!("the configuration is right");
+            println!("coordinator {}", configuration.coordinator.as_deref().unwrap_or("as enrolled"));
+            println!("isolation {:?}", configuration.isolation);
+            Ok(())
+        }
+        Command::Supervise { .. } => Ok(()),
+    }
+}
+
+fn read_token(token: Option<String>, file: Option<PathBuf>) -> anyhow::Result<String> {
+    match (token, file) {
+        (Some(token), _) => Ok(token),
+        (None, Some(path)) if path.as_os_str() == "-" => {
+            std::io::read_to_string(std::io::stdin()).context("cannot read the token from standard input")
+        }
+        (None, Some(path)) => {
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read the token from {}", path.display()))
+        }
+        (None, None) => anyhow::bail!("an enrolment needs a token: --token, --token-file or WINDLASS_ENROLMENT_TOKEN"),
+    }
+}
+
+/// Ends when a signal asks for it. Steps go on under their supervisors.
+async fn told_to_stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

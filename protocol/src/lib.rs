@@ -10,6 +10,7 @@ pub mod limits;
 pub mod manifest;
 pub mod message;
 pub mod names;
+pub mod pattern;
 pub mod secret;
 pub mod time;
 pub mod token;

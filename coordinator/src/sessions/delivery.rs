@@ -68,7 +68,7 @@ pub(super) fn assignment(
         id,
         generation: item.generation,
         not_before: deployment.created,
-        expires: item.deadline,
+        expires: item.expires,
         deployment: deployment.id,
         place: place(space, deployment, release)?,
         work,
@@ -84,15 +84,14 @@ fn place(space: &Space, deployment: &Deployment, release: &Release) -> Result<Pl
     let project = space.projects.get(deployment.project).ok_or(Gone("the project"))?;
     let tenant = match deployment.tenant {
         None => None,
-        Some(id) => {
-            let tenant = space.tenants.get(id).ok_or(Gone("the tenant"))?;
-            Some((tenant.id, tenant.slug.clone()))
-        }
+        Some(id) => Some(space.tenants.get(id).ok_or(Gone("the tenant"))?),
     };
     Ok(Place {
         space: (space.head.id, space.head.slug.clone()),
         environment: (environment.id, environment.slug.clone()),
-        tenant,
+        environment_name: environment.name.to_string(),
+        tenant: tenant.map(|tenant| (tenant.id, tenant.slug.clone())),
+        tenant_name: tenant.map(|tenant| tenant.name.to_string()),
         project: (project.id, project.slug.clone()),
         version: release.version.to_string(),
     })

@@ -46,8 +46,12 @@ pub struct Place {
     pub space: (SpaceId, Slug),
     /// The environment.
     pub environment: (EnvironmentId, Slug),
+    /// The environment's name, which the machine's configuration may use.
+    pub environment_name: String,
     /// The tenant, or none for an untenanted deployment.
     pub tenant: Option<(TenantId, Slug)>,
+    /// The tenant's name, which the machine's configuration may use.
+    pub tenant_name: Option<String>,
     /// The project.
     pub project: (ProjectId, Slug),
     /// The release's version, to be shown; never a part of a path as it is.

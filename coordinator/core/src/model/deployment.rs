@@ -147,6 +147,8 @@ pub enum RunState {
     Started {
         /// Assigned by this record.
         generation: Generation,
+        /// It might not have started after.
+        expires: Timestamp,
         /// The agent must have reported an end by then.
         deadline: Timestamp,
     },

@@ -53,7 +53,11 @@ impl Space {
                 let id = super::assignment_id(*deployment, *target, kind);
                 let item = *self.work_item(*target, id).ok_or("no such assignment")?;
                 self.add_work(*target, WorkItem { deadline: *deadline, started: true, ..item });
-                let state = RunState::Started { generation: item.generation, deadline: *deadline };
+                let state = RunState::Started {
+                    generation: item.generation,
+                    expires: item.expires,
+                    deadline: *deadline,
+                };
                 self.change_work(*deployment, *target, |work| work.runs.insert(*step, state))?;
             }
             Event::RunEnded { deployment, step, target, outcome, lines, outputs } => {
@@ -112,7 +116,7 @@ impl Space {
         self.indexes.running.insert((tenant, *id));
         for target in fetch {
             let kind = WorkKind::Fetch;
-            let item = WorkItem { deployment: *id, kind, generation, deadline: *expires, started: false };
+            let item = WorkItem { deployment: *id, kind, generation, expires: *expires, deadline: *expires, started: false };
             self.add_work(*target, item);
             self.generations.insert(*target, generation);
         }
@@ -140,7 +144,7 @@ impl Space {
         deployment.pending = assigned.clone();
         for target in assigned {
             let kind = WorkKind::Run(step.step);
-            let item = WorkItem { deployment: id, kind, generation, deadline: expires, started: false };
+            let item = WorkItem { deployment: id, kind, generation, expires, deadline: expires, started: false };
             self.add_work(target, item);
             self.generations.insert(target, generation);
         }

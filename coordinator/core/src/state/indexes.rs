@@ -44,7 +44,9 @@ pub struct WorkItem {
     pub kind: WorkKind,
     /// Assigned by this record.
     pub generation: Generation,
-    /// When it is given up: it may not start, or not go on, after.
+    /// It may not start after.
+    pub expires: Timestamp,
+    /// When it is given up: it has not started, or not told its end, by then.
     pub deadline: Timestamp,
     /// Whether it is known to have started.
     pub started: bool,
@@ -152,17 +154,20 @@ impl Space {
             if let FetchState::Assigned { generation, expires } = work.fetch {
                 let deployment = deployment.id;
                 let kind = WorkKind::Fetch;
-                let item = WorkItem { deployment, kind, generation, deadline: expires, started: false };
+                let deadline = expires;
+                let item = WorkItem { deployment, kind, generation, expires, deadline, started: false };
                 self.add_work(*target, item);
             }
             for (step, run) in &work.runs {
-                let (generation, deadline, started) = match run {
-                    RunState::Assigned { generation, expires } => (*generation, *expires, false),
-                    RunState::Started { generation, deadline } => (*generation, *deadline, true),
+                let (generation, expires, deadline, started) = match run {
+                    RunState::Assigned { generation, expires } => (*generation, *expires, *expires, false),
+                    RunState::Started { generation, expires, deadline } => {
+                        (*generation, *expires, *deadline, true)
+                    }
                     RunState::Ended { .. } => continue,
                 };
                 let (deployment, kind) = (deployment.id, WorkKind::Run(*step));
-                self.add_work(*target, WorkItem { deployment, kind, generation, deadline, started });
+                self.add_work(*target, WorkItem { deployment, kind, generation, expires, deadline, started });
             }
         }
     }

@@ -15,7 +15,7 @@ use windlass_coordinator_core::model::{Environment, LibrarySet, Lifecycle, Phase
 use windlass_coordinator_core::state::Space;
 
 pub use query::query_text;
-pub use tenant::tenant_document;
+pub use tenant::{tag_texts, tenant_document};
 
 use super::words;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use windlass_api::documents::{OwnerValues, TenantDocument};
 use windlass_coordinator_core::model::{Template, Tenant};
 use windlass_coordinator_core::state::Space;
-use windlass_protocol::ids::TemplateId;
+use windlass_protocol::ids::{TagId, TemplateId};
 
 use super::{query, variables};
 use crate::http::words;
@@ -15,16 +15,21 @@ pub fn tenant_document(space: &Space, found: &Tenant) -> TenantDocument {
     let projects = found.projects.iter().map(|(project, environments)| {
         (words::name(&space.projects, *project), words::environments(space, environments))
     });
-    let mut tags: Vec<_> = found.tags.iter().map(|tag| query::tag_text(space, *tag)).collect();
-    tags.sort();
     TenantDocument {
         name: found.name.to_string(),
         slug: Some(found.slug.to_string()),
         enabled: found.enabled,
-        tags,
+        tags: tag_texts(space, found.tags.iter()),
         projects: projects.collect(),
         values: values(space, found),
     }
+}
+
+/// Tags as `Tag Set/Tag`, sorted.
+pub fn tag_texts<'a>(space: &Space, tags: impl Iterator<Item = &'a TagId>) -> Vec<String> {
+    let mut texts: Vec<_> = tags.map(|tag| query::tag_text(space, *tag)).collect();
+    texts.sort();
+    texts
 }
 
 /// The tenant's values by owner. A value whose template is gone means nothing any more and is left out.

@@ -1,0 +1,84 @@
+//! Whether to carry out an assignment: the agent decides by itself before it acts (ARCHITECTURE, "The agent's
+//! conversation", 3; THREATS D1).
+
+use std::collections::BTreeMap;
+
+use windlass_protocol::ids::{AssignmentId, SpaceId, TargetId, TenantId};
+use windlass_protocol::message::{Advertised, Assignment, Generation, Isolation, Place, Refusal};
+use windlass_protocol::names::fold;
+use windlass_protocol::{Digest, Timestamp};
+
+/// What the agent knows when it decides.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Who it is.
+    pub target: TargetId,
+    /// What its configuration says.
+    pub configuration: &'a Advertised,
+    /// How it keeps tenants apart.
+    pub isolation: Isolation,
+    /// Whom it has served, if it can serve one tenant only.
+    pub served: Option<(SpaceId, Option<TenantId>)>,
+    /// The highest generation that it has acted upon.
+    pub highest: Option<Generation>,
+    /// The assignments that it knows, with the digest of what they said.
+    pub assignments: &'a BTreeMap<AssignmentId, Digest>,
+    /// Now, by the coordinator's clock, never earlier than the latest it was told.
+    pub now: Timestamp,
+}
+
+/// What to do with an assignment whose signature is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Carry it out, once this is written down.
+    Admit,
+    /// It is known already.
+    Known,
+    /// Do not, and say why.
+    Refuse(Refusal),
+}
+
+/// Decides on an assignment; `digest` is that of its bytes as they came.
+pub fn admit(known: &Known<'_>, assignment: &Assignment, digest: Digest) -> Admission {
+    use Admission::Refuse;
+    if assignment.target != known.target {
+        return Refuse(Refusal::NotForThisTarget);
+    }
+    match known.assignments.get(&assignment.id) {
+        Some(same) if *same == digest => return Admission::Known,
+        Some(_) => return Refuse(Refusal::ChangedContent),
+        None => {}
+    }
+    if known.highest.is_some_and(|highest| assignment.generation < highest) {
+        return Refuse(Refusal::OldGeneration);
+    }
+    if assignment.expires < known.now {
+        return Refuse(Refusal::Expired);
+    }
+    if !inside(known.configuration, &assignment.place) {
+        return Refuse(Refusal::OutsideConfiguration);
+    }
+    let owner = (assignment.place.space.0, assignment.place.tenant.as_ref().map(|(id, _)| *id));
+    if known.isolation == Isolation::SingleTenant && known.served.is_some_and(|served| served != owner) {
+        return Refuse(Refusal::OtherTenant);
+    }
+    Admission::Admit
+}
+
+/// Whether the machine's own configuration admits work for this place. Tags are known to the coordinator alone, so
+/// where the configuration names any, the coordinator's answer stands.
+fn inside(configuration: &Advertised, place: &Place) -> bool {
+    let names = |listed: &[String], name: &str, slug: &str| {
+        listed.iter().any(|entry| entry == slug || fold(entry) == fold(name))
+    };
+    let environment = configuration.environments.as_ref().is_none_or(|listed| {
+        names(listed, &place.environment_name, place.environment.1.as_str())
+    });
+    let tenant = match (&configuration.tenants, &configuration.tenant_tags, &place.tenant) {
+        (_, _, None) | (None, None, _) | (_, Some(_), _) => true,
+        (Some(listed), None, Some((_, slug))) => {
+            names(listed, place.tenant_name.as_deref().unwrap_or_default(), slug.as_str())
+        }
+    };
+    environment && tenant
+}

@@ -1,0 +1,94 @@
+//! The agent's configuration: written, validated (SURFACE, "The agent's configuration").
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use windlass_protocol::message::{Advertised, Isolation, Participation};
+
+/// Where the configuration is unless somebody says.
+pub const FILE: &str = "/etc/windlass/agent.toml";
+
+/// As it is written. Unknown keys are errors.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    coordinator: Option<String>,
+    roles: Option<Vec<String>>,
+    environments: Option<Vec<String>>,
+    tenants: Option<Vec<String>>,
+    tenant_tags: Option<Vec<String>>,
+    participation: Option<Participation>,
+    install_root: Option<PathBuf>,
+    state_root: Option<PathBuf>,
+    isolation: Option<WrittenIsolation>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WrittenIsolation {
+    Accounts,
+    None,
+}
+
+/// The configuration in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configuration {
+    /// `HOST:PORT`; `None` before the first enrolment where nothing is written.
+    pub coordinator: Option<String>,
+    /// What the machine says of itself.
+    pub advertised: Advertised,
+    /// Where releases are installed.
+    pub install_root: PathBuf,
+    /// Where the agent keeps its identity, work and cache.
+    pub state_root: PathBuf,
+    /// How tenants are kept apart.
+    pub isolation: Isolation,
+}
+
+impl Configuration {
+    /// Reads and validates a file; a missing default file is an empty one.
+    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let path = file.unwrap_or(Path::new(FILE));
+        let text = match std::fs::read_to_string(path) {
+            Err(why) if file.is_none() && why.kind() == std::io::ErrorKind::NotFound => String::new(),
+            read => read.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        let written: Written = toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
+        Self::validate(written).with_context(|| format!("{} is not right", path.display()))
+    }
+
+    fn validate(written: Written) -> anyhow::Result<Self> {
+        let root = nix::unistd::Uid::effective().is_root();
+        let isolation = match (written.isolation, root) {
+            (Some(WrittenIsolation::None), _) => Isolation::None,
+            (Some(WrittenIsolation::Accounts), false) => {
+                bail!("`isolation = \"accounts\"` needs an agent that runs as root: only root can switch users")
+            }
+            (Some(WrittenIsolation::Accounts) | None, true) => Isolation::Accounts,
+            (None, false) => Isolation::SingleTenant,
+        };
+        if let Some(coordinator) = &written.coordinator
+            && !coordinator.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        {
+            bail!("`coordinator = \"{coordinator}\"` is no HOST:PORT, such as \"deploy.example.com:4433\"");
+        }
+        let absolute = |path: Option<PathBuf>, name: &str, default: &str| match path {
+            Some(path) if !path.is_absolute() => bail!("`{name}` is an absolute path, not {}", path.display()),
+            path => Ok(path.unwrap_or_else(|| default.into())),
+        };
+        Ok(Self {
+            coordinator: written.coordinator,
+            advertised: Advertised {
+                roles: written.roles,
+                environments: written.environments,
+                tenants: written.tenants,
+                tenant_tags: written.tenant_tags,
+                participation: written.participation,
+            },
+            install_root: absolute(written.install_root, "install_root", "/opt/windlass")?,
+            state_root: absolute(written.state_root, "state_root", "/var/lib/windlass-agent")?,
+            isolation,
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! Fetching: every package of the deployment, verified, before any step runs anywhere.
+
+use tokio::time::sleep;
+use windlass_agent_packages::{PullError, Received};
+use windlass_protocol::message::{Denied, FetchWork, FromAgent, PackageReference, Report, ReportKind, Request};
+
+use super::{Order, RETRY};
+
+pub(super) async fn fetch(order: &Order, work: &FetchWork) -> anyhow::Result<()> {
+    let (mut moved, mut saved) = (0, 0);
+    for package in &work.packages {
+        let fetched = tokio::select! {
+            () = order.withdrawal() => return Ok(()),
+            fetched = fetch_one(order, package) => fetched,
+        };
+        match fetched {
+            Ok(received) => {
+                moved += received.moved;
+                saved += received.saved;
+            }
+            Err(why) => {
+                order.agent.did(format!("could not fetch {} {}: {why}", package.id, package.version));
+                return end(order, ReportKind::FetchFailed(format!("{} {}: {why}", package.id, package.version)));
+            }
+        }
+        order.agent.did(format!("fetched {} {}", package.id, package.version));
+    }
+    end(order, ReportKind::Fetched { moved, saved })
+}
+
+fn end(order: &Order, kind: ReportKind) -> anyhow::Result<()> {
+    order.agent.ledger().end(&Report { assignment: order.id(), kind })
+}
+
+/// Fetches one package, going on after every broken connection. What can't be mended by trying again is an error.
+async fn fetch_one(order: &Order, package: &PackageReference) -> Result<Received, PullError> {
+    loop {
+        match try_once(order, package).await {
+            Err(PullError::Stream(_) | PullError::Denied(Denied::Busy)) => sleep(RETRY).await,
+            // The right may have gone a moment before the withdrawal is told; that one ends the duty.
+            Err(PullError::Denied(Denied::NotFound)) => sleep(RETRY * 4).await,
+            other => return other,
+        }
+    }
+}
+
+async fn try_once(order: &Order, package: &PackageReference) -> Result<Received, PullError> {
+    let link = order.agent.linked().await;
+    let state = order.agent.cache.begin(package.manifest, &package.id)?;
+    if state.is_whole() {
+        return Ok(Received { moved: 0, saved: package.size, total: package.size });
+    }
+    let request = Request::Pull(state.request(order.id()));
+    let broken = |_| PullError::Stream(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+    let mut stream = link.ask(&request).await.map_err(broken)?;
+    let progress = |received: Received| {
+        let Received { moved, saved, total } = received;
+        // A show only: where nobody looks, or the stream is full, it is dropped.
+        let _ = order.agent.progress.try_send(FromAgent::Progress { assignment: order.id(), moved, saved, total });
+    };
+    order.agent.cache.receive(state, &mut stream, package.size, progress).await
+}

@@ -1,0 +1,90 @@
+//! Duties: one task for each admitted assignment, from its admission until everything of it is reported.
+//!
+//! A duty asks the disk how far it is, so that it goes on after a crash where it was.
+
+mod accounts;
+mod fetch;
+mod package;
+mod place;
+mod preludes;
+mod reporting;
+mod run;
+mod script;
+mod variables;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::message::{Assignment, Work};
+
+use crate::agent::Agent;
+use crate::ledger::Entry;
+
+/// Between two tries of what failed for a moment.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// A duty, as the session sees it.
+pub(crate) struct Duty {
+    withdrawn: watch::Sender<bool>,
+}
+
+impl Duty {
+    /// The coordinator no longer wants it: what has not begun will not, what runs is stopped.
+    pub(crate) fn withdraw(&self) {
+        self.withdrawn.send_replace(true);
+    }
+}
+
+/// What a duty works with.
+struct Order {
+    agent: Arc<Agent>,
+    assignment: Assignment,
+    entry: Entry,
+    withdrawn: watch::Receiver<bool>,
+}
+
+impl Order {
+    fn id(&self) -> AssignmentId {
+        self.assignment.id
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        *self.withdrawn.borrow()
+    }
+
+    /// Waits until the duty is withdrawn.
+    async fn withdrawal(&self) {
+        let mut withdrawn = self.withdrawn.clone();
+        if withdrawn.wait_for(|withdrawn| *withdrawn).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Starts a duty's task.
+pub(crate) fn start(agent: Arc<Agent>, assignment: Assignment, entry: Entry) -> Duty {
+    let (withdrawn, watched) = watch::channel(false);
+    let order = Order { agent, assignment, entry, withdrawn: watched };
+    tokio::spawn(async move {
+        let id = order.id();
+        let agent = Arc::clone(&order.agent);
+        if let Err(why) = carry_out(order).await {
+            tracing::error!(assignment = %id, why = format!("{why:#}"), "a duty failed; it is taken up at the next start");
+        }
+        agent.finished(id);
+    });
+    Duty { withdrawn }
+}
+
+async fn carry_out(order: Order) -> anyhow::Result<()> {
+    let ended = order.agent.ledger().ended(order.id())?;
+    if ended.is_none() {
+        match order.assignment.work.clone() {
+            Work::Fetch(work) => fetch::fetch(&order, &work).await?,
+            Work::Run(work) => run::run(&order, &work).await?,
+        }
+    }
+    reporting::report_and_close(&order).await
+}

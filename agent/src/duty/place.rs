@@ -1,0 +1,140 @@
+//! Where a deployment's files lie on this machine: folders from slugs, each with a note of whose it is.
+//!
+//! ```text
+//! <install root>/<space>/<environment>/<tenant or _>/<project>/<step>/{releases/<version>-<n>, current}
+//! ```
+//!
+//! The structure belongs to the agent and lets one account's group through, nobody else: a tenant's process can
+//! neither see another tenant's folders nor put a link where the agent is about to write. What is a tenant's own
+//! (home, scratch, the content of a release) belongs to its account and is 0700. A folder that a step's place has, but
+//! that belongs to other ids (a deleted tenant of the same name), is refused.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{AssignmentId, EnvironmentId, ProjectId, SpaceId, StepId, TenantId};
+use windlass_protocol::message::{Place, RunWork};
+use windlass_supervisor::Account;
+
+/// Whose a folder is.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Owner {
+    space: SpaceId,
+    environment: EnvironmentId,
+    tenant: Option<TenantId>,
+    project: Option<ProjectId>,
+    step: Option<StepId>,
+}
+
+/// A step's folders.
+pub(super) struct Folders {
+    /// The account's home.
+    pub(super) home: PathBuf,
+    /// Where a script begins: empty, and gone afterwards.
+    pub(super) scratch: PathBuf,
+    /// The step's.
+    pub(super) step: PathBuf,
+}
+
+/// The tenant's folder, whether it exists or not.
+pub(super) fn tenant_folder(root: &Path, place: &Place) -> PathBuf {
+    let tenant = place.tenant.as_ref().map_or("_", |(_, slug)| slug.as_str());
+    root.join(place.space.1.as_str()).join(place.environment.1.as_str()).join(tenant)
+}
+
+/// Makes a step's folders, or finds them and checks whose they are.
+pub(super) fn prepare(
+    root: &Path,
+    place: &Place,
+    work: &RunWork,
+    assignment: AssignmentId,
+    account: Option<Account>,
+) -> anyhow::Result<Folders> {
+    let tenant = tenant_folder(root, place);
+    let above = tenant.parent().context("the install root has folders below it")?;
+    // Others may pass through to their own tenant's folder, and see nothing.
+    fs::DirBuilder::new().recursive(true).mode(0o711).create(above)?;
+    let mut owner = Owner {
+        space: place.space.0,
+        environment: place.environment.0,
+        tenant: place.tenant.as_ref().map(|(id, _)| *id),
+        project: None,
+        step: None,
+    };
+    structure(&tenant, account)?;
+    check_owner(&beside(&tenant), &owner)?;
+    let project = tenant.join(place.project.1.as_str());
+    structure(&project, account)?;
+    let step = project.join(work.step.1.as_str());
+    structure(&step, account)?;
+    owner.project = Some(place.project.0);
+    owner.step = Some(work.step.0);
+    let note = format!(".{}.{}.{}", file_name(&tenant), place.project.1, work.step.1);
+    check_owner(&above.join(note), &owner)?;
+    let home = tenant.join(".home");
+    own_folder(&home, account)?;
+    let scratch = tenant.join(format!(".scratch-{assignment}"));
+    own_folder(&scratch, account)?;
+    Ok(Folders { home, scratch, step })
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn beside(folder: &Path) -> PathBuf {
+    folder.with_file_name(format!(".{}", file_name(folder)))
+}
+
+/// Makes a folder of the structure: the agent's, with passage for one account's group.
+pub(super) fn structure(path: &Path, account: Option<Account>) -> anyhow::Result<()> {
+    match account {
+        None => make(path, 0o700, None, None),
+        Some(account) => make(path, 0o750, None, Some(account.gid)),
+    }
+}
+
+/// Makes a folder that only its account can enter.
+pub(super) fn own_folder(path: &Path, account: Option<Account>) -> anyhow::Result<()> {
+    make(path, 0o700, account.map(|account| account.uid), account.map(|account| account.gid))
+}
+
+/// Its parent is the agent's alone, so what is looked at here is what is changed here.
+fn make(path: &Path, mode: u32, uid: Option<u32>, gid: Option<u32>) -> anyhow::Result<()> {
+    let failed = || format!("cannot make the folder {}", path.display());
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {
+            if !fs::symlink_metadata(path).with_context(failed)?.is_dir() {
+                bail!("{} is in the way: it is no folder", path.display());
+            }
+        }
+        made => made.with_context(failed)?,
+    }
+    chown(path, uid, gid).with_context(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).with_context(failed)
+}
+
+fn check_owner(note: &Path, owner: &Owner) -> anyhow::Result<()> {
+    match fs::read(note) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {
+            let partial = note.with_extension("partial");
+            fs::write(&partial, serde_json::to_vec(owner)?)?;
+            fs::rename(&partial, note)?;
+            Ok(())
+        }
+        read => {
+            let known: Owner = serde_json::from_slice(&read?).with_context(|| format!("{} is damaged", note.display()))?;
+            if known == *owner {
+                return Ok(());
+            }
+            bail!(
+                "the folder beside {} belongs to something else that had the same name; move it away first",
+                note.display()
+            )
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Running a step: its turn, its variables, its account and folders, then its action.
+
+use std::path::Path;
+
+use windlass_agent_core::course::Stage;
+use windlass_protocol::message::{
+    Action, Body, Outcome, OutputLine, OutputVariable, OutputVariableValue, Report, ReportKind, RunWork,
+};
+use windlass_supervisor::{Account, OutputValue};
+
+use super::place::{self, Folders};
+use super::script::{self, Process, Ran};
+use super::variables::{self, Variables};
+use super::{Order, accounts, package, reporting};
+
+/// Every stage in the order in which they can run: their output is numbered through in this order.
+const STAGES: [Stage; 5] = [Stage::Script, Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
+
+pub(super) async fn run(order: &Order, work: &RunWork) -> anyhow::Result<()> {
+    let _turn = if work.concurrent { None } else { Some(order.agent.turn.acquire().await?) };
+    if order.is_withdrawn() && !has_begun(order) {
+        return Ok(());
+    }
+    let outcome = match prepare_and_act(order, work).await {
+        Ok(Some(outcome)) => outcome,
+        Ok(None) => return Ok(()),
+        // The machine is not as it should be (a folder in the way, no account): that is the step's failure.
+        Err(why) => Outcome::Failed { reason: script::cut(format!("{why:#}")) },
+    };
+    let words = match &outcome {
+        Outcome::Succeeded => "succeeded".to_owned(),
+        Outcome::Failed { reason } => format!("failed: {reason}"),
+        other => format!("{other:?}").to_lowercase(),
+    };
+    order.agent.did(format!("step `{}` of {} {words}", work.name, order.assignment.place.project.1));
+    let folder = order.agent.ledger().folder(order.id());
+    let (variables, lines) = tokio::task::spawn_blocking(move || gather(&folder)).await??;
+    let kind = ReportKind::Ended { outcome, variables, lines };
+    order.agent.ledger().end(&Report { assignment: order.id(), kind })
+}
+
+fn has_begun(order: &Order) -> bool {
+    let folder = order.agent.ledger().folder(order.id());
+    STAGES.iter().any(|stage| script::attempts(&folder, *stage).next().is_some())
+}
+
+/// What a step's processes work with.
+pub(super) struct Ground {
+    pub(super) variables: Variables,
+    pub(super) account: Option<Account>,
+    pub(super) folders: Folders,
+}
+
+/// `None`: withdrawn before anything began.
+async fn prepare_and_act(order: &Order, work: &RunWork) -> anyhow::Result<Option<Outcome>> {
+    // A script that ran before this process began needs nothing any more.
+    if let Action::Script(_) = work.action
+        && let Some(outcome) = script::finished(order, Stage::Script, work).await?
+    {
+        return Ok(Some(outcome));
+    }
+    let Some(variables) = variables::fetch(order, work).await? else { return Ok(None) };
+    let report = Report { assignment: order.id(), kind: ReportKind::Started };
+    tokio::select! {
+        () = order.withdrawal() => if !has_begun(order) { return Ok(None) },
+        () = reporting::report(order, &report) => {}
+    }
+    let ground = prepare(order, work, variables).await?;
+    let outcome = match &work.action {
+        Action::Script(body) => run_script(order, work, &ground, body).await,
+        Action::Package { package, substitute } => package::deploy(order, work, &ground, package, substitute).await,
+    };
+    let scratch = ground.folders.scratch;
+    tokio::task::spawn_blocking(move || std::fs::remove_dir_all(scratch)).await??;
+    outcome
+}
+
+async fn prepare(order: &Order, work: &RunWork, variables: Variables) -> anyhow::Result<Ground> {
+    let configuration = order.agent.configuration.clone();
+    let (assignment, work) = (order.assignment.clone(), work.clone());
+    let prepared = tokio::task::spawn_blocking(move || {
+        let place = &assignment.place;
+        let root = &configuration.install_root;
+        let home = place::tenant_folder(root, place).join(".home");
+        let account = accounts::account(configuration.isolation, place, &home)?;
+        let folders = place::prepare(root, place, &work, assignment.id, account)?;
+        anyhow::Ok((account, folders))
+    });
+    let (account, folders) = prepared.await??;
+    Ok(Ground { variables, account, folders })
+}
+
+async fn run_script(
+    order: &Order,
+    work: &RunWork,
+    ground: &Ground,
+    body: &Body,
+) -> anyhow::Result<Option<Outcome>> {
+    let shell = script::shell(body.shell);
+    let process = Process {
+        stage: Stage::Script,
+        shell,
+        body: ground.variables.render(&body.text, Some(shell))?,
+        folder: &ground.folders.scratch,
+        home: &ground.folders.home,
+        account: ground.account,
+    };
+    Ok(match script::run(order, work, &ground.variables, process).await? {
+        Ran::Ended(outcome) => Some(outcome),
+        Ran::Withdrawn => None,
+    })
+}
+
+/// The output variables and the count of lines of all stages together.
+fn gather(work: &Path) -> anyhow::Result<(Vec<OutputVariable>, u64)> {
+    let mut variables: Vec<OutputVariable> = Vec::new();
+    let mut lines = 0;
+    for folder in stage_folders(work) {
+        for set in windlass_supervisor::output_variables(&folder)? {
+            let value = match set.value {
+                OutputValue::Clear(text) => OutputVariableValue::Plain(text),
+                OutputValue::Sealed(bytes) => OutputVariableValue::Sealed(bytes),
+            };
+            variables.retain(|known| known.name != set.name);
+            variables.push(OutputVariable { name: set.name, value });
+        }
+        for line in windlass_supervisor::output(&folder, 1) {
+            line?;
+            lines += 1;
+        }
+    }
+    Ok((variables, lines))
+}
+
+fn stage_folders(work: &Path) -> impl Iterator<Item = std::path::PathBuf> {
+    STAGES.into_iter().flat_map(move |stage| script::attempts(work, stage).collect::<Vec<_>>())
+}
+
+/// Lines of a step's output from number `from` on, all stages numbered through.
+pub(super) fn read_output(work: &Path, from: u64, most: usize) -> anyhow::Result<Vec<OutputLine>> {
+    let mut found = Vec::new();
+    let mut number = 0;
+    for folder in stage_folders(work) {
+        for line in windlass_supervisor::output(&folder, 1) {
+            let (_, line) = line?;
+            number += 1;
+            if number >= from {
+                found.push(reporting::travelling(line));
+            }
+            if found.len() == most {
+                return Ok(found);
+            }
+        }
+    }
+    Ok(found)
+}

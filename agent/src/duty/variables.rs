@@ -1,0 +1,121 @@
+//! The variables of a step: opened, checked against the assignment, and looked up by templates and scripts.
+//!
+//! They live in memory only, as long as the duty that needs them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail};
+use tokio::time::sleep;
+use windlass_protocol::codec;
+use windlass_protocol::message::{Answer, ClearVariable, ClearVariables, RunWork, Request, SealedVariables};
+use windlass_protocol::names::fold;
+use windlass_templates::{Kind, Lookup, Render, Shell, Template, Value, render_value};
+use windlass_trust::Sealed;
+
+use super::{Order, RETRY};
+
+/// The variables of a step.
+pub(super) struct Variables {
+    by_name: BTreeMap<String, ClearVariable>,
+}
+
+/// Fetches the variables that an assignment names, and waits for a session where there is none. `None`: withdrawn.
+pub(super) async fn fetch(order: &Order, work: &RunWork) -> anyhow::Result<Option<Variables>> {
+    let Some(digest) = work.variables else {
+        return Ok(Some(Variables { by_name: BTreeMap::new() }));
+    };
+    loop {
+        let answer = tokio::select! {
+            () = order.withdrawal() => return Ok(None),
+            answer = ask(order) => answer,
+        };
+        match answer {
+            Some(Answer::Variables(sealed)) => {
+                let clear = open(order, sealed)?;
+                if clear.digest(order.id()) != digest {
+                    bail!("the variables that came are not those that the assignment names");
+                }
+                return Ok(Some(Variables::new(clear)));
+            }
+            // Denied: the right has gone, and the withdrawal is on its way; or the connection broke.
+            _ => sleep(RETRY).await,
+        }
+    }
+}
+
+async fn ask(order: &Order) -> Option<Answer> {
+    let link = order.agent.linked().await;
+    link.answer(&Request::Variables { assignment: order.id() }).await.ok()
+}
+
+fn open(order: &Order, sealed: SealedVariables) -> anyhow::Result<ClearVariables> {
+    let sealed = Sealed { encapsulated: sealed.encapsulated, ciphertext: sealed.sealed };
+    let body = order.agent.identity.sealing.open(&sealed, &ClearVariables::info(order.id()))?;
+    Ok(codec::decode(&body)?)
+}
+
+impl Variables {
+    fn new(clear: ClearVariables) -> Self {
+        let mut by_name = BTreeMap::new();
+        for variable in clear.variables {
+            // Scripts written for Octopus find what they look for.
+            if let Some(rest) = variable.name.strip_prefix("Windlass.") {
+                let name = format!("Octopus.{rest}");
+                by_name.insert(fold(&name), ClearVariable { name, ..variable.clone() });
+            }
+            by_name.insert(fold(&variable.name), variable);
+        }
+        Self { by_name }
+    }
+
+    /// Renders a text; for a script, what is quoted is quoted for its shell.
+    pub(super) fn render(&self, text: &str, shell: Option<Shell>) -> anyhow::Result<String> {
+        let rendered = Template::parse(text).render(self, Render { shell })?;
+        for unknown in &rendered.unknown {
+            tracing::warn!(name = unknown, "nothing defines this variable; it stays as it is written");
+        }
+        Ok(rendered.text)
+    }
+
+    /// Every variable with its rendered value, for the functions that scripts call.
+    pub(super) fn rendered(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let mut all = Vec::with_capacity(self.by_name.len());
+        for variable in self.by_name.values() {
+            let rendered = render_value(&variable.name, self, Render::default())?;
+            let rendered = rendered.context("a variable is known by its own name")?;
+            all.push((variable.name.clone(), rendered.text));
+        }
+        Ok(all)
+    }
+
+    /// What has to be masked wherever it shows: sensitive values, and whatever embeds one.
+    pub(super) fn secrets(&self) -> anyhow::Result<Vec<String>> {
+        let sensitive: Vec<_> =
+            self.by_name.values().filter(|variable| variable.sensitive).map(|found| found.value.clone()).collect();
+        let embedding = self.rendered()?.into_iter().filter_map(|(name, value)| {
+            let own = self.by_name.get(&fold(&name)).is_some_and(|variable| variable.sensitive);
+            own.then_some(value)
+        });
+        Ok(sensitive.iter().cloned().chain(embedding).collect())
+    }
+}
+
+impl Lookup for Variables {
+    fn get(&self, name: &str) -> Option<Value<'_>> {
+        let variable = self.by_name.get(&fold(name))?;
+        let kind = if variable.data { Kind::Data } else { Kind::Code };
+        Some(Value { text: Cow::Borrowed(&variable.value), kind })
+    }
+
+    fn get_for_data(&self, name: &str) -> Option<Cow<'_, str>> {
+        let variable = self.by_name.get(&fold(name))?;
+        (variable.data && !variable.sensitive).then_some(Cow::Borrowed(variable.value.as_str()))
+    }
+
+    fn names_with_prefix(&self, prefix: &str) -> Vec<String> {
+        let prefix = fold(prefix);
+        let names = self.by_name.iter().filter(|(folded, _)| folded.starts_with(&prefix));
+        names.map(|(_, variable)| variable.name.clone()).collect()
+    }
+}

@@ -1,0 +1,106 @@
+//! Dialling out: TLS 1.3 with the pinned CA, socket buffers, windows for fast pulls.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, Endpoint, IdleTimeout, TransportConfig, VarInt};
+use rustls::crypto::CryptoProvider;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use windlass_protocol::Digest;
+use windlass_protocol::message::COORDINATOR_NAME;
+use windlass_trust::PinnedAuthority;
+use zeroize::Zeroizing;
+
+use super::Link;
+
+/// Bytes in flight towards this agent: one connection, so it may be generous.
+const RECEIVE_WINDOW: u32 = 8 << 20;
+/// Shorter than the coordinator's patience, so that a quiet connection stays.
+const KEEP_ALIVE: Duration = Duration::from_secs(12);
+/// A coordinator that says nothing for so long is gone.
+const IDLE: Duration = Duration::from_secs(30);
+/// A handshake takes this long at most.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What the agent shows: its certificate and key. Nobody yet has none.
+pub struct Credentials {
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
+    /// Its key, PKCS #8.
+    pub key: Zeroizing<Vec<u8>>,
+}
+
+/// Connects to the coordinator at `HOST:PORT`, which must be certified by the CA of this fingerprint.
+pub async fn connect(
+    address: &str,
+    fingerprint: Digest,
+    credentials: Option<&Credentials>,
+    alpn: &[u8],
+) -> anyhow::Result<Link> {
+    let mut last = anyhow!("`{address}` has no address");
+    let found = tokio::net::lookup_host(address).await;
+    for resolved in found.with_context(|| format!("cannot find the coordinator `{address}`"))? {
+        match connect_to(resolved, fingerprint, credentials, alpn).await {
+            Ok(link) => return Ok(link),
+            Err(why) => last = why,
+        }
+    }
+    Err(last.context(format!("cannot reach the coordinator at {address}")))
+}
+
+async fn connect_to(
+    address: SocketAddr,
+    fingerprint: Digest,
+    credentials: Option<&Credentials>,
+    alpn: &[u8],
+) -> anyhow::Result<Link> {
+    let endpoint = endpoint(address)?;
+    let config = client_config(fingerprint, credentials, alpn)?;
+    // The name is checked by the pinned authority itself, wherever the coordinator runs.
+    let connecting = endpoint.connect_with(config, address, COORDINATOR_NAME)?;
+    let connection = tokio::time::timeout(PATIENCE, connecting).await.context("the coordinator does not answer")??;
+    Ok(Link { connection })
+}
+
+fn endpoint(address: SocketAddr) -> anyhow::Result<Endpoint> {
+    let any: SocketAddr = if address.is_ipv6() { "[::]:0".parse()? } else { "0.0.0.0:0".parse()? };
+    let socket = UdpSocket::bind(any).context("cannot open a UDP socket")?;
+    Ok(Endpoint::new(quinn::EndpointConfig::default(), None, socket, Arc::new(quinn::TokioRuntime))?)
+}
+
+fn client_config(
+    fingerprint: Digest,
+    credentials: Option<&Credentials>,
+    alpn: &[u8],
+) -> anyhow::Result<ClientConfig> {
+    let provider = CryptoProvider::get_default().context("a provider of cryptography is installed first")?;
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(PinnedAuthority::new(fingerprint, provider));
+    let mut tls = match credentials {
+        None => builder.with_no_client_auth(),
+        Some(credentials) => {
+            let chain = vec![CertificateDer::from(credentials.certificate.clone())];
+            let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(credentials.key.to_vec()));
+            builder.with_client_auth_cert(chain, key)?
+        }
+    };
+    tls.alpn_protocols = vec![alpn.to_vec()];
+    tls.resumption = rustls::client::Resumption::disabled();
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
+        .stream_receive_window(VarInt::from_u32(RECEIVE_WINDOW))
+        .datagram_receive_buffer_size(None)
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .max_idle_timeout(IdleTimeout::try_from(IDLE).ok());
+    config.transport_config(Arc::new(transport));
+    Ok(config)
+}

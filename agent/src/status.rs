@@ -1,0 +1,79 @@
+//! What `windlass-agent status` says: a file that the running agent keeps up to date.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use windlass_protocol::Timestamp;
+use windlass_protocol::message::EffectiveScope;
+
+/// The agent's own view, without a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Process id of the agent that wrote it.
+    pub pid: u32,
+    /// The target's name.
+    pub target: String,
+    /// The coordinator's address.
+    pub coordinator: String,
+    /// Whether a session stands, or the sentence why not.
+    pub connection: Connection,
+    /// What the target may receive, as of the last session.
+    pub effective: Option<EffectiveScope>,
+    /// What it last did.
+    pub last: Option<String>,
+    /// When this was written, by the coordinator's clock.
+    pub time: Timestamp,
+}
+
+/// Whether the agent is connected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connection {
+    /// A session stands.
+    Connected,
+    /// None does, and why.
+    Disconnected(String),
+}
+
+/// Writes the file beside the old one and renames: readers see one or the other. Not durable, and need not be.
+pub(crate) fn write(state_root: &Path, status: &Status) -> std::io::Result<()> {
+    let partial = state_root.join("status.partial");
+    fs::write(&partial, serde_json::to_vec_pretty(status)?)?;
+    fs::rename(partial, state_root.join("status.json"))
+}
+
+/// Reads what the running agent last wrote.
+pub fn read(state_root: &Path) -> std::io::Result<Status> {
+    Ok(serde_json::from_slice(&fs::read(state_root.join("status.json"))?)?)
+}
+
+impl Status {
+    /// The status in plain words.
+    pub fn in_words(&self) -> String {
+        let running = Path::new("/proc").join(self.pid.to_string()).exists();
+        let connection = match &self.connection {
+            _ if !running => "the agent does not run".to_owned(),
+            Connection::Connected => format!("connected to {}", self.coordinator),
+            Connection::Disconnected(why) => format!("not connected to {}: {why}", self.coordinator),
+        };
+        let may = match &self.effective {
+            None => "not known before the first session".to_owned(),
+            Some(scope) => {
+                let list = |words: &[String]| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
+                let participation = match scope.participation {
+                    None => "no deployments".to_owned(),
+                    Some(participation) => format!("{participation:?} deployments").to_lowercase(),
+                };
+                format!(
+                    "{participation}; roles {}; environments {}; tenants: {}",
+                    list(&scope.roles),
+                    list(&scope.environments),
+                    scope.tenants
+                )
+            }
+        };
+        let last = self.last.as_deref().unwrap_or("nothing yet");
+        format!("target: {}\nconnection: {connection}\nmay receive: {may}\nlast: {last}\n", self.target)
+    }
+}

@@ -1,0 +1,62 @@
+//! The journal's files, read beside the engine that writes them. Only what is durable counts.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use windlass_api::error::Problem;
+use windlass_coordinator_core::event::Record;
+use windlass_segments::Lines;
+
+/// A record with its text and the chain's hash at it.
+pub(super) struct Entry {
+    pub(super) hash: String,
+    pub(super) record: Record,
+    pub(super) text: String,
+}
+
+impl Entry {
+    /// Whether the record has an event of this kind.
+    pub(super) fn has_event(&self, kind: &str) -> bool {
+        self.text.contains(&format!(r#""event":"{kind}""#))
+    }
+}
+
+#[derive(Deserialize)]
+struct Raw<'a> {
+    hash: String,
+    #[serde(borrow)]
+    record: &'a RawValue,
+}
+
+pub(super) struct Journal {
+    lines: Lines,
+    last: u64,
+}
+
+impl Journal {
+    /// Opens the journal below `data` at record `from`; it ends with the record `last`, the newest durable one.
+    pub(super) fn open(data: &Path, from: u64, last: u64) -> Result<Self, Problem> {
+        // One past the last is a place to wait at; further out there is nothing yet.
+        let from = from.min(last.saturating_add(1));
+        let lines = windlass_segments::read(crate::journal::folder(data), from).map_err(|why| unreadable(&why))?;
+        Ok(Self { lines, last })
+    }
+
+    /// The next record.
+    pub(super) fn next(&mut self) -> Result<Option<Entry>, Problem> {
+        if self.lines.position() > self.last {
+            return Ok(None);
+        }
+        let Some((_, line)) = self.lines.next_line().map_err(|why| unreadable(&why))? else { return Ok(None) };
+        let raw: Raw<'_> = serde_json::from_slice(line).map_err(|why| unreadable(&why))?;
+        let text = raw.record.get();
+        let record = serde_json::from_str(text).map_err(|why| unreadable(&why))?;
+        Ok(Some(Entry { hash: raw.hash, record, text: text.to_owned() }))
+    }
+}
+
+fn unreadable(why: &dyn std::fmt::Display) -> Problem {
+    tracing::error!(%why, "the journal cannot be read");
+    Problem::failed("the journal cannot be read; `windlass audit verify` tells where it is not whole")
+}

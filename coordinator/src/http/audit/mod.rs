@@ -1,0 +1,190 @@
+//! The audit: the journal itself, read from its files, and what follows from the state (PRODUCT, P5).
+
+mod journal;
+mod pulled;
+mod reach;
+pub(super) mod story;
+mod summary;
+
+use std::collections::VecDeque;
+
+use axum::Json;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use windlass_api::answers::{AuditRecord, AuditVerified, Page, Pulled, WhatCan, WhoCan};
+use windlass_api::error::Problem;
+use windlass_coordinator_core::catalogue::{Catalogue, Named as HasName};
+use windlass_coordinator_core::state::Space;
+use windlass_protocol::Digest;
+
+use journal::{Entry, Journal};
+
+use super::caller::{Moment, Reader};
+use super::extract::{Asked, Named};
+use super::refusal::{Answer, Refusal};
+
+/// Records of a part where nobody says, and at most.
+const USUAL: usize = 100;
+const MOST: usize = 1000;
+
+/// Which records.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Records {
+    /// The part begins after the record of this number. Where it is left out, the newest records are answered.
+    pub after: Option<u64>,
+    /// Records at most, up to 1000; 100 where it is left out.
+    pub limit: Option<usize>,
+    /// Only records with this event, such as `target-enrolled`.
+    pub event: Option<String>,
+    /// Only records that name this thing: an id, or the name of a target, tenant, project and so on.
+    pub about: Option<String>,
+    /// Only records in which this text stands, ignoring case.
+    pub filter: Option<String>,
+}
+
+/// The records of the journal, the oldest first. Sealed values are left out.
+#[utoipa::path(get, path = "/audit", tag = "audit", params(Records),
+    responses((status = 200, body = Page<AuditRecord>)))]
+pub async fn list(caller: Reader, Asked(asked): Asked<Records>) -> Answer<Page<AuditRecord>> {
+    let moment = caller.moment()?;
+    let data = caller.context.data.clone();
+    let reading = tokio::task::spawn_blocking(move || select(&data, &moment, &asked)).await;
+    Ok(Json(reading.map_err(|why| Refusal::internal("reading the journal", &why))??))
+}
+
+fn select(data: &std::path::Path, moment: &Moment, asked: &Records) -> Result<Page<AuditRecord>, Problem> {
+    let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
+    let ids = asked.about.as_deref().map(|about| ids_of(moment.space(), about)).transpose()?;
+    let filter = asked.filter.as_deref().map(windlass_protocol::names::fold);
+    let wanted = |entry: &Entry| {
+        let event = asked.event.as_deref().is_none_or(|event| entry.has_event(event));
+        let about = ids.as_ref().is_none_or(|ids| ids.iter().any(|id| entry.text.contains(id)));
+        let text = filter.as_ref().is_none_or(|text| windlass_protocol::names::fold(&entry.text).contains(text));
+        event && about && text
+    };
+    let last = moment.state.sequence;
+    let plain = asked.event.is_none() && ids.is_none() && filter.is_none();
+    let newest = asked.after.is_none();
+    let from = match asked.after {
+        Some(after) => after.saturating_add(1),
+        None if plain => last.saturating_sub(limit as u64) + 1,
+        None => 1,
+    };
+    let mut found: VecDeque<Entry> = VecDeque::new();
+    let mut more = false;
+    let mut journal = Journal::open(data, from, last)?;
+    while let Some(entry) = journal.next()? {
+        if !wanted(&entry) {
+            continue;
+        }
+        if found.len() == limit {
+            if !newest {
+                more = true;
+                break;
+            }
+            found.pop_front();
+        }
+        found.push_back(entry);
+    }
+    let next = found.back().filter(|_| more).map(|entry| entry.record.sequence.to_string());
+    let items = found.iter().map(|entry| summary::record(moment, entry)).collect();
+    Ok(Page { items, next })
+}
+
+/// The ids that a text means: it is one, or it names things of any kind.
+fn ids_of(space: &Space, text: &str) -> Result<Vec<String>, Problem> {
+    fn named<T: HasName>(catalogue: &Catalogue<T>, text: &str) -> Option<String> {
+        catalogue.named(text).map(|found| found.id().to_string())
+    }
+    let found: Vec<String> = [
+        named(&space.targets, text),
+        named(&space.tenants, text),
+        named(&space.projects, text),
+        named(&space.environments, text),
+        named(&space.library_sets, text),
+        named(&space.tag_sets, text),
+        named(&space.lifecycles, text),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let looks_like_an_id = text.rsplit_once('-').is_some_and(|(_, rest)| rest.len() == 26);
+    match found.is_empty() {
+        false => Ok(found),
+        true if looks_like_an_id => Ok(vec![text.to_owned()]),
+        true => Err(Problem::not_found(format!("nothing here is called `{text}`; give its id if it was deleted"))),
+    }
+}
+
+/// A record that somebody outside kept.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Witness {
+    /// The record's number.
+    pub record: Option<u64>,
+    /// The hash of the chain at it.
+    pub hash: Option<String>,
+}
+
+/// Reads the whole journal and checks its chain; with a witness' record, also that it is the same history.
+#[utoipa::path(get, path = "/audit/verification", tag = "audit", params(Witness),
+    responses((status = 200, body = AuditVerified)))]
+pub async fn verify(caller: Reader, Asked(witness): Asked<Witness>) -> Answer<AuditVerified> {
+    let witness = match (witness.record, &witness.hash) {
+        (Some(record), Some(hash)) => {
+            let hash: Digest = hash.parse().map_err(|why| Problem::usage(format!("the witness' hash: {why}")))?;
+            Some((record, hash))
+        }
+        (None, None) => None,
+        _ => return Err(Problem::usage("a witness is a record's number and its hash").into()),
+    };
+    let data = caller.context.data.clone();
+    let verifying = tokio::task::spawn_blocking(move || crate::journal::verify(&data, witness)).await;
+    let verified = verifying.map_err(|why| Refusal::internal("verifying the journal", &why))?;
+    let verified = verified.map_err(|finding| Problem::failed(format!("the journal is not whole: {finding}")))?;
+    Ok(Json(AuditVerified { records: verified.records, head: verified.head.to_string() }))
+}
+
+/// What a target could read now: by running deployments, and by deployments of projects as they stand and of their
+/// newest releases.
+#[utoipa::path(get, path = "/audit/what-can/{target}", tag = "audit",
+    params(("target" = String, Path, description = "Id, slug or name.")),
+    responses((status = 200, body = WhatCan)))]
+pub async fn what_can(caller: Reader, Named(target): Named<String>) -> Answer<WhatCan> {
+    let moment = caller.moment()?;
+    let asking = tokio::task::spawn_blocking(move || reach::what_can(moment.space(), &target)).await;
+    Ok(Json(asking.map_err(|why| Refusal::internal("looking through scopes", &why))??))
+}
+
+/// What is narrowed to.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Of {
+    /// Only targets that could read this sensitive variable.
+    pub secret: Option<String>,
+}
+
+/// Which targets can receive what is a tenant's, now.
+#[utoipa::path(get, path = "/audit/who-can/{tenant}", tag = "audit",
+    params(("tenant" = String, Path, description = "Id, slug or name."), Of),
+    responses((status = 200, body = WhoCan)))]
+pub async fn who_can(caller: Reader, Named(tenant): Named<String>, Asked(of): Asked<Of>) -> Answer<WhoCan> {
+    let moment = caller.moment()?;
+    let presence = std::sync::Arc::clone(&caller.context.presence);
+    let asking = tokio::task::spawn_blocking(move || {
+        reach::who_can(moment.space(), presence.as_ref(), &tenant, of.secret.as_deref())
+    });
+    Ok(Json(asking.await.map_err(|why| Refusal::internal("looking through scopes", &why))??))
+}
+
+/// What a target did pull: packages and variables, from the record.
+#[utoipa::path(get, path = "/audit/pulled/{target}", tag = "audit",
+    params(("target" = String, Path, description = "Id, slug or name; the id of a deleted one.")),
+    responses((status = 200, body = Pulled)))]
+pub async fn pulled(caller: Reader, Named(target): Named<String>) -> Answer<Pulled> {
+    let moment = caller.moment()?;
+    let data = caller.context.data.clone();
+    let reading = tokio::task::spawn_blocking(move || pulled::pulled(&data, &moment, &target)).await;
+    Ok(Json(reading.map_err(|why| Refusal::internal("reading the journal", &why))??))
+}

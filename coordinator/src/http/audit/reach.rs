@@ -1,0 +1,217 @@
+//! Who could read what, now: decided by the functions that deployments are laid out with, so that it cannot disagree
+//! with what they do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use windlass_api::answers::{Holding, Reachable, WhatCan, WhatCanItem, WhoCan};
+use windlass_api::error::Problem;
+use windlass_coordinator_core::model::{Project, Release, StepAction, Target, Tenant};
+use windlass_coordinator_core::plan::{Layout, lay_out};
+use windlass_coordinator_core::query::{Empty, Match};
+use windlass_coordinator_core::scope;
+use windlass_coordinator_core::state::{Space, WorkKind};
+use windlass_coordinator_core::variables::{Needs, Resolution, resolve};
+use windlass_coordinator_core::version::Version;
+use windlass_protocol::ids::{EnvironmentId, ReleaseId, TargetId};
+use windlass_protocol::names::fold;
+
+use crate::engine::now;
+use crate::http::doors::Presence;
+use crate::http::{deployments, freeze, words};
+
+pub(super) fn what_can(space: &Space, name: &str) -> Result<WhatCan, Problem> {
+    let target = space.targets.find(name)?;
+    let nothing = match (target.enabled, target.revoked) {
+        (false, _) => Some("an operator disabled it".to_owned()),
+        (true, true) => Some("its key is revoked".to_owned()),
+        (true, false) => None,
+    };
+    let mut could = Vec::new();
+    if nothing.is_none() {
+        for environment in scope::environments(target) {
+            let alone = only(space, environment, target.id);
+            for project in space.projects.by_name() {
+                let releases = releases(space, project);
+                for tenant in lanes(space, target, project, environment) {
+                    let reached = reach(&alone, project, &releases, environment, tenant);
+                    could.extend(reached.into_values());
+                }
+            }
+        }
+    }
+    let holds = space.pulled.range((target.id, windlass_protocol::Digest::from_bytes([0; 32]))..);
+    let holds = holds.take_while(|(of, _)| *of == target.id).map(|(_, manifest)| manifest.to_string());
+    Ok(WhatCan {
+        target: target.name.to_string(),
+        nothing,
+        now: holdings(space, target.id),
+        could,
+        holds: holds.collect(),
+    })
+}
+
+pub(super) fn who_can(
+    space: &Space,
+    presence: &dyn Presence,
+    name: &str,
+    secret: Option<&str>,
+) -> Result<WhoCan, Problem> {
+    let tenant = space.tenants.find(name)?;
+    let mut by_target: BTreeMap<TargetId, Vec<WhatCanItem>> = BTreeMap::new();
+    for (project, environments) in &tenant.projects {
+        let Some(project) = space.projects.get(*project) else { continue };
+        let releases = releases(space, project);
+        for environment in environments {
+            for (target, item) in reach(space, project, &releases, *environment, Some(tenant)) {
+                by_target.entry(target).or_default().push(item);
+            }
+        }
+    }
+    let has = |item: &WhatCanItem| {
+        secret.is_none_or(|secret| item.secrets.iter().any(|name| fold(name) == fold(secret)))
+    };
+    let mut targets = Vec::new();
+    for (id, mut could) in by_target {
+        could.retain(has);
+        let Some(target) = space.targets.get(id).filter(|_| !could.is_empty()) else { continue };
+        let by = match target.granted.tenants.matches(tenant, Empty::MeansNobody) {
+            Some(Match::Name) => "name",
+            _ => "tag",
+        };
+        let online = presence.online(id);
+        targets.push(Reachable { target: target.name.to_string(), online, by: by.to_owned(), could });
+    }
+    targets.sort_by(|one, two| one.target.cmp(&two.target));
+    Ok(WhoCan { tenant: tenant.name.to_string(), targets })
+}
+
+/// The space as it would be with this one target alone: laying out then costs what the target gets.
+fn only(space: &Space, environment: EnvironmentId, target: TargetId) -> Space {
+    let mut alone = space.clone();
+    alone.indexes.targets = imbl::OrdMap::unit(environment, imbl::OrdSet::unit(target));
+    alone
+}
+
+/// For whom a target could get a deployment of a project to an environment.
+fn lanes<'a>(
+    space: &'a Space,
+    target: &Target,
+    project: &Project,
+    environment: EnvironmentId,
+) -> Vec<Option<&'a Tenant>> {
+    let served = scope::tenants(target, space.tenants.iter());
+    let tenants = served.filter_map(|id| space.tenants.get(id));
+    let connected = tenants.filter(|tenant| tenant.is_connected(project.id, environment)).map(Some);
+    let untenanted = scope::takes_part(target, false).then_some(None);
+    untenanted.into_iter().chain(connected).collect()
+}
+
+/// The project as it stands, as a release, and its newest release: the latter also knows what packages read.
+fn releases(space: &Space, project: &Project) -> Vec<Arc<Release>> {
+    let as_it_stands = Release {
+        id: ReleaseId::from_bytes([0; 16]),
+        project: project.id,
+        version: Version::first(),
+        created: now(),
+        notes: String::new(),
+        snapshot: Arc::new(freeze::snapshot(space, project)),
+        packages: BTreeMap::new(),
+    };
+    let newest = space.releases_of(project.id).next_back().cloned();
+    std::iter::once(Arc::new(as_it_stands)).chain(newest).collect()
+}
+
+/// What each target would read of a deployment.
+fn reach(
+    space: &Space,
+    project: &Project,
+    releases: &[Arc<Release>],
+    environment: EnvironmentId,
+    tenant: Option<&Tenant>,
+) -> BTreeMap<TargetId, WhatCanItem> {
+    let nothing = BTreeSet::new();
+    let no_steps = BTreeSet::new();
+    let no_values = imbl::OrdMap::new();
+    let values = tenant.map_or(&no_values, |tenant| &tenant.values);
+    let mut reached: BTreeMap<TargetId, Reads> = BTreeMap::new();
+    for release in releases {
+        let layout = Layout {
+            release,
+            environment,
+            tenant,
+            only_targets: None,
+            excluded_targets: &nothing,
+            skipped_steps: &no_steps,
+            now: now(),
+        };
+        for laid in lay_out(space, &layout) {
+            for target in &laid.targets {
+                let reads = reached.entry(target.id).or_default();
+                reads.steps.insert(laid.step.name.to_string());
+                if let StepAction::Package { id, .. } = &laid.step.action {
+                    reads.packages.insert(id.clone());
+                }
+                let roles = scope::roles(target);
+                let context = layout.context(values, Some(laid.step), Some((target.id, &roles)));
+                for name in Needs::of(&laid.step.needs, &context).names.into_values() {
+                    match resolve(&name, &context) {
+                        Resolution::Undefined => {}
+                        Resolution::Value(candidate, _) if !candidate.value.is_sensitive() => {
+                            reads.variables.insert(name);
+                        }
+                        // Of two equal values nobody knows which: the worse is assumed.
+                        Resolution::Value(..) | Resolution::Ambiguous(..) => {
+                            reads.secrets.insert(name);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let item = |(target, reads): (TargetId, Reads)| {
+        let item = WhatCanItem {
+            project: project.name.to_string(),
+            environment: words::name(&space.environments, environment),
+            tenant: tenant.map(|tenant| tenant.name.to_string()),
+            steps: reads.steps.into_iter().collect(),
+            packages: reads.packages.into_iter().collect(),
+            variables: reads.variables.into_iter().collect(),
+            secrets: reads.secrets.into_iter().collect(),
+        };
+        (target, item)
+    };
+    reached.into_iter().map(item).collect()
+}
+
+#[derive(Default)]
+struct Reads {
+    steps: BTreeSet<String>,
+    packages: BTreeSet<String>,
+    variables: BTreeSet<String>,
+    secrets: BTreeSet<String>,
+}
+
+/// What assignments let a target read at this moment.
+fn holdings(space: &Space, target: TargetId) -> Vec<Holding> {
+    let of = |item: &windlass_coordinator_core::state::WorkItem| {
+        let deployment = space.deployments.get(&item.deployment)?;
+        let release = space.releases.get(&deployment.release);
+        let step = match item.kind {
+            WorkKind::Fetch => None,
+            WorkKind::Run(step) => Some(deployments::step_name(release.map(Arc::as_ref), step)),
+        };
+        let mine = deployment.steps.iter().filter(|step| step.targets.contains(&target));
+        let packages = mine.filter_map(|step| release?.packages.get(&step.step));
+        let packages: BTreeSet<_> =
+            packages.map(|package| format!("{} {}", package.id, package.version)).collect();
+        let fetching = item.kind == WorkKind::Fetch;
+        Some(Holding {
+            deployment: deployment.id.to_string(),
+            tenant: words::tenant(space, deployment.tenant),
+            step,
+            packages: packages.into_iter().filter(|_| fetching).collect(),
+        })
+    };
+    space.work_of(target).filter_map(|(_, item)| of(item)).collect()
+}

@@ -1,0 +1,139 @@
+//! Records as people read them: names for ids, a sentence for each event, and nothing that is sealed.
+
+use serde_json::{Map, Value};
+use windlass_api::answers::AuditRecord;
+use windlass_coordinator_core::event::{Actor, Stream};
+use windlass_coordinator_core::state::{Space, State};
+use windlass_protocol::ids::ReleaseId;
+
+use super::journal::Entry;
+use crate::http::caller::Moment;
+use crate::http::words;
+
+/// What is never shown, whatever it stands in: digests of tokens' secrets, and ciphertexts.
+const HIDDEN: [&str; 2] = ["secret", "ciphertext"];
+
+pub(super) fn record(moment: &Moment, entry: &Entry) -> AuditRecord {
+    let record = &entry.record;
+    let space = match record.stream {
+        Stream::Installation => None,
+        Stream::Space(id) => moment.state.space(id),
+    };
+    let events: Vec<Value> = record.events.iter().filter_map(|event| serde_json::to_value(event).ok()).map(shown).collect();
+    AuditRecord {
+        sequence: record.sequence,
+        time: words::time(record.time),
+        space: space.map(|space| space.head.name.to_string()),
+        actor: actor(&moment.state, record.actor),
+        origin: record.origin.clone(),
+        reason: record.reason.clone(),
+        summary: events.iter().map(|event| sentence(space.unwrap_or(moment.space()), event)).collect(),
+        events,
+        hash: entry.hash.clone(),
+    }
+}
+
+fn actor(state: &State, actor: Actor) -> String {
+    match actor {
+        Actor::Installer => "the installer".to_owned(),
+        Actor::Coordinator => "the coordinator".to_owned(),
+        Actor::Token(id) => format!("token {}", words::token(state, id)),
+        Actor::Target(id) => {
+            let name = state.space_of(id).map(|space| words::name(&space.targets, id));
+            format!("target {}", name.unwrap_or_else(|| id.to_string()))
+        }
+        Actor::Enrolment(id) => format!("{id}"),
+    }
+}
+
+/// The event without what is sealed in it.
+pub(super) fn shown(value: Value) -> Value {
+    match value {
+        Value::Object(map) if map.contains_key("ciphertext") => Value::String("(sensitive)".to_owned()),
+        Value::Object(map) => {
+            let kept = map.into_iter().filter(|(key, _)| !HIDDEN.contains(&key.as_str()));
+            Value::Object(kept.map(|(key, value)| (key, shown(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(shown).collect()),
+        other => other,
+    }
+}
+
+/// An event as a sentence: its kind, and what it is about. It works from the recorded form, so that an event that was
+/// added later is told as well.
+pub(super) fn sentence(space: &Space, event: &Value) -> String {
+    let Value::Object(fields) = event else { return event.to_string() };
+    let kind = fields.get("event").and_then(Value::as_str).unwrap_or("event").replace('-', " ");
+    let mut about = Vec::new();
+    describe(space, fields, 2, &mut about);
+    if about.is_empty() { kind } else { format!("{kind}: {}", about.join(", ")) }
+}
+
+/// Collects what the fields are about, as far down as `depth` says.
+fn describe(space: &Space, fields: &Map<String, Value>, depth: usize, about: &mut Vec<String>) {
+    for (key, value) in fields {
+        match (key.as_str(), value) {
+            ("event" | "id" | "slug" | "key", _) => {}
+            ("reason" | "name" | "version" | "end", Value::String(text)) => about.push(format!("{key} {text}")),
+            ("outcome", value) => about.push(format!("outcome {}", plain(value))),
+            ("claims" | "names", Value::Array(items)) => {
+                about.push(format!("{key} {}", items.iter().map(plain).collect::<Vec<_>>().join(" ")));
+            }
+            (key, Value::String(id)) => about.extend(thing(space, id).map(|name| format!("{key} {name}"))),
+            (key, Value::Object(inner)) if depth > 0 => match inner.get("name").and_then(Value::as_str) {
+                Some(name) => about.push(format!("{key} {name}")),
+                None => describe(space, inner, depth - 1, about),
+            },
+            _ => {}
+        }
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The name of the thing with this id, if it is one.
+fn thing(space: &Space, id: &str) -> Option<String> {
+    let (kind, _) = id.rsplit_once('-').filter(|(_, rest)| rest.len() == 26)?;
+    let found = match kind {
+        "environment" => id.parse().ok().map(|id| words::name(&space.environments, id)),
+        "project" => id.parse().ok().map(|id| words::name(&space.projects, id)),
+        "tenant" => id.parse().ok().map(|id| words::name(&space.tenants, id)),
+        "target" => id.parse().ok().map(|id| words::name(&space.targets, id)),
+        "release" => {
+            let id: Option<ReleaseId> = id.parse().ok();
+            let release = id.and_then(|id| space.releases.get(&id));
+            release.map(|release| release.version.to_string())
+        }
+        "step" => {
+            let wanted = id.parse().ok()?;
+            let mut steps = space.projects.iter().flat_map(|project| &project.steps);
+            steps.find(|step| step.id == wanted).map(|step| step.name.to_string())
+        }
+        _ => None,
+    };
+    Some(found.unwrap_or_else(|| id.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_is_not_shown() {
+        let event = json!({
+            "event": "defined",
+            "value": {"sealed": {"key": "key-1", "ciphertext": "abc", "digest": "00"}},
+            "token": {"name": "ci", "secret": "ff"},
+            "list": [{"ciphertext": "def"}],
+        });
+        let text = shown(event).to_string();
+        for hidden in ["abc", "def", "ff", "00"] {
+            assert!(!text.contains(&format!("\"{hidden}\"")), "{hidden} in {text}");
+        }
+        assert!(text.contains("(sensitive)") && text.contains("ci"));
+    }
+}

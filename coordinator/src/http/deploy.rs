@@ -1,0 +1,59 @@
+//! Deploying: the plan first, then the deployments.
+
+use axum::Json;
+use windlass_api::answers::{DeploymentsMade, Done};
+use windlass_api::error::Problem;
+use windlass_api::plan::Plan;
+use windlass_api::requests::{DeployRequest, ReasonRequest};
+use windlass_coordinator_core::decide::{Reply, SpaceCommand};
+use windlass_coordinator_core::plan;
+use windlass_protocol::ids::DeploymentId;
+
+use super::caller::{Changer, Reader};
+use super::deployments::item;
+use super::extract::{Body, Named};
+use super::refusal::{Answer, Refusal};
+use crate::engine::now;
+
+/// What a request to deploy would do, without doing it: who gets what, who does not and why.
+#[utoipa::path(post, path = "/plans", tag = "deployments", request_body = DeployRequest,
+    responses((status = 200, body = Plan)))]
+pub async fn plan(caller: Reader, Body(request): Body<DeployRequest>) -> Answer<Plan> {
+    let moment = caller.moment()?;
+    let presence = std::sync::Arc::clone(&caller.context.presence);
+    let planning = move || plan::plan(moment.space(), &request, now(), &|target| presence.online(target));
+    let planned = tokio::task::spawn_blocking(planning).await;
+    Ok(Json(planned.map_err(|why| Refusal::internal("planning", &why))??))
+}
+
+/// Deploys a release: one deployment for each environment and tenant, all or none.
+#[utoipa::path(post, path = "/deployments", tag = "deployments", request_body = DeployRequest,
+    responses((status = 200, body = DeploymentsMade)))]
+pub async fn deploy(caller: Changer, Body(request): Body<DeployRequest>) -> Answer<DeploymentsMade> {
+    let reason = request.reason.clone();
+    let Reply::Deployments(made) = caller.submit_in_space(SpaceCommand::Deploy(request), reason).await? else {
+        return Err(Refusal::internal("deploying", &"the decision has another answer"));
+    };
+    let moment = caller.moment()?;
+    let space = moment.space();
+    let deployments = made.iter().filter_map(|id| space.deployments.get(id)).map(|found| item(space, found));
+    Ok(Json(DeploymentsMade { deployments: deployments.collect() }))
+}
+
+/// Cancels a deployment that is not over: what runs is stopped.
+#[utoipa::path(post, path = "/deployments/{id}/cancel", tag = "deployments", request_body = ReasonRequest,
+    params(("id" = String, Path, description = "The deployment's id.")),
+    responses((status = 200, body = Done)))]
+pub async fn cancel(
+    caller: Changer,
+    Named(id): Named<String>,
+    Body(request): Body<ReasonRequest>,
+) -> Answer<Done> {
+    caller.submit_in_space(SpaceCommand::Cancel(deployment_id(&id)?), request.reason).await?;
+    Ok(Json(Done {}))
+}
+
+/// The id that a text is. What is no id is no deployment either.
+pub fn deployment_id(text: &str) -> Result<DeploymentId, Problem> {
+    text.parse().map_err(|_| Problem::not_found(format!("there is no deployment `{text}`")))
+}

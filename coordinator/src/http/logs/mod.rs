@@ -1,0 +1,86 @@
+//! The output of a deployment's steps: in parts, or as a stream that ends when the deployment is over.
+
+pub(super) mod follow;
+mod places;
+
+use std::sync::Arc;
+
+use axum::Json;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use windlass_api::answers::{LogLine, Page};
+use windlass_api::error::Problem;
+
+use places::{Place, Position, places};
+
+use super::caller::Reader;
+use super::deploy::deployment_id;
+use super::doors::TaskLogs;
+use super::extract::{Asked, Named};
+use super::refusal::{Answer, Refusal};
+
+/// Lines of a part where nobody says.
+const USUAL: usize = 1000;
+/// Lines of a part at most: with 32 KiB each, an answer stays in memory.
+const MOST: usize = 2000;
+
+/// Which lines.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Lines {
+    /// The part begins after this line; `next` of the part before.
+    pub after: Option<String>,
+    /// Lines at most, up to 2000; 1000 where it is left out.
+    pub limit: Option<usize>,
+    /// Only the step of this name.
+    pub step: Option<String>,
+    /// Only the target of this name.
+    pub target: Option<String>,
+}
+
+/// The lines of all steps on all targets: steps in order, then targets, then lines.
+#[utoipa::path(get, path = "/deployments/{id}/logs", tag = "deployments",
+    params(("id" = String, Path, description = "The deployment's id."), Lines),
+    responses((status = 200, body = Page<LogLine>)))]
+pub async fn read(
+    caller: Reader,
+    Named(id): Named<String>,
+    Asked(asked): Asked<Lines>,
+) -> Answer<Page<LogLine>> {
+    let places = {
+        let moment = caller.moment()?;
+        places(moment.space(), deployment_id(&id)?, asked.step.as_deref(), asked.target.as_deref())?.places
+    };
+    let after = asked.after.as_deref().map(str::parse::<Position>).transpose()?;
+    let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
+    let logs = Arc::clone(&caller.context.logs);
+    let reading = tokio::task::spawn_blocking(move || part(logs.as_ref(), &places, after, limit)).await;
+    Ok(Json(reading.map_err(|why| Refusal::internal("reading output", &why))??))
+}
+
+fn part(
+    logs: &dyn TaskLogs,
+    places: &[Place],
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Page<LogLine>, Problem> {
+    let mut page = Page { items: Vec::new(), next: None };
+    let mut last = None;
+    for place in places {
+        let from = match &after {
+            Some(after) if place.is_before(after) => continue,
+            Some(after) if place.is_at(after) => after.number + 1,
+            _ => 1,
+        };
+        let room = limit + 1 - page.items.len();
+        for (number, line) in place.read(logs, from, room)? {
+            if page.items.len() == limit {
+                page.next = last;
+                return Ok(page);
+            }
+            last = Some(place.position(number).to_string());
+            page.items.push(place.line(number, &line));
+        }
+    }
+    Ok(page)
+}

@@ -1,0 +1,143 @@
+//! Where output comes from: each step of a deployment on each of its targets.
+
+use std::fmt;
+use std::str::FromStr;
+
+use windlass_api::answers::LogLine;
+use windlass_api::error::Problem;
+use windlass_coordinator_core::model::RunState;
+use windlass_coordinator_core::state::Space;
+use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
+use windlass_protocol::message::{OutputLine, OutputStream};
+use windlass_protocol::names::fold;
+
+use crate::http::doors::TaskLogs;
+use crate::http::{deployments, words};
+
+/// A step of a deployment on a target.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    deployment: DeploymentId,
+    /// The step's place in the deployment.
+    index: usize,
+    step: StepId,
+    target: TargetId,
+    step_name: String,
+    target_name: String,
+    /// Lines that it has in all, once it has ended.
+    pub(super) lines: Option<u64>,
+}
+
+/// The places of a deployment in order, and whether it is over.
+pub(super) struct Places {
+    pub(super) places: Vec<Place>,
+    pub(super) over: bool,
+}
+
+/// A line's place in the order of all lines, as lists name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    index: usize,
+    target: TargetId,
+    pub(super) number: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}.{}", self.index, self.target, self.number)
+    }
+}
+
+impl FromStr for Position {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let parse = || {
+            let mut parts = text.splitn(3, '.');
+            let index = parts.next()?.parse().ok()?;
+            let target = parts.next()?.parse().ok()?;
+            Some(Self { index, target, number: parts.next()?.parse().ok()? })
+        };
+        parse().ok_or_else(|| Problem::usage(format!("`{text}` is no place in the output; use `next` of the part before")))
+    }
+}
+
+impl Place {
+    pub(super) fn is_before(&self, position: &Position) -> bool {
+        (self.index, self.target) < (position.index, position.target)
+    }
+
+    pub(super) fn is_at(&self, position: &Position) -> bool {
+        (self.index, self.target) == (position.index, position.target)
+    }
+
+    pub(super) const fn position(&self, number: u64) -> Position {
+        Position { index: self.index, target: self.target, number }
+    }
+
+    /// What the place is known by while it is followed.
+    pub(super) const fn key(&self) -> (usize, TargetId) {
+        (self.index, self.target)
+    }
+
+    pub(super) fn read(
+        &self,
+        logs: &dyn TaskLogs,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<(u64, OutputLine)>, Problem> {
+        logs.read(self.deployment, self.step, self.target, from, most)
+    }
+
+    pub(super) fn line(&self, number: u64, line: &OutputLine) -> LogLine {
+        let stream = match line.stream {
+            OutputStream::Out => "out",
+            OutputStream::Err => "err",
+            OutputStream::Note => "note",
+        };
+        LogLine {
+            step: self.step_name.clone(),
+            target: self.target_name.clone(),
+            number,
+            time: words::time(line.time),
+            stream: stream.to_owned(),
+            text: line.text.clone(),
+        }
+    }
+}
+
+/// The places of a deployment that were begun; `step` and `target` narrow them by name.
+pub(super) fn places(
+    space: &Space,
+    deployment: DeploymentId,
+    step: Option<&str>,
+    target: Option<&str>,
+) -> Result<Places, Problem> {
+    let found = deployments::find(space, deployment)?;
+    let release = space.releases.get(&found.release).map(std::convert::AsRef::as_ref);
+    let wanted_target = target.map(|name| space.targets.find(name).map(|target| target.id)).transpose()?;
+    let mut places = Vec::new();
+    for (index, of) in found.steps.iter().enumerate() {
+        let step_name = deployments::step_name(release, of.step);
+        if step.is_some_and(|wanted| fold(wanted) != fold(&step_name)) {
+            continue;
+        }
+        let mut targets: Vec<_> = of.targets.iter().copied().collect();
+        targets.sort();
+        for target in targets {
+            if wanted_target.is_some_and(|wanted| wanted != target) {
+                continue;
+            }
+            let run = found.work.get(&target).and_then(|work| work.runs.get(&of.step));
+            let lines = match run {
+                None => continue,
+                Some(RunState::Ended { lines, .. }) => Some(*lines),
+                Some(_) => None,
+            };
+            let target_name = words::name(&space.targets, target);
+            let step_name = step_name.clone();
+            places.push(Place { deployment, index, step: of.step, target, step_name, target_name, lines });
+        }
+    }
+    Ok(Places { places, over: found.is_over() })
+}

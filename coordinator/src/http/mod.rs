@@ -1,0 +1,93 @@
+//! The HTTP API of the operators: `/api/v1/…`, described by `/api/v1/openapi.json`, which is made from this code.
+//!
+//! One file a noun. Every handler takes a [`caller::Reader`] or a [`caller::Changer`], by which the asker is
+//! authorised; nothing is answered to anybody else. What is decided, the core decides; here requests become commands,
+//! and state becomes answers. What is needed of other parts of the coordinator, comes through [`doors`].
+
+mod apply;
+mod audit;
+mod caller;
+mod definitions;
+mod deploy;
+mod deployments;
+mod documents;
+pub mod doors;
+mod explain;
+mod extract;
+mod freeze;
+mod logs;
+mod packages;
+mod pages;
+mod patterns;
+mod refusal;
+mod releases;
+mod routes;
+mod seal;
+mod server;
+mod targets;
+mod tenants;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod variables;
+mod words;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, Semaphore};
+use windlass_protocol::Digest;
+
+pub use routes::{openapi, router};
+pub use server::{Door, Server};
+
+use crate::engine::Engine;
+use crate::vault::Vault;
+use doors::{PackageDoor, Presence, TaskLogs};
+
+/// Bytes of a body in JSON: the documents of a few thousand tenants.
+const JSON_BYTES: usize = 32 << 20;
+/// Uploads that are received and stored at once; more wait.
+const UPLOADS: usize = 4;
+
+/// The parts of the coordinator that the API needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    engine: Engine,
+    vault: Arc<Vault>,
+    packages: Arc<dyn PackageDoor>,
+    presence: Arc<dyn Presence>,
+    logs: Arc<dyn TaskLogs>,
+    authority: Digest,
+    data: PathBuf,
+    /// Held while documents are read, changed and applied, so that no edit undoes another.
+    edits: Arc<Mutex<()>>,
+    uploads: Arc<Semaphore>,
+}
+
+/// What a [`Context`] is made of.
+pub struct Parts {
+    /// Decides.
+    pub engine: Engine,
+    /// Seals.
+    pub vault: Arc<Vault>,
+    /// Stores packages.
+    pub packages: Arc<dyn PackageDoor>,
+    /// Knows who is connected.
+    pub presence: Arc<dyn Presence>,
+    /// Knows what steps printed.
+    pub logs: Arc<dyn TaskLogs>,
+    /// SHA-256 of the CA's certificate, which new tokens carry.
+    pub authority: Digest,
+    /// The data folder.
+    pub data: PathBuf,
+}
+
+impl Context {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { engine, vault, packages, presence, logs, authority, data } = parts;
+        let (edits, uploads) = (Arc::default(), Arc::new(Semaphore::new(UPLOADS)));
+        Self { engine, vault, packages, presence, logs, authority, data, edits, uploads }
+    }
+}

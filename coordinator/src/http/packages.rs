@@ -1,0 +1,197 @@
+//! Packages: upload, list, view.
+
+use std::io::{Seek, SeekFrom, Write};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body as Stream, BodyDataStream};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::HeaderMap;
+use futures_util::StreamExt;
+use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
+use utoipa::IntoParams;
+use windlass_api::answers::{PackageView, Page};
+use windlass_api::error::Problem;
+use windlass_coordinator_core::catalogue::unknown;
+use windlass_coordinator_core::decide::SpaceCommand;
+use windlass_coordinator_core::model::{Package, PackageKey};
+use windlass_protocol::limits;
+
+use super::caller::{Changer, Reader};
+use super::doors::StoredPackage;
+use super::extract::{Asked, Named};
+use super::pages::Paging;
+use super::refusal::{Answer, Refusal};
+use super::{Context, words};
+use crate::engine::now;
+
+/// What is uploaded.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Upload {
+    /// The file's name; its ending helps to tell its format.
+    pub name: String,
+    /// The package's id, where the name does not tell it.
+    pub id: Option<String>,
+    /// Its version, where the name does not tell it.
+    pub version: Option<String>,
+}
+
+/// Uploads a package: zip, nupkg, tar (plain or with gz, zst or xz), or any single file. The body is the file.
+#[utoipa::path(post, path = "/packages", tag = "packages", params(Upload),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, body = PackageView)))]
+pub async fn upload(
+    caller: Changer,
+    Asked(upload): Asked<Upload>,
+    headers: HeaderMap,
+    body: Stream,
+) -> Answer<PackageView> {
+    check_length(&headers)?;
+    let permit = upload_permit(&caller.context).await?;
+    let file = receive(&caller.context, body.into_data_stream()).await?;
+    let packages = Arc::clone(&caller.context.packages);
+    let name = upload.name.clone();
+    let storing = tokio::task::spawn_blocking(move || packages.store(file, &name));
+    let stored = storing.await.map_err(|why| Refusal::internal("storing a package", &why))??;
+    drop(permit);
+    let key = key(&upload, &stored)?;
+    let package = Package {
+        key: key.clone(),
+        manifest: stored.manifest,
+        original: stored.original,
+        format: stored.format,
+        size: stored.size,
+        files: stored.files,
+        uploaded: now(),
+    };
+    caller.submit_in_space(SpaceCommand::AddPackage(package), None).await?;
+    let moment = caller.moment()?;
+    let package = moment.space().packages.get(&key);
+    let package = package.ok_or_else(|| Problem::not_found("the package was deleted at once"))?;
+    Ok(Json(view_of(package)))
+}
+
+/// A body that says that it is too large is not read at all.
+fn check_length(headers: &HeaderMap) -> Result<(), Refusal> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    match length {
+        Some(length) if length > limits::ARCHIVE_BYTES => Err(Refusal::too_large(limits::ARCHIVE_BYTES)),
+        _ => Ok(()),
+    }
+}
+
+async fn upload_permit(context: &Context) -> Result<OwnedSemaphorePermit, Refusal> {
+    let waiting = Arc::clone(&context.uploads).acquire_owned().await;
+    waiting.map_err(|why| Refusal::internal("waiting for an upload's turn", &why))
+}
+
+/// Receives the body into a file without a name: whatever interrupts the upload, nothing is left behind.
+async fn receive(context: &Context, mut body: BodyDataStream) -> Result<std::fs::File, Refusal> {
+    let folder = context.data.join("uploads");
+    let opening = move || {
+        std::fs::create_dir_all(&folder)?;
+        tempfile::tempfile_in(&folder)
+    };
+    let opened = tokio::task::spawn_blocking(opening).await;
+    let opened = opened.map_err(|why| Refusal::internal("receiving a package", &why))?;
+    let mut file = opened.map_err(|why| Refusal::internal("receiving a package", &why))?;
+    let mut received: u64 = 0;
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|_| Problem::failed("the upload was cut off; upload the package again"))?;
+        received += chunk.len() as u64;
+        if received > limits::ARCHIVE_BYTES {
+            return Err(Refusal::too_large(limits::ARCHIVE_BYTES));
+        }
+        let writing = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file));
+        let written = writing.await.map_err(|why| Refusal::internal("receiving a package", &why))?;
+        file = written.map_err(unwritten)?;
+    }
+    file.seek(SeekFrom::Start(0)).map_err(unwritten)?;
+    Ok(file)
+}
+
+fn unwritten(why: std::io::Error) -> Refusal {
+    if why.kind() == std::io::ErrorKind::StorageFull {
+        return Problem::failed("the package cannot be stored: the coordinator's disk is full").into();
+    }
+    Refusal::internal("receiving a package", &why)
+}
+
+/// What names the package: what was said, else what the file's name tells.
+fn key(upload: &Upload, stored: &StoredPackage) -> Result<PackageKey, Problem> {
+    let told = stored.identified.clone();
+    let (told_id, told_version) = told.unzip();
+    let (Some(id), Some(version)) = (upload.id.clone().or(told_id), upload.version.clone().or(told_version)) else {
+        return Err(Problem::usage(format!(
+            "`{}` does not tell the package's id and version; give them, or name the file like `synergy-web.1.4.0.zip`",
+            upload.name
+        )));
+    };
+    let version = version.parse().map_err(|why: windlass_coordinator_core::version::NotAVersion| {
+        Problem::usage(why.to_string())
+    })?;
+    Ok(PackageKey { id, version })
+}
+
+/// The packages, by id and version.
+#[utoipa::path(get, path = "/packages", tag = "packages", params(Paging),
+    responses((status = 200, body = Page<PackageView>)))]
+pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<PackageView>> {
+    let moment = caller.moment()?;
+    let admitted = moment.space().packages.values().filter(|package| paging.admits([package.key.id.as_str()]));
+    let after = paging.after.as_deref().map(position).transpose()?;
+    let behind = admitted.filter(|package| after.as_ref().is_none_or(|after| package.key > *after));
+    let mut items: Vec<_> = behind.take(paging.limit() + 1).collect();
+    let more = items.len() > paging.limit();
+    items.truncate(paging.limit());
+    let last = items.last().filter(|_| more);
+    let next = last.map(|package| format!("{}/{}", package.key.id, package.key.version));
+    Ok(Json(Page { items: items.into_iter().map(|package| view_of(package)).collect(), next }))
+}
+
+fn position(text: &str) -> Result<PackageKey, Problem> {
+    let bad = || Problem::usage(format!("`{text}` is no place in the list of packages; use `next` of the part before"));
+    let (id, version) = text.split_once('/').ok_or_else(bad)?;
+    Ok(PackageKey { id: id.to_owned(), version: version.parse().map_err(|_| bad())? })
+}
+
+/// A package.
+#[utoipa::path(get, path = "/packages/{id}/{version}", tag = "packages",
+    params(("id" = String, Path, description = "The package's id."),
+        ("version" = String, Path, description = "Its version, or `latest`.")),
+    responses((status = 200, body = PackageView)))]
+pub async fn view(caller: Reader, Named((id, version)): Named<(String, String)>) -> Answer<PackageView> {
+    let moment = caller.moment()?;
+    let space = moment.space();
+    let found = if version == "latest" {
+        space.packages_of(&id).last()
+    } else {
+        space.packages_of(&id).find(|package| {
+            version.parse().is_ok_and(|version| package.key.version == version)
+        })
+    };
+    let found = found.ok_or_else(|| {
+        let versions: Vec<_> = space.packages_of(&id).map(|package| package.key.version.to_string()).collect();
+        if versions.is_empty() {
+            return Problem::not_found(unknown("package", &id, space.packages.keys().map(|key| key.id.as_str())));
+        }
+        let known = versions.iter().map(String::as_str);
+        Problem::not_found(unknown(&format!("package `{id}` with version"), &version, known))
+    })?;
+    Ok(Json(view_of(found)))
+}
+
+fn view_of(package: &Package) -> PackageView {
+    PackageView {
+        id: package.key.id.clone(),
+        version: package.key.version.to_string(),
+        manifest: package.manifest.to_string(),
+        original: package.original.to_string(),
+        format: package.format.clone(),
+        size: package.size,
+        files: package.files,
+        uploaded: words::time(package.uploaded),
+    }
+}

@@ -1,0 +1,238 @@
+//! Releases: create, list, view.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::Json;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use windlass_api::answers::{ChosenPackageView, Page, ReleaseItem, ReleaseMade, ReleaseView};
+use windlass_api::error::Problem;
+use windlass_api::requests::ReleaseRequest;
+use windlass_coordinator_core::catalogue::unknown;
+use windlass_coordinator_core::decide::{Reply, SpaceCommand};
+use windlass_coordinator_core::model::{PackageKey, Release, StepAction};
+use windlass_coordinator_core::state::Space;
+use windlass_coordinator_core::variables::references_in;
+use windlass_protocol::Digest;
+use windlass_protocol::names::fold;
+
+use super::caller::{Changer, Reader};
+use super::doors::PackageDoor;
+use super::extract::{Asked, Body, Named};
+use super::pages::Paging;
+use super::refusal::{Answer, Refusal};
+use super::{patterns, words};
+
+/// Hook files at a package's root (SURFACE, "What scripts see").
+const HOOKS: [&str; 4] = ["PreDeploy", "Deploy", "PostDeploy", "DeployFailed"];
+
+/// Makes a release: freezes the process, the variables and the newest or named packages.
+#[utoipa::path(post, path = "/releases", tag = "releases", request_body = ReleaseRequest,
+    responses((status = 200, body = ReleaseMade)))]
+pub async fn create(caller: Changer, Body(mut request): Body<ReleaseRequest>) -> Answer<ReleaseMade> {
+    let chosen = {
+        let moment = caller.moment()?;
+        choose(moment.space(), &mut request)?
+    };
+    let packages = Arc::clone(&caller.context.packages);
+    let reading = tokio::task::spawn_blocking(move || read_packages(packages.as_ref(), &chosen)).await;
+    let (read_by_packages, warnings) = reading.map_err(|why| Refusal::internal("reading packages", &why))??;
+    let command = SpaceCommand::CreateRelease { request, read_by_packages };
+    let Reply::Release(id) = caller.submit_in_space(command, None).await? else {
+        return Err(Refusal::internal("making a release", &"the decision has another answer"));
+    };
+    let moment = caller.moment()?;
+    let release = moment.space().releases.get(&id);
+    let release = release.ok_or_else(|| Problem::not_found("the release was deleted at once"))?;
+    Ok(Json(ReleaseMade { release: view_of(moment.space(), release), warnings }))
+}
+
+/// A package that the release will have, and the patterns of its files that are read beside the hooks.
+struct Chosen {
+    manifest: Digest,
+    what: String,
+    substitute: Vec<String>,
+}
+
+/// Finds the package of each step and pins its version in the request, so that what is read is what is released even
+/// if a newer package arrives meanwhile. What cannot be found is left to the decision, which says why.
+fn choose(space: &Space, request: &mut ReleaseRequest) -> Result<Vec<Chosen>, Problem> {
+    let project = space.projects.find(&request.project)?;
+    let mut chosen = Vec::new();
+    for step in &project.steps {
+        let StepAction::Package { id, substitute } = &step.action else { continue };
+        let names_step = |name: &String| fold(name) == step.name.folded() || name == step.slug.as_str();
+        let asked = request.packages.iter().find(|(name, _)| names_step(name));
+        let package = match asked {
+            Some((_, version)) => version.parse().ok().and_then(|version| {
+                space.packages.get(&PackageKey { id: id.clone(), version })
+            }),
+            None => space.packages_of(id).last(),
+        };
+        let Some(package) = package else { continue };
+        let pinned = asked.is_some();
+        let what = format!("{} {}", package.key.id, package.key.version);
+        chosen.push(Chosen { manifest: package.manifest, what, substitute: substitute.clone() });
+        if !pinned {
+            request.packages.insert(step.slug.to_string(), package.key.version.to_string());
+        }
+    }
+    Ok(chosen)
+}
+
+type ReadByPackages = BTreeMap<Digest, BTreeSet<String>>;
+
+/// The names that hooks and named files read, and what could not be looked into.
+fn read_packages(door: &dyn PackageDoor, chosen: &[Chosen]) -> Result<(ReadByPackages, Vec<String>), Problem> {
+    let mut names = ReadByPackages::new();
+    let mut warnings = Vec::new();
+    for package in chosen {
+        let substituted = |path: &str| package.substitute.iter().any(|pattern| patterns::selects(pattern, path));
+        let texts = door.texts(package.manifest, &|path| is_hook(path.as_str()) || substituted(path.as_str()))?;
+        let read = names.entry(package.manifest).or_default();
+        for (path, text) in &texts.read {
+            if substituted(path) {
+                read.extend(references_in(text));
+            }
+            if is_hook(path) {
+                read.extend(references_in(text));
+                read.extend(windlass_templates::script_references(text));
+            }
+        }
+        warnings.extend(texts.unread.iter().map(|path| {
+            format!(
+                "{path} in {} is no text or too large, so the variables that it needs are not known; list them in the step's `needs`",
+                package.what
+            )
+        }));
+    }
+    Ok((names, warnings))
+}
+
+fn is_hook(path: &str) -> bool {
+    path.split_once('.').is_some_and(|(stem, ending)| HOOKS.contains(&stem) && !ending.contains('/'))
+}
+
+/// Whose releases.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OfProject {
+    /// Only those of this project.
+    pub project: Option<String>,
+}
+
+/// The releases: projects by name, the highest version first.
+#[utoipa::path(get, path = "/releases", tag = "releases", params(OfProject, Paging),
+    responses((status = 200, body = Page<ReleaseItem>)))]
+pub async fn list(
+    caller: Reader,
+    Asked(of): Asked<OfProject>,
+    Asked(paging): Asked<Paging>,
+) -> Answer<Page<ReleaseItem>> {
+    let moment = caller.moment()?;
+    let space = moment.space();
+    let projects = match &of.project {
+        Some(name) => vec![space.projects.find(name)?],
+        None => space.projects.by_name().collect(),
+    };
+    let releases = projects.iter().flat_map(|project| space.releases_of(project.id).rev());
+    let items = releases.map(|release| item(space, release));
+    let admitted = items.filter(|item| paging.admits([item.version.as_str(), &item.project]));
+    let mut page = Page { items: Vec::new(), next: None };
+    let mut behind = paging.after.is_none();
+    for item in admitted {
+        if !behind {
+            behind = paging.after.as_ref() == Some(&item.id);
+        } else if page.items.len() == paging.limit() {
+            page.next = page.items.last().map(|last: &ReleaseItem| last.id.clone());
+            break;
+        } else {
+            page.items.push(item);
+        }
+    }
+    Ok(Json(page))
+}
+
+/// A release.
+#[utoipa::path(get, path = "/releases/{project}/{version}", tag = "releases",
+    params(("project" = String, Path, description = "Id, slug or name."),
+        ("version" = String, Path, description = "Its version, or `latest`.")),
+    responses((status = 200, body = ReleaseView)))]
+pub async fn view(caller: Reader, Named((project, version)): Named<(String, String)>) -> Answer<ReleaseView> {
+    let moment = caller.moment()?;
+    let release = find(moment.space(), &project, &version)?;
+    Ok(Json(view_of(moment.space(), release)))
+}
+
+/// The release of a project that `version` names: a version, or `latest` for the highest.
+pub fn find<'a>(space: &'a Space, project: &str, version: &str) -> Result<&'a Arc<Release>, Problem> {
+    let project = space.projects.find(project)?;
+    let found = if version == "latest" {
+        space.releases_of(project.id).next_back()
+    } else {
+        let version = version.parse().map_err(|why: windlass_coordinator_core::version::NotAVersion| {
+            Problem::usage(why.to_string())
+        })?;
+        space.release(project.id, &version)
+    };
+    found.ok_or_else(|| {
+        let versions: Vec<_> = space.releases_of(project.id).map(|release| release.version.to_string()).collect();
+        let known = versions.iter().map(String::as_str);
+        Problem::not_found(unknown(&format!("release of `{}`", project.name), version, known))
+    })
+}
+
+fn item(space: &Space, release: &Release) -> ReleaseItem {
+    ReleaseItem {
+        id: release.id.to_string(),
+        project: words::name(&space.projects, release.project),
+        version: release.version.to_string(),
+        created: words::time(release.created),
+    }
+}
+
+fn view_of(space: &Space, release: &Release) -> ReleaseView {
+    let steps = &release.snapshot.steps;
+    let packages = steps.iter().filter_map(|step| {
+        let package = release.packages.get(&step.id)?;
+        Some(ChosenPackageView {
+            step: step.name.to_string(),
+            id: package.id.clone(),
+            version: package.version.to_string(),
+            manifest: package.manifest.to_string(),
+        })
+    });
+    let mut succeeded = Vec::new();
+    for environment in space.environments_in_order() {
+        let from = (release.id, environment.id, None);
+        let here = space.successes.range(from..);
+        let here = here.take_while(|(of, place, _)| *of == release.id && *place == environment.id);
+        succeeded.extend(here.map(|(_, _, tenant)| match words::tenant(space, *tenant) {
+            Some(tenant) => format!("{}/{tenant}", environment.name),
+            None => environment.name.to_string(),
+        }));
+    }
+    ReleaseView {
+        item: item(space, release),
+        notes: release.notes.clone(),
+        packages: packages.collect(),
+        steps: steps.iter().map(|step| step.name.to_string()).collect(),
+        succeeded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_are_files_at_the_root_with_these_names() {
+        for path in ["PreDeploy.sh", "Deploy.py", "PostDeploy.tar.sh", "DeployFailed.ps1"] {
+            assert!(is_hook(path), "{path}");
+        }
+        for path in ["Deploy", "scripts/Deploy.sh", "deploy.sh", "MyDeploy.sh", "Deploy.d/a.sh"] {
+            assert!(!is_hook(path), "{path}");
+        }
+    }
+}

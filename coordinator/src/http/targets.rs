@@ -1,0 +1,147 @@
+//! Targets: what they are granted, what they say, what comes of it; and the operators' switches.
+
+use axum::Json;
+use windlass_api::answers::{Done, Page, ScopeView, TargetItem, TargetView};
+use windlass_api::requests::GrantText;
+use windlass_coordinator_core::decide::{SpaceCommand, TargetChange};
+use windlass_coordinator_core::model::Target;
+use windlass_coordinator_core::scope;
+use windlass_coordinator_core::state::Space;
+
+use super::caller::{Changer, Reader};
+use super::doors::Presence;
+use super::extract::{Asked, Body, Named};
+use super::pages::Paging;
+use super::refusal::Answer;
+use super::{documents, words};
+
+/// The targets, in the order of their names.
+#[utoipa::path(get, path = "/targets", tag = "targets", params(Paging),
+    responses((status = 200, body = Page<TargetItem>)))]
+pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<TargetItem>> {
+    let moment = caller.moment()?;
+    let space = moment.space();
+    let presence = caller.context.presence.as_ref();
+    let admitted = space.targets.by_name().filter(|target| {
+        paging.admits([target.name.as_str(), target.slug.as_str(), &target.id.to_string()])
+    });
+    Ok(Json(paging.page(admitted.map(|target| (target.name.folded(), item(space, presence, target))))))
+}
+
+/// A target: granted, advertised and effective scope, over-claims, presence.
+#[utoipa::path(get, path = "/targets/{name}", tag = "targets",
+    params(("name" = String, Path, description = "Id, slug or name.")),
+    responses((status = 200, body = TargetView)))]
+pub async fn view(caller: Reader, Named(name): Named<String>) -> Answer<TargetView> {
+    let moment = caller.moment()?;
+    let space = moment.space();
+    Ok(Json(view_of(space, caller.context.presence.as_ref(), space.targets.find(&name)?)))
+}
+
+/// Sets what a target is granted.
+#[utoipa::path(put, path = "/targets/{name}/grant", tag = "targets", request_body = GrantText,
+    params(("name" = String, Path, description = "Id, slug or name.")),
+    responses((status = 200, body = TargetView)))]
+pub async fn grant(
+    caller: Changer,
+    Named(name): Named<String>,
+    Body(grant): Body<GrantText>,
+) -> Answer<TargetView> {
+    change_and_view(caller, name, TargetChange::Grant(grant)).await
+}
+
+/// Lets a target take part.
+#[utoipa::path(post, path = "/targets/{name}/enable", tag = "targets",
+    params(("name" = String, Path, description = "Id, slug or name.")),
+    responses((status = 200, body = TargetView)))]
+pub async fn enable(caller: Changer, Named(name): Named<String>) -> Answer<TargetView> {
+    change_and_view(caller, name, TargetChange::Enable).await
+}
+
+/// Does not let a target take part any more, and ends its session.
+#[utoipa::path(post, path = "/targets/{name}/disable", tag = "targets",
+    params(("name" = String, Path, description = "Id, slug or name.")),
+    responses((status = 200, body = TargetView)))]
+pub async fn disable(caller: Changer, Named(name): Named<String>) -> Answer<TargetView> {
+    change_and_view(caller, name, TargetChange::Disable).await
+}
+
+/// Revokes a target's key, and ends its session. Only a new enrolment brings it back.
+#[utoipa::path(post, path = "/targets/{name}/revoke", tag = "targets",
+    params(("name" = String, Path, description = "Id, slug or name.")),
+    responses((status = 200, body = TargetView)))]
+pub async fn revoke(caller: Changer, Named(name): Named<String>) -> Answer<TargetView> {
+    change_and_view(caller, name, TargetChange::Revoke).await
+}
+
+/// Deletes a target.
+#[utoipa::path(delete, path = "/targets/{name}", tag = "targets",
+    params(("name" = String, Path, description = "Id, slug or name.")),
+    responses((status = 200, body = Done)))]
+pub async fn delete(caller: Changer, Named(target): Named<String>) -> Answer<Done> {
+    let command = SpaceCommand::ChangeTarget { target, change: TargetChange::Delete };
+    caller.submit_in_space(command, None).await?;
+    Ok(Json(Done {}))
+}
+
+async fn change_and_view(caller: Changer, name: String, change: TargetChange) -> Answer<TargetView> {
+    // The id, because the name may be another one's by the time of the answer.
+    let id = caller.moment()?.space().targets.find(&name)?.id.to_string();
+    let command = SpaceCommand::ChangeTarget { target: id.clone(), change };
+    caller.submit_in_space(command, None).await?;
+    let moment = caller.moment()?;
+    let space = moment.space();
+    Ok(Json(view_of(space, caller.context.presence.as_ref(), space.targets.find(&id)?)))
+}
+
+fn item(space: &Space, presence: &dyn Presence, target: &Target) -> TargetItem {
+    TargetItem {
+        id: target.id.to_string(),
+        slug: target.slug.to_string(),
+        name: target.name.to_string(),
+        enabled: target.enabled,
+        revoked: target.revoked,
+        online: presence.online(target.id),
+        roles: scope::roles(target).into_iter().collect(),
+        environments: words::environments(space, &scope::environments(target)),
+        over_claims: !target.advertised.over_claims.is_empty(),
+    }
+}
+
+fn view_of(space: &Space, presence: &dyn Presence, target: &Target) -> TargetView {
+    let (granted, advertised) = (&target.granted, &target.advertised);
+    let participation = |of| Some(words::participation(of).to_owned());
+    let item = item(space, presence, target);
+    let effective = ScopeView {
+        roles: Some(item.roles.clone()),
+        environments: Some(item.environments.clone()),
+        tenants: Some(documents::query_text(space, advertised.tenants.as_ref().unwrap_or(&granted.tenants))),
+        participation: Some(scope::participation(target).map_or("none", words::participation).to_owned()),
+    };
+    let served = scope::tenants(target, space.tenants.iter());
+    let mut tenants: Vec<_> = served.map(|id| words::name(&space.tenants, id)).collect();
+    tenants.sort();
+    TargetView {
+        item,
+        granted: ScopeView {
+            roles: Some(granted.roles.iter().cloned().collect()),
+            environments: Some(words::environments(space, &granted.environments)),
+            tenants: Some(documents::query_text(space, &granted.tenants)),
+            participation: participation(granted.participation),
+        },
+        advertised: ScopeView {
+            roles: advertised.roles.as_ref().map(|roles| roles.iter().cloned().collect()),
+            environments: advertised.environments.as_ref().map(|ids| words::environments(space, ids)),
+            tenants: advertised.tenants.as_ref().map(|query| documents::query_text(space, query)),
+            participation: advertised.participation.and_then(participation),
+        },
+        effective,
+        tenants,
+        claims: advertised.over_claims.iter().cloned().collect(),
+        isolation: words::isolation(advertised.isolation).to_owned(),
+        agent_version: advertised.agent_version.clone(),
+        last_seen: presence.last_seen(target.id).map(words::time),
+        certificate_expires: words::time(target.key.certificate_expires),
+        public_key: target.key.public_key.to_string(),
+    }
+}

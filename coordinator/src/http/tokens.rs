@@ -1,0 +1,116 @@
+//! Tokens: of the API, and for enrolment. A token is answered once, when it is made.
+
+use axum::Json;
+use windlass_api::answers::{Done, EnrolmentItem, Page, TokenItem, TokenMade, Whoami};
+use windlass_api::requests::{EnrolmentRequest, TokenRequest};
+use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_coordinator_core::model::{ApiToken, Enrolment};
+use windlass_coordinator_core::state::{Space, State};
+use windlass_protocol::ids::{EnrolmentId, TokenId};
+use windlass_protocol::token::{Token, TokenKind};
+use zeroize::Zeroizing;
+
+use super::caller::{Changer, Reader};
+use super::extract::{Asked, Body, Named};
+use super::pages::Paging;
+use super::refusal::{Answer, Refusal};
+use super::{Context, words};
+use crate::engine::random;
+
+fn fresh(context: &Context, kind: TokenKind) -> Token {
+    Token { kind, id: random(), secret: Zeroizing::new(random()), fingerprint: context.authority }
+}
+
+/// Who asks, and whom.
+#[utoipa::path(get, path = "/whoami", tag = "tokens", responses((status = 200, body = Whoami)))]
+pub async fn whoami(caller: Reader) -> Answer<Whoami> {
+    let moment = caller.moment()?;
+    let token = moment.state.tokens.get(&caller.token()).ok_or_else(Refusal::unknown_caller)?;
+    Ok(Json(Whoami {
+        token: token.name.to_string(),
+        role: words::role(token.role).to_owned(),
+        expires: token.expires.map(words::time),
+        space: moment.space().head.name.to_string(),
+        authority: caller.context.authority.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }))
+}
+
+/// Makes a token of the API. It is at most as strong as the token that made it, at every moment.
+#[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = TokenRequest,
+    responses((status = 200, body = TokenMade)))]
+pub async fn create(caller: Changer, Body(request): Body<TokenRequest>) -> Answer<TokenMade> {
+    let token = fresh(&caller.context, TokenKind::Api);
+    let id = TokenId::from_bytes(token.id);
+    caller.submit(Command::CreateToken { request, token: (id, token.secret_digest()) }, None).await?;
+    let state = caller.context.engine.state();
+    let expires = state.tokens.get(&id).and_then(|made| made.expires).map(words::time);
+    Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires }))
+}
+
+/// The tokens of the API, without their secrets.
+#[utoipa::path(get, path = "/tokens", tag = "tokens", params(Paging),
+    responses((status = 200, body = Page<TokenItem>)))]
+pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<TokenItem>> {
+    let state = caller.context.engine.state();
+    let mut tokens: Vec<_> = state.tokens.values().filter(|token| paging.admits([token.name.as_str()])).collect();
+    tokens.sort_by_key(|token| token.name.folded());
+    Ok(Json(paging.page(tokens.into_iter().map(|token| (token.name.folded(), item(&state, token))))))
+}
+
+fn item(state: &State, token: &ApiToken) -> TokenItem {
+    TokenItem {
+        id: token.id.to_string(),
+        name: token.name.to_string(),
+        role: words::role(token.role).to_owned(),
+        expires: token.expires.map(words::time),
+        made_by: token.made_by.map(|id| words::token(state, id)),
+    }
+}
+
+/// Takes a token of the API back, and with it every token that it made.
+#[utoipa::path(delete, path = "/tokens/{name}", tag = "tokens",
+    params(("name" = String, Path, description = "Id or name.")),
+    responses((status = 200, body = Done)))]
+pub async fn delete(caller: Changer, Named(name): Named<String>) -> Answer<Done> {
+    caller.submit(Command::DeleteToken(name), None).await?;
+    Ok(Json(Done {}))
+}
+
+/// Makes an enrolment token. Who enrols with it is granted its scope and nothing more.
+#[utoipa::path(post, path = "/enrolments", tag = "targets", request_body = EnrolmentRequest,
+    responses((status = 200, body = TokenMade)))]
+pub async fn create_enrolment(caller: Changer, Body(request): Body<EnrolmentRequest>) -> Answer<TokenMade> {
+    let token = fresh(&caller.context, TokenKind::Enrolment);
+    let id = EnrolmentId::from_bytes(token.id);
+    let command = SpaceCommand::CreateEnrolment { request, token: (id, token.secret_digest()) };
+    caller.submit_in_space(command, None).await?;
+    let moment = caller.moment()?;
+    let expires = moment.space().enrolments.get(&id).map(|made| words::time(made.expires));
+    Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires }))
+}
+
+/// The enrolment tokens, without their secrets.
+#[utoipa::path(get, path = "/enrolments", tag = "targets", params(Paging),
+    responses((status = 200, body = Page<EnrolmentItem>)))]
+pub async fn list_enrolments(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<EnrolmentItem>> {
+    let moment = caller.moment()?;
+    let space = moment.space();
+    let items = space.enrolments.values().map(|token| enrolment(space, token));
+    let admitted =
+        items.filter(|item| paging.admits(item.name.as_deref().into_iter().chain([item.id.as_str()])));
+    Ok(Json(paging.page(admitted.map(|item| (item.id.clone(), item)))))
+}
+
+fn enrolment(space: &Space, token: &Enrolment) -> EnrolmentItem {
+    EnrolmentItem {
+        id: token.id.to_string(),
+        uses: token.uses,
+        used: u32::try_from(token.used_by.len()).unwrap_or(u32::MAX),
+        expires: words::time(token.expires),
+        name: token.name.as_ref().map(ToString::to_string),
+        target: token.target.map(|id| words::name(&space.targets, id)),
+        roles: token.granted.roles.iter().cloned().collect(),
+        environments: words::environments(space, &token.granted.environments),
+    }
+}
