@@ -79,14 +79,12 @@ impl Objects {
 
     /// Gives staged blobs their names, all durable when this returns.
     ///
-    /// One `syncfs` makes the contents durable before the first of them gets its name, one sync of the folder the
-    /// names: two waits for the disk however many files a package has.
+    /// The contents are made durable before the first of them gets its name, the names by one sync of their folder.
     pub(crate) fn publish(&self, staged: &BTreeMap<Digest, PathBuf>) -> Result<(), StoreError> {
         let blobs = self.folder.join(folder_of(Kind::Blob));
         if !staged.is_empty() {
             fail::point("packages-before-sync");
-            let folder = File::open(&blobs).map_err(StoreError::io("open", &blobs))?;
-            nix::unistd::syncfs(&folder).map_err(|error| StoreError::io("sync", &blobs)(error.into()))?;
+            sync_files(staged.values(), staged.len(), &blobs)?;
             fail::point("packages-after-sync");
         }
         for (digest, path) in staged {
@@ -134,6 +132,29 @@ pub(crate) fn create_folder(folder: &Path) -> Result<(), StoreError> {
         result => result.map_err(StoreError::io("create", folder)),
     }
 }
+
+/// Makes the contents of files durable that lie on the file system of `folder`.
+///
+/// Many at once by `syncfs`: one wait, where each file by itself would have one of its own. Few by themselves,
+/// because `syncfs` also waits for all else that is being written there, such as the uploaded file itself.
+fn sync_files<'a>(
+    files: impl Iterator<Item = &'a PathBuf>,
+    count: usize,
+    folder: &Path,
+) -> Result<(), StoreError> {
+    if count > FEW_FILES {
+        let folder_file = File::open(folder).map_err(StoreError::io("open", folder))?;
+        return nix::unistd::syncfs(&folder_file)
+            .map_err(|error| StoreError::io("sync", folder)(error.into()));
+    }
+    for path in files {
+        File::open(path).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", path))?;
+    }
+    Ok(())
+}
+
+/// Up to so many files are synced by themselves.
+const FEW_FILES: usize = 64;
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {

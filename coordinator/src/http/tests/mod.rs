@@ -1,1 +1,8 @@
-//! Tests of the API.
+//! Tests of the API: the whole router on a real engine in a temporary folder, with doors that are made up.
+
+mod access;
+mod audit;
+mod desk;
+mod errors;
+mod flow;
+mod round_trip;

@@ -1,0 +1,156 @@
+//! Killing an agent at every point between the first byte of a pull and the switch to its release: whatever is
+//! there is whole, and the same steps come to their end afterwards.
+#![allow(clippy::unwrap_used, reason = "a test panics where something is not as it has to be")]
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs::{self, File};
+use std::io::{Seek as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+use windlass_agent_packages::{Cache, CacheError, Unpack, publish, remove_others, switch};
+use windlass_packages::{Limits, PackageStore, plan_pull, send};
+use windlass_protocol::Digest;
+use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::manifest::Manifest;
+
+const PLACE: &str = "WINDLASS_AGENT_PACKAGES_CHILD";
+
+/// Two versions of a package, each a single file; `upload` is the coordinator's side and may not be killed.
+fn upload(store: &PackageStore, version: u8) -> Manifest {
+    let mut file: File = tempfile::tempfile().unwrap();
+    file.write_all(&content(version)).unwrap();
+    file.rewind().unwrap();
+    let uploaded = store.store_upload(file, "program", &Limits::default()).unwrap();
+    store.manifest(uploaded.manifest).unwrap().unwrap()
+}
+
+fn content(version: u8) -> Vec<u8> {
+    vec![version; 5_000_000]
+}
+
+/// Pulls, unpacks and switches to a version, from wherever an earlier try stopped.
+fn deploy(place: &Path, store: &PackageStore, manifest: &Manifest, version: u8) {
+    let cache = Cache::open(place.join("cache")).unwrap();
+    let state = cache.begin(manifest.digest(), "program").unwrap();
+    let plan = plan_pull(manifest, &[], &state.request(AssignmentId::from_bytes([1; 16]))).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut answer = Vec::new();
+        send(store, &plan, &mut answer, || true).await.unwrap();
+        cache.receive(state, &mut answer.as_slice(), manifest.size(), |_| ()).await.unwrap();
+    });
+    let releases = place.join("releases");
+    let _ = fs::create_dir(&releases);
+    let current = fs::read_link(place.join("current")).ok();
+    let current = current.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+    let release = format!("{version}.0-1");
+    remove_others(&releases, &[current.unwrap_or_default()]).unwrap();
+    if current != Some(release.as_str()) {
+        cache.unpack(manifest.digest(), &releases.join(".new"), &Unpack::default()).unwrap();
+        publish(&releases.join(".new"), &releases.join(&release)).unwrap();
+        switch(&place.join("current"), &format!("releases/{release}")).unwrap();
+    }
+    cache.evict(0, &[manifest.digest()]).unwrap();
+}
+
+fn run(place: &Path) {
+    let store = PackageStore::open(place.join("packages")).unwrap();
+    for version in [1, 2] {
+        deploy(place, &store, &upload(&store, version), version);
+    }
+}
+
+fn run_child(place: &Path, point: Option<&str>) -> ExitStatus {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "an_agent_killed_at_any_point_has_only_whole_things", "--nocapture"]);
+    command.env(PLACE, place).env("WINDLASS_FAIL_LOG", place.join("points"));
+    if let Some(point) = point {
+        command.env("WINDLASS_FAIL_POINT", point);
+    }
+    command.status().unwrap()
+}
+
+/// What is there is whole: contents, packages, and the release that is current.
+fn check(place: &Path, point: &str) {
+    let cache = place.join("cache");
+    for entry in fs::read_dir(cache.join("blobs")).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let found = Digest::of(fs::read(entry.path()).unwrap()).to_string();
+        assert_eq!(entry.file_name().to_str(), Some(found.as_str()), "{point}");
+    }
+    if cache.exists() {
+        let cache = Cache::open(&cache).unwrap();
+        for entry in fs::read_dir(place.join("cache/manifests")).unwrap() {
+            let digest: Digest = entry.unwrap().file_name().to_str().unwrap().parse().unwrap();
+            assert!(cache.contains(digest).unwrap(), "{point}");
+        }
+    }
+    if let Ok(current) = fs::read_link(place.join("current")) {
+        let version = current.file_name().unwrap().to_str().unwrap().as_bytes()[0] - b'0';
+        assert_eq!(fs::read(place.join("current/program")).unwrap(), content(version), "{point}");
+    }
+}
+
+#[test]
+fn an_agent_killed_at_any_point_has_only_whole_things() {
+    if let Some(place) = env::var_os(PLACE) {
+        return run(Path::new(&place));
+    }
+    let place = tempfile::tempdir().unwrap();
+    assert!(run_child(place.path(), None).success());
+    check(place.path(), "none");
+    let log = fs::read_to_string(place.path().join("points")).unwrap();
+    let points: Vec<_> = log.lines().filter(|point| !point.starts_with("packages-")).collect();
+    let names: BTreeSet<_> = points.iter().copied().collect();
+    let expected = [
+        "cache-after-evict",
+        "cache-after-manifest",
+        "cache-after-rename",
+        "cache-before-manifest",
+        "cache-before-rename",
+        "cache-before-sync",
+        "release-after-rename",
+        "release-before-remove",
+        "release-before-rename",
+        "switch-after-rename",
+        "switch-before-rename",
+        "unpack-after-sync",
+        "unpack-before-sync",
+    ];
+    // Nothing is removed yet in the first deployment; that the old release goes is a step of its own below.
+    assert!(names.iter().eq(expected.iter().filter(|name| **name != "release-before-remove")), "{names:?}");
+    for name in names {
+        for count in 1..=points.iter().filter(|point| **point == name).count() {
+            let place = tempfile::tempdir().unwrap();
+            let point = format!("{name}:{count}");
+            assert_eq!(run_child(place.path(), Some(&point)).signal(), Some(9), "{point}");
+            check(place.path(), &point);
+            run(place.path());
+            check(place.path(), &point);
+            let current = fs::read_link(place.path().join("current")).unwrap();
+            assert_eq!(current, Path::new("releases/2.0-1"), "{point}");
+        }
+    }
+}
+
+#[test]
+fn a_release_killed_half_removed_is_gone_after_the_next_time() {
+    let folder = tempfile::tempdir().unwrap();
+    if let Some(place) = env::var_os(PLACE) {
+        let _: Result<_, CacheError> = remove_others(Path::new(&place), &["kept"]);
+        return;
+    }
+    for name in ["kept", "old"] {
+        fs::create_dir_all(folder.path().join(name).join("deep")).unwrap();
+    }
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "a_release_killed_half_removed_is_gone_after_the_next_time", "--nocapture"]);
+    command.env(PLACE, folder.path()).env("WINDLASS_FAIL_POINT", "release-before-remove");
+    assert_eq!(command.status().unwrap().signal(), Some(9));
+    assert!(folder.path().join(".removing-old").exists() && !folder.path().join("old").exists());
+    assert_eq!(remove_others(folder.path(), &["kept"]).unwrap(), [""; 0]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}

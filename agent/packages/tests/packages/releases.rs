@@ -1,0 +1,126 @@
+//! Packages unpacked out of the cache.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use windlass_agent_packages::{Cache, CacheError, Unpack, publish, switch};
+use windlass_protocol::Digest;
+use windlass_protocol::manifest::Manifest;
+
+use crate::workshop::{Place, names, noise, tree};
+
+async fn pulled(place: &Place) -> (Cache, Manifest) {
+    let cache = place.cache("cache");
+    let manifest = place.upload(&tree(&[
+        ("bin/run*", b"#!/bin/sh\n"),
+        ("empty/", b""),
+        ("lib/deep/er/data", &noise(1, 1_500_000)),
+        ("lib/nothing", b""),
+        ("lib/one.so", b"->one.so.1"),
+        ("lib/one.so.1", b"library"),
+        ("current", b"->lib/deep"),
+        ("notes.txt", b"library"),
+    ]));
+    place.pull(&cache, &manifest).await.unwrap();
+    (cache, manifest)
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[tokio::test]
+async fn a_release_is_what_its_manifest_says_and_for_its_owner_alone() {
+    let place = Place::new();
+    let (cache, manifest) = pulled(&place).await;
+    let root = place.at("release");
+    let unpacked = cache.unpack(manifest.digest(), &root, &Unpack::default()).unwrap();
+    assert_eq!(unpacked.bytes, manifest.size());
+    for (path, content, _) in manifest.files() {
+        assert_eq!(Digest::of(fs::read(root.join(path.as_str())).unwrap()), content, "{path}");
+    }
+    assert_eq!(names(&root), ["bin", "current", "empty", "lib", "notes.txt"]);
+    assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new("lib/deep"));
+    assert_eq!(fs::read(root.join("lib/one.so")).unwrap(), b"library");
+    for (path, expected) in [
+        ("", 0o700),
+        ("bin", 0o700),
+        ("bin/run", 0o700),
+        ("empty", 0o700),
+        ("lib/deep/er", 0o700),
+        ("lib/deep/er/data", 0o600),
+        ("lib/nothing", 0o600),
+    ] {
+        assert_eq!(mode(&root.join(path)), expected, "{path}");
+    }
+    // Copies of its own: writing to them changes nothing in the cache.
+    let note = root.join("notes.txt");
+    let blob = place.at("cache/blobs").join(Digest::of("library").to_hex());
+    assert_ne!(fs::metadata(&note).unwrap().ino(), fs::metadata(&blob).unwrap().ino());
+    fs::write(&note, b"changed").unwrap();
+    assert_eq!(fs::read(&blob).unwrap(), b"library");
+}
+
+#[tokio::test]
+async fn a_release_belongs_to_the_account_it_is_for_links_included() {
+    let place = Place::new();
+    let (cache, manifest) = pulled(&place).await;
+    let root = place.at("release");
+    let own = fs::metadata(place.folder.path()).unwrap();
+    // Only the superuser may give files away; to oneself everybody may.
+    let owner = if own.uid() == 0 { (54_321, 54_322) } else { (own.uid(), own.gid()) };
+    let how = Unpack { owner: Some(owner), reserve: 0 };
+    cache.unpack(manifest.digest(), &root, &how).unwrap();
+    for path in ["", "bin", "bin/run", "empty", "lib/deep/er/data", "lib/one.so", "current", "lib"] {
+        let metadata = fs::symlink_metadata(root.join(path)).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), owner, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_content_is_found_and_not_deployed() {
+    let place = Place::new();
+    let (cache, manifest) = pulled(&place).await;
+    let content = Digest::of("library");
+    let blob = place.at("cache/blobs").join(content.to_hex());
+    fs::write(&blob, b"LIBRARY").unwrap();
+    let root = place.at("release");
+    let error = cache.unpack(manifest.digest(), &root, &Unpack::default()).unwrap_err();
+    assert!(matches!(error, CacheError::Damaged { digest } if digest == content), "{error}");
+    assert!(!root.exists() && !blob.exists());
+    let error = cache.unpack(manifest.digest(), &root, &Unpack::default()).unwrap_err();
+    assert!(matches!(error, CacheError::Incomplete { .. }), "{error}");
+    assert_eq!(place.pull(&cache, &manifest).await.unwrap().moved, 7);
+    cache.unpack(manifest.digest(), &root, &Unpack::default()).unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_unpacked_over_what_is_there_or_without_room() {
+    let place = Place::new();
+    let (cache, manifest) = pulled(&place).await;
+    let unpack = |root: &Path, reserve| {
+        cache.unpack(manifest.digest(), root, &Unpack { owner: None, reserve }).unwrap_err()
+    };
+    let there = place.at("there");
+    fs::create_dir(&there).unwrap();
+    assert!(matches!(unpack(&there, 0), CacheError::Io { .. }));
+    std::os::unix::fs::symlink("there", place.at("link")).unwrap();
+    assert!(matches!(unpack(&place.at("link"), 0), CacheError::Io { .. }));
+    assert!(matches!(unpack(&place.at("new"), u64::MAX / 2), CacheError::NoRoom { .. }));
+    assert!(!place.at("new").exists() && names(&there).is_empty());
+    let unknown = cache.unpack(Digest::of("x"), &place.at("new"), &Unpack::default()).unwrap_err();
+    assert!(matches!(unknown, CacheError::Incomplete { .. }));
+}
+
+#[tokio::test]
+async fn a_release_becomes_current() {
+    let place = Place::new();
+    let (cache, manifest) = pulled(&place).await;
+    let releases = place.at("releases");
+    fs::create_dir(&releases).unwrap();
+    cache.unpack(manifest.digest(), &releases.join(".new"), &Unpack::default()).unwrap();
+    publish(&releases.join(".new"), &releases.join("1.0-1")).unwrap();
+    switch(&place.at("current"), "releases/1.0-1").unwrap();
+    assert_eq!(fs::read(place.at("current/notes.txt")).unwrap(), b"library");
+}

@@ -1,0 +1,105 @@
+//! What the record tells, and who can read what.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::desk::{Desk, sample};
+
+#[tokio::test]
+async fn the_newest_records_come_first_when_nobody_says_and_in_order() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    desk.enrol("shared-1", json!({"roles": ["web"]})).await;
+    let last = desk.engine.state().sequence;
+    let newest = desk.get("/audit?limit=2").await;
+    let numbers: Vec<_> =
+        newest["items"].as_array().unwrap().iter().map(|item| item["sequence"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [last - 1, last]);
+    let first = desk.get("/audit?after=0&limit=1").await;
+    assert_eq!(first["items"][0]["events"][0]["event"], "initialised");
+    assert_eq!(first["next"], "1");
+    let about = desk.get("/audit?about=shared-1").await;
+    assert_eq!(about["items"][0]["summary"][0], "target enrolled: target shared-1");
+    assert_eq!(desk.get(&format!("/audit?after={last}")).await["items"], json!([]));
+    assert_eq!(desk.get(&format!("/audit?after={}", u64::MAX)).await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn the_journal_is_verified_against_a_witness() {
+    let desk = Desk::new();
+    let verified = desk.get("/audit/verification").await;
+    assert_eq!(verified["records"], 1);
+    let head = verified["head"].as_str().unwrap();
+    desk.apply(&sample()).await;
+    assert_eq!(desk.get(&format!("/audit/verification?record=1&hash={head}")).await["records"], 2);
+    let other = "0".repeat(64);
+    let (status, problem) =
+        desk.send(Method::GET, &format!("/audit/verification?record=1&hash={other}"), Value::Null).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(problem["message"].as_str().unwrap().contains("another history"), "{problem}");
+}
+
+#[tokio::test]
+async fn who_can_and_what_can_agree_with_the_scope() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    let roles = json!(["synergy-web"]);
+    let shared = json!({"roles": roles, "environments": ["Staging", "Production"],
+        "tenants": {"tags": ["Hosting/Shared 1"]}});
+    desk.enrol("shared-1", shared).await;
+    desk.enrol("other-1", json!({"roles": roles, "environments": ["Production"],
+        "tenants": {"tenants": ["Customer-3"]}})).await;
+    let who = desk.get("/audit/who-can/Customer-2").await;
+    let names: Vec<_> = who["targets"].as_array().unwrap().iter().map(|found| &found["target"]).collect();
+    assert_eq!(names, [&json!("shared-1")]);
+    assert_eq!(who["targets"][0]["by"], "tag");
+    let what = desk.get("/audit/what-can/shared-1").await;
+    let places: Vec<_> = what["could"].as_array().unwrap().iter().map(|item| {
+        assert_eq!(item["tenant"], "Customer-2");
+        item["environment"].as_str().unwrap()
+    }).collect();
+    let mut places = places;
+    places.sort_unstable();
+    assert_eq!(places, ["Production", "Staging"]);
+    assert_eq!(desk.get("/audit/what-can/other-1").await["could"], json!([]), "Customer-3 is connected nowhere");
+    desk.send(Method::POST, "/targets/shared-1/disable", Value::Null).await;
+    let what = desk.get("/audit/what-can/shared-1").await;
+    assert_eq!((&what["could"], &what["nothing"]), (&json!([]), &json!("an operator disabled it")));
+    assert_eq!(desk.get("/audit/who-can/Customer-2").await["targets"], json!([]));
+    assert_eq!(desk.get("/audit/pulled/shared-1").await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn explanations_name_the_rule() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    desk.enrol("test-1", json!({"roles": ["synergy-web"], "environments": ["Testing"]})).await;
+    let explained = desk.get("/targets/test-1/explanation?project=Synergy&environment=Production&tenant=Customer-2").await;
+    assert_eq!(explained[0]["rules"], json!(["environment", "participation", "tenant"]));
+    assert_eq!(explained[0]["reason"], "is scoped to environments Testing");
+    let inspected =
+        desk.get("/variables?project=Synergy&environment=Production&tenant=Customer-2&name=loglevel").await;
+    let candidates = inspected[0]["candidates"].as_array().unwrap();
+    let shown: Vec<_> = candidates.iter().map(|found| (&found["value"], &found["wins"], &found["decided_by"])).collect();
+    assert_eq!(shown[0], (&json!("Warn"), &json!(true), &json!("tenant tag")));
+    assert_eq!(shown[1], (&json!("Info"), &json!(false), &json!("tenant tag")));
+}
+
+#[tokio::test]
+async fn a_target_is_shown_with_every_scope_and_its_grant_is_changed() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    desk.enrol("shared-1", json!({"roles": ["a", "b"], "environments": ["Testing"]})).await;
+    let view = desk.get("/targets/shared-1").await;
+    assert_eq!(view["granted"]["participation"], "untenanted");
+    assert_eq!(view["advertised"]["roles"], Value::Null);
+    assert_eq!((&view["online"], &view["isolation"]), (&json!(true), &json!("accounts")));
+    let grant = json!({"roles": ["a"], "environments": ["Staging"], "tenants": {"tenants": ["Customer-2"]},
+        "participation": "both"});
+    let (status, view) = desk.send(Method::PUT, "/targets/shared-1/grant", grant).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!((&view["roles"], &view["tenants"]), (&json!(["a"]), &json!(["Customer-2"])));
+    let (status, _) = desk.send(Method::DELETE, "/targets/shared-1", Value::Null).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(desk.get("/targets").await["items"], json!([]));
+}

@@ -1,0 +1,264 @@
+//! A coordinator's API with nothing around it, and a client's view of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use windlass_api::error::Problem;
+use windlass_coordinator_core::decide::{Command, EnrolmentUse, Reply, SpaceCommand};
+use windlass_coordinator_core::event::Actor;
+use windlass_coordinator_core::model::TargetKey;
+use windlass_coordinator_core::state::{WorkKind, assignment_id};
+use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, StepId, TargetId};
+use windlass_protocol::manifest::EntryPath;
+use windlass_protocol::message::{Advertised, Isolation, OutputLine, OutputStream};
+use windlass_protocol::token::{Token, TokenKind};
+use windlass_protocol::{Digest, Timestamp};
+
+use crate::engine::Engine;
+use crate::http::doors::{
+    FetchProgress, PackageDoor, PackageTexts, Presence, StoredPackage, TaskLogs,
+};
+use crate::http::{Context, Parts, router};
+use crate::vault::Vault;
+use crate::{installation, journal};
+
+/// Packages whose one file is a hook with the uploaded text.
+#[derive(Default)]
+struct Packages(Mutex<BTreeMap<Digest, String>>);
+
+impl PackageDoor for Packages {
+    fn store(&self, mut file: File, name: &str) -> Result<StoredPackage, Problem> {
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|_| Problem::usage(format!("{name}: not a package")))?;
+        let digest = Digest::of(&text);
+        let size = text.len() as u64;
+        self.0.lock().unwrap().insert(digest, text);
+        let identified = name.strip_suffix(".zip").and_then(|stem| stem.split_once('.'));
+        Ok(StoredPackage {
+            manifest: digest,
+            original: digest,
+            format: "zip".to_owned(),
+            size,
+            files: 1,
+            identified: identified.map(|(id, version)| (id.to_owned(), version.to_owned())),
+        })
+    }
+
+    fn texts(&self, manifest: Digest, wanted: &dyn Fn(&EntryPath) -> bool) -> Result<PackageTexts, Problem> {
+        let path = EntryPath::new(b"PreDeploy.sh").unwrap();
+        let text = self.0.lock().unwrap().get(&manifest).cloned().unwrap_or_default();
+        let read = if wanted(&path) { vec![(path.to_string(), text)] } else { Vec::new() };
+        Ok(PackageTexts { read, unread: Vec::new() })
+    }
+}
+
+/// Everybody is connected.
+struct Everybody;
+
+impl Presence for Everybody {
+    fn online(&self, _: TargetId) -> bool {
+        true
+    }
+
+    fn last_seen(&self, _: TargetId) -> Option<Timestamp> {
+        Some(Timestamp::from_milliseconds(0))
+    }
+
+    fn progress(&self, _: DeploymentId, _: TargetId) -> Option<FetchProgress> {
+        Some(FetchProgress { moved: 1, saved: 2, total: 10 })
+    }
+}
+
+/// Three lines for every step.
+struct ThreeLines;
+
+impl TaskLogs for ThreeLines {
+    fn read(
+        &self,
+        _: DeploymentId,
+        _: StepId,
+        _: TargetId,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<(u64, OutputLine)>, Problem> {
+        let line = |number| {
+            let text = format!("line {number}");
+            (number, OutputLine { time: Timestamp::from_milliseconds(0), stream: OutputStream::Out, text })
+        };
+        Ok((from..=3).take(most).map(line).collect())
+    }
+}
+
+pub(super) struct Desk {
+    pub(super) router: Router,
+    pub(super) engine: Engine,
+    pub(super) token: String,
+    pub(super) place: tempfile::TempDir,
+}
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        windlass_trust::install_provider();
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().to_owned();
+        let token = installation::init(&data).unwrap().to_string();
+        let replayed = journal::replay(&data).unwrap();
+        let authority = replayed.state.authority.unwrap();
+        let (engine, _) = Engine::start(data.clone(), replayed, Box::new(|_, _| {})).unwrap();
+        let context = Context::new(Parts {
+            engine: engine.clone(),
+            vault: Arc::new(Vault::open(&data).unwrap()),
+            packages: Arc::new(Packages::default()),
+            presence: Arc::new(Everybody),
+            logs: Arc::new(ThreeLines),
+            authority,
+            data,
+        });
+        Self { router: router(context), engine, token, place }
+    }
+
+    /// Sends a request with this token and tells the status and the bytes of the answer.
+    pub(super) async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: impl Into<Body>,
+    ) -> (StatusCode, Vec<u8>) {
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let answer = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let status = answer.status();
+        (status, axum::body::to_bytes(answer.into_body(), 64 << 20).await.unwrap().to_vec())
+    }
+
+    /// Sends a request as the administrator.
+    pub(super) async fn send(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let path = format!("/api/v1{path}");
+        let (status, bytes) = self.raw(method, &path, Some(&self.token), body).await;
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// Reads, and must succeed.
+    pub(super) async fn get(&self, path: &str) -> Value {
+        let (status, answer) = self.send(Method::GET, path, Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+        answer
+    }
+
+    /// Posts, and must succeed.
+    pub(super) async fn post(&self, path: &str, body: Value) -> Value {
+        let (status, answer) = self.send(Method::POST, path, body).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+        answer
+    }
+
+    /// Applies documents, and must succeed.
+    pub(super) async fn apply(&self, documents: &[Value]) -> Value {
+        self.post("/apply", apply_body(documents)).await
+    }
+
+    /// Makes a target as an agent would, with an enrolment token that the API gave.
+    pub(super) async fn enrol(&self, name: &str, grant: Value) -> TargetId {
+        let made = self.post("/enrolments", json!({"grant": grant})).await;
+        let token = Token::parse(TokenKind::Enrolment, made["token"].as_str().unwrap()).unwrap();
+        let enrolment = EnrolmentId::from_bytes(token.id);
+        let key = TargetKey {
+            public_key: Digest::of(name),
+            sealing_key: String::new(),
+            certificate_expires: Timestamp::from_milliseconds(i64::MAX / 2),
+        };
+        let machine = EnrolmentUse {
+            enrolment,
+            secret: token.secret_digest(),
+            key,
+            name: name.to_owned(),
+            advertised: Advertised::default(),
+            isolation: Isolation::Accounts,
+        };
+        let command = SpaceCommand::Enrol(Box::new(machine));
+        match self.in_space(Actor::Enrolment(enrolment), command).await {
+            Reply::Enrolled(target) => target,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Submits a command that comes from elsewhere than the API.
+    pub(super) async fn in_space(&self, actor: Actor, command: SpaceCommand) -> Reply {
+        let space = self.engine.state().space_named(None).unwrap().head.id;
+        let envelope = Engine::envelope(actor, None);
+        self.engine.submit(envelope, Command::Space(space, command)).await.unwrap()
+    }
+
+    /// What a target has to do now.
+    pub(super) fn work(&self, target: TargetId) -> Vec<(AssignmentId, WorkKind)> {
+        let state = self.engine.state();
+        let space = state.space_named(None).unwrap();
+        let item = |(_, item): (&AssignmentId, &windlass_coordinator_core::state::WorkItem)| {
+            (assignment_id(item.deployment, target, item.kind), item.kind)
+        };
+        space.work_of(target).map(item).collect()
+    }
+}
+
+pub(super) fn apply_body(documents: &[Value]) -> Value {
+    let placed: Vec<_> = documents
+        .iter()
+        .enumerate()
+        .map(|(index, document)| json!({"place": format!("sample.yaml:{}", index * 10 + 1), "document": document}))
+        .collect();
+    json!({"documents": placed})
+}
+
+/// The documents of the surface's description, as the command sends them.
+pub(super) fn sample() -> Vec<Value> {
+    vec![
+        json!({"kind": "environment", "name": "Testing"}),
+        json!({"kind": "environment", "name": "Staging"}),
+        json!({"kind": "environment", "name": "Production"}),
+        json!({"kind": "tag-set", "name": "Hosting", "tags": [
+            {"name": "Shared 1", "colour": "#2f6fed"}, {"name": "Dedicated", "colour": "#8a3ffc"}]}),
+        json!({"kind": "tag-set", "name": "Customer type", "type": "single", "tags": [{"name": "VIP"}]}),
+        json!({"kind": "tag-set", "name": "Module", "tags": [{"name": "Exploration"}]}),
+        json!({"kind": "lifecycle", "name": "Default", "phases": [
+            {"name": "Test", "environments": ["Testing"]},
+            {"name": "Stage", "environments": ["Staging"], "minimum": 1},
+            {"name": "Live", "environments": ["Production"], "optional": true}]}),
+        json!({"kind": "library-set", "name": "Standard tenant details", "templates": [
+            {"name": "TenantAlias", "label": "Alias", "control": "single-line", "default": "none"}]}),
+        json!({"kind": "project", "name": "Synergy", "tenancy": "tenanted-or-untenanted", "lifecycle": "Default",
+            "library-sets": ["Standard tenant details"],
+            "templates": [
+                {"name": "SynergyDatabase", "default": "synergy-test"},
+                {"name": "SynergyApiKey", "control": "sensitive", "default": {"secret": "canary-of-the-default"}}],
+            "variables": {"LogLevel": [
+                {"value": "Info"},
+                {"value": "Warn", "environments": ["Production"], "tenants": {"tags": ["Customer type/VIP"]}},
+                {"value": {"secret": "canary-of-a-variable"}, "steps": ["Website"]}]},
+            "steps": [
+                {"name": "Website", "roles": ["synergy-web"],
+                    "package": {"id": "synergy-web", "substitute": ["config/*.json"]}},
+                {"name": "Exploration module", "roles": ["synergy-web"],
+                    "tenants": {"tags": ["Module/Exploration"], "exclude": {"tenants": ["Customer-3"]}},
+                    "script": {"shell": "bash", "body": "echo \"exploring for $(get_windlassvariable TenantAlias)\""},
+                    "needs": ["SynergyDatabase"]}]}),
+        json!({"kind": "tenant", "name": "Customer-2", "tags": ["Hosting/Shared 1", "Customer type/VIP"],
+            "projects": {"Synergy": ["Staging", "Production"]},
+            "values": {
+                "Standard tenant details": {"TenantAlias": "cust2"},
+                "Synergy": {"SynergyDatabase": "db-2",
+                    "environments": {"Production": {"SynergyApiKey": {"secret": "canary-of-customer-2"}}}}}}),
+        json!({"kind": "tenant", "name": "Customer-3", "enabled": false}),
+    ]
+}

@@ -1,0 +1,184 @@
+//! From a package to a deployment that is over, through the API and as an agent would report.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use windlass_coordinator_core::decide::{SpaceCommand, WorkReport, WorkReportKind};
+use windlass_coordinator_core::event::Actor;
+use windlass_coordinator_core::state::WorkKind;
+use windlass_protocol::ids::TargetId;
+use windlass_protocol::message::Outcome;
+
+use super::desk::{Desk, sample};
+
+async fn upload(desk: &Desk, name: &str, content: &str) -> (StatusCode, Value) {
+    let path = format!("/api/v1/packages?name={name}");
+    let (status, bytes) = desk.raw(Method::POST, &path, Some(&desk.token), content.to_owned()).await;
+    (status, serde_json::from_slice(&bytes).unwrap())
+}
+
+async fn released(desk: &Desk) -> TargetId {
+    desk.apply(&sample()).await;
+    let grant = json!({"roles": ["synergy-web"], "environments": ["Testing"]});
+    let target = desk.enrol("test-1", grant).await;
+    let (status, _) = upload(desk, "synergy-web.1.4.0.zip", "echo #{LogLevel} #{SynergyDatabase}").await;
+    assert_eq!(status, StatusCode::OK);
+    desk.post("/releases", json!({"project": "Synergy"})).await;
+    target
+}
+
+fn request() -> Value {
+    json!({"project": "Synergy", "version": "latest", "environments": ["Testing"]})
+}
+
+/// Reports everything that a target has to do as done, until nothing is left.
+async fn work_off(desk: &Desk, target: TargetId) {
+    loop {
+        let work = desk.work(target);
+        if work.is_empty() {
+            return;
+        }
+        for (assignment, kind) in work {
+            let kinds = match kind {
+                WorkKind::Fetch => vec![WorkReportKind::Fetched { moved: 5, saved: 7 }],
+                WorkKind::Run(_) => {
+                    let ended = WorkReportKind::Ended {
+                        outcome: Outcome::Succeeded,
+                        outputs: std::collections::BTreeMap::new(),
+                        lines: 3,
+                    };
+                    vec![WorkReportKind::Started, ended]
+                }
+            };
+            let reports = kinds.into_iter().map(|kind| WorkReport { assignment, kind }).collect();
+            desk.in_space(Actor::Target(target), SpaceCommand::Report { target, reports }).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn uploading_the_same_again_is_no_error_and_other_content_is() {
+    let desk = Desk::new();
+    let (status, package) = upload(&desk, "web.1.0.zip", "one").await;
+    assert_eq!((status, &package["id"], &package["version"]), (StatusCode::OK, &json!("web"), &json!("1.0")));
+    assert_eq!(upload(&desk, "web.1.0.zip", "one").await.0, StatusCode::OK);
+    let (status, problem) = upload(&desk, "web.1.0.zip", "two").await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    assert_eq!(desk.get("/packages?filter=WEB").await["items"].as_array().unwrap().len(), 1);
+    assert_eq!(desk.get("/packages/web/latest").await, package);
+    assert_eq!(std::fs::read_dir(desk.place.path().join("uploads")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_release_knows_what_its_packages_read() {
+    let desk = Desk::new();
+    released(&desk).await;
+    let release = desk.get("/releases/Synergy/latest").await;
+    assert_eq!(release["version"], "1.4.0");
+    assert_eq!(release["packages"][0]["version"], "1.4.0");
+    let plan = desk.post("/plans", request()).await;
+    let variables = plan["deployments"][0]["steps"][0]["variables"].as_array().unwrap();
+    let names: Vec<_> = variables.iter().map(|variable| variable["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["LogLevel", "SynergyDatabase"]);
+    assert_eq!(variables[0]["value"], "********", "the value for this step is sensitive");
+}
+
+#[tokio::test]
+async fn a_plan_changes_nothing_and_holds_until_something_changes() {
+    let desk = Desk::new();
+    released(&desk).await;
+    let before = desk.engine.state().sequence;
+    let plan = desk.post("/plans", request()).await;
+    assert_eq!(desk.engine.state().sequence, before);
+    let (status, _) = desk.send(Method::POST, "/targets/test-1/disable", Value::Null).await;
+    assert_eq!(status, StatusCode::OK);
+    let mut expecting = request();
+    expecting["expect"] = plan["digest"].clone();
+    let (status, problem) = desk.send(Method::POST, "/deployments", expecting).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    assert!(problem["message"].as_str().unwrap().contains("the plan is another one now"));
+}
+
+#[tokio::test]
+async fn a_deployment_is_seen_from_its_start_to_its_end() {
+    let desk = Desk::new();
+    let target = released(&desk).await;
+    let mut asking = request();
+    asking["reason"] = json!("the first one");
+    let made = desk.post("/deployments", asking).await;
+    let id = made["deployments"][0]["id"].as_str().unwrap().to_owned();
+    let view = desk.get(&format!("/deployments/{id}")).await;
+    assert_eq!(view["state"], "fetching");
+    assert_eq!(view["targets"][0], json!({"target": "test-1", "fetch": "assigned", "moved": 1, "saved": 2,
+        "total": 10, "reason": null}));
+    assert_eq!(desk.get("/deployments?state=open&project=Synergy").await["items"][0]["id"], id.as_str());
+    work_off(&desk, target).await;
+    let view = desk.get(&format!("/deployments/{id}")).await;
+    assert_eq!((&view["state"], &view["reason"]), (&json!("succeeded"), &Value::Null));
+    assert_eq!(view["steps"][0]["state"], "succeeded");
+    assert_eq!(desk.get("/deployments?state=open").await["items"], json!([]));
+    assert_eq!(desk.get("/releases/Synergy/1.4.0").await["succeeded"], json!(["Testing"]));
+    let story = desk.get(&format!("/deployments/{id}/explanation")).await;
+    let told: Vec<_> = story["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap()).collect();
+    assert!(told[0].starts_with("deployment created") && told[0].contains("Synergy"), "{told:?}");
+    assert!(told.last().unwrap().contains("every step succeeded"), "{told:?}");
+    let records = desk.get("/audit?event=deployment-created").await;
+    assert_eq!(records["items"][0]["reason"], "the first one");
+}
+
+#[tokio::test]
+async fn output_comes_in_parts_or_as_a_stream_that_ends_with_the_deployment() {
+    let desk = Desk::new();
+    let target = released(&desk).await;
+    let made = desk.post("/deployments", request()).await;
+    let id = made["deployments"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/deployments/{id}/logs/follow");
+    let following = desk.raw(Method::GET, &path, Some(&desk.token), "");
+    let working = async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        work_off(&desk, target).await;
+    };
+    let ((status, stream), ()) = tokio::join!(following, working);
+    assert_eq!(status, StatusCode::OK);
+    let stream = String::from_utf8(stream).unwrap();
+    let texts: Vec<Value> = stream.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<_> = texts.iter().map(|line| line["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    assert_eq!((&texts[0]["step"], &texts[0]["target"]), (&json!("Website"), &json!("test-1")));
+    let part = desk.get(&format!("/deployments/{id}/logs?limit=2")).await;
+    assert_eq!(part["items"].as_array().unwrap().len(), 2);
+    let rest = desk.get(&format!("/deployments/{id}/logs?after={}", part["next"].as_str().unwrap())).await;
+    assert_eq!((&rest["items"][0]["number"], &rest["next"]), (&json!(3), &Value::Null));
+    let none = desk.get(&format!("/deployments/{id}/logs?step=Exploration%20module")).await;
+    assert_eq!(none["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_token_that_is_taken_back_follows_no_further() {
+    let desk = Desk::new();
+    released(&desk).await;
+    let made = desk.post("/deployments", request()).await;
+    let id = made["deployments"][0]["id"].as_str().unwrap().to_owned();
+    let token = desk.post("/tokens", json!({"name": "Watcher", "role": "auditor"})).await;
+    let path = format!("/api/v1/deployments/{id}/logs/follow");
+    let request = axum::http::Request::get(path)
+        .header("authorization", format!("Bearer {}", token["token"].as_str().unwrap()))
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let answer = tower::ServiceExt::oneshot(desk.router.clone(), request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    desk.send(Method::DELETE, "/tokens/Watcher", Value::Null).await;
+    let read = axum::body::to_bytes(answer.into_body(), 1 << 20);
+    let read = tokio::time::timeout(std::time::Duration::from_secs(5), read).await.expect("the stream breaks off");
+    assert!(read.is_err());
+}
+
+#[tokio::test]
+async fn a_deployment_is_cancelled_once() {
+    let desk = Desk::new();
+    released(&desk).await;
+    let made = desk.post("/deployments", request()).await;
+    let path = format!("/deployments/{}/cancel", made["deployments"][0]["id"].as_str().unwrap());
+    desk.post(&path, json!({"reason": "wrong one"})).await;
+    let (status, problem) = desk.send(Method::POST, &path, json!({})).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+}

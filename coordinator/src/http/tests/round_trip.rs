@@ -1,0 +1,121 @@
+//! What is exported is exactly what `apply` reads.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::desk::{Desk, apply_body, sample};
+
+fn changes(answer: &Value) -> Vec<(&str, &str)> {
+    let changes = answer["changes"].as_array().unwrap();
+    changes.iter().map(|change| (change["name"].as_str().unwrap(), change["change"].as_str().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn applying_an_export_changes_nothing() {
+    let desk = Desk::new();
+    desk.enrol("shared-1", json!({"roles": ["synergy-web"]})).await;
+    let mut documents = sample();
+    documents[8]["variables"]["Port"] = json!([{"value": "80", "targets": ["shared-1"], "roles": ["synergy-web"]}]);
+    let first = desk.apply(&documents).await;
+    assert!(changes(&first).iter().all(|(name, change)| *change == "created" || *name == "Default"), "{first}");
+    let before = desk.engine.state();
+    let exported = desk.get("/export").await;
+    let exported = exported["documents"].as_array().unwrap().clone();
+    assert_eq!(exported.len(), sample().len());
+    let again = desk.apply(&exported).await;
+    assert!(changes(&again).iter().all(|(_, change)| *change == "unchanged"), "{again}");
+    assert_eq!(desk.engine.state().sequence, before.sequence, "nothing was recorded");
+    assert_eq!(desk.get("/export").await["documents"].as_array().unwrap(), &exported);
+}
+
+#[tokio::test]
+async fn the_same_secret_again_is_no_change_and_another_one_is() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    let again = desk.apply(&sample()).await;
+    assert!(changes(&again).iter().all(|(_, change)| *change == "unchanged"), "{again}");
+    let mut other = sample();
+    other[9]["values"]["Synergy"]["environments"]["Production"]["SynergyApiKey"] = json!({"secret": "another"});
+    let again = desk.apply(&other).await;
+    let changed: Vec<_> = changes(&again).into_iter().filter(|(_, change)| *change != "unchanged").collect();
+    assert_eq!(changed, [("Customer-2", "changed")]);
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_change_and_changes_nothing() {
+    let desk = Desk::new();
+    let before = desk.engine.state().sequence;
+    let keys = || std::fs::read_dir(desk.place.path().join("keys")).unwrap().count();
+    // The space's own key is made with the first value that is sealed; a tenant's must not be.
+    let mut body = apply_body(&sample());
+    body["dry-run"] = json!(true);
+    let keys_before = keys();
+    let answer = desk.post("/apply", body).await;
+    assert!(changes(&answer).iter().any(|(name, change)| *name == "Customer-2" && *change == "created"));
+    assert_eq!(desk.engine.state().sequence, before);
+    assert!(keys() <= keys_before + 1, "only the space's key may have been made");
+    assert!(desk.get("/export?kind=tenant").await["documents"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_short_secret_is_taken_with_a_warning() {
+    let desk = Desk::new();
+    let mut documents = sample();
+    documents[9]["values"]["Synergy"]["environments"]["Production"]["SynergyApiKey"] = json!({"secret": "abc"});
+    let answer = desk.apply(&documents).await;
+    let warnings = answer["warnings"].to_string();
+    assert!(warnings.contains("less than 4 characters") && warnings.contains("Customer-2"), "{warnings}");
+    assert!(!warnings.contains("abc"));
+}
+
+#[tokio::test]
+async fn a_view_has_the_document_and_the_id() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    let view = desk.get("/definitions/tenant/customer-2").await;
+    assert!(view["id"].as_str().unwrap().starts_with("tenant-"));
+    assert_eq!(view["document"]["kind"], "tenant");
+    assert_eq!(view["document"]["projects"], json!({"Synergy": ["Staging", "Production"]}));
+    let key = &view["document"]["values"]["Synergy"]["environments"]["Production"]["SynergyApiKey"];
+    assert_eq!(*key, json!({"sensitive": "unchanged"}));
+    let by_id = desk.get(&format!("/definitions/tenant/{}", view["id"].as_str().unwrap())).await;
+    assert_eq!(by_id, view);
+}
+
+#[tokio::test]
+async fn tenants_are_edited_in_small_steps_that_keep_everything_else() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    let before = desk.get("/definitions/tenant/Customer-2").await;
+    let change = json!({
+        "enabled": false,
+        "connect": {"synergy": ["testing"]},
+        "disconnect": {"Synergy": ["production"]},
+        "add-tags": ["module/exploration"],
+        "remove-tags": ["hosting/shared 1"],
+    });
+    let (status, answer) = desk.send(Method::PATCH, "/tenants/customer-2", change).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let after = desk.get("/definitions/tenant/Customer-2").await;
+    assert_eq!(after["document"]["enabled"], false);
+    assert_eq!(after["document"]["projects"], json!({"Synergy": ["Testing", "Staging"]}));
+    assert_eq!(after["document"]["tags"], json!(["Customer type/VIP", "Module/Exploration"]));
+    assert_eq!(after["document"]["values"], before["document"]["values"]);
+    desk.post("/tenants", json!({"name": "Customer-4", "connect": {"Synergy": ["Testing"]}})).await;
+    let missing = desk.get("/missing-values?tenant=Customer-4").await;
+    assert_eq!(missing["items"], json!([]), "every template has a default");
+}
+
+#[tokio::test]
+async fn edits_at_the_same_moment_do_not_undo_each_other() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    let connect = |name: &'static str| {
+        let body = json!({"connect": {"Synergy": [name]}});
+        desk.send(Method::PATCH, "/tenants/Customer-3", body)
+    };
+    let (one, two, three) = tokio::join!(connect("Testing"), connect("Staging"), connect("Production"));
+    assert_eq!((one.0, two.0, three.0), (StatusCode::OK, StatusCode::OK, StatusCode::OK));
+    let view = desk.get("/definitions/tenant/Customer-3").await;
+    assert_eq!(view["document"]["projects"], json!({"Synergy": ["Testing", "Staging", "Production"]}));
+}
