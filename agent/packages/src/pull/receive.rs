@@ -17,7 +17,7 @@ use super::incoming::Incoming;
 use super::order::{Content, Order};
 use super::pool::Pool;
 use super::settling::Package;
-use super::workers::Workers;
+use super::workers::{Ended, Workers, workers_died};
 use super::{Received, segment_length, segments};
 use crate::{Cache, CacheError, PullError};
 
@@ -67,11 +67,11 @@ impl Cache {
         };
         let read = pull.read(header.files - complete_files).await;
         let tally = pull.tally;
-        let ended = workers.end().await;
-        match read {
-            // A step could not be handed on: the threads know why.
-            Ok(()) | Err(Unread::WorkersEnded) => ended?,
-            Err(Unread::Failed(error)) => return Err(error),
+        // What the threads found comes first: it is about bytes that came before those that could not be read.
+        match (workers.end().await?, read) {
+            (_, Err(Unread::Failed(error))) => return Err(error),
+            (Ended::Early, _) | (_, Err(Unread::WorkersEnded)) => return Err(workers_died()),
+            (Ended::Complete, Ok(())) => {}
         }
         Ok(Received { saved: tally.total.saturating_sub(tally.moved), ..tally })
     }

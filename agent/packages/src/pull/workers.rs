@@ -17,7 +17,6 @@ use crate::{Cache, CacheError, PullError};
 const QUEUE: usize = 32;
 
 /// How a thread ended that did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     /// It did all that there was to do.
     Complete,
@@ -83,25 +82,27 @@ impl Workers {
         self.steps.send(step).await.is_ok()
     }
 
-    /// Waits for the threads. Without [`Step::End`] before it, or after a failure, an error.
-    pub(super) async fn end(self) -> Result<(), PullError> {
+    /// Waits for the threads: how they ended, or the first reason of a failure, in the order in which bytes pass.
+    pub(super) async fn end(self) -> Result<Ended, PullError> {
         drop(self.steps);
         let mut failure = None;
-        let mut complete = true;
+        let mut all = Ended::Complete;
         for thread in self.threads {
             match thread.await.unwrap_or_else(|died| Err(dead(died))) {
-                Ok(ended) => complete &= ended == Ended::Complete,
+                Ok(Ended::Complete) => {}
+                Ok(Ended::Early) => all = Ended::Early,
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        match failure {
-            Some(error) => Err(error),
-            None if complete => Ok(()),
-            None => Err(PullError::Stream(io::ErrorKind::UnexpectedEof.into())),
-        }
+        failure.map_or(Ok(all), Err)
     }
 }
 
 fn dead(died: tokio::task::JoinError) -> PullError {
     PullError::Stream(io::Error::other(died))
+}
+
+/// Threads that end without having been told to, and without a reason, are a defect of this crate.
+pub(super) fn workers_died() -> PullError {
+    PullError::Stream(io::Error::other("the threads of the pull ended early"))
 }

@@ -51,7 +51,8 @@ impl Cache {
         let mut unpacking = Unpacking::new(self, into, folder);
         match unpacking.write(&tree) {
             Ok(()) => {
-                self.touch(manifest)?;
+                // The tree is whole; a record that could not be written only lets the package go earlier.
+                let _ = self.touch(manifest);
                 Ok(unpacking.unpacked)
             }
             Err(error) => {

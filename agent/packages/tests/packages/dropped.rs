@@ -32,7 +32,7 @@ impl AsyncRead for Stalls<'_> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn a_pull_that_is_dropped_lets_the_next_one_go_on(

@@ -124,7 +124,7 @@ async fn a_manifest_that_was_changed_on_disk_is_asked_for_again() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn a_pull_cut_again_and_again_at_any_byte_comes_to_its_end(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use windlass_agent_packages::{Cache, PullError, PullState, Received};
-use windlass_packages::{Limits, PackageStore, plan_pull, send};
+use windlass_packages::{Limits, PackageStore, PullPlan, plan_pull, send};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::manifest::Manifest;
@@ -68,22 +68,26 @@ impl Place {
 
     /// The bytes of the answer, as if the coordinator believed everything that the request says is held.
     pub async fn answer(&self, request: &PullRequest) -> Vec<u8> {
-        let manifest = |digest: Digest| self.store.manifest(digest).unwrap().unwrap();
-        let held: Vec<_> = request.holds.iter().map(|held| manifest(*held)).collect();
-        let plan = plan_pull(&manifest(request.manifest), &held, request).unwrap();
+        let plan = self.plan(request);
         let mut bytes = Vec::new();
         send(&self.store, &plan, &mut bytes, || true).await.unwrap();
         bytes
     }
 
+    fn plan(&self, request: &PullRequest) -> PullPlan {
+        let manifest = |digest: Digest| self.store.manifest(digest).unwrap().unwrap();
+        let held: Vec<_> = request.holds.iter().map(|held| manifest(*held)).collect();
+        plan_pull(&manifest(request.manifest), &held, request).unwrap()
+    }
+
     /// A whole pull over a stream, both sides at once.
     pub async fn pull(&self, cache: &Cache, manifest: &Manifest) -> Result<Received, PullError> {
         let state = cache.begin(manifest.digest(), "app")?;
+        let plan = self.plan(&state.request(assignment()));
         let (mut near, mut far) = tokio::io::duplex(1 << 16);
-        let answer = self.answer(&state.request(assignment())).await;
         let sending = async move {
-            // The other side may go away early.
-            let _ = tokio::io::AsyncWriteExt::write_all(&mut near, &answer).await;
+            send(&self.store, &plan, &mut near, || true).await.unwrap();
+            // Dropped here, the stream ends.
         };
         let receiving = cache.receive(state, &mut far, manifest.size(), |_| ());
         tokio::join!(sending, receiving).1
