@@ -1,2 +1,5 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! `windlass`, the operators' command.
+
+fn main() -> std::process::ExitCode {
+    windlass_cli::run()
+}

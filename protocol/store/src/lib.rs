@@ -34,6 +34,9 @@ pub enum StoreError {
     TooLarge(usize),
 }
 
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
 /// An open store. One writer at a time calls it; reads may come from anywhere.
 pub struct Store {
     folder: PathBuf,
@@ -78,13 +81,13 @@ impl Store {
     }
 
     /// The keys that begin with `prefix`, in order, with their values.
-    pub fn scan(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + '_ {
+    pub fn scan(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Pair, StoreError>> + '_ {
         let pair = |(key, value): (sled::IVec, sled::IVec)| (key.to_vec(), value.to_vec());
         self.database.scan_prefix(prefix).map(move |found| found.map(pair).map_err(|why| self.sled(why)))
     }
 
     /// The last key that begins with `prefix` and is not greater than `key`, with its value.
-    pub fn last_not_after(&self, prefix: &[u8], key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn last_not_after(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Pair>, StoreError> {
         let found = self.database.range(prefix..=key).next_back().transpose().map_err(|why| self.sled(why))?;
         Ok(found.map(|(key, value)| (key.to_vec(), value.to_vec())).filter(|(key, _)| key.starts_with(prefix)))
     }

@@ -16,11 +16,16 @@ use utoipa::ToSchema;
 pub use audit::{
     AuditRecord, AuditVerified, Holding, Pulled, PulledItem, Reachable, WhatCan, WhatCanItem, WhoCan,
 };
-pub use definition::{ApplyAnswer, AppliedChange, ChangeKind, DefinitionItem, DefinitionView, Documents, MissingValue};
-pub use deployment::{
-    DeploymentItem, DeploymentStepView, DeploymentTargetView, DeploymentView, DeploymentsMade, LogLine, WaitView,
+pub use definition::{
+    AppliedChange, ApplyAnswer, ChangeKind, DefinitionItem, DefinitionView, Documents, MissingValue,
 };
-pub use explain::{DeploymentStory, StoryLine, TargetExplained, TenantExplained, VariableCandidate, VariableInspected};
+pub use deployment::{
+    DeploymentItem, DeploymentStepView, DeploymentTargetView, DeploymentView, DeploymentsMade, LogLine,
+    WaitView,
+};
+pub use explain::{
+    DeploymentStory, StoryLine, TargetExplained, TenantExplained, VariableCandidate, VariableInspected,
+};
 pub use release::{ChosenPackageView, PackageView, ReleaseItem, ReleaseMade, ReleaseView};
 pub use target::{ScopeView, TargetItem, TargetView};
 pub use token::{EnrolmentItem, TokenItem, TokenMade, Whoami};

@@ -19,7 +19,8 @@ async fn the_newest_records_come_first_when_nobody_says_and_in_order() {
     assert_eq!(first["items"][0]["events"][0]["event"], "initialised");
     assert_eq!(first["next"], "1");
     let about = desk.get("/audit?about=shared-1").await;
-    assert_eq!(about["items"][0]["summary"][0], "target enrolled: target shared-1");
+    let summary = about["items"][0]["summary"][0].as_str().unwrap();
+    assert!(summary.starts_with("target enrolled: ") && summary.ends_with("target shared-1"), "{summary}");
     assert_eq!(desk.get(&format!("/audit?after={last}")).await["items"], json!([]));
     assert_eq!(desk.get(&format!("/audit?after={}", u64::MAX)).await["items"], json!([]));
 }
