@@ -1,1 +1,36 @@
-//! Placeholder while the workspace is laid out.
+//! What whole-system tests share: the programs, built once and found beside the tests.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::{Context, bail};
+
+/// Where the programs are. `cargo test` does not build the programs of other packages for a package of tests, so this
+/// does, once, with the profile and target folder of the running test.
+pub fn programs() -> anyhow::Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| build().map_err(|why| format!("{why:#}")));
+    built.clone().map_err(anyhow::Error::msg)
+}
+
+fn build() -> anyhow::Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    // <target>/<profile>/deps/<test>
+    let profile = test.parent().and_then(|deps| deps.parent()).context("a test lies in a target folder")?;
+    let target = profile.parent().context("a target folder has a parent")?;
+    let name = profile.file_name().and_then(|name| name.to_str()).context("a profile has a name")?;
+    let profile_argument = if name == "debug" { "dev" } else { name };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--bins", "--profile", profile_argument, "--target-dir"])
+        .arg(target)
+        .args(["-p", "windlass-coordinator", "-p", "windlass-agent", "-p", "windlass-cli"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("the programs do not build: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(profile.to_owned())
+}

@@ -83,7 +83,7 @@ impl<'a> BlobWriter<'a> {
     /// Ends the draft and keeps it for the store as the content with this digest.
     fn finish(&mut self, draft: Draft, digest: Digest) -> io::Result<()> {
         let right = worthwhile(draft.footer.size, draft.packed);
-        let mut draft = if right == draft.footer.encoding || true { draft } else { self.convert(draft, right)? };
+        let mut draft = if right == draft.footer.encoding { draft } else { self.convert(draft, right)? };
         draft.file.write_all(&draft.footer.encode())?;
         self.staged.insert(digest, draft.path);
         Ok(())

@@ -1,0 +1,75 @@
+//! The files of `apply -f`: a file, a folder's files, or standard input.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use windlass_api::requests::PlacedDocument;
+
+use super::Surroundings;
+use crate::failure::Failure;
+
+/// Endings of files that are read in a folder.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+/// Bytes of a file: the coordinator takes no more at once.
+const MOST: u64 = 32 << 20;
+
+/// The documents of all sources, in their order; a folder's files in the order of their names.
+pub fn read_sources(sources: &[PathBuf]) -> Result<Vec<PlacedDocument>, Failure> {
+    let mut documents = Vec::new();
+    for source in sources {
+        if source == Path::new("-") {
+            let text = read_text("standard input", std::io::stdin())?;
+            documents.extend(parse("standard input", &text, PathBuf::from("."))?);
+        } else if source.is_dir() {
+            for file in files(source)? {
+                documents.extend(read_file(&file)?);
+            }
+        } else {
+            documents.extend(read_file(source)?);
+        }
+    }
+    if documents.is_empty() {
+        return Err(Failure::usage("there is no document in what -f names"));
+    }
+    Ok(documents)
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let wrong = |why: std::io::Error| Failure::usage(format!("cannot read {}: {why}", folder.display()));
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(wrong)? {
+        let path = entry.map_err(wrong)?.path();
+        let wanted = path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if wanted && !hidden && path.is_file() {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(Failure::usage(format!("{} holds no file that ends with .yaml, .yml or .json", folder.display())));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_file(path: &Path) -> Result<Vec<PlacedDocument>, Failure> {
+    let name = path.display().to_string();
+    let file = std::fs::File::open(path).map_err(|why| Failure::usage(format!("cannot read {name}: {why}")))?;
+    let text = read_text(&name, file)?;
+    parse(&name, &text, path.parent().unwrap_or(Path::new(".")).to_owned())
+}
+
+fn read_text(name: &str, source: impl Read) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = source.take(MOST + 1).read_to_string(&mut text);
+    read.map_err(|why| Failure::usage(format!("cannot read {name}: {why}")))?;
+    if text.len() as u64 > MOST {
+        return Err(Failure::usage(format!("{name} has more than {MOST} bytes; apply it in several parts")));
+    }
+    Ok(text)
+}
+
+fn parse(name: &str, text: &str, folder: PathBuf) -> Result<Vec<PlacedDocument>, Failure> {
+    let variable = |name: &str| std::env::var(name).ok();
+    super::read(name, text, &Surroundings { variable: &variable, folder })
+}

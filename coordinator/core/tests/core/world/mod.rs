@@ -1,0 +1,153 @@
+//! A small installation to decide on: every command goes through the real `decide`, and every record that comes out
+//! of it is replayed at once, so that each test is a test of replay as well.
+
+mod documents;
+mod work;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use windlass_api::documents::Document;
+use windlass_api::error::Problem;
+use windlass_api::requests::{ApplyRequest, PlacedDocument};
+use windlass_coordinator_core::decide::{Command, Decision, Envelope, Reply, SpaceCommand, decide};
+use windlass_coordinator_core::event::{Actor, Event, Record};
+use windlass_coordinator_core::state::{Space, State};
+use windlass_protocol::digest::Hasher;
+use windlass_protocol::ids::{KeyId, SpaceId, TokenId};
+use windlass_protocol::{Digest, Timestamp};
+
+pub use documents::{project, small};
+pub use work::{Machine, ended};
+
+/// The first moment of every world.
+pub const START: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);
+
+/// A state, the records that made it, and the clock.
+#[derive(Clone)]
+pub struct World {
+    /// The state after the last command.
+    pub state: State,
+    /// Every record so far.
+    pub records: Vec<Record>,
+    /// Now.
+    pub now: Timestamp,
+    /// Who asks.
+    pub actor: Actor,
+    made: u64,
+}
+
+impl World {
+    /// An installation with its first space, and nothing else.
+    pub fn new() -> Self {
+        let mut world = Self {
+            state: State::default(),
+            records: Vec::new(),
+            now: START,
+            actor: Actor::Installer,
+            made: 0,
+        };
+        let command = Command::Initialise {
+            authority: Digest::of("authority"),
+            token: (Self::administrator(), Digest::of("administrator")),
+            key: KeyId::from_bytes([1; 16]),
+        };
+        world.run(&command).expect("an empty folder can be initialised");
+        world
+    }
+
+    /// The first administrator's token; its secret's digest is that of `administrator`.
+    pub const fn administrator() -> TokenId {
+        TokenId::from_bytes([2; 16])
+    }
+
+    /// The space.
+    pub fn space(&self) -> &Space {
+        self.state.space_named(None).expect("there is a space")
+    }
+
+    /// The id of the space.
+    pub fn space_id(&self) -> SpaceId {
+        self.space().head.id
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, seconds: u64) {
+        self.now = self.now.plus_seconds(seconds);
+    }
+
+    /// 32 bytes that no other call got, the same ones in every run.
+    pub fn seed(&mut self) -> [u8; 32] {
+        self.made += 1;
+        let mut hasher = Hasher::new();
+        hasher.update(self.made.to_be_bytes());
+        *hasher.finish().as_bytes()
+    }
+
+    /// 16 bytes that no other call got.
+    pub fn bytes(&mut self) -> [u8; 16] {
+        let seed = self.seed();
+        seed[..16].try_into().expect("a seed has 32 bytes")
+    }
+
+    /// Runs any command.
+    pub fn run(&mut self, command: &Command) -> Result<Reply, Problem> {
+        let envelope = Envelope {
+            time: self.now,
+            actor: self.actor,
+            origin: Some("192.0.2.1:4433".to_owned()),
+            reason: None,
+            seed: self.seed(),
+        };
+        let Decision { record, state, reply } = decide(&self.state, &envelope, command)?;
+        match record {
+            Some(record) => {
+                let mut replayed = self.state.clone();
+                replayed.apply(&record).expect("what was decided fits the state that it was decided on");
+                assert_eq!(replayed.digest(), state.digest(), "replaying is deciding: {:?}", record.events);
+                self.records.push(record);
+            }
+            None => assert_eq!(self.state.digest(), state.digest(), "nothing recorded, nothing changed"),
+        }
+        self.state = state;
+        Ok(reply)
+    }
+
+    /// Runs a command of the space.
+    pub fn ask(&mut self, command: SpaceCommand) -> Result<Reply, Problem> {
+        self.run(&Command::Space(self.space_id(), command))
+    }
+
+    /// The events of what `act` does: those of the records that it adds.
+    pub fn events_of(&mut self, act: impl FnOnce(&mut Self)) -> Vec<Event> {
+        let before = self.records.len();
+        act(self);
+        self.records[before..].iter().flat_map(|record| record.events.clone()).collect()
+    }
+
+    /// Applies documents that are written as JSON.
+    pub fn try_apply(&mut self, documents: &[Value]) -> Result<Reply, Problem> {
+        let placed = |(index, document): (usize, &Value)| PlacedDocument {
+            place: format!("world.yaml:{}", index + 1),
+            document: read(document),
+        };
+        let documents = documents.iter().enumerate().map(placed).collect();
+        let request = ApplyRequest { documents, dry_run: false };
+        self.ask(SpaceCommand::Apply { request, keys: BTreeMap::new() })
+    }
+
+    /// Applies documents that are right.
+    pub fn apply(&mut self, documents: &[Value]) {
+        self.try_apply(documents).expect("the documents are right");
+    }
+
+    /// Deletes what documents define.
+    pub fn delete(&mut self, kind: &str, name: &str) -> Result<Reply, Problem> {
+        self.ask(SpaceCommand::Delete { kind: kind.to_owned(), name: name.to_owned() })
+    }
+}
+
+/// A document that is written as JSON.
+pub fn read(document: &Value) -> Document {
+    serde_json::from_value(document.clone()).unwrap_or_else(|why| panic!("{why} in {document}"))
+}

@@ -1,0 +1,213 @@
+//! Targets, releases and deployments of a world, and agents that do as they are told.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use windlass_api::error::Problem;
+use windlass_api::requests::DeployRequest;
+use windlass_coordinator_core::authorise::Peer;
+use windlass_coordinator_core::decide::{
+    EnrolmentUse, Reply, SpaceCommand, TargetChange, WorkReport, WorkReportKind,
+};
+use windlass_coordinator_core::event::Event;
+use windlass_coordinator_core::model::{Deployment, DeploymentEnd, DeploymentState, Package, PackageKey, TargetKey};
+use windlass_coordinator_core::state::{WorkItem, WorkKind};
+use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, TargetId};
+use windlass_protocol::message::{Advertised, Isolation, Outcome};
+use windlass_protocol::{Digest, Timestamp};
+
+use super::World;
+
+/// A machine that wants to be a target: its name is the secret of its key.
+pub struct Machine<'a> {
+    /// The name that it would like to have.
+    pub name: &'a str,
+    /// What its key is made from.
+    pub key: &'a str,
+    /// What its configuration says.
+    pub advertised: Advertised,
+}
+
+impl<'a> Machine<'a> {
+    /// A machine whose key is named like itself, and whose configuration says nothing.
+    pub fn new(name: &'a str) -> Self {
+        Self { name, key: name, advertised: Advertised::default() }
+    }
+}
+
+impl World {
+    /// Makes an enrolment token, of a request written as JSON, whose secret's digest is that of `secret`.
+    pub fn token(&mut self, request: Value) -> Result<EnrolmentId, Problem> {
+        let request = serde_json::from_value(request).expect("the request is right");
+        let id = EnrolmentId::from_bytes(self.bytes());
+        self.ask(SpaceCommand::CreateEnrolment { request, token: (id, Digest::of("secret")) })?;
+        Ok(id)
+    }
+
+    /// Uses an enrolment token with a secret.
+    pub fn use_token(&mut self, enrolment: EnrolmentId, secret: &str, machine: &Machine<'_>) -> Reply {
+        let machine = EnrolmentUse {
+            enrolment,
+            secret: Digest::of(secret),
+            key: self.key(machine.key),
+            name: machine.name.to_owned(),
+            advertised: machine.advertised.clone(),
+            isolation: Isolation::Accounts,
+        };
+        self.ask(SpaceCommand::Enrol(Box::new(machine))).expect("an enrolment is answered")
+    }
+
+    /// A target with this grant, enrolled with a token of its own.
+    pub fn enrol(&mut self, name: &str, grant: Value) -> TargetId {
+        let token = self.token(serde_json::json!({"grant": grant})).expect("the grant is right");
+        match self.use_token(token, "secret", &Machine::new(name)) {
+            Reply::Enrolled(target) => target,
+            other => panic!("{name} is not enrolled: {other:?}"),
+        }
+    }
+
+    fn key(&self, key: &str) -> TargetKey {
+        TargetKey {
+            public_key: Digest::of(key),
+            sealing_key: "00".repeat(32),
+            certificate_expires: self.now.plus_seconds(30 * 24 * 3600),
+        }
+    }
+
+    /// Who a connection of a target proves to be.
+    pub fn peer(&self, target: TargetId) -> Peer {
+        let key = &self.space().targets.get(target).expect("the target exists").key;
+        Peer { target, public_key: key.public_key, expires: key.certificate_expires }
+    }
+
+    /// Changes a target.
+    pub fn change(&mut self, target: &str, change: TargetChange) {
+        self.ask(SpaceCommand::ChangeTarget { target: target.to_owned(), change }).expect("the change is right");
+    }
+
+    /// Sets a target's grant, written as JSON.
+    pub fn grant(&mut self, target: &str, grant: Value) {
+        let grant = serde_json::from_value(grant).expect("the grant is right");
+        self.change(target, TargetChange::Grant(grant));
+    }
+
+    /// What an agent's `Hello` says.
+    pub fn advertise(&mut self, target: TargetId, advertised: Advertised) {
+        let (isolation, agent_version) = (Isolation::Accounts, "0.1.0".to_owned());
+        let command = SpaceCommand::Advertise { target, advertised, isolation, agent_version };
+        self.ask(command).expect("the target exists");
+    }
+
+    /// Uploads a package.
+    pub fn package(&mut self, id: &str, version: &str) {
+        let package = Package {
+            key: PackageKey { id: id.to_owned(), version: version.parse().expect("a version") },
+            manifest: Digest::of(format!("{id} {version}")),
+            original: Digest::of("file"),
+            format: "zip".to_owned(),
+            size: 1000,
+            files: 3,
+            uploaded: self.now,
+        };
+        self.ask(SpaceCommand::AddPackage(package)).expect("the package is new");
+    }
+
+    /// Makes a release.
+    pub fn release(&mut self, project: &str, version: &str) {
+        let request = windlass_api::requests::ReleaseRequest {
+            project: project.to_owned(),
+            version: Some(version.to_owned()),
+            ..Default::default()
+        };
+        let command = SpaceCommand::CreateRelease { request, read_by_packages: BTreeMap::new() };
+        self.ask(command).expect("the release can be made");
+    }
+
+    /// Deploys, as a request written as JSON says.
+    pub fn try_deploy(&mut self, request: Value) -> Result<Vec<DeploymentId>, Problem> {
+        let request: DeployRequest = serde_json::from_value(request).expect("the request is right");
+        match self.ask(SpaceCommand::Deploy(request))? {
+            Reply::Deployments(made) => Ok(made),
+            other => panic!("not the answer to a deployment: {other:?}"),
+        }
+    }
+
+    /// Makes one deployment.
+    pub fn deploy(&mut self, request: Value) -> DeploymentId {
+        let made = self.try_deploy(request).expect("the deployment can be made");
+        assert_eq!(made.len(), 1);
+        made[0]
+    }
+
+    /// A deployment.
+    pub fn deployment(&self, id: DeploymentId) -> &Deployment {
+        self.space().deployments.get(&id).expect("the deployment exists")
+    }
+
+    /// How a deployment ended, if it has.
+    pub fn end(&self, id: DeploymentId) -> Option<DeploymentEnd> {
+        match self.deployment(id).state {
+            DeploymentState::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Why a deployment ended, as it was recorded.
+    pub fn reason(&self, id: DeploymentId) -> &str {
+        let events = self.records.iter().rev().flat_map(|record| &record.events);
+        let mut reasons = events.filter_map(|event| match event {
+            Event::DeploymentEnded { deployment, reason, .. } if *deployment == id => Some(reason.as_str()),
+            _ => None,
+        });
+        reasons.next().expect("the deployment has ended")
+    }
+
+    /// All work of a deployment, by target.
+    pub fn work(&self, id: DeploymentId) -> Vec<(TargetId, AssignmentId, WorkItem)> {
+        let all = self.space().indexes.work.iter().flat_map(|(target, items)| {
+            items.iter().map(move |(assignment, item)| (*target, *assignment, *item))
+        });
+        all.filter(|(_, _, item)| item.deployment == id).collect()
+    }
+
+    /// Reports something of an assignment.
+    pub fn report(&mut self, target: TargetId, assignment: AssignmentId, kind: WorkReportKind) {
+        let reports = vec![WorkReport { assignment, kind }];
+        self.ask(SpaceCommand::Report { target, reports }).expect("reports are always taken");
+    }
+
+    /// Every agent does what a deployment asks of it now, and `outcome` is how it ends.
+    pub fn work_off(&mut self, id: DeploymentId, outcome: &Outcome) {
+        for (target, assignment, item) in self.work(id) {
+            match item.kind {
+                WorkKind::Fetch => {
+                    self.report(target, assignment, WorkReportKind::Fetched { moved: 10, saved: 990 });
+                }
+                WorkKind::Run(_) => {
+                    self.report(target, assignment, WorkReportKind::Started);
+                    self.report(target, assignment, ended(outcome.clone()));
+                }
+            }
+        }
+    }
+
+    /// Every agent does all that a deployment asks of it, well.
+    pub fn succeed(&mut self, id: DeploymentId) {
+        while self.end(id).is_none() {
+            assert!(!self.work(id).is_empty(), "the deployment runs");
+            self.work_off(id, &Outcome::Succeeded);
+        }
+        assert_eq!(self.end(id), Some(DeploymentEnd::Succeeded));
+    }
+
+    /// Gives up what is overdue at `now`.
+    pub fn give_up(&mut self, now: Timestamp) {
+        self.now = now;
+        self.ask(SpaceCommand::GiveUpOverdue).expect("giving up always works");
+    }
+}
+
+/// The report of a step's end, without output.
+pub fn ended(outcome: Outcome) -> WorkReportKind {
+    WorkReportKind::Ended { outcome, outputs: BTreeMap::new(), lines: 0 }
+}
