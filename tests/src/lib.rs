@@ -1,5 +1,7 @@
 //! What whole-system tests share: the programs, built once and found beside the tests.
 
+pub mod installation;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;

@@ -25,6 +25,7 @@ fn main() {
         measure(place.path(), files, megabytes << 20);
     }
     sync_each(&base, 2000, megabytes << 20);
+    sync_each(&base, 5000, 5000 * 4096);
 }
 
 fn measure(place: &Path, files: usize, bytes: usize) {
@@ -85,7 +86,11 @@ fn sync_each(base: &Path, files: usize, bytes: usize) {
         let folder = File::open(place.path()).expect("the folder opens");
         nix::unistd::syncfs(&folder).expect("the disk works");
         let how = if each { "a sync of each" } else { "one syncfs" };
-        println!("{files} files written with {how}: {:.2} s", start.elapsed().as_secs_f64());
+        println!(
+            "{files} files of {} KiB written with {how}: {:.2} s",
+            content.len() >> 10,
+            start.elapsed().as_secs_f64()
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Fetching: every package of the deployment, verified, before any step runs anywhere.
 
 use tokio::time::sleep;
-use windlass_agent_packages::{PullError, Received};
+use windlass_agent_packages::{CacheError, PullError, Received};
 use windlass_protocol::message::{Denied, FetchWork, FromAgent, PackageReference, Report, ReportKind, Request};
 
 use super::{Order, RETRY};
@@ -37,6 +37,8 @@ async fn fetch_one(order: &Order, package: &PackageReference) -> Result<Received
     loop {
         match try_once(order, package).await {
             Err(PullError::Stream(_) | PullError::Denied(Denied::Busy)) => sleep(RETRY).await,
+            // Another deployment of this target pulls the same package: when it has it, so have we.
+            Err(PullError::Cache(CacheError::Busy { .. })) => sleep(RETRY).await,
             // The right may have gone a moment before the withdrawal is told; that one ends the duty.
             Err(PullError::Denied(Denied::NotFound)) => sleep(RETRY * 4).await,
             other => return other,

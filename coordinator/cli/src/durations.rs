@@ -3,7 +3,8 @@
 /// Seconds of a text such as `1h`.
 pub fn seconds(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no length of time; write it as 90s, 30m, 1h or 7d");
-    let (number, unit) = text.split_at(text.find(|character: char| !character.is_ascii_digit()).ok_or_else(wrong)?);
+    let (number, unit) =
+        text.split_at(text.find(|character: char| !character.is_ascii_digit()).ok_or_else(wrong)?);
     let factor = match unit {
         "s" => 1,
         "m" => 60,

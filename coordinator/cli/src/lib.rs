@@ -1,4 +1,58 @@
-//! x
-#![allow(dead_code, missing_docs)]
-mod client; mod documents; mod durations; mod failure; mod output; mod queries;
-pub fn run() -> std::process::ExitCode { std::process::ExitCode::SUCCESS }
+//! The operators' command. It speaks only the coordinator's HTTP API: what it can do, anybody with a token can.
+//!
+//! ```text
+//! arguments ──> nouns/ (one file each) ──> client/ ──> the API
+//!                  │                          └ trust: the CA's fingerprint, from the token
+//!                  ├──> documents/: the files that `apply` reads and `export` writes
+//!                  └──> output/, progress/: tables, JSON, YAML; what happens meanwhile
+//! ```
+
+mod arguments;
+mod client;
+mod dev;
+mod documents;
+mod durations;
+mod failure;
+mod nouns;
+mod output;
+mod progress;
+mod queries;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Noun};
+use failure::Failure;
+use nouns::run_noun;
+
+/// Reads the command line, does what it says, and tells how it went: on standard error in one sentence, and as the
+/// exit code (SEMANTICS 12).
+pub fn run() -> ExitCode {
+    windlass_trust::install_provider();
+    // Of a wrong command line clap says what is wrong, and ends with 2.
+    let arguments = Arguments::parse();
+    if let Noun::Dev(dev) = &arguments.noun {
+        return crate::dev::dev(dev).unwrap_or_else(|why| tell(&Failure::failed(format!("{why:#}"))));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(why) => return tell(&Failure::failed(format!("cannot start: {why}"))),
+    };
+    let result = runtime.block_on(run_noun(arguments));
+    // What a pipe's reader did not want to hear any more, nobody waits for.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => tell(&failure),
+    }
+}
+
+fn tell(failure: &Failure) -> ExitCode {
+    if !failure.is_silent() {
+        let _ = writeln!(std::io::stderr(), "error: {failure}");
+    }
+    ExitCode::from(failure.exit_code())
+}

@@ -47,6 +47,9 @@ mod tests {
         };
         let query = options.to_query();
         assert_eq!((query.tenants, query.exclude.tenants), (vec!["A".to_owned()], vec!["B".to_owned()]));
-        assert_eq!((query.tags, query.exclude.tags), (vec!["Ring/Early".to_owned()], vec!["Ring/Pinned".to_owned()]));
+        assert_eq!(
+            (query.tags, query.exclude.tags),
+            (vec!["Ring/Early".to_owned()], vec!["Ring/Pinned".to_owned()])
+        );
     }
 }

@@ -366,6 +366,9 @@ pub fn person(
             Some(maker) => Some(state.tokens.get(&maker).ok_or(PersonDenied::Unknown)?),
         };
     }
+    if link.is_some() {
+        return Err(PersonDenied::Unknown);
+    }
     match (action, role) {
         (Action::Read, Role::Auditor | Role::Administrator) | (Action::Change, Role::Administrator) => {
             Ok(PersonPermit { token: id })

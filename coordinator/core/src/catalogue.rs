@@ -108,6 +108,12 @@ impl<T: Named> Catalogue<T> {
         self.get(*by_name.or_else(by_slug)?)
     }
 
+    /// The thing whose display name this is, in any case: what a document defines anew. Another thing's slug or id
+    /// does not count, or a document for something new would take over that thing and all that it has.
+    pub fn called(&self, name: &str) -> Option<&T> {
+        self.get(*self.names.get(&fold(name))?)
+    }
+
     /// The thing that `text` names, or the sentence that says there is none and what is nearest.
     pub fn find(&self, text: &str) -> Result<&T, Problem> {
         self.named(text).ok_or_else(|| Problem::not_found(self.unknown(text)))

@@ -48,7 +48,7 @@ pub(crate) fn store(
     let original = digest_of(&mut file).map_err(UploadError::Read)?;
 
     let staged = sink.into_staged();
-    let _ = &staged;
+    store.objects().publish(&staged)?;
     // Last, so that a manifest that is there has all its blobs.
     let text = contents.manifest.to_text();
     let manifest = Digest::of(&text);

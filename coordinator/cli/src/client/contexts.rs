@@ -38,7 +38,8 @@ pub struct StoredContext {
 impl Contexts {
     /// Where the file lies: below `XDG_CONFIG_HOME`, else `~/.config`.
     pub fn file() -> Result<PathBuf, Failure> {
-        let folder = std::env::var_os("XDG_CONFIG_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let folder =
+            std::env::var_os("XDG_CONFIG_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
         let folder = folder.or_else(home).ok_or_else(|| {
             Failure::usage("neither HOME nor XDG_CONFIG_HOME is set, so there is no place for contexts")
@@ -60,7 +61,8 @@ impl Contexts {
         let text = fs::read_to_string(path).map_err(|why| wrong(why.to_string()))?;
         // The parser's own message would show the line, and that may be a token.
         toml::from_str(&text).map_err(|why| {
-            let line = why.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            let line =
+                why.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             wrong(format!("line {line} is not right; make the context again with `windlass login`"))
         })
     }
@@ -68,7 +70,8 @@ impl Contexts {
     /// Writes the file, all or nothing, for its owner alone.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let wrong = |why: std::io::Error| Failure::failed(format!("cannot write {}: {why}", path.display()));
-        let text = toml::to_string(self).map_err(|why| Failure::failed(format!("cannot write contexts: {why}")))?;
+        let text =
+            toml::to_string(self).map_err(|why| Failure::failed(format!("cannot write contexts: {why}")))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(wrong)?;
         let partial = path.with_extension(format!("partial-{}", std::process::id()));
@@ -87,7 +90,11 @@ impl Contexts {
         let found = self.contexts.get(name).map(Some);
         found.ok_or_else(|| {
             let known: Vec<_> = self.contexts.keys().map(String::as_str).collect();
-            let known = if known.is_empty() { "there are none".to_owned() } else { format!("known: {}", known.join(", ")) };
+            let known = if known.is_empty() {
+                "there are none".to_owned()
+            } else {
+                format!("known: {}", known.join(", "))
+            };
             windlass_api::error::Problem::not_found(format!("there is no context `{name}`; {known}")).into()
         })
     }
@@ -100,7 +107,10 @@ mod tests {
     fn contexts() -> Contexts {
         let context =
             StoredContext { server: "https://x".to_owned(), token: "wlt_abc".to_owned(), space: None };
-        Contexts { current: Some("work".to_owned()), contexts: BTreeMap::from([("work".to_owned(), context)]) }
+        Contexts {
+            current: Some("work".to_owned()),
+            contexts: BTreeMap::from([("work".to_owned(), context)]),
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use windlass_api::error::{Problem, ProblemKind};
 use windlass_protocol::Secret;
 
 pub use contexts::{Contexts, StoredContext};
-pub use token::read_token;
+pub use token::{checked as checked_token, read_token};
 
 use crate::failure::Failure;
 
@@ -82,7 +82,9 @@ impl Client {
         let body = response.bytes().await.map_err(|why| self.unreachable(&why))?;
         serde_json::from_slice(&body).map_err(|why| {
             let server = self.server();
-            Failure::failed(format!("{server} answered something that this version of windlass does not know: {why}"))
+            Failure::failed(format!(
+                "{server} answered something that this version of windlass does not know: {why}"
+            ))
         })
     }
 
@@ -107,7 +109,11 @@ impl Client {
     }
 
     /// Asks for something to be done.
-    pub async fn post<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<T, Failure> {
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
         self.answer(self.request(Method::POST, path, &[]).json(body)).await
     }
 
@@ -117,7 +123,11 @@ impl Client {
     }
 
     /// Changes a part of something.
-    pub async fn patch<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<T, Failure> {
+    pub async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
         self.answer(self.request(Method::PATCH, path, &[]).json(body)).await
     }
 
@@ -136,7 +146,8 @@ impl Client {
         bytes: u64,
     ) -> Result<T, Failure> {
         let request = self.request(Method::POST, path, query);
-        let request = request.header("content-length", bytes).header("content-type", "application/octet-stream");
+        let request =
+            request.header("content-length", bytes).header("content-type", "application/octet-stream");
         self.answer(request.body(body)).await
     }
 
@@ -150,12 +161,15 @@ impl Client {
 fn problem(server: &str, status: StatusCode, body: &[u8]) -> Problem {
     if let Ok(problem) = serde_json::from_slice::<Problem>(body) {
         if status == StatusCode::UNAUTHORIZED {
-            let text = format!("{server} does not accept the token: it is unknown or expired; log in with a new one");
+            let text = format!(
+                "{server} does not accept the token: it is unknown or expired; log in with a new one"
+            );
             return Problem::new(ProblemKind::NotAuthorised, text);
         }
         return problem;
     }
-    let text = format!("{server} answered {status} and nothing that a coordinator says; is the address right?");
+    let text =
+        format!("{server} answered {status} and nothing that a coordinator says; is the address right?");
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Problem::new(ProblemKind::NotAuthorised, text),
         StatusCode::NOT_FOUND => Problem::not_found(text),
@@ -182,7 +196,10 @@ mod tests {
 
     #[test]
     fn a_name_stays_one_segment_whatever_it_holds() {
-        let url = client().url(&["definitions", "tenant", "A/B ../ü?x"], &[("limit", Some("1".to_owned())), ("after", None)]);
+        let url = client().url(
+            &["definitions", "tenant", "A/B ../ü?x"],
+            &[("limit", Some("1".to_owned())), ("after", None)],
+        );
         let expected = "https://deploy.example.com:8443/api/v1/definitions/tenant/A%2FB%20..%2F%C3%BC%3Fx?limit=1&space=A+%26+B";
         assert_eq!(url.as_str(), expected);
     }
@@ -190,7 +207,10 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_problem_is_told_with_its_status() {
         let text = problem("https://x", StatusCode::BAD_GATEWAY, b"<html>").message;
-        assert_eq!(text, "https://x answered 502 Bad Gateway and nothing that a coordinator says; is the address right?");
+        assert_eq!(
+            text,
+            "https://x answered 502 Bad Gateway and nothing that a coordinator says; is the address right?"
+        );
         let known = serde_json::to_vec(&Problem::conflict("no")).unwrap();
         assert_eq!(problem("https://x", StatusCode::CONFLICT, &known), Problem::conflict("no"));
     }

@@ -21,7 +21,8 @@ use crate::failure::Failure;
 /// The address as an URL. Without a scheme, `https` is meant; without TLS, a token goes nowhere but to this machine.
 pub fn base(server: &str) -> Result<Url, Failure> {
     let text = if server.contains("://") { server.to_owned() } else { format!("https://{server}") };
-    let wrong = || Failure::usage(format!("`{server}` is no address; write it as https://deploy.example.com:8443"));
+    let wrong =
+        || Failure::usage(format!("`{server}` is no address; write it as https://deploy.example.com:8443"));
     let url = Url::parse(&text).map_err(|_| wrong())?;
     let host = url.host_str().ok_or_else(wrong)?;
     match url.scheme() {
@@ -60,9 +61,12 @@ pub fn build(
 }
 
 fn pinned(token: &Secret) -> Result<ClientConfig, Failure> {
-    let token = Token::parse(TokenKind::Api, token.reveal()).map_err(|why| Failure::usage(why.to_string()))?;
-    let provider = CryptoProvider::get_default().ok_or_else(|| Failure::failed("there is no cryptography"))?;
-    let builder = ClientConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions();
+    let token =
+        Token::parse(TokenKind::Api, token.reveal()).map_err(|why| Failure::usage(why.to_string()))?;
+    let provider =
+        CryptoProvider::get_default().ok_or_else(|| Failure::failed("there is no cryptography"))?;
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions();
     let builder = builder.map_err(|why| Failure::failed(format!("cannot set up TLS: {why}")))?;
     let mut config = builder
         .dangerous()
@@ -104,11 +108,18 @@ mod tests {
 
     #[test]
     fn a_token_goes_unprotected_nowhere_but_to_this_machine() {
-        for server in ["deploy.example.com", "https://deploy.example.com:8443", "http://127.0.0.1:1", "http://[::1]:1"] {
+        for server in
+            ["deploy.example.com", "https://deploy.example.com:8443", "http://127.0.0.1:1", "http://[::1]:1"]
+        {
             assert!(base(server).is_ok(), "{server}");
         }
-        assert_eq!(base("deploy:8443").map(|url| url.to_string()).ok(), Some("https://deploy:8443/".to_owned()));
-        for server in ["http://deploy.example.com", "http://127.0.0.1.example.com", "ftp://x", "https://", "a b"] {
+        assert_eq!(
+            base("deploy:8443").map(|url| url.to_string()).ok(),
+            Some("https://deploy:8443/".to_owned())
+        );
+        for server in
+            ["http://deploy.example.com", "http://127.0.0.1.example.com", "ftp://x", "https://", "a b"]
+        {
             let failure = base(server).expect_err(server);
             assert_eq!(failure.exit_code(), 2, "{server}: {failure}");
         }

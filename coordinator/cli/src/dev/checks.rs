@@ -27,7 +27,13 @@ pub(super) fn check(fleet: &Fleet) -> (Vec<Vec<String>>, bool) {
         }
         held &= right;
         let verdict = if right { "yes" } else { "NO" };
-        rows.push(vec![member.name.to_owned(), words(&served), words(&brands), words(&keys), verdict.to_owned()]);
+        rows.push(vec![
+            member.name.to_owned(),
+            words(&served),
+            words(&brands),
+            words(&keys),
+            verdict.to_owned(),
+        ]);
     }
     (rows, held)
 }
@@ -38,7 +44,11 @@ fn words(names: &BTreeSet<String>) -> String {
 
 fn served(member: &Member) -> BTreeSet<String> {
     let slugs = member.served();
-    CUSTOMERS.iter().filter(|name| slugs.contains(&name.to_lowercase())).map(|name| (*name).to_owned()).collect()
+    CUSTOMERS
+        .iter()
+        .filter(|name| slugs.contains(&name.to_lowercase()))
+        .map(|name| (*name).to_owned())
+        .collect()
 }
 
 /// The customers whose canary is anywhere below a folder.

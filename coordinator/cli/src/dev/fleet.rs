@@ -52,7 +52,13 @@ impl Fleet {
         let mut members = vec![
             member("testing", "Testing", &[], "untenanted", &[]),
             member("staging", "Staging", &["Hosting/Shared 1"], "both", &["Customer-1", "Customer-2"]),
-            member("shared-1", "Production", &["Hosting/Shared 1"], "tenanted", &["Customer-1", "Customer-2"]),
+            member(
+                "shared-1",
+                "Production",
+                &["Hosting/Shared 1"],
+                "tenanted",
+                &["Customer-1", "Customer-2"],
+            ),
             member("dedicated-1", "Production", &[], "tenanted", &["Customer-1"]),
             member("dedicated-3", "Production", &[], "tenanted", &["Customer-3"]),
         ];
@@ -96,14 +102,18 @@ impl Fleet {
             member.process = Some(Process::start(&mut command, &member.folder.join("agent.log"))?);
         }
         if !root {
-            say("(not root: `staging` and `shared-1` run with isolation = \"none\", because only root can switch users)");
+            say(
+                "(not root: `staging` and `shared-1` run with isolation = \"none\", because only root can switch users)",
+            );
         }
         wait_until("the connection of all agents", || {
             let targets = installation.json(&["target", "list"]);
             let online = |value: &serde_json::Value| value["online"] == true;
-            targets.is_ok_and(|list| list["items"].as_array().is_some_and(|items| {
-                items.iter().filter(|item| online(item)).count() == self.members.len()
-            }))
+            targets.is_ok_and(|list| {
+                list["items"].as_array().is_some_and(|items| {
+                    items.iter().filter(|item| online(item)).count() == self.members.len()
+                })
+            })
         })
     }
 

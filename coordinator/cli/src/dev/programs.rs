@@ -152,7 +152,10 @@ impl Installation {
     }
 
     fn show(&self, arguments: &[&str]) {
-        say(&format!("$ windlass {}", arguments.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")));
+        say(&format!(
+            "$ windlass {}",
+            arguments.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+        ));
     }
 
     /// Runs a `windlass` command that is none of the newcomer's business.
@@ -181,7 +184,8 @@ impl Installation {
     /// Runs a `windlass` command whose answer is JSON.
     pub(super) fn json(&self, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
         let text = self.quietly(&[arguments, &["-o", "json"]].concat())?;
-        serde_json::from_str(&text).with_context(|| format!("windlass {} did not answer with JSON", arguments.join(" ")))
+        serde_json::from_str(&text)
+            .with_context(|| format!("windlass {} did not answer with JSON", arguments.join(" ")))
     }
 }
 

@@ -40,8 +40,16 @@ pub(super) fn play(installation: &Installation, fleet: &mut Fleet) -> anyhow::Re
     for (project, environment, tenants) in DEPLOYMENTS {
         let whom = if tenants.is_empty() { "untenanted".to_owned() } else { tenants.join(", ") };
         heading(&format!("{project} to {environment}: {whom}"));
-        let mut arguments =
-            vec!["release", "deploy", "--project", project, "--version", "latest", "--environment", environment];
+        let mut arguments = vec![
+            "release",
+            "deploy",
+            "--project",
+            project,
+            "--version",
+            "latest",
+            "--environment",
+            environment,
+        ];
         for tenant in tenants {
             arguments.extend(["--tenant", tenant]);
         }
@@ -76,7 +84,12 @@ fn collect_reasons(plan: &Value, reasons: &mut Vec<Vec<String>>) {
             }
             for target in list(&step["targets"]) {
                 if target["state"] == "out" && step["state"] == "run" {
-                    let row = [place.clone(), text(&step["name"]), text(&target["target"]), text(&target["reason"])];
+                    let row = [
+                        place.clone(),
+                        text(&step["name"]),
+                        text(&target["target"]),
+                        text(&target["reason"]),
+                    ];
                     reasons.push(row.to_vec());
                 }
             }

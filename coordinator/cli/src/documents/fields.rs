@@ -18,7 +18,9 @@ pub fn sentence(error: &Error) -> String {
         Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
         Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` stands here twice"),
         Error::DuplicateMappingKey { key: None, .. } => "a key stands here twice".to_owned(),
-        Error::SerdeInvalidType { unexpected, expected, .. } => format!("this is {unexpected}, and should be {expected}"),
+        Error::SerdeInvalidType { unexpected, expected, .. } => {
+            format!("this is {unexpected}, and should be {expected}")
+        }
         Error::Message { msg, .. } => first_line(msg),
         other => first_line(&plain(other)),
     }

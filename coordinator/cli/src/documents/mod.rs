@@ -18,12 +18,15 @@ use crate::failure::Failure;
 use crate::output::yaml;
 
 /// Reads the documents of a text that came from `source` (a file's name), secrets from their places.
-pub fn read(source: &str, text: &str, surroundings: &Surroundings<'_>) -> Result<Vec<PlacedDocument>, Failure> {
+pub fn read(
+    source: &str,
+    text: &str,
+    surroundings: &Surroundings<'_>,
+) -> Result<Vec<PlacedDocument>, Failure> {
     let mut documents = Vec::new();
     for part in split::documents(text) {
-        let (line, mut document) = parse::document(&part).map_err(|fault| {
-            Failure::usage(format!("{source}:{}: {}", fault.line, fault.sentence))
-        })?;
+        let (line, mut document) = parse::document(&part)
+            .map_err(|fault| Failure::usage(format!("{source}:{}: {}", fault.line, fault.sentence)))?;
         let place = format!("{source}:{line}");
         resolve::resolve(&mut document, surroundings)
             .map_err(|sentence| Failure::usage(format!("{place}: {sentence}")))?;

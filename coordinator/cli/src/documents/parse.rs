@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::value::StrDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
+};
 use windlass_api::documents::Document;
 
 use super::fields;
@@ -22,7 +24,8 @@ pub struct Fault {
 
 /// The document of a part, with the line that it begins at.
 pub fn document(part: &Part<'_>) -> Result<(usize, Document), Fault> {
-    let blank = part.text.lines().take_while(|line| line.trim().is_empty() || line.trim().starts_with('#')).count();
+    let blank =
+        part.text.lines().take_while(|line| line.trim().is_empty() || line.trim().starts_with('#')).count();
     let line = part.first_line + blank;
     let Head { kind } = parse(part)?;
     let Some(kind) = kind else {

@@ -20,7 +20,10 @@ pub fn resolve(document: &mut Document, surroundings: &Surroundings<'_>) -> Resu
         let secret = match value {
             ValueText::FromEnvironment(name) => from_environment(name, surroundings),
             ValueText::FromFile(path) => from_file(Path::new(path.as_str()), surroundings),
-            ValueText::Secret(_) => Err("sensitive values never stand in a file; write {from-env: NAME} or {from-file: PATH}".to_owned()),
+            ValueText::Secret(_) => {
+                Err("sensitive values never stand in a file; write {from-env: NAME} or {from-file: PATH}"
+                    .to_owned())
+            }
             ValueText::Text(_) | ValueText::Sealed(_) | ValueText::Unchanged => continue,
         };
         *value = ValueText::Secret(secret.map_err(|sentence| format!("{what}: {sentence}"))?);
@@ -42,7 +45,10 @@ fn from_file(path: &Path, surroundings: &Surroundings<'_>) -> Result<Secret, Str
     let said = path.display();
     let length = std::fs::metadata(&path).map_err(|why| format!("cannot read {said}: {why}"))?.len();
     if length > limits::VARIABLE_BYTES as u64 + 2 {
-        return Err(format!("{said} is too large for a value, which has at most {} bytes", limits::VARIABLE_BYTES));
+        return Err(format!(
+            "{said} is too large for a value, which has at most {} bytes",
+            limits::VARIABLE_BYTES
+        ));
     }
     let text = std::fs::read_to_string(&path).map_err(|why| format!("cannot read {said}: {why}"))?;
     let text = Secret::new(text);

@@ -46,7 +46,10 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         }
     }
     if files.is_empty() {
-        return Err(Failure::usage(format!("{} holds no file that ends with .yaml, .yml or .json", folder.display())));
+        return Err(Failure::usage(format!(
+            "{} holds no file that ends with .yaml, .yml or .json",
+            folder.display()
+        )));
     }
     files.sort();
     Ok(files)
@@ -54,7 +57,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 fn read_file(path: &Path) -> Result<Vec<PlacedDocument>, Failure> {
     let name = path.display().to_string();
-    let file = std::fs::File::open(path).map_err(|why| Failure::usage(format!("cannot read {name}: {why}")))?;
+    let file =
+        std::fs::File::open(path).map_err(|why| Failure::usage(format!("cannot read {name}: {why}")))?;
     let text = read_text(&name, file)?;
     parse(&name, &text, path.parent().unwrap_or(Path::new(".")).to_owned())
 }

@@ -116,7 +116,10 @@ fn every_fault_names_its_file_and_line_and_what_would_be_right() {
             "f.yaml:5: unknown key `enviroments`; did you mean `environments`?",
         ),
         ("kind: project\nname: P\nchannels: []\n", "f.yaml:3: unknown key `channels`"),
-        ("kind: project\nname: P\ntenancy: tenated\n", "f.yaml:3: unknown word `tenated`; did you mean `tenanted`?"),
+        (
+            "kind: project\nname: P\ntenancy: tenated\n",
+            "f.yaml:3: unknown word `tenated`; did you mean `tenanted`?",
+        ),
         ("kind: environment\nname: X\nname: Y\n", "f.yaml:3: the key `name` stands here twice"),
         ("kind: environment\n", "f.yaml:1: the key `name` is missing"),
         ("kind: environment\nname: X\norder: first\n", "f.yaml:3: "),

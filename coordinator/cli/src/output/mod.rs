@@ -66,7 +66,9 @@ impl Output {
             table.to_string()
         })?;
         if let (Format::Table, Some(next)) = (self.format, &page.next) {
-            note(&format!("there is more; go on with --after '{next}', or ask for more at once with --limit"));
+            note(&format!(
+                "there is more; go on with --after '{next}', or ask for more at once with --limit"
+            ));
         }
         Ok(())
     }

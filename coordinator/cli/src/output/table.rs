@@ -39,7 +39,8 @@ impl Table {
         let colours = self.colours;
         self.table.add_row(cells.into_iter().map(|text| {
             // One row, one line: what came from elsewhere may hold breaks and worse.
-            let clean: String = text.chars().map(|found| if found.is_control() { ' ' } else { found }).collect();
+            let clean: String =
+                text.chars().map(|found| if found.is_control() { ' ' } else { found }).collect();
             match colour(&clean).filter(|_| colours) {
                 Some(colour) => Cell::new(clean).fg(colour),
                 None => Cell::new(clean),

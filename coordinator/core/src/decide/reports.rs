@@ -132,6 +132,9 @@ fn ended(
     let open = run_state(draft, target, deployment, step)
         .is_some_and(|run| matches!(run, RunState::Assigned { .. } | RunState::Started { .. }));
     if open {
+        // Nothing reads the outputs of a deployment that is over, so they are not kept either.
+        let over = draft.space().deployments.get(&deployment).is_none_or(|deployment| deployment.is_over());
+        let outputs = if over { BTreeMap::new() } else { outputs };
         draft.emit(Event::RunEnded { deployment, step, target, outcome, lines, outputs });
     }
 }

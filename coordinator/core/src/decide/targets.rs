@@ -6,7 +6,7 @@ use windlass_api::error::Problem;
 use windlass_api::requests::GrantText;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::TargetId;
-use windlass_protocol::message::{Advertised, Isolation};
+use windlass_protocol::message::{Advertised, Isolation, Participation};
 
 use super::{Draft, Reply, TargetChange, recheck};
 use crate::event::Event;
@@ -134,6 +134,12 @@ fn understand(
         query
     });
     let participation = said.participation;
+    if let Some(said) = participation
+        && granted.participation != Participation::Both
+        && granted.participation != said
+    {
+        claim("participation", &format!("{said:?}").to_lowercase());
+    }
     let agent_version = agent_version.to_owned();
     Advertisement { roles, environments, tenants, participation, over_claims, isolation, agent_version }
 }

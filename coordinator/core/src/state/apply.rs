@@ -83,14 +83,12 @@ impl Space {
             Event::TargetEnrolled { enrolment, target } => {
                 let token = self.enrolments.get_mut(enrolment).ok_or("no such enrolment token")?;
                 token.used_by.push((target.id, target.key.public_key));
-                self.indexes.enrolled.insert(target.id, *enrolment);
                 self.put_target(target.clone());
                 self.generations.insert(target.id, generation);
             }
             Event::TargetEnrolledAgain { enrolment, target, key } => {
                 let token = self.enrolments.get_mut(enrolment).ok_or("no such enrolment token")?;
                 token.used_by.push((*target, key.public_key));
-                self.indexes.enrolled.insert(*target, *enrolment);
                 // Another key is another machine, as far as anybody can know: what the old one holds does not count.
                 self.forget_pulls(*target);
                 self.change_target(*target, |target| {
@@ -193,7 +191,6 @@ impl Space {
         self.reindex_target(Some(&before), None);
         self.forget_pulls(id);
         self.generations.remove(&id);
-        self.indexes.enrolled.remove(&id);
         Ok(())
     }
 

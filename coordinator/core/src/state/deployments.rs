@@ -71,7 +71,13 @@ impl Space {
                 changed.pending.remove(target);
             }
             Event::ScopeRemoved { deployment, target, reason } => {
-                self.change_work(*deployment, *target, |work| work.removed = Some(reason.clone()))?;
+                self.change_work(*deployment, *target, |work| {
+                    work.removed = Some(reason.clone());
+                    // What is no longer its work must not come back as such from a snapshot.
+                    if let FetchState::Assigned { .. } = work.fetch {
+                        work.fetch = FetchState::Failed(reason.clone());
+                    }
+                })?;
                 let runs = self.drop_all_work(*deployment, *target)?;
                 self.generations.insert(*target, generation);
                 let changed = self.deployment_mut(*deployment)?;
@@ -116,7 +122,14 @@ impl Space {
         self.indexes.running.insert((tenant, *id));
         for target in fetch {
             let kind = WorkKind::Fetch;
-            let item = WorkItem { deployment: *id, kind, generation, expires: *expires, deadline: *expires, started: false };
+            let item = WorkItem {
+                deployment: *id,
+                kind,
+                generation,
+                expires: *expires,
+                deadline: *expires,
+                started: false,
+            };
             self.add_work(*target, item);
             self.generations.insert(*target, generation);
         }
@@ -144,7 +157,8 @@ impl Space {
         deployment.pending = assigned.clone();
         for target in assigned {
             let kind = WorkKind::Run(step.step);
-            let item = WorkItem { deployment: id, kind, generation, expires, deadline: expires, started: false };
+            let item =
+                WorkItem { deployment: id, kind, generation, expires, deadline: expires, started: false };
             self.add_work(target, item);
             self.generations.insert(target, generation);
         }

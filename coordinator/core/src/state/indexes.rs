@@ -4,7 +4,7 @@ use imbl::{OrdMap, OrdSet, Vector};
 use windlass_protocol::Timestamp;
 use windlass_protocol::digest::Hasher;
 use windlass_protocol::ids::{
-    AssignmentId, DeploymentId, EnrolmentId, EnvironmentId, ProjectId, ReleaseId, StepId, TargetId, TenantId,
+    AssignmentId, DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TargetId, TenantId,
 };
 use windlass_protocol::message::Generation;
 
@@ -31,8 +31,6 @@ pub struct Indexes {
     pub deadlines: OrdSet<(Timestamp, TargetId, AssignmentId)>,
     /// Deployments that run, by tenant.
     pub running: OrdSet<(Option<TenantId>, DeploymentId)>,
-    /// Which enrolment token made a target, for answering the same agent the same again.
-    pub enrolled: OrdMap<TargetId, EnrolmentId>,
 }
 
 /// Something that a target has to do.
@@ -89,8 +87,10 @@ impl Space {
     /// Puts a target's place in the indexes right; `before` is what it was.
     pub(super) fn reindex_target(&mut self, before: Option<&Target>, after: Option<&Target>) {
         for environment in before.into_iter().flat_map(scope::environments) {
-            if let Some(targets) = self.indexes.targets.get_mut(&environment) {
-                targets.remove(&before.expect("it has environments").id);
+            let Some(targets) = self.indexes.targets.get_mut(&environment) else { continue };
+            targets.remove(&before.expect("it has environments").id);
+            if targets.is_empty() {
+                self.indexes.targets.remove(&environment);
             }
         }
         for environment in after.into_iter().flat_map(scope::environments) {
@@ -129,11 +129,6 @@ impl Space {
         }
         for release in self.releases.values() {
             self.indexes.releases.insert((release.project, release.version.clone()), release.id);
-        }
-        for enrolment in self.enrolments.values() {
-            for (target, _) in &enrolment.used_by {
-                self.indexes.enrolled.insert(*target, enrolment.id);
-            }
         }
         for lane in lanes {
             let first = lane.first().and_then(|id| self.deployments.get(id)).cloned();

@@ -14,7 +14,7 @@ use windlass_protocol::ids::{SpaceId, TargetId, TokenId};
 use windlass_protocol::{Digest, Timestamp};
 
 pub use apply::DoesNotFit;
-pub use indexes::{Lane, WorkItem, WorkKind, assignment_id};
+pub use indexes::{Indexes, Lane, WorkItem, WorkKind, assignment_id};
 pub use space::{Space, SpaceHead};
 
 use crate::model::ApiToken;

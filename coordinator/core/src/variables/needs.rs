@@ -41,14 +41,38 @@ impl Needs {
     }
 }
 
-/// The tenant's values that a script text inserts bare, as code: none may (SEMANTICS 6).
+/// A name that a script text inserts bare and whose value is a tenant's, or has a tenant's value put into it by `#{…}`:
+/// as code, and that no tenant's value may be (SEMANTICS 6).
 pub fn bare_data(text: &str, context: &Context<'_>) -> Option<String> {
-    let is_data = |name: &str| {
-        matches!(resolve(name, context), Resolution::Value(candidate, _) if candidate.is_data())
+    let mut seen = BTreeSet::new();
+    bare_names(text, context.snapshot).into_iter().find(|name| carries_data(name, context, &mut seen))
+}
+
+/// The variables that a text inserts bare, and those in whose JSON it may find what it inserts.
+fn bare_names(text: &str, snapshot: &Snapshot) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for reference in Text::parse(text).bare_names() {
+        names.extend(reference.holders().into_iter().map(str::to_owned));
+        match reference {
+            Reference::Name(name) => names.extend([name]),
+            Reference::Prefix(prefix) => names.extend(names_with_prefix(snapshot, &prefix)),
+        }
+    }
+    names
+}
+
+fn carries_data(name: &str, context: &Context<'_>, seen: &mut BTreeSet<String>) -> bool {
+    if !seen.insert(fold(name)) {
+        return false;
+    }
+    let Resolution::Value(candidate, _) = resolve(name, context) else { return false };
+    let inside = match candidate.value {
+        _ if candidate.is_data() => return true,
+        StoredValue::Plain(text) => bare_names(text, context.snapshot),
+        // How a sealed value inserts what it refers to, nobody can see: bare, for all that is known.
+        StoredValue::Sealed(sealed) => sealed.references.clone(),
     };
-    let bare = Text::parse(text).bare_names();
-    let names = bare.iter().flat_map(Reference::holders).map(str::to_owned).collect::<BTreeSet<_>>();
-    names.into_iter().find(|name| is_data(name))
+    inside.iter().any(|name| carries_data(name, context, seen))
 }
 
 /// The variables that a value refers to.
@@ -72,7 +96,7 @@ pub fn references_in(text: &str) -> BTreeSet<String> {
 fn holder(name: &str, context: &Context<'_>) -> Option<String> {
     let defined = |holder: &&str| !matches!(resolve(holder, context), Resolution::Undefined);
     let reference = Reference::Name(name.to_owned());
-    reference.holders().into_iter().filter(|holder| *holder != name).find(defined).map(str::to_owned)
+    reference.holders().into_iter().find(defined).map(str::to_owned)
 }
 
 fn names_with_prefix(snapshot: &Snapshot, prefix: &str) -> Vec<String> {

@@ -1,5 +1,11 @@
 //! The rules of SEMANTICS, as tables, models and golden files, against the core as the daemon uses it.
 
+mod authorisation;
 mod chance;
+mod decide;
+mod golden;
+mod matching;
 mod promotion;
+mod replay;
+mod variables;
 mod world;

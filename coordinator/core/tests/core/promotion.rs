@@ -109,11 +109,8 @@ struct Small {
 }
 
 fn small() -> impl Strategy<Value = Small> {
-    let rule = prop_oneof![
-        Just(PhaseRule::All),
-        (1..4u32).prop_map(PhaseRule::AtLeast),
-        Just(PhaseRule::Optional)
-    ];
+    let rule =
+        prop_oneof![Just(PhaseRule::All), (1..4u32).prop_map(PhaseRule::AtLeast), Just(PhaseRule::Optional)];
     let sets = btree_set(0..3usize, 0..=3);
     let phases = vec((sets.clone(), rule), 0..=3);
     let success = (0..3usize, proptest::option::of(0..3usize));
@@ -133,15 +130,16 @@ impl Small {
     /// SEMANTICS 4, sentence by sentence.
     fn may_go(&self, to: usize, tenant: Option<usize>) -> bool {
         let phases = self.resolved();
-        let Some(place) = phases.iter().position(|(of_phase, _)| of_phase.contains(&to)) else { return false };
+        let Some(place) = phases.iter().position(|(of_phase, _)| of_phase.contains(&to)) else {
+            return false;
+        };
         phases[..place].iter().all(|(of_phase, rule)| {
-            let done_for = |who: &dyn Fn(Option<usize>) -> bool| {
-                move |environment: &&usize| self.successes.iter().any(|(at, by)| at == *environment && who(*by))
-            };
-            let own = of_phase.iter().filter(|id| tenant.is_some_and(|tenant| self.tenants[tenant].contains(id)));
-            let (count, done) = match own.clone().count() {
-                0 => (of_phase.len(), of_phase.iter().filter(done_for(&|_| true)).count()),
-                count => (count, own.filter(done_for(&|by| by == tenant)).count()),
+            let own = |id: &&usize| tenant.is_some_and(|tenant| self.tenants[tenant].contains(id));
+            let by_itself = |id: &&usize| self.successes.contains(&(**id, tenant));
+            let by_anybody = |id: &&usize| self.successes.iter().any(|(at, _)| at == *id);
+            let (count, done) = match of_phase.iter().filter(own).count() {
+                0 => (of_phase.len(), of_phase.iter().filter(by_anybody).count()),
+                count => (count, of_phase.iter().filter(own).filter(by_itself).count()),
             };
             match rule {
                 PhaseRule::Optional => true,

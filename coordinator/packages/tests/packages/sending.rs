@@ -128,6 +128,7 @@ async fn an_agent_that_goes_away_ends_the_answer() {
         far.read_exact(&mut some).await.unwrap();
     });
     let error = send(&store, &plan, &mut near, || true).await.unwrap_err();
+    drop(near);
     reading.await.unwrap();
     assert!(
         matches!(&error, SendError::Stream(source) if source.kind() == io::ErrorKind::BrokenPipe),

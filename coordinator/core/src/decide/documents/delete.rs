@@ -2,25 +2,26 @@
 
 use windlass_api::documents::Document;
 use windlass_api::error::Problem;
+use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, LibrarySetId, LifecycleId, ProjectId, TagId, TenantId};
 
 use super::super::{Draft, Reply};
 use crate::catalogue::unknown;
 use crate::event::{DefinitionId, Event};
-use crate::model::{ScopedValue, Step, ValueScope};
+use crate::model::{Enrolment, ScopedValue, Step, Template, Tenant, ValueScope};
 use crate::query::Query;
 use crate::state::Space;
 
 pub(in super::super) fn delete(draft: &mut Draft<'_>, kind: &str, name: &str) -> Result<Reply, Problem> {
-    let space = draft.space();
+    let (space, now) = (draft.space(), draft.now());
     let (definition, name, users) = match kind {
         "environment" => {
             let found = space.environments.find(name)?;
-            (DefinitionId::Environment(found.id), &found.name, users_of_environment(space, found.id))
+            (DefinitionId::Environment(found.id), &found.name, users_of_environment(space, found.id, now))
         }
         "tag-set" => {
             let found = space.tag_sets.find(name)?;
-            let users = found.tags.iter().flat_map(|tag| users_of_tag(space, tag.id)).collect();
+            let users = found.tags.iter().flat_map(|tag| users_of_tag(space, tag.id, now)).collect();
             (DefinitionId::TagSet(found.id), &found.name, users)
         }
         "lifecycle" => {
@@ -37,7 +38,7 @@ pub(in super::super) fn delete(draft: &mut Draft<'_>, kind: &str, name: &str) ->
         }
         "tenant" => {
             let found = space.tenants.find(name)?;
-            (DefinitionId::Tenant(found.id), &found.name, users_of_tenant(space, found.id))
+            (DefinitionId::Tenant(found.id), &found.name, users_of_tenant(space, found.id, now))
         }
         other => return Err(Problem::usage(unknown("kind", other, Document::KINDS.into_iter()))),
     };
@@ -62,7 +63,7 @@ pub(super) fn refuse_if_used(what: &str, mut users: Vec<String>) -> Result<(), P
 }
 
 /// Every query in the space, with who has it.
-fn queries(space: &Space) -> impl Iterator<Item = (String, &Query)> {
+fn queries(space: &Space, now: Timestamp) -> impl Iterator<Item = (String, &Query)> {
     let of_steps = steps(space).map(|(who, step)| (who, &step.tenants));
     let of_values = scopes(space).map(|(who, scope)| (who, &scope.tenants));
     let of_targets = space.targets.by_name().flat_map(|target| {
@@ -71,11 +72,17 @@ fn queries(space: &Space) -> impl Iterator<Item = (String, &Query)> {
         let granted = (format!("target `{}`", target.name), &target.granted.tenants);
         std::iter::once(granted).chain(advertised)
     });
-    let of_tokens = space
-        .enrolments
-        .values()
+    let of_tokens = usable_tokens(space, now)
         .map(|token| (format!("enrolment token `{}`", token.id), &token.granted.tenants));
     of_steps.chain(of_values).chain(of_targets).chain(of_tokens)
+}
+
+/// The enrolment tokens that a machine can still use: only these grant what they name.
+fn usable_tokens(space: &Space, now: Timestamp) -> impl Iterator<Item = &Enrolment> {
+    space
+        .enrolments
+        .values()
+        .filter(move |token| token.used_by.len() < token.uses as usize && now <= token.expires)
 }
 
 /// Every step of a project, with whose it is.
@@ -102,15 +109,15 @@ fn scopes(space: &Space) -> impl Iterator<Item = (String, &ValueScope)> {
     })
 }
 
-pub(super) fn users_of_tag(space: &Space, tag: TagId) -> Vec<String> {
+pub(super) fn users_of_tag(space: &Space, tag: TagId, now: Timestamp) -> Vec<String> {
     let carrying = space.tenants.by_name().filter(|tenant| tenant.tags.contains(&tag));
     let tenants = carrying.map(|tenant| format!("tenant `{}`", tenant.name));
-    let queries = queries(space).filter(|(_, query)| query.named_tags().any(|named| named == tag));
+    let queries = queries(space, now).filter(|(_, query)| query.named_tags().any(|named| named == tag));
     tenants.chain(queries.map(|(who, _)| who)).collect()
 }
 
-fn users_of_tenant(space: &Space, id: TenantId) -> Vec<String> {
-    let queries = queries(space).filter(|(_, query)| query.named_tenants().any(|named| named == id));
+fn users_of_tenant(space: &Space, id: TenantId, now: Timestamp) -> Vec<String> {
+    let queries = queries(space, now).filter(|(_, query)| query.named_tenants().any(|named| named == id));
     let running = space
         .deployments
         .values()
@@ -118,7 +125,7 @@ fn users_of_tenant(space: &Space, id: TenantId) -> Vec<String> {
     queries.map(|(who, _)| who).chain(running.map(|deployment| deployment.id.to_string())).collect()
 }
 
-fn users_of_environment(space: &Space, id: EnvironmentId) -> Vec<String> {
+fn users_of_environment(space: &Space, id: EnvironmentId, now: Timestamp) -> Vec<String> {
     let lifecycles = space
         .lifecycles
         .by_name()
@@ -131,7 +138,7 @@ fn users_of_environment(space: &Space, id: EnvironmentId) -> Vec<String> {
         connected || tenant.values.keys().any(|(_, environment)| *environment == Some(id))
     });
     let targets = space.targets.by_name().filter(|target| target.granted.environments.contains(&id));
-    let tokens = space.enrolments.values().filter(|token| token.granted.environments.contains(&id));
+    let tokens = usable_tokens(space, now).filter(|token| token.granted.environments.contains(&id));
     let running =
         space.deployments.values().filter(|deployment| deployment.environment == id && !deployment.is_over());
     lifecycles
@@ -156,11 +163,25 @@ fn users_of_lifecycle(space: &Space, id: LifecycleId) -> Vec<String> {
 
 fn users_of_library_set(space: &Space, id: LibrarySetId) -> Vec<String> {
     let projects = space.projects.by_name().filter(|project| project.library_sets.contains(&id));
-    projects.map(|project| format!("project `{}`", project.name)).collect()
+    let templates = space.library_sets.get(id).map(|set| set.templates.as_slice()).unwrap_or_default();
+    let tenants = space.tenants.by_name().filter(|tenant| fills_any(tenant, templates));
+    projects
+        .map(|project| format!("project `{}`", project.name))
+        .chain(tenants.map(|tenant| format!("tenant `{}`", tenant.name)))
+        .collect()
 }
 
 fn users_of_project(space: &Space, id: ProjectId) -> Vec<String> {
-    let tenants = space.tenants.by_name().filter(|tenant| tenant.projects.contains_key(&id));
+    let templates = space.projects.get(id).map(|project| project.templates.as_slice()).unwrap_or_default();
+    let tenants = space
+        .tenants
+        .by_name()
+        .filter(|tenant| tenant.projects.contains_key(&id) || fills_any(tenant, templates));
     let releases = space.releases_of(id).map(|release| format!("release {}", release.version));
     tenants.map(|tenant| format!("tenant `{}`", tenant.name)).chain(releases).collect()
+}
+
+/// Whether a tenant has a value of its own for one of these templates.
+fn fills_any(tenant: &Tenant, templates: &[Template]) -> bool {
+    tenant.values.keys().any(|(filled, _)| templates.iter().any(|template| template.id == *filled))
 }

@@ -10,7 +10,7 @@ use crate::model::Environment;
 
 pub(super) fn define(draft: &mut Draft<'_>, document: &EnvironmentDocument) -> Result<Environment, Problem> {
     let (name, slug) = names::named(&document.name, document.slug.as_deref())?;
-    let existing = draft.space().environments.named(&document.name).cloned();
+    let existing = draft.space().environments.called(&document.name).cloned();
     let last = draft.space().environments.iter().map(|environment| environment.order).max();
     let next = last.map_or(0, |last| last + 1);
     let order = document.order.unwrap_or_else(|| existing.as_ref().map_or(next, |existing| existing.order));

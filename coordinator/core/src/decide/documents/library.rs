@@ -12,7 +12,7 @@ use crate::names::PendingTenants;
 
 pub(super) fn define(draft: &mut Draft<'_>, document: &LibrarySetDocument) -> Result<LibrarySet, Problem> {
     let (name, slug) = names::named(&document.name, document.slug.as_deref())?;
-    let existing = draft.space().library_sets.named(&document.name).cloned();
+    let existing = draft.space().library_sets.called(&document.name).cloned();
     let (old_templates, old_variables) =
         existing.as_ref().map(|set| (set.templates.as_slice(), set.variables.as_slice())).unwrap_or_default();
     let templates = variables::templates(draft, &document.templates, old_templates)?;

@@ -18,7 +18,7 @@ pub(super) fn define(draft: &mut Draft<'_>, document: &LifecycleDocument) -> Res
             .map_err(|problem| problem.at(&format!("phase `{}`", phase.name)))
     });
     let phases = phases.collect::<Result<_, _>>()?;
-    let existing = draft.space().lifecycles.named(&document.name).map(|existing| existing.id);
+    let existing = draft.space().lifecycles.called(&document.name).map(|existing| existing.id);
     let id = existing.unwrap_or_else(|| LifecycleId::from_bytes(draft.fresh.bytes()));
     Ok(Lifecycle { id, slug, name, phases })
 }

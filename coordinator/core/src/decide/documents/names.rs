@@ -14,7 +14,7 @@ pub(super) fn pending_tenants(draft: &mut Draft<'_>, documents: &[PlacedDocument
     let mut pending = PendingTenants::default();
     for placed in documents {
         if let Document::Tenant(document) = &placed.document
-            && draft.space().tenants.named(&document.name).is_none()
+            && draft.space().tenants.called(&document.name).is_none()
         {
             let id = TenantId::from_bytes(draft.fresh.bytes());
             pending.add(&document.name, id);

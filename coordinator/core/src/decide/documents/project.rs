@@ -28,7 +28,7 @@ pub(super) fn define(
     pending: &PendingTenants,
 ) -> Result<Project, Problem> {
     let (name, slug) = named(&document.name, document.slug.as_deref())?;
-    let existing = draft.space().projects.named(&document.name).cloned();
+    let existing = draft.space().projects.called(&document.name).cloned();
     let lifecycle = draft.space().lifecycles.find(document.lifecycle.as_deref().unwrap_or("Default"))?.id;
     let sets = document.library_sets.iter().map(|name| Ok(draft.space().library_sets.find(name)?.id));
     let library_sets = sets.collect::<Result<Vec<_>, Problem>>()?;

@@ -16,7 +16,7 @@ pub(super) fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result
     if name.as_str().contains('/') {
         return Err(Problem::usage("a tag set's name has no slash: tags are written `Tag Set/Tag`"));
     }
-    let existing = draft.space().tag_sets.named(&document.name).cloned();
+    let existing = draft.space().tag_sets.called(&document.name).cloned();
     let single = document.selection == TagSelection::Single;
     let mut tags: Vec<Tag> = Vec::new();
     for text in &document.tags {
@@ -34,7 +34,7 @@ pub(super) fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result
         for gone in existing.tags.iter().filter(|tag| !kept.contains(&tag.id)) {
             delete::refuse_if_used(
                 &format!("the tag `{}`", gone.name),
-                delete::users_of_tag(draft.space(), gone.id),
+                delete::users_of_tag(draft.space(), gone.id, draft.now()),
             )?;
         }
         if single && !existing.single {

@@ -25,7 +25,7 @@ pub(super) fn define(
     key: Option<KeyId>,
 ) -> Result<Tenant, Problem> {
     let (name, slug) = named(&document.name, document.slug.as_deref())?;
-    let existing = draft.space().tenants.named(&document.name).cloned();
+    let existing = draft.space().tenants.called(&document.name).cloned();
     let key = existing.as_ref().map(|tenant| tenant.key).or(key);
     let key = key.unwrap_or_else(|| KeyId::from_bytes(draft.fresh.bytes()));
     let id = existing.as_ref().map(|tenant| tenant.id).or_else(|| pending.named(&document.name));

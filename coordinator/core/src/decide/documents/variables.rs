@@ -76,8 +76,8 @@ pub(super) fn variables(
             return Err(within(Problem::usage("it is defined twice; names of variables ignore case")));
         }
         let before = old.iter().find(|variable| fold(&variable.name) == fold(name));
-        let before = before.map(|variable| variable.values.as_slice()).unwrap_or_default();
-        let values = values.iter().map(|text| scoped_value(draft, text, before, scopes));
+        let mut before = before.map(|variable| variable.values.clone()).unwrap_or_default();
+        let values = values.iter().map(|text| scoped_value(draft, text, &mut before, scopes));
         let values = values.collect::<Result<_, _>>().map_err(within)?;
         variables.push(Variable { name: name.clone(), values });
     }
@@ -87,12 +87,13 @@ pub(super) fn variables(
 fn scoped_value(
     draft: &mut Draft<'_>,
     text: &ScopedValueText,
-    before: &[ScopedValue],
+    before: &mut Vec<ScopedValue>,
     scopes: &Scopes<'_>,
 ) -> Result<ScopedValue, Problem> {
     let scope = value_scope(draft, text, scopes)?;
-    let old = before.iter().find(|value| value.scope == scope);
-    let value = stored(&text.value, old.map(|value| &value.value), draft.space().head.key)?;
+    // Each old value goes on as one new value at most, or two of one scope would share an id.
+    let old = before.iter().position(|value| value.scope == scope).map(|place| before.remove(place));
+    let value = stored(&text.value, old.as_ref().map(|value| &value.value), draft.space().head.key)?;
     let id = old.map(|value| value.id);
     Ok(ScopedValue { id: id.unwrap_or_else(|| ValueId::from_bytes(draft.fresh.bytes())), value, scope })
 }

@@ -10,7 +10,9 @@ use windlass_coordinator_core::decide::{
     EnrolmentUse, Reply, SpaceCommand, TargetChange, WorkReport, WorkReportKind,
 };
 use windlass_coordinator_core::event::Event;
-use windlass_coordinator_core::model::{Deployment, DeploymentEnd, DeploymentState, Package, PackageKey, TargetKey};
+use windlass_coordinator_core::model::{
+    Deployment, DeploymentEnd, DeploymentState, Package, PackageKey, TargetKey,
+};
 use windlass_coordinator_core::state::{WorkItem, WorkKind};
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, TargetId};
 use windlass_protocol::message::{Advertised, Isolation, Outcome};
@@ -82,7 +84,8 @@ impl World {
 
     /// Changes a target.
     pub fn change(&mut self, target: &str, change: TargetChange) {
-        self.ask(SpaceCommand::ChangeTarget { target: target.to_owned(), change }).expect("the change is right");
+        self.ask(SpaceCommand::ChangeTarget { target: target.to_owned(), change })
+            .expect("the change is right");
     }
 
     /// Sets a target's grant, written as JSON.

@@ -1,0 +1,240 @@
+//! The record.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use windlass_api::answers::{AuditRecord, AuditVerified, Page, Pulled, WhatCan, WhatCanItem, WhoCan};
+
+use super::Session;
+use crate::failure::Failure;
+use crate::output::{Format, Table, bytes, joined, or_dash, yes_or_no};
+
+/// How often is looked for new records.
+const PACE: Duration = Duration::from_secs(1);
+
+/// What to ask the record.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// List records, the oldest first; the newest 100 where nobody says
+    #[command(alias = "get")]
+    List {
+        /// Which records.
+        #[command(flatten)]
+        which: Which,
+        /// Go on after the record of this number
+        #[arg(long, value_name = "NUMBER")]
+        after: Option<u64>,
+        /// Records at most (100 where it is left out, 1000 at most)
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
+    /// Show records as they are written, until Ctrl-C
+    Follow {
+        /// Which records.
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Check the whole journal: its chain, and that it is the history that a witness knows
+    Verify {
+        /// A record's number that somebody outside kept
+        #[arg(long, requires = "hash", value_name = "NUMBER")]
+        record: Option<u64>,
+        /// The hash of the chain at it
+        #[arg(long, requires = "record", value_name = "HASH")]
+        hash: Option<String>,
+    },
+    /// What a target could read now
+    WhatCan {
+        /// Name, slug or id
+        target: String,
+    },
+    /// Which targets can receive what is a tenant's, now
+    WhoCan {
+        /// The tenant
+        #[arg(long)]
+        tenant: String,
+        /// Only targets that could read this sensitive variable
+        #[arg(long, value_name = "NAME")]
+        secret: Option<String>,
+    },
+    /// What a target did pull
+    Pulled {
+        /// Name, slug or id; the id of a deleted one
+        #[arg(long)]
+        target: String,
+    },
+}
+
+/// Which records.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Which {
+    /// Only records with this event, such as `target-enrolled`
+    #[arg(long, value_name = "EVENT")]
+    pub event: Option<String>,
+    /// Only records that name this thing, by name or id
+    #[arg(long, value_name = "NAME|ID")]
+    pub about: Option<String>,
+    /// Only records in which this text stands
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+}
+
+impl Which {
+    fn query(&self) -> Vec<(&'static str, Option<String>)> {
+        vec![("event", self.event.clone()), ("about", self.about.clone()), ("filter", self.filter.clone())]
+    }
+}
+
+impl Verb {
+    /// Does it.
+    pub async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = &session.client;
+        match self {
+            Self::List { which, after, limit } => {
+                let page = records(session, &which, after, limit).await?;
+                session.output.page(&page, &["record", "time", "who", "what"], row)
+            }
+            Self::Follow { which } => follow(session, &which).await,
+            Self::Verify { record, hash } => {
+                let query = [("record", record.map(|record| record.to_string())), ("hash", hash)];
+                let verified: AuditVerified = client.get(&["audit", "verification"], &query).await?;
+                session.output.show(&verified, |verified| {
+                    format!(
+                        "the journal is whole: {} records, the last one with the hash {}",
+                        verified.records, verified.head
+                    )
+                })
+            }
+            Self::WhatCan { target } => {
+                let found: WhatCan = client.get(&["audit", "what-can", &target], &[]).await?;
+                session.output.show(&found, what_can)
+            }
+            Self::WhoCan { tenant, secret } => {
+                let found: WhoCan = client.get(&["audit", "who-can", &tenant], &[("secret", secret)]).await?;
+                session.output.show(&found, who_can)
+            }
+            Self::Pulled { target } => {
+                let found: Pulled = client.get(&["audit", "pulled", &target], &[]).await?;
+                session.output.show(&found, pulled)
+            }
+        }
+    }
+}
+
+async fn records(
+    session: &Session,
+    which: &Which,
+    after: Option<u64>,
+    limit: Option<u32>,
+) -> Result<Page<AuditRecord>, Failure> {
+    let mut query = which.query();
+    query.push(("after", after.map(|after| after.to_string())));
+    query.push(("limit", limit.map(|limit| limit.to_string())));
+    session.client.get(&["audit"], &query).await
+}
+
+fn row(record: &AuditRecord) -> Vec<String> {
+    let reason = record.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let what = format!("{}{reason}", record.summary.join("; "));
+    vec![record.sequence.to_string(), record.time.clone(), record.actor.clone(), what]
+}
+
+/// Prints records as they come: in JSON one a line.
+async fn follow(session: &Session, which: &Which) -> Result<(), Failure> {
+    let newest = records(session, &Which::default(), None, Some(1)).await?;
+    let mut after = newest.items.last().map_or(0, |record| record.sequence);
+    loop {
+        let page = records(session, which, Some(after), Some(1000)).await?;
+        for record in &page.items {
+            after = record.sequence;
+            let text = match session.output.format {
+                Format::Table => row(record).join("  "),
+                Format::Json => {
+                    serde_json::to_string(record).map_err(|why| Failure::failed(why.to_string()))?
+                }
+                Format::Yaml => format!("---\n{}", crate::output::yaml(record)?),
+            };
+            session.output.text(&text)?;
+        }
+        if page.next.is_none() {
+            tokio::select! {
+                () = tokio::time::sleep(PACE) => {}
+                _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+            }
+        }
+    }
+}
+
+const REACH: [&str; 7] = ["project", "environment", "tenant", "steps", "packages", "variables", "secrets"];
+
+fn reach(item: &WhatCanItem) -> Vec<String> {
+    vec![
+        item.project.clone(),
+        item.environment.clone(),
+        or_dash(item.tenant.as_deref()),
+        joined(&item.steps),
+        joined(&item.packages),
+        joined(&item.variables),
+        joined(&item.secrets),
+    ]
+}
+
+fn what_can(found: &WhatCan) -> String {
+    let mut parts = Vec::new();
+    if let Some(why) = &found.nothing {
+        parts.push(format!("{} gets nothing: {why}", found.target));
+    }
+    if !found.now.is_empty() {
+        let mut table = Table::new(&["reads now", "tenant", "step", "packages"]);
+        for holding in &found.now {
+            table.row(vec![
+                holding.deployment.clone(),
+                or_dash(holding.tenant.as_deref()),
+                or_dash(holding.step.as_deref()),
+                joined(&holding.packages),
+            ]);
+        }
+        parts.push(table.to_string());
+    }
+    let mut table = Table::new(&REACH);
+    found.could.iter().for_each(|item| table.row(reach(item)));
+    parts.push(table.to_string());
+    if !found.holds.is_empty() {
+        parts.push(format!("pulled before, and may still hold:\n{}", found.holds.join("\n")));
+    }
+    parts.join("\n\n")
+}
+
+fn who_can(found: &WhoCan) -> String {
+    let headers: Vec<&str> = ["target", "online", "by"]
+        .into_iter()
+        .chain(REACH.into_iter().filter(|name| *name != "tenant"))
+        .collect();
+    let mut table = Table::new(&headers);
+    for target in &found.targets {
+        for item in &target.could {
+            let mut row = vec![target.target.clone(), yes_or_no(target.online), target.by.clone()];
+            row.extend(
+                reach(item).into_iter().enumerate().filter(|(index, _)| *index != 2).map(|(_, cell)| cell),
+            );
+            table.row(row);
+        }
+    }
+    table.to_string()
+}
+
+fn pulled(found: &Pulled) -> String {
+    let mut table = Table::new(&["record", "time", "kind", "tenant", "bytes", "what"]);
+    for item in &found.items {
+        let what = if item.names.is_empty() { item.digest.clone() } else { joined(&item.names) };
+        table.row(vec![
+            item.sequence.to_string(),
+            item.time.clone(),
+            item.kind.clone(),
+            or_dash(item.tenant.as_deref()),
+            bytes(item.bytes),
+            what,
+        ]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,66 @@
+//! What documents define, in what all kinds of it have in common: list, view, delete.
+
+use clap::Subcommand;
+use windlass_api::answers::{DefinitionItem, DefinitionView, Page};
+
+use super::Session;
+use crate::arguments::Part;
+use crate::documents;
+use crate::failure::Failure;
+use crate::output::{Format, json};
+
+/// What to do with things of a kind. They are made and changed with `apply`.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// List them
+    #[command(alias = "get")]
+    List(Part),
+    /// Show one; as YAML it is what `apply` reads
+    #[command(alias = "describe")]
+    View {
+        /// Name, slug or id
+        name: String,
+    },
+    /// Delete one; refused while anything refers to it
+    Delete {
+        /// Name, slug or id
+        name: String,
+    },
+}
+
+impl Verb {
+    /// Does it.
+    pub async fn run(self, session: &Session, kind: &str) -> Result<(), Failure> {
+        match self {
+            Self::List(part) => list(session, kind, &part).await,
+            Self::View { name } => view(session, kind, &name).await,
+            Self::Delete { name } => delete(session, kind, &name).await,
+        }
+    }
+}
+
+/// Lists the things of a kind.
+pub async fn list(session: &Session, kind: &str, part: &Part) -> Result<(), Failure> {
+    let page: Page<DefinitionItem> = session.client.get(&["definitions", kind], &part.query()).await?;
+    session.output.page(&page, &["name", "slug", "summary"], |item| {
+        vec![item.name.clone(), item.slug.clone(), item.summary.clone()]
+    })
+}
+
+/// Shows a thing: its document, with its id as a comment.
+pub async fn view(session: &Session, kind: &str, name: &str) -> Result<(), Failure> {
+    let view: DefinitionView = session.client.get(&["definitions", kind, name], &[]).await?;
+    match session.output.format {
+        Format::Json => session.output.text(&json(&view)?),
+        Format::Table | Format::Yaml => {
+            let document = documents::write(std::slice::from_ref(&view.document))?;
+            session.output.text(&format!("# {}\n{document}", view.id))
+        }
+    }
+}
+
+/// Deletes a thing.
+pub async fn delete(session: &Session, kind: &str, name: &str) -> Result<(), Failure> {
+    session.client.delete(&["definitions", kind, name]).await?;
+    session.output.done(&format!("deleted the {} `{name}`", kind.replace('-', " ")))
+}

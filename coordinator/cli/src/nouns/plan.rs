@@ -1,0 +1,75 @@
+//! A plan as people read it.
+
+use windlass_api::plan::{Plan, PlannedDeployment, PlannedStep, StepState, TargetState};
+
+use crate::output::Table;
+
+/// The plan as text: per deployment its steps, targets and variables, and what is left out.
+pub fn text(plan: &Plan) -> String {
+    let mut lines = vec![format!("{} {}", plan.project, plan.release)];
+    for deployment in &plan.deployments {
+        lines.push(String::new());
+        lines.extend(deployment_lines(deployment));
+    }
+    if !plan.left_out.is_empty() {
+        let mut table = Table::new(&["left out", "tenant", "rule", "reason"]);
+        for left in &plan.left_out {
+            let tenant = left.tenant.clone().unwrap_or_else(|| "untenanted".to_owned());
+            table.row(vec![left.environment.clone(), tenant, word(&left.rule), left.reason.clone()]);
+        }
+        lines.extend([String::new(), table.to_string()]);
+    }
+    if plan.deployments.is_empty() {
+        lines.extend([String::new(), "nothing would be deployed".to_owned()]);
+    }
+    lines.extend([String::new(), format!("plan {}", plan.digest)]);
+    lines.join("\n")
+}
+
+/// A rule as it is written everywhere.
+pub fn word(rule: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(rule).ok();
+    value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn deployment_lines(deployment: &PlannedDeployment) -> Vec<String> {
+    let tenant = deployment.tenant.as_deref().unwrap_or("untenanted");
+    let mut lines = vec![format!("{} / {tenant}", deployment.environment)];
+    for wait in &deployment.waits {
+        lines.push(format!("  waits: {}", wait.reason));
+    }
+    for step in &deployment.steps {
+        lines.extend(step_lines(step));
+    }
+    lines
+}
+
+fn step_lines(step: &PlannedStep) -> Vec<String> {
+    let package = step.package.as_ref().map(|package| format!(" ({package})")).unwrap_or_default();
+    let mut lines = match (step.state, &step.reason) {
+        (StepState::Run, _) => vec![format!("  {}{package}", step.name)],
+        (StepState::Skipped, reason) => {
+            vec![format!("  {}{package}: skipped, {}", step.name, reason.as_deref().unwrap_or_default())]
+        }
+    };
+    for target in &step.targets {
+        let reason = target.reason.as_deref().unwrap_or_default();
+        let note = target.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+        lines.push(match target.state {
+            TargetState::In => format!("    in   {}{note}", target.target),
+            TargetState::Out => format!("    out  {}: {reason}", target.target),
+        });
+    }
+    for variable in &step.variables {
+        let on = variable.target.as_ref().map(|target| format!(" on {target}")).unwrap_or_default();
+        let value = match &variable.value {
+            Some(value) => value.replace(char::is_control, " "),
+            None => "–".to_owned(),
+        };
+        lines.push(format!("    {}{on} = {value}  [{}]", variable.name, variable.source));
+    }
+    if !step.substitutes.is_empty() {
+        lines.push(format!("    writes values into {}", step.substitutes.join(", ")));
+    }
+    lines
+}

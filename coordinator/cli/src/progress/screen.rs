@@ -1,0 +1,173 @@
+//! What is seen of deployments while they run: bars where somebody watches, and a line for each change everywhere.
+
+use std::collections::BTreeMap;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use windlass_api::answers::{DeploymentTargetView, DeploymentView};
+
+use crate::output::{bytes, is_watched, note};
+
+/// Where progress is shown.
+pub struct Screen {
+    bars: Option<MultiProgress>,
+    fetching: BTreeMap<(String, String), ProgressBar>,
+    said: BTreeMap<(String, String), String>,
+}
+
+impl Screen {
+    /// A screen on standard error.
+    pub fn new() -> Self {
+        Self { bars: is_watched().then(MultiProgress::new), fetching: BTreeMap::new(), said: BTreeMap::new() }
+    }
+
+    /// Says a line above the bars.
+    pub fn say(&self, text: &str) {
+        match &self.bars {
+            // Where the terminal is gone, so is who would read it.
+            Some(bars) => drop(bars.println(text)),
+            None => note(text),
+        }
+    }
+
+    /// Takes the bars away; what was said stays.
+    pub fn clear(&mut self) {
+        self.fetching.clear();
+        if let Some(bars) = &self.bars {
+            let _ = bars.clear();
+        }
+    }
+
+    /// Shows what is new in a deployment.
+    pub fn see(&mut self, view: &DeploymentView) {
+        for text in self.news(view) {
+            self.say(&text);
+        }
+        for target in &view.targets {
+            self.bar(&view.item.id, target);
+        }
+    }
+
+    /// The lines for what changed since the last look.
+    fn news(&mut self, view: &DeploymentView) -> Vec<String> {
+        let place = match &view.item.tenant {
+            Some(tenant) => format!("{} / {tenant}", view.item.environment),
+            None => view.item.environment.clone(),
+        };
+        let id = &view.item.id;
+        let mut lines = Vec::new();
+        let mut tell = |key: String, text: String, said: &mut BTreeMap<(String, String), String>| {
+            let key = (id.clone(), key);
+            if said.get(&key) != Some(&text) {
+                lines.push(format!("{place}: {text}"));
+                said.insert(key, text);
+            }
+        };
+        for wait in &view.waits {
+            tell(format!("wait {}", wait.reason), format!("waits, {}", wait.reason), &mut self.said);
+        }
+        for target in &view.targets {
+            let text = match target.fetch.as_str() {
+                "done" => {
+                    format!(
+                        "packages are on {}, moved {}, saved {}",
+                        target.target,
+                        bytes(target.moved),
+                        bytes(target.saved)
+                    )
+                }
+                "failed" => {
+                    let reason = target.reason.as_deref().unwrap_or_default();
+                    format!("packages could not be fetched on {}: {reason}", target.target)
+                }
+                _ => continue,
+            };
+            tell(format!("fetch {}", target.target), text, &mut self.said);
+        }
+        for step in view.steps.iter().filter(|step| !matches!(step.state.as_str(), "waiting" | "assigned")) {
+            let reason = step.reason.as_ref().map(|reason| format!(", {reason}")).unwrap_or_default();
+            let text = format!("{} on {}: {}{reason}", step.step, step.target, step.state);
+            tell(format!("step {} {}", step.step, step.target), text, &mut self.said);
+        }
+        if view.item.is_over() {
+            let reason = view.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            tell("end".to_owned(), format!("{}{reason}", view.item.state), &mut self.said);
+        }
+        lines
+    }
+
+    /// One bar for each target that fetches.
+    fn bar(&mut self, deployment: &str, target: &DeploymentTargetView) {
+        let Some(bars) = &self.bars else { return };
+        let key = (deployment.to_owned(), target.target.clone());
+        if target.fetch != "assigned" || target.total == 0 {
+            if let Some(bar) = self.fetching.remove(&key) {
+                bar.finish_and_clear();
+            }
+            return;
+        }
+        let bar = self.fetching.entry(key).or_insert_with(|| {
+            let bar = bars.add(ProgressBar::new(target.total));
+            match ProgressStyle::with_template("{prefix} {wide_bar} {percent}% {msg}") {
+                Ok(style) => bar.with_style(style),
+                Err(_) => bar,
+            }
+            .with_prefix(target.target.clone())
+        });
+        bar.set_length(target.total);
+        bar.set_position(target.moved + target.saved);
+        bar.set_message(format!("moved {}, saved {}", bytes(target.moved), bytes(target.saved)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_api::answers::{DeploymentItem, DeploymentStepView, WaitView};
+
+    use super::*;
+
+    fn view(state: &str, step: &str, waits: &[&str]) -> DeploymentView {
+        DeploymentView {
+            item: DeploymentItem {
+                id: "deployment-1".to_owned(),
+                project: "Synergy".to_owned(),
+                release: "1".to_owned(),
+                environment: "Staging".to_owned(),
+                tenant: Some("Customer-1".to_owned()),
+                state: state.to_owned(),
+                created: String::new(),
+            },
+            reason: None,
+            waits: waits
+                .iter()
+                .map(|reason| WaitView { rule: "offline".to_owned(), reason: (*reason).to_owned() })
+                .collect(),
+            steps: vec![DeploymentStepView {
+                step: "Website".to_owned(),
+                target: "web-1".to_owned(),
+                state: step.to_owned(),
+                reason: None,
+                lines: 0,
+            }],
+            targets: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_change_is_said_once() {
+        let mut screen = Screen { bars: None, fetching: BTreeMap::new(), said: BTreeMap::new() };
+        let offline = ["target `web-1` is not connected"];
+        assert_eq!(
+            screen.news(&view("fetching", "waiting", &offline)),
+            ["Staging / Customer-1: waits, target `web-1` is not connected"]
+        );
+        assert!(screen.news(&view("fetching", "waiting", &offline)).is_empty());
+        assert_eq!(
+            screen.news(&view("running", "running", &[])),
+            ["Staging / Customer-1: Website on web-1: running"]
+        );
+        assert_eq!(
+            screen.news(&view("succeeded", "succeeded", &[])),
+            ["Staging / Customer-1: Website on web-1: succeeded", "Staging / Customer-1: succeeded"]
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! Enrolment (SEMANTICS 3, THREATS A2 and C1).
+
+use serde_json::json;
+use windlass_coordinator_core::decide::{Reply, TargetChange};
+use windlass_coordinator_core::event::Event;
+use windlass_protocol::message::EnrolRefusal;
+
+use crate::world::{Machine, small};
+
+const HOUR: u64 = 3600;
+
+#[test]
+fn of_64_machines_with_one_single_use_token_one_wins_and_63_are_recorded() {
+    let mut world = small();
+    let token = world.token(json!({"grant": {"roles": ["web"]}})).expect("the token can be made");
+    let mut enrolled = 0;
+    let events = world.events_of(|world| {
+        for index in 0..64 {
+            let name = format!("machine-{index}");
+            match world.use_token(token, "secret", &Machine::new(&name)) {
+                Reply::Enrolled(_) => enrolled += 1,
+                reply => assert_eq!(reply, Reply::EnrolmentRefused(EnrolRefusal::Used)),
+            }
+        }
+    });
+    assert_eq!(enrolled, 1);
+    assert_eq!(world.space().targets.len(), 1);
+    let refused = events.iter().filter(|event| matches!(event, Event::EnrolmentRefused { .. })).count();
+    assert_eq!((refused, events.len()), (63, 64));
+}
+
+#[test]
+fn a_token_for_three_uses_is_used_three_times() {
+    let mut world = small();
+    let token = world.token(json!({"uses": 3})).expect("the token can be made");
+    for (name, wins) in [("a", true), ("b", true), ("c", true), ("d", false)] {
+        let reply = world.use_token(token, "secret", &Machine::new(name));
+        assert_eq!(matches!(reply, Reply::Enrolled(_)), wins, "{name}: {reply:?}");
+    }
+}
+
+#[test]
+fn a_token_is_good_for_an_hour_or_as_long_as_was_said_and_not_a_moment_longer() {
+    for (request, seconds) in [(json!({}), HOUR), (json!({"ttl-seconds": 60}), 60)] {
+        for (late, expected) in [(0, None), (1, Some(EnrolRefusal::Expired))] {
+            let mut world = small();
+            let token = world.token(request.clone()).expect("the token can be made");
+            world.wait(seconds + late);
+            let reply = world.use_token(token, "secret", &Machine::new("machine"));
+            match expected {
+                None => assert!(matches!(reply, Reply::Enrolled(_)), "{reply:?}"),
+                Some(refusal) => assert_eq!(reply, Reply::EnrolmentRefused(refusal)),
+            }
+        }
+    }
+}
+
+#[test]
+fn without_the_secret_nothing_is_told_and_nothing_recorded() {
+    let mut world = small();
+    let token = world.token(json!({})).expect("the token can be made");
+    world.use_token(token, "secret", &Machine::new("first"));
+    world.wait(2 * HOUR);
+    let unknown = windlass_protocol::ids::EnrolmentId::from_bytes([9; 16]);
+    let events = world.events_of(|world| {
+        for (token, secret) in [(token, "wrong"), (token, ""), (unknown, "secret")] {
+            // Used, expired and unknown are told apart to nobody who does not have the secret.
+            let reply = world.use_token(token, secret, &Machine::new("machine"));
+            assert_eq!(reply, Reply::EnrolmentRefused(EnrolRefusal::Unknown));
+        }
+    });
+    assert_eq!(events, []);
+}
+
+#[test]
+fn the_same_key_asking_again_gets_the_same_registration_and_no_second_use() {
+    let mut world = small();
+    let token = world.token(json!({"uses": 2})).expect("the token can be made");
+    let first = world.use_token(token, "secret", &Machine::new("machine"));
+    let events = world.events_of(|world| {
+        assert_eq!(world.use_token(token, "secret", &Machine::new("machine")), first);
+        world.wait(2 * HOUR);
+        assert_eq!(
+            world.use_token(token, "secret", &Machine::new("machine")),
+            first,
+            "an answer may be lost for long"
+        );
+    });
+    assert_eq!(events, []);
+    assert_eq!(world.space().enrolments.get(&token).expect("it is kept").used_by.len(), 1);
+}
+
+#[test]
+fn a_target_enrols_again_with_a_token_for_that_very_target_and_keeps_its_grant() {
+    let mut world = small();
+    let grant = json!({"roles": ["web"], "environments": ["Staging"], "tenants": {"tenants": ["Alpha"]}});
+    let target = world.enrol("machine", grant);
+    let again = world.token(json!({"target": "machine"})).expect("the token can be made");
+    // The grant that counts is the target's own, also where it was made smaller after the token.
+    world.grant("machine", json!({"roles": ["web"], "environments": ["Testing"]}));
+    world.change("machine", TargetChange::Revoke);
+    world.change("machine", TargetChange::Disable);
+    let before = world.space().targets.get(target).expect("it exists").clone();
+    let machine = Machine { name: "another name", key: "new key", advertised: Default::default() };
+    assert_eq!(world.use_token(again, "secret", &machine), Reply::Enrolled(target));
+    let after = world.space().targets.get(target).expect("it exists");
+    assert_eq!((&after.granted, &after.name), (&before.granted, &before.name));
+    assert_ne!(after.key.public_key, before.key.public_key);
+    assert!(!after.revoked, "a new key is not the revoked one");
+    assert!(!after.enabled, "only an operator enables");
+    // With the old key the token is used up.
+    let old = Machine { name: "machine", key: "machine", advertised: Default::default() };
+    assert_eq!(world.use_token(again, "secret", &old), Reply::EnrolmentRefused(EnrolRefusal::Used));
+}
+
+#[test]
+fn a_token_for_a_target_that_was_deleted_makes_no_target() {
+    let mut world = small();
+    world.enrol("machine", json!({"roles": ["web"]}));
+    let again = world.token(json!({"target": "machine"})).expect("the token can be made");
+    world.change("machine", TargetChange::Delete);
+    world.enrol("machine", json!({"roles": ["other"]}));
+    let machine = Machine { name: "machine", key: "new key", advertised: Default::default() };
+    assert_eq!(world.use_token(again, "secret", &machine), Reply::EnrolmentRefused(EnrolRefusal::Unknown));
+}
+
+#[test]
+fn a_taken_name_is_refused_and_a_new_target_with_an_old_name_inherits_nothing() {
+    let mut world = small();
+    let all = json!({"roles": ["web"], "environments": ["Staging"], "tenants": {"tenants": ["Alpha"]}});
+    let old = world.enrol("Machine 1", all);
+    let token = world.token(json!({"uses": 9})).expect("the token can be made");
+    for name in ["Machine 1", "MACHINE 1", "machine-1"] {
+        let reply = world.use_token(
+            token,
+            "secret",
+            &Machine { name, key: "new key", advertised: Default::default() },
+        );
+        assert_eq!(reply, Reply::EnrolmentRefused(EnrolRefusal::NameTaken), "{name}");
+    }
+    for name in ["", " ", "line\nline"] {
+        let reply = world.use_token(
+            token,
+            "secret",
+            &Machine { name, key: "new key", advertised: Default::default() },
+        );
+        assert_eq!(reply, Reply::EnrolmentRefused(EnrolRefusal::BadName), "{name:?}");
+    }
+    world.change("Machine 1", TargetChange::Delete);
+    let machine = Machine { name: "Machine 1", key: "new key", advertised: Default::default() };
+    let Reply::Enrolled(new) = world.use_token(token, "secret", &machine) else { panic!("the name is free") };
+    let target = world.space().targets.get(new).expect("it exists");
+    assert_ne!(new, old);
+    assert!(target.granted.roles.is_empty() && target.granted.environments.is_empty());
+    assert!(target.granted.tenants.is_empty());
+}
+
+#[test]
+fn requests_for_tokens_that_make_no_sense_are_refused_with_a_sentence() {
+    let mut world = small();
+    world.enrol("machine", json!({"roles": ["web"]}));
+    let cases = [
+        (json!({"uses": 0}), "a token is for 1 to 10000 uses"),
+        (
+            json!({"uses": 2, "name": "x"}),
+            "a token with a name is for one target; leave out the name or the uses",
+        ),
+        (json!({"name": "MACHINE"}), "there is a target `machine` already"),
+        (json!({"target": "machin"}), "there is no target `machin`; did you mean `machine`?"),
+        (
+            json!({"target": "machine", "grant": {"roles": ["db"]}}),
+            "enrolling a target again keeps its grant; name no scope",
+        ),
+        (
+            json!({"grant": {"roles": [" web"]}}),
+            "a role is a word such as `web`, without white space around it",
+        ),
+        (
+            json!({"grant": {"environments": ["Stagin"]}}),
+            "there is no environment `Stagin`; did you mean `Staging`?",
+        ),
+    ];
+    for (request, sentence) in cases {
+        assert_eq!(world.token(request).expect_err(sentence).message, sentence);
+    }
+}

@@ -1,0 +1,5 @@
+//! Which targets a deployment reaches (SEMANTICS 2 and 3), against models that are written from the text.
+
+mod delivery;
+mod participation;
+mod queries;

@@ -1,0 +1,223 @@
+//! An enrolled agent that speaks the protocol correctly and asks for another tenant's things, by every kind of message
+//! and with valid ids: it gets the same answers as for what does not exist, and each try is in the journal.
+
+use std::path::Path;
+
+use serde_json::Value;
+use windlass_agent::identity::Identity;
+use windlass_agent::link::{self, Credentials, Link};
+use windlass_coordinator_core::state::{WorkKind, assignment_id};
+use windlass_protocol::Digest;
+use windlass_protocol::codec;
+use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId};
+use windlass_protocol::message::{
+    Advertised, Answer, FromCoordinator, Hello, Isolation, Outcome, OutputLine, OutputStream, PullRequest, Report,
+    ReportKind, Request, SESSION_ALPN, VERSION,
+};
+use windlass_tests::installation::{Installation, wait_until};
+
+const DOCUMENTS: &str = r#"
+kind: environment
+name: Production
+---
+kind: project
+name: Packaged
+tenancy: tenanted
+steps: [{name: Install, roles: [web], package: {id: secretive}}]
+---
+kind: project
+name: Scripted
+tenancy: tenanted
+templates: [{name: Secret}]
+steps: [{name: Say, roles: [web], script: {body: 'get_windlassvariable Secret'}}]
+---
+kind: tenant
+name: Alpha
+projects: {Packaged: [Production], Scripted: [Production]}
+values: {Scripted: {Secret: canary-of-alpha}}
+---
+kind: tenant
+name: Beta
+projects: {Packaged: [Production], Scripted: [Production]}
+values: {Scripted: {Secret: canary-of-beta}}
+"#;
+
+fn json(installation: &Installation, arguments: &[&str]) -> Value {
+    let text = installation.windlass(&[arguments, &["-o", "json"]].concat());
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("{name} in {value}"))
+}
+
+/// Enrols a machine for one tenant and returns where its state lies.
+fn enrol(installation: &Installation, name: &str, tenant: &str) -> std::path::PathBuf {
+    let folder = installation.folder.join(name);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let state = folder.join("state");
+    let configuration = folder.join("agent.toml");
+    let text = format!("coordinator = \"{}\"\nstate_root = {state:?}\ninstall_root = {folder:?}\n", installation.quic);
+    std::fs::write(&configuration, text).expect("a file");
+    let answer = json(
+        installation,
+        &["enrolment", "create", "--environment", "Production", "--role", "web", "--tenant", tenant, "--name", name],
+    );
+    let enrolled = installation
+        .program("windlass-agent")
+        .args(["enrol", "--token", field(&answer, "token"), "--config"])
+        .arg(&configuration)
+        .output()
+        .expect("windlass-agent starts");
+    assert!(enrolled.status.success(), "{}", String::from_utf8_lossy(&enrolled.stderr));
+    state
+}
+
+async fn session(state: &Path) -> Link {
+    let identity = Identity::read(state).expect("enrolled");
+    let credentials = Credentials { certificate: identity.certificate().expect("a certificate"), key: identity.key() };
+    let fingerprint = identity.fingerprint().expect("a fingerprint");
+    let address = identity.membership.coordinator.clone();
+    let link = link::connect(&address, fingerprint, Some(&credentials), SESSION_ALPN).await.expect("connected");
+    let hello = Hello {
+        lowest: VERSION,
+        highest: VERSION,
+        agent_version: "intruder".to_owned(),
+        advertised: Advertised::default(),
+        isolation: Isolation::Accounts,
+        generation: None,
+        unfinished: Vec::new(),
+    };
+    let (control, mut replies) = link.hello(&hello).await.expect("hello");
+    assert!(matches!(replies.next().await, Ok(FromCoordinator::Welcome(_))));
+    // The control stream has to stay open as long as the session.
+    tokio::spawn(async move {
+        let _control = control;
+        while replies.next().await.is_ok() {}
+    });
+    link
+}
+
+/// The requests that name something of somebody: by these ids.
+fn requests(fetch: AssignmentId, run: AssignmentId, manifest: Digest) -> Vec<Request> {
+    let pull = |assignment| PullRequest {
+        assignment,
+        manifest,
+        has_manifest: false,
+        holds: vec![manifest],
+        complete_files: 0,
+        complete_segments: 0,
+    };
+    let line = OutputLine { time: Default::default(), stream: OutputStream::Out, text: "forged".to_owned() };
+    let ended = ReportKind::Ended { outcome: Outcome::Succeeded, variables: Vec::new(), lines: 0 };
+    let other_key = rcgen::KeyPair::generate().expect("a key");
+    let request = rcgen::CertificateParams::default().serialize_request(&other_key).expect("a request");
+    vec![
+        Request::Pull(pull(fetch)),
+        Request::Pull(pull(run)),
+        Request::Variables { assignment: run },
+        Request::Variables { assignment: fetch },
+        Request::Output { assignment: run, first: 1, lines: vec![line] },
+        Request::Report(vec![
+            Report { assignment: fetch, kind: ReportKind::Fetched { moved: 1, saved: 0 } },
+            Report { assignment: run, kind: ended },
+        ]),
+        Request::Renew { request: request.der().to_vec() },
+    ]
+}
+
+async fn answers(link: &Link, requests: &[Request]) -> Vec<Vec<u8>> {
+    let mut answers = Vec::new();
+    for request in requests {
+        answers.push(codec::body(&link.answer(request).await.expect("an answer")));
+    }
+    answers
+}
+
+#[test]
+fn other_tenants_things_answer_as_if_they_did_not_exist() {
+    windlass_trust::install_provider();
+    let folder = tempfile::tempdir().expect("a folder");
+    let installation = Installation::start(folder.path()).expect("a coordinator");
+    installation.apply(DOCUMENTS);
+    let package = folder.path().join("secretive.1.0.0.txt");
+    std::fs::write(&package, "canary of the package").expect("a file");
+    installation.windlass(&["package", "upload", &package.to_string_lossy()]);
+    for project in ["Packaged", "Scripted"] {
+        installation.windlass(&["release", "create", "--project", project, "--version", "1.0.0"]);
+    }
+    let alpha = enrol(&installation, "alpha-1", "Alpha");
+    let beta = enrol(&installation, "beta-1", "Beta");
+    // Beta's machine is enrolled and away, so that its work waits: its ids are valid and live.
+    let mut deployments = Vec::new();
+    for project in ["Packaged", "Scripted"] {
+        let arguments = ["release", "deploy", "--project", project, "--version", "1.0.0", "--environment", "Production"];
+        let answer = json(&installation, &[&arguments[..], &["--tenant", "Beta"]].concat());
+        let id: DeploymentId = field(&answer["deployments"][0], "id").parse().expect("an id");
+        deployments.push(id);
+    }
+    let target = Identity::read(&beta).expect("enrolled").membership.target;
+    let step = step_of(&installation, "Scripted");
+    let fetch = assignment_id(deployments[0], target, WorkKind::Fetch);
+    let run = assignment_id(deployments[1], target, WorkKind::Run(step));
+    let manifest = manifest_of(&installation);
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        // Proof that the ids are live: their owner is given them.
+        let owner = session(&beta).await;
+        let Ok(Answer::Assignments(own)) = owner.answer(&Request::Assignments { since: None }).await else {
+            panic!("the owner is answered");
+        };
+        assert!(own.active.contains(&fetch) && own.active.contains(&run), "{:?} {fetch} {run}", own.active);
+        owner.close();
+
+        let intruder = session(&alpha).await;
+        let Ok(Answer::Assignments(theirs)) = intruder.answer(&Request::Assignments { since: None }).await else {
+            panic!("the intruder is told of its own work");
+        };
+        assert!(theirs.active.is_empty() && theirs.new.is_empty());
+        let live = answers(&intruder, &requests(fetch, run, manifest)).await;
+        let nothing = AssignmentId::from_bytes([7; 16]);
+        let invented = answers(&intruder, &requests(nothing, nothing, Digest::of("nothing"))).await;
+        assert_eq!(live, invented, "what is another's answers like what does not exist");
+    });
+
+    let state = |id: &DeploymentId| field(&json(&installation, &["deployment", "view", &id.to_string()]), "state").to_owned();
+    assert!(deployments.iter().all(|id| state(id) == "running"), "forged reports change nothing");
+    wait_until("the record of the denied requests", || {
+        let records = installation.windlass(&["audit", "list", "-o", "json"]);
+        records.contains("\"denied\"") && records.contains("\"variables\":4")
+    });
+}
+
+/// The id of a project's only step, as a plan cannot say it: from the journal.
+fn step_of(installation: &Installation, project: &str) -> StepId {
+    let records = read_journal(installation);
+    let mut defined = records.iter().filter_map(|event| {
+        let definition = &event["definition"]["project"];
+        (definition["name"] == project).then(|| field(&definition["steps"][0], "id").parse().expect("an id"))
+    });
+    defined.next_back().expect("the project was defined")
+}
+
+fn manifest_of(installation: &Installation) -> Digest {
+    let records = read_journal(installation);
+    let uploaded = records.iter().find(|event| event["event"] == "package-uploaded");
+    field(&uploaded.expect("a package was uploaded")["package"], "manifest").parse().expect("a digest")
+}
+
+/// All events of the journal, as anybody can read them.
+fn read_journal(installation: &Installation) -> Vec<Value> {
+    let mut events = Vec::new();
+    for entry in std::fs::read_dir(installation.folder.join("data/journal")).expect("a journal").flatten() {
+        if entry.path().extension().is_some_and(|ending| ending == "jsonl") {
+            let text = std::fs::read_to_string(entry.path()).expect("text");
+            for line in text.lines() {
+                let line: Value = serde_json::from_str(line).expect("JSON");
+                events.extend(line["record"]["events"].as_array().cloned().unwrap_or_default());
+            }
+        }
+    }
+    events
+}
