@@ -61,7 +61,10 @@ pub async fn run(configuration: Configuration, stop: impl Future<Output = ()>) -
     let status = Status {
         pid: std::process::id(),
         target: identity.membership.name.clone(),
-        coordinator: configuration.coordinator.clone().unwrap_or_else(|| identity.membership.coordinator.clone()),
+        coordinator: configuration
+            .coordinator
+            .clone()
+            .unwrap_or_else(|| identity.membership.coordinator.clone()),
         connection: Connection::Disconnected("starting".to_owned()),
         effective: None,
         last: None,
@@ -172,7 +175,8 @@ impl Agent {
         let fingerprint = self.identity.fingerprint()?;
         let link = link::connect(address, fingerprint, Some(&credentials), SESSION_ALPN).await?;
         let (mut control, mut replies) = link.hello(&self.hello()?).await?;
-        let mut session = Session { agent: self, link: link.clone(), taken: None, heartbeat: Duration::from_secs(10) };
+        let mut session =
+            Session { agent: self, link: link.clone(), taken: None, heartbeat: Duration::from_secs(10) };
         let mut beat = tokio::time::interval(session.heartbeat);
         beat.reset();
         loop {
@@ -237,11 +241,17 @@ impl Agent {
 fn goodbye_in_words(goodbye: Goodbye) -> String {
     match goodbye {
         Goodbye::Version { lowest, highest } => {
-            format!("the coordinator speaks protocol versions {lowest} to {highest}, this agent speaks {VERSION}")
+            format!(
+                "the coordinator speaks protocol versions {lowest} to {highest}, this agent speaks {VERSION}"
+            )
         }
-        Goodbye::NotAdmitted => "the coordinator does not admit this target: it is disabled, revoked or deleted".into(),
+        Goodbye::NotAdmitted => {
+            "the coordinator does not admit this target: it is disabled, revoked or deleted".into()
+        }
         Goodbye::Expired => "the certificate has expired".to_owned(),
-        Goodbye::Replaced => "another session with this certificate took over: is there a clone of this machine?".into(),
+        Goodbye::Replaced => {
+            "another session with this certificate took over: is there a clone of this machine?".into()
+        }
         Goodbye::FutureGeneration => {
             "this agent has seen later orders than the coordinator knows: was a backup restored?".to_owned()
         }

@@ -54,7 +54,8 @@ impl Configuration {
             Err(why) if file.is_none() && why.kind() == std::io::ErrorKind::NotFound => String::new(),
             read => read.with_context(|| format!("cannot read {}", path.display()))?,
         };
-        let written: Written = toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
+        let written: Written =
+            toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
         Self::validate(written).with_context(|| format!("{} is not right", path.display()))
     }
 
@@ -63,18 +64,24 @@ impl Configuration {
         let isolation = match (written.isolation, root) {
             (Some(WrittenIsolation::None), _) => Isolation::None,
             (Some(WrittenIsolation::Accounts), false) => {
-                bail!("`isolation = \"accounts\"` needs an agent that runs as root: only root can switch users")
+                bail!(
+                    "`isolation = \"accounts\"` needs an agent that runs as root: only root can switch users"
+                )
             }
             (Some(WrittenIsolation::Accounts) | None, true) => Isolation::Accounts,
             (None, false) => Isolation::SingleTenant,
         };
         if let Some(coordinator) = &written.coordinator
-            && !coordinator.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            && !coordinator
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
         {
             bail!("`coordinator = \"{coordinator}\"` is no HOST:PORT, such as \"deploy.example.com:4433\"");
         }
         let absolute = |path: Option<PathBuf>, name: &str, default: &str| match path {
-            Some(path) if !path.is_absolute() => bail!("`{name}` is an absolute path, not {}", path.display()),
+            Some(path) if !path.is_absolute() => {
+                bail!("`{name}` is an absolute path, not {}", path.display())
+            }
             path => Ok(path.unwrap_or_else(|| default.into())),
         };
         Ok(Self {

@@ -57,5 +57,6 @@ pub async fn enrol(
 
 fn host_name() -> anyhow::Result<String> {
     let name = nix::unistd::gethostname().context("this machine has no host name; give one with --name")?;
-    name.into_string().map_err(|_| anyhow::anyhow!("this machine's host name is no text; give one with --name"))
+    name.into_string()
+        .map_err(|_| anyhow::anyhow!("this machine's host name is no text; give one with --name"))
 }

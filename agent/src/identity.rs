@@ -133,7 +133,8 @@ fn certificate_request(key: &rcgen::KeyPair) -> anyhow::Result<Vec<u8>> {
 fn read_keys(folder: &Path) -> anyhow::Result<(Zeroizing<Vec<u8>>, SealingKey)> {
     let path = folder.join("keys.json");
     let text = Zeroizing::new(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
-    let keys: Keys = serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let keys: Keys =
+        serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
     let sealing = Zeroizing::new(from_base64(&keys.sealing)?);
     let secret = <[u8; 32]>::try_from(sealing.as_slice()).context("a file of the identity is damaged")?;
     let sealing = SealingKey::from_secret(&Zeroizing::new(secret));
@@ -147,11 +148,14 @@ impl Identity {
         let path = folder.join("membership.json");
         let text = match fs::read(&path) {
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-                bail!("this agent is not enrolled; run `windlass-agent enrol --coordinator HOST:PORT --token TOKEN`")
+                bail!(
+                    "this agent is not enrolled; run `windlass-agent enrol --coordinator HOST:PORT --token TOKEN`"
+                )
             }
             read => read.with_context(|| format!("cannot read {}", path.display()))?,
         };
-        let membership = serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        let membership =
+            serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
         let (key, sealing) = read_keys(&folder)?;
         Ok(Self { folder, membership, sealing, key })
     }

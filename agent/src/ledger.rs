@@ -141,7 +141,10 @@ impl Ledger {
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(None),
             read => {
                 let text = read.with_context(|| format!("cannot read {}", path.display()))?;
-                Ok(Some(serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?))
+                Ok(Some(
+                    serde_json::from_slice(&text)
+                        .with_context(|| format!("{} is damaged", path.display()))?,
+                ))
             }
         }
     }

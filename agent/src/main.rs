@@ -83,7 +83,8 @@ fn main() -> ExitCode {
         return if supervisor::supervise(folder).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     windlass_trust::install_provider();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG").unwrap_or_else(|_| "info".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -142,16 +143,18 @@ fn read_token(token: Option<String>, file: Option<PathBuf>) -> anyhow::Result<St
         (None, Some(path)) if path.as_os_str() == "-" => {
             std::io::read_to_string(std::io::stdin()).context("cannot read the token from standard input")
         }
-        (None, Some(path)) => {
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read the token from {}", path.display()))
+        (None, Some(path)) => std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read the token from {}", path.display())),
+        (None, None) => {
+            anyhow::bail!("an enrolment needs a token: --token, --token-file or WINDLASS_ENROLMENT_TOKEN")
         }
-        (None, None) => anyhow::bail!("an enrolment needs a token: --token, --token-file or WINDLASS_ENROLMENT_TOKEN"),
     }
 }
 
 /// Ends when a signal asks for it. Steps go on under their supervisors.
 async fn told_to_stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return std::future::pending().await;
     };

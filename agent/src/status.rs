@@ -60,7 +60,8 @@ impl Status {
         let may = match &self.effective {
             None => "not known before the first session".to_owned(),
             Some(scope) => {
-                let list = |words: &[String]| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
+                let list =
+                    |words: &[String]| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
                 let participation = match scope.participation {
                     None => "no deployments".to_owned(),
                     Some(participation) => format!("{participation:?} deployments").to_lowercase(),

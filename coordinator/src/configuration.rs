@@ -53,7 +53,8 @@ impl Configuration {
         let written = match file {
             None => Written::default(),
             Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
                 toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?
             }
         };

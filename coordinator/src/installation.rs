@@ -23,7 +23,10 @@ pub fn init(data: &Path) -> anyhow::Result<Zeroizing<String>> {
     folder(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let replayed = journal::replay(data)?;
     if replayed.state.authority.is_some() {
-        bail!("{} holds an installation already; its first token was printed when it was made", data.display());
+        bail!(
+            "{} holds an installation already; its first token was printed when it was made",
+            data.display()
+        );
     }
     let vault = Vault::create(data)?;
     let authority = Authority::create(data, &vault)?;

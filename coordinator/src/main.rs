@@ -10,7 +10,11 @@ use windlass_coordinator::{installation, journal, serve};
 use windlass_protocol::Digest;
 
 #[derive(Parser)]
-#[command(name = "windlass-coordinator", version, about = "Matches agents against release plans, and records everything")]
+#[command(
+    name = "windlass-coordinator",
+    version,
+    about = "Matches agents against release plans, and records everything"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -74,7 +78,8 @@ fn witness(text: &str) -> Result<(u64, Digest), String> {
 
 fn main() -> ExitCode {
     windlass_trust::install_provider();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG").unwrap_or_else(|_| "info".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(Arguments::parse().command) {
         Ok(code) => code,
@@ -107,7 +112,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Verify { settings, witness } => {
             let data = settings.load(None, None)?.data;
             match journal::verify(&data, witness) {
-                Ok(verified) => println!("the journal is whole: {} records, head {}", verified.records, verified.head),
+                Ok(verified) => {
+                    println!("the journal is whole: {} records, head {}", verified.records, verified.head)
+                }
                 Err(finding) => {
                     eprintln!("error: {finding}");
                     return Ok(ExitCode::FAILURE);

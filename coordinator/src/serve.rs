@@ -28,7 +28,10 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let data = &configuration.data;
     let replayed = journal::replay(data)?;
     let Some(authority_digest) = replayed.state.authority else {
-        bail!("{} holds no installation; make one with `windlass-coordinator init --data {0}`", data.display());
+        bail!(
+            "{} holds no installation; make one with `windlass-coordinator init --data {0}`",
+            data.display()
+        );
     };
     let vault = Arc::new(Vault::open(data)?);
     let authority = Arc::new(Authority::open(data, &vault)?);
@@ -61,7 +64,15 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
             "the kernel caps the UDP socket's buffers; raise net.core.rmem_max and net.core.wmem_max"
         );
     }
-    let door = http::Door { engine: engine.clone(), vault, authority, packages, output, registry, data: data.clone() };
+    let door = http::Door {
+        engine: engine.clone(),
+        vault,
+        authority,
+        packages,
+        output,
+        registry,
+        data: data.clone(),
+    };
     let operators = http::Server::bind(configuration.http, door, &configuration.names).await?;
     tracing::info!(quic = %endpoint.address()?, http = %operators.address(), "serving");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

@@ -11,8 +11,8 @@ use windlass_protocol::Digest;
 use windlass_protocol::codec;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId};
 use windlass_protocol::message::{
-    Advertised, Answer, FromCoordinator, Hello, Isolation, Outcome, OutputLine, OutputStream, PullRequest, Report,
-    ReportKind, Request, SESSION_ALPN, VERSION,
+    Advertised, Answer, FromCoordinator, Hello, Isolation, Outcome, OutputLine, OutputStream, PullRequest,
+    Report, ReportKind, Request, SESSION_ALPN, VERSION,
 };
 use windlass_tests::installation::{Installation, wait_until};
 
@@ -57,11 +57,25 @@ fn enrol(installation: &Installation, name: &str, tenant: &str) -> std::path::Pa
     std::fs::create_dir_all(&folder).expect("a folder");
     let state = folder.join("state");
     let configuration = folder.join("agent.toml");
-    let text = format!("coordinator = \"{}\"\nstate_root = {state:?}\ninstall_root = {folder:?}\n", installation.quic);
+    let text = format!(
+        "coordinator = \"{}\"\nstate_root = {state:?}\ninstall_root = {folder:?}\n",
+        installation.quic
+    );
     std::fs::write(&configuration, text).expect("a file");
     let answer = json(
         installation,
-        &["enrolment", "create", "--environment", "Production", "--role", "web", "--tenant", tenant, "--name", name],
+        &[
+            "enrolment",
+            "create",
+            "--environment",
+            "Production",
+            "--role",
+            "web",
+            "--tenant",
+            tenant,
+            "--name",
+            name,
+        ],
     );
     let enrolled = installation
         .program("windlass-agent")
@@ -75,10 +89,12 @@ fn enrol(installation: &Installation, name: &str, tenant: &str) -> std::path::Pa
 
 async fn session(state: &Path) -> Link {
     let identity = Identity::read(state).expect("enrolled");
-    let credentials = Credentials { certificate: identity.certificate().expect("a certificate"), key: identity.key() };
+    let credentials =
+        Credentials { certificate: identity.certificate().expect("a certificate"), key: identity.key() };
     let fingerprint = identity.fingerprint().expect("a fingerprint");
     let address = identity.membership.coordinator.clone();
-    let link = link::connect(&address, fingerprint, Some(&credentials), SESSION_ALPN).await.expect("connected");
+    let link =
+        link::connect(&address, fingerprint, Some(&credentials), SESSION_ALPN).await.expect("connected");
     let hello = Hello {
         lowest: VERSION,
         highest: VERSION,
@@ -151,7 +167,8 @@ fn other_tenants_things_answer_as_if_they_did_not_exist() {
     // Beta's machine is enrolled and away, so that its work waits: its ids are valid and live.
     let mut deployments = Vec::new();
     for project in ["Packaged", "Scripted"] {
-        let arguments = ["release", "deploy", "--project", project, "--version", "1.0.0", "--environment", "Production"];
+        let arguments =
+            ["release", "deploy", "--project", project, "--version", "1.0.0", "--environment", "Production"];
         let answer = json(&installation, &[&arguments[..], &["--tenant", "Beta"]].concat());
         let id: DeploymentId = field(&answer["deployments"][0], "id").parse().expect("an id");
         deployments.push(id);
@@ -173,7 +190,8 @@ fn other_tenants_things_answer_as_if_they_did_not_exist() {
         owner.close();
 
         let intruder = session(&alpha).await;
-        let Ok(Answer::Assignments(theirs)) = intruder.answer(&Request::Assignments { since: None }).await else {
+        let Ok(Answer::Assignments(theirs)) = intruder.answer(&Request::Assignments { since: None }).await
+        else {
             panic!("the intruder is told of its own work");
         };
         assert!(theirs.active.is_empty() && theirs.new.is_empty());
@@ -183,7 +201,9 @@ fn other_tenants_things_answer_as_if_they_did_not_exist() {
         assert_eq!(live, invented, "what is another's answers like what does not exist");
     });
 
-    let state = |id: &DeploymentId| field(&json(&installation, &["deployment", "view", &id.to_string()]), "state").to_owned();
+    let state = |id: &DeploymentId| {
+        field(&json(&installation, &["deployment", "view", &id.to_string()]), "state").to_owned()
+    };
     assert!(deployments.iter().all(|id| state(id) == "running"), "forged reports change nothing");
     wait_until("the record of the denied requests", || {
         let records = installation.windlass(&["audit", "list", "-o", "json"]);

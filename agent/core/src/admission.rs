@@ -71,9 +71,10 @@ fn inside(configuration: &Advertised, place: &Place) -> bool {
     let names = |listed: &[String], name: &str, slug: &str| {
         listed.iter().any(|entry| entry == slug || fold(entry) == fold(name))
     };
-    let environment = configuration.environments.as_ref().is_none_or(|listed| {
-        names(listed, &place.environment_name, place.environment.1.as_str())
-    });
+    let environment = configuration
+        .environments
+        .as_ref()
+        .is_none_or(|listed| names(listed, &place.environment_name, place.environment.1.as_str()));
     let tenant = match (&configuration.tenants, &configuration.tenant_tags, &place.tenant) {
         (_, _, None) | (None, None, _) | (_, Some(_), _) => true,
         (Some(listed), None, Some((_, slug))) => {

@@ -2,7 +2,9 @@
 
 use tokio::time::sleep;
 use windlass_agent_packages::{CacheError, PullError, Received};
-use windlass_protocol::message::{Denied, FetchWork, FromAgent, PackageReference, Report, ReportKind, Request};
+use windlass_protocol::message::{
+    Denied, FetchWork, FromAgent, PackageReference, Report, ReportKind, Request,
+};
 
 use super::{Order, RETRY};
 
@@ -20,7 +22,10 @@ pub(super) async fn fetch(order: &Order, work: &FetchWork) -> anyhow::Result<()>
             }
             Err(why) => {
                 order.agent.did(format!("could not fetch {} {}: {why}", package.id, package.version));
-                return end(order, ReportKind::FetchFailed(format!("{} {}: {why}", package.id, package.version)));
+                return end(
+                    order,
+                    ReportKind::FetchFailed(format!("{} {}: {why}", package.id, package.version)),
+                );
             }
         }
         order.agent.did(format!("fetched {} {}", package.id, package.version));
@@ -58,7 +63,12 @@ async fn try_once(order: &Order, package: &PackageReference) -> Result<Received,
     let progress = |received: Received| {
         let Received { moved, saved, total } = received;
         // A show only: where nobody looks, or the stream is full, it is dropped.
-        let _ = order.agent.progress.try_send(FromAgent::Progress { assignment: order.id(), moved, saved, total });
+        let _ = order.agent.progress.try_send(FromAgent::Progress {
+            assignment: order.id(),
+            moved,
+            saved,
+            total,
+        });
     };
     order.agent.cache.receive(state, &mut stream, package.size, progress).await
 }

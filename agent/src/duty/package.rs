@@ -12,10 +12,10 @@ use windlass_agent_packages::{Unpack, publish, remove_others, switch};
 use windlass_protocol::message::{Outcome, PackageReference, RunWork};
 use windlass_templates::Shell;
 
+use super::Order;
 use super::place;
 use super::run::Ground;
 use super::script::{self, Process, Ran};
-use super::Order;
 
 /// Bytes that stay free on the disk whatever is deployed.
 const RESERVE: u64 = 64 << 20;
@@ -177,7 +177,8 @@ impl<'a> Release<'a> {
     async fn run_hook(&self, stage: Stage) -> anyhow::Result<Ran> {
         let folder = self.folder();
         let (path, shell) = hook(&folder, stage).context("the hook was there a moment ago")?;
-        let text = fs::read_to_string(&path).with_context(|| format!("the hook {} is no text", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("the hook {} is no text", path.display()))?;
         let process = Process {
             stage,
             shell,
@@ -222,7 +223,8 @@ impl<'a> Release<'a> {
         }
         names.sort();
         let kept = names.into_iter().rev().map(|(_, name)| name).take(usize::from(self.work.keep) + 1);
-        let before = self.before.as_deref().and_then(|link| link.strip_prefix("releases/")).map(str::to_owned);
+        let before =
+            self.before.as_deref().and_then(|link| link.strip_prefix("releases/")).map(str::to_owned);
         let keep: Vec<String> = kept.chain([self.name.clone()]).chain(before).collect();
         let removed = tokio::task::spawn_blocking(move || {
             let keep: Vec<&str> = keep.iter().map(String::as_str).collect();

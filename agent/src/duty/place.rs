@@ -127,7 +127,8 @@ fn check_owner(note: &Path, owner: &Owner) -> anyhow::Result<()> {
             Ok(())
         }
         read => {
-            let known: Owner = serde_json::from_slice(&read?).with_context(|| format!("{} is damaged", note.display()))?;
+            let known: Owner =
+                serde_json::from_slice(&read?).with_context(|| format!("{} is damaged", note.display()))?;
             if known == *owner {
                 return Ok(());
             }

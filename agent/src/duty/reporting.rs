@@ -1,11 +1,9 @@
 //! Telling the coordinator: reports until they are acknowledged, output line after line.
 
 use tokio::time::sleep;
-use windlass_protocol::limits;
-use windlass_protocol::message::{
-    Answer, OutputLine, OutputStream, Report, ReportKind, Request,
-};
 use windlass_protocol::Timestamp;
+use windlass_protocol::limits;
+use windlass_protocol::message::{Answer, OutputLine, OutputStream, Report, ReportKind, Request};
 use windlass_supervisor::Stream;
 
 use super::{Order, RETRY};
@@ -76,7 +74,8 @@ impl<'a> Output<'a> {
     async fn send_once(&mut self, last: u64) -> anyhow::Result<Option<u64>> {
         let folder = self.order.agent.ledger().folder(self.order.id());
         let (from, most) = (self.next, limits::OUTPUT_LINES);
-        let lines = tokio::task::spawn_blocking(move || super::run::read_output(&folder, from, most)).await??;
+        let lines =
+            tokio::task::spawn_blocking(move || super::run::read_output(&folder, from, most)).await??;
         let mut bytes = 0;
         let batch: Vec<OutputLine> = lines
             .into_iter()
@@ -94,7 +93,9 @@ impl<'a> Output<'a> {
         match link.answer(&request).await {
             Ok(Answer::Output { next }) => Ok(Some(next)),
             // It does not take it: the step is nobody's any more, and so are its lines.
-            Ok(Answer::Denied(windlass_protocol::message::Denied::NotFound)) => Ok(Some(last.saturating_add(1))),
+            Ok(Answer::Denied(windlass_protocol::message::Denied::NotFound)) => {
+                Ok(Some(last.saturating_add(1)))
+            }
             Ok(_) | Err(_) => Ok(None),
         }
     }

@@ -14,7 +14,8 @@ use super::variables::{self, Variables};
 use super::{Order, accounts, package, reporting};
 
 /// Every stage in the order in which they can run: their output is numbered through in this order.
-const STAGES: [Stage; 5] = [Stage::Script, Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
+const STAGES: [Stage; 5] =
+    [Stage::Script, Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
 
 pub(super) async fn run(order: &Order, work: &RunWork) -> anyhow::Result<()> {
     let _turn = if work.concurrent { None } else { Some(order.agent.turn.acquire().await?) };
@@ -68,7 +69,9 @@ async fn prepare_and_act(order: &Order, work: &RunWork) -> anyhow::Result<Option
     let ground = prepare(order, work, variables).await?;
     let outcome = match &work.action {
         Action::Script(body) => run_script(order, work, &ground, body).await,
-        Action::Package { package, substitute } => package::deploy(order, work, &ground, package, substitute).await,
+        Action::Package { package, substitute } => {
+            package::deploy(order, work, &ground, package, substitute).await
+        }
     };
     let scratch = ground.folders.scratch;
     tokio::task::spawn_blocking(move || std::fs::remove_dir_all(scratch)).await??;

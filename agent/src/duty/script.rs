@@ -147,7 +147,10 @@ async fn watch(order: &Order, folder: &Path, work: &RunWork) -> anyhow::Result<O
         match look(folder).await? {
             Standing::Ended { ended, .. } => return Ok(judge(&ended)),
             Standing::Lost { .. } => {
-                tracing::error!(step = work.name, "the supervisor of a step is gone; what is left of the step is ended");
+                tracing::error!(
+                    step = work.name,
+                    "the supervisor of a step is gone; what is left of the step is ended"
+                );
                 return Ok(judge(&bury(folder).await?));
             }
             Standing::Running { .. } if order.is_withdrawn() && !told_to_stop => {

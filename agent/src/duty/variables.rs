@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, bail};
 use tokio::time::sleep;
 use windlass_protocol::codec;
-use windlass_protocol::message::{Answer, ClearVariable, ClearVariables, RunWork, Request, SealedVariables};
+use windlass_protocol::message::{Answer, ClearVariable, ClearVariables, Request, RunWork, SealedVariables};
 use windlass_protocol::names::fold;
 use windlass_templates::{Kind, Lookup, Render, Shell, Template, Value, render_value};
 use windlass_trust::Sealed;
@@ -91,8 +91,12 @@ impl Variables {
 
     /// What has to be masked wherever it shows: sensitive values, and whatever embeds one.
     pub(super) fn secrets(&self) -> anyhow::Result<Vec<String>> {
-        let sensitive: Vec<_> =
-            self.by_name.values().filter(|variable| variable.sensitive).map(|found| found.value.clone()).collect();
+        let sensitive: Vec<_> = self
+            .by_name
+            .values()
+            .filter(|variable| variable.sensitive)
+            .map(|found| found.value.clone())
+            .collect();
         let embedding = self.rendered()?.into_iter().filter_map(|(name, value)| {
             let own = self.by_name.get(&fold(&name)).is_some_and(|variable| variable.sensitive);
             own.then_some(value)

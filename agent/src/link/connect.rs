@@ -61,7 +61,8 @@ async fn connect_to(
     let config = client_config(fingerprint, credentials, alpn)?;
     // The name is checked by the pinned authority itself, wherever the coordinator runs.
     let connecting = endpoint.connect_with(config, address, COORDINATOR_NAME)?;
-    let connection = tokio::time::timeout(PATIENCE, connecting).await.context("the coordinator does not answer")??;
+    let connection =
+        tokio::time::timeout(PATIENCE, connecting).await.context("the coordinator does not answer")??;
     Ok(Link { connection })
 }
 

@@ -20,7 +20,10 @@ pub struct AgentVerifier {
 
 impl AgentVerifier {
     /// A verifier for certificates of this CA. Clients without one get in as well, to enrol.
-    pub fn new(authority: &CertificateDer<'static>, provider: Arc<CryptoProvider>) -> anyhow::Result<Arc<Self>> {
+    pub fn new(
+        authority: &CertificateDer<'static>,
+        provider: Arc<CryptoProvider>,
+    ) -> anyhow::Result<Arc<Self>> {
         let mut roots = RootCertStore::empty();
         roots.add(authority.clone())?;
         let inner = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)

@@ -118,7 +118,10 @@ impl Writer {
         self.journal.close();
         self.journal = Journal::open(&self.data, head)?;
         let found = self.journal.durable();
-        anyhow::ensure!(found == durable, "the journal holds {found} records and not {durable} after a full disk");
+        anyhow::ensure!(
+            found == durable,
+            "the journal holds {found} records and not {durable} after a full disk"
+        );
         Ok(())
     }
 

@@ -55,7 +55,14 @@ impl Engine {
         let journal = Journal::open(&data, replayed.head)?;
         let state = Arc::new(ArcSwap::from_pointee(replayed.state));
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let writer = batch::Writer::new(data, journal, Arc::clone(&state), published, queue.downgrade(), replayed.from);
+        let writer = batch::Writer::new(
+            data,
+            journal,
+            Arc::clone(&state),
+            published,
+            queue.downgrade(),
+            replayed.from,
+        );
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || writer.run(jobs))?;
         Ok((Self { queue, state }, thread))
     }

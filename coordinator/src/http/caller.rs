@@ -94,7 +94,11 @@ impl Changer {
     }
 
     /// Decides a command in the space that is asked about.
-    pub async fn submit_in_space(&self, command: SpaceCommand, reason: Option<String>) -> Result<Reply, Refusal> {
+    pub async fn submit_in_space(
+        &self,
+        command: SpaceCommand,
+        reason: Option<String>,
+    ) -> Result<Reply, Refusal> {
         let space = self.moment()?.space;
         self.submit(Command::Space(space, command), reason).await
     }

@@ -31,7 +31,8 @@ pub async fn plan(caller: Reader, Body(request): Body<DeployRequest>) -> Answer<
     responses((status = 200, body = DeploymentsMade)))]
 pub async fn deploy(caller: Changer, Body(request): Body<DeployRequest>) -> Answer<DeploymentsMade> {
     let reason = request.reason.clone();
-    let Reply::Deployments(made) = caller.submit_in_space(SpaceCommand::Deploy(request), reason).await? else {
+    let Reply::Deployments(made) = caller.submit_in_space(SpaceCommand::Deploy(request), reason).await?
+    else {
         return Err(Refusal::internal("deploying", &"the decision has another answer"));
     };
     let moment = caller.moment()?;

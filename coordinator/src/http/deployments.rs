@@ -67,7 +67,8 @@ pub async fn list(
     found.sort_by_key(|found| std::cmp::Reverse((found.created, found.id)));
     let after = paging.after.as_deref().map(deployment_id).transpose()?;
     let after = after.map(|id| find(space, id).map(|found| (found.created, found.id))).transpose()?;
-    let behind = found.into_iter().filter(|found| after.is_none_or(|after| (found.created, found.id) < after));
+    let behind =
+        found.into_iter().filter(|found| after.is_none_or(|after| (found.created, found.id) < after));
     let items = behind.map(|found| item(space, found));
     let admitted = items.filter(|item| {
         paging.admits([item.project.as_str(), &item.environment].into_iter().chain(item.tenant.as_deref()))
@@ -116,7 +117,13 @@ fn view_of(space: &Space, presence: &dyn Presence, found: &Deployment) -> Deploy
         let name = step_name(release.map(Arc::as_ref), step.step);
         for target in &step.targets {
             let work = found.work.get(target);
-            steps.push(step_view(space, &name, *target, work, work.and_then(|work| work.runs.get(&step.step))));
+            steps.push(step_view(
+                space,
+                &name,
+                *target,
+                work,
+                work.and_then(|work| work.runs.get(&step.step)),
+            ));
         }
     }
     let targets: Vec<_> = found
@@ -149,7 +156,8 @@ fn waits(space: &Space, presence: &dyn Presence, found: &Deployment) -> Vec<Wait
         DeploymentState::Ended(_) => Vec::new(),
         DeploymentState::Queued => {
             let lane = space.indexes.lanes.get(&found.lane());
-            let before = lane.and_then(|lane| lane.iter().position(|waiting| *waiting == found.id)).unwrap_or(0);
+            let before =
+                lane.and_then(|lane| lane.iter().position(|waiting| *waiting == found.id)).unwrap_or(0);
             let reason = match before {
                 1 => "another deployment of this project to the same place comes first".to_owned(),
                 more => format!("{more} deployments of this project to the same place come first"),

@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use windlass_api::error::Problem;
 
-use super::refusal::Refusal;
 use super::JSON_BYTES;
+use super::refusal::Refusal;
 
 /// A body in JSON.
 pub struct Body<T>(pub T);
@@ -26,7 +26,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 Err(Refusal::too_large(JSON_BYTES as u64))
             }
             Err(JsonRejection::JsonDataError(why)) => Err(Problem::usage(sentence(&why.body_text())).into()),
-            Err(JsonRejection::JsonSyntaxError(why)) => Err(Problem::usage(sentence(&why.body_text())).into()),
+            Err(JsonRejection::JsonSyntaxError(why)) => {
+                Err(Problem::usage(sentence(&why.body_text())).into())
+            }
             Err(other) => Err(Problem::usage(format!("the body: {}", other.body_text())).into()),
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body as Stream, BodyDataStream};
-use axum::http::header::CONTENT_LENGTH;
 use axum::http::HeaderMap;
+use axum::http::header::CONTENT_LENGTH;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -123,15 +123,16 @@ fn unwritten(why: std::io::Error) -> Refusal {
 fn key(upload: &Upload, stored: &StoredPackage) -> Result<PackageKey, Problem> {
     let told = stored.identified.clone();
     let (told_id, told_version) = told.unzip();
-    let (Some(id), Some(version)) = (upload.id.clone().or(told_id), upload.version.clone().or(told_version)) else {
+    let (Some(id), Some(version)) = (upload.id.clone().or(told_id), upload.version.clone().or(told_version))
+    else {
         return Err(Problem::usage(format!(
             "`{}` does not tell the package's id and version; give them, or name the file like `synergy-web.1.4.0.zip`",
             upload.name
         )));
     };
-    let version = version.parse().map_err(|why: windlass_coordinator_core::version::NotAVersion| {
-        Problem::usage(why.to_string())
-    })?;
+    let version = version
+        .parse()
+        .map_err(|why: windlass_coordinator_core::version::NotAVersion| Problem::usage(why.to_string()))?;
     Ok(PackageKey { id, version })
 }
 
@@ -140,7 +141,8 @@ fn key(upload: &Upload, stored: &StoredPackage) -> Result<PackageKey, Problem> {
     responses((status = 200, body = Page<PackageView>)))]
 pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<PackageView>> {
     let moment = caller.moment()?;
-    let admitted = moment.space().packages.values().filter(|package| paging.admits([package.key.id.as_str()]));
+    let admitted =
+        moment.space().packages.values().filter(|package| paging.admits([package.key.id.as_str()]));
     let after = paging.after.as_deref().map(position).transpose()?;
     let behind = admitted.filter(|package| after.as_ref().is_none_or(|after| package.key > *after));
     let mut items: Vec<_> = behind.take(paging.limit() + 1).collect();
@@ -152,7 +154,9 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<P
 }
 
 fn position(text: &str) -> Result<PackageKey, Problem> {
-    let bad = || Problem::usage(format!("`{text}` is no place in the list of packages; use `next` of the part before"));
+    let bad = || {
+        Problem::usage(format!("`{text}` is no place in the list of packages; use `next` of the part before"))
+    };
     let (id, version) = text.split_once('/').ok_or_else(bad)?;
     Ok(PackageKey { id: id.to_owned(), version: version.parse().map_err(|_| bad())? })
 }
@@ -168,14 +172,19 @@ pub async fn view(caller: Reader, Named((id, version)): Named<(String, String)>)
     let found = if version == "latest" {
         space.packages_of(&id).last()
     } else {
-        space.packages_of(&id).find(|package| {
-            version.parse().is_ok_and(|version| package.key.version == version)
-        })
+        space
+            .packages_of(&id)
+            .find(|package| version.parse().is_ok_and(|version| package.key.version == version))
     };
     let found = found.ok_or_else(|| {
-        let versions: Vec<_> = space.packages_of(&id).map(|package| package.key.version.to_string()).collect();
+        let versions: Vec<_> =
+            space.packages_of(&id).map(|package| package.key.version.to_string()).collect();
         if versions.is_empty() {
-            return Problem::not_found(unknown("package", &id, space.packages.keys().map(|key| key.id.as_str())));
+            return Problem::not_found(unknown(
+                "package",
+                &id,
+                space.packages.keys().map(|key| key.id.as_str()),
+            ));
         }
         let known = versions.iter().map(String::as_str);
         Problem::not_found(unknown(&format!("package `{id}` with version"), &version, known))

@@ -30,13 +30,19 @@ impl Refusal {
 
     /// The body is larger than anything that is meant here.
     pub fn too_large(most: u64) -> Self {
-        let problem = Problem::usage(format!("the body is too large; at most {most} bytes are accepted here"));
+        let problem =
+            Problem::usage(format!("the body is too large; at most {most} bytes are accepted here"));
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, problem }
     }
 
     /// No such path, or not with this method.
     pub fn nothing_here(status: StatusCode) -> Self {
-        Self { status, problem: Problem::not_found("the API has no such path with this method; see /api/v1/openapi.json") }
+        Self {
+            status,
+            problem: Problem::not_found(
+                "the API has no such path with this method; see /api/v1/openapi.json",
+            ),
+        }
     }
 
     /// Something broke that the caller can do nothing about. What, is logged and not told.

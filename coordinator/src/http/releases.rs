@@ -37,7 +37,8 @@ pub async fn create(caller: Changer, Body(mut request): Body<ReleaseRequest>) ->
     };
     let packages = Arc::clone(&caller.context.packages);
     let reading = tokio::task::spawn_blocking(move || read_packages(packages.as_ref(), &chosen)).await;
-    let (read_by_packages, warnings) = reading.map_err(|why| Refusal::internal("reading packages", &why))??;
+    let (read_by_packages, warnings) =
+        reading.map_err(|why| Refusal::internal("reading packages", &why))??;
     let command = SpaceCommand::CreateRelease { request, read_by_packages };
     let Reply::Release(id) = caller.submit_in_space(command, None).await? else {
         return Err(Refusal::internal("making a release", &"the decision has another answer"));
@@ -65,9 +66,10 @@ fn choose(space: &Space, request: &mut ReleaseRequest) -> Result<Vec<Chosen>, Pr
         let names_step = |name: &String| fold(name) == step.name.folded() || name == step.slug.as_str();
         let asked = request.packages.iter().find(|(name, _)| names_step(name));
         let package = match asked {
-            Some((_, version)) => version.parse().ok().and_then(|version| {
-                space.packages.get(&PackageKey { id: id.clone(), version })
-            }),
+            Some((_, version)) => version
+                .parse()
+                .ok()
+                .and_then(|version| space.packages.get(&PackageKey { id: id.clone(), version })),
             None => space.packages_of(id).last(),
         };
         let Some(package) = package else { continue };
@@ -84,12 +86,17 @@ fn choose(space: &Space, request: &mut ReleaseRequest) -> Result<Vec<Chosen>, Pr
 type ReadByPackages = BTreeMap<Digest, BTreeSet<String>>;
 
 /// The names that hooks and named files read, and what could not be looked into.
-fn read_packages(door: &dyn PackageDoor, chosen: &[Chosen]) -> Result<(ReadByPackages, Vec<String>), Problem> {
+fn read_packages(
+    door: &dyn PackageDoor,
+    chosen: &[Chosen],
+) -> Result<(ReadByPackages, Vec<String>), Problem> {
     let mut names = ReadByPackages::new();
     let mut warnings = Vec::new();
     for package in chosen {
-        let substituted = |path: &str| package.substitute.iter().any(|pattern| patterns::selects(pattern, path));
-        let texts = door.texts(package.manifest, &|path| is_hook(path.as_str()) || substituted(path.as_str()))?;
+        let substituted =
+            |path: &str| package.substitute.iter().any(|pattern| patterns::selects(pattern, path));
+        let texts =
+            door.texts(package.manifest, &|path| is_hook(path.as_str()) || substituted(path.as_str()))?;
         let read = names.entry(package.manifest).or_default();
         for (path, text) in &texts.read {
             if substituted(path) {
@@ -177,7 +184,8 @@ pub fn find<'a>(space: &'a Space, project: &str, version: &str) -> Result<&'a Ar
         space.release(project.id, &version)
     };
     found.ok_or_else(|| {
-        let versions: Vec<_> = space.releases_of(project.id).map(|release| release.version.to_string()).collect();
+        let versions: Vec<_> =
+            space.releases_of(project.id).map(|release| release.version.to_string()).collect();
         let known = versions.iter().map(String::as_str);
         Problem::not_found(unknown(&format!("release of `{}`", project.name), version, known))
     })

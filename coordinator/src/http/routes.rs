@@ -47,8 +47,7 @@ pub fn openapi() -> OpenApi {
 }
 
 fn described() -> (Router<Context>, OpenApi) {
-    let (router, mut description) =
-        OpenApiRouter::with_openapi(head()).nest(BASE, paths()).split_for_parts();
+    let (router, mut description) = OpenApiRouter::with_openapi(head()).nest(BASE, paths()).split_for_parts();
     for item in description.paths.paths.values_mut() {
         say_what_all_have_in_common(item);
     }
@@ -142,8 +141,8 @@ fn say_what_all_have_in_common(item: &mut PathItem) {
 
 /// Answers are of a moment and for one asker.
 async fn never_cached(mut response: axum::response::Response) -> impl IntoResponse {
-    use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
     use axum::http::HeaderValue;
+    use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response

@@ -105,7 +105,10 @@ impl Server {
         let mut renewal = tokio::time::interval(RENEWAL);
         renewal.tick().await;
         loop {
-            let permit = Arc::clone(&room).acquire_owned().await.context("the limit of connections is never closed")?;
+            let permit = Arc::clone(&room)
+                .acquire_owned()
+                .await
+                .context("the limit of connections is never closed")?;
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 _ = renewal.tick() => {
@@ -164,7 +167,11 @@ impl Connection {
         let router = self.router.layer(axum::Extension(ConnectInfo(self.peer)));
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
-        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(HEAD)).max_header_list_size(HEAD_BYTES as u32);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Some(HEAD))
+            .max_header_list_size(HEAD_BYTES as u32);
         let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         tokio::pin!(connection);
         tokio::select! {

@@ -22,9 +22,10 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<T
     let moment = caller.moment()?;
     let space = moment.space();
     let presence = caller.context.presence.as_ref();
-    let admitted = space.targets.by_name().filter(|target| {
-        paging.admits([target.name.as_str(), target.slug.as_str(), &target.id.to_string()])
-    });
+    let admitted = space
+        .targets
+        .by_name()
+        .filter(|target| paging.admits([target.name.as_str(), target.slug.as_str(), &target.id.to_string()]));
     Ok(Json(paging.page(admitted.map(|target| (target.name.folded(), item(space, presence, target))))))
 }
 

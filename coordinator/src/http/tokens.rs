@@ -53,7 +53,8 @@ pub async fn create(caller: Changer, Body(request): Body<TokenRequest>) -> Answe
     responses((status = 200, body = Page<TokenItem>)))]
 pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<TokenItem>> {
     let state = caller.context.engine.state();
-    let mut tokens: Vec<_> = state.tokens.values().filter(|token| paging.admits([token.name.as_str()])).collect();
+    let mut tokens: Vec<_> =
+        state.tokens.values().filter(|token| paging.admits([token.name.as_str()])).collect();
     tokens.sort_by_key(|token| token.name.folded());
     Ok(Json(paging.page(tokens.into_iter().map(|token| (token.name.folded(), item(&state, token))))))
 }

@@ -93,7 +93,9 @@ pub fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String
         TargetRule::Role => listed("roles", scope::roles(target).into_iter().collect()),
         TargetRule::Participation => match scope::participation(target) {
             Some(common) => format!("takes part in {} deployments only", participation(common)),
-            None => "takes part in none: what it advertises and what it is granted exclude each other".to_owned(),
+            None => {
+                "takes part in none: what it advertises and what it is granted exclude each other".to_owned()
+            }
         },
         TargetRule::Tenant => {
             let served = scope::tenants(target, space.tenants.iter());

@@ -51,7 +51,8 @@ impl<'a> Line<'a> {
     pub fn read(line: &'a [u8], previous: Digest) -> Result<Self, BadLine> {
         let malformed = |why: String| BadLine::Malformed(why);
         let raw: Raw<'a> = serde_json::from_slice(line).map_err(|why| malformed(why.to_string()))?;
-        let salt = data_encoding::HEXLOWER.decode(raw.salt.as_bytes()).map_err(|why| malformed(why.to_string()))?;
+        let salt =
+            data_encoding::HEXLOWER.decode(raw.salt.as_bytes()).map_err(|why| malformed(why.to_string()))?;
         let digest = digest(&salt, raw.record.get().as_bytes());
         if chain(previous, digest) != raw.hash {
             return Err(BadLine::Hash);

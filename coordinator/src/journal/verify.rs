@@ -36,7 +36,9 @@ pub enum Finding {
         what: String,
     },
     /// The end does not have the hash that a witness holds: the tail was cut off, or another history written.
-    #[error("record {sequence} has the hash {found}, but the witness says {expected}: this is another history")]
+    #[error(
+        "record {sequence} has the hash {found}, but the witness says {expected}: this is another history"
+    )]
     Forked {
         /// The record that the witness names.
         sequence: u64,
@@ -46,7 +48,9 @@ pub enum Finding {
         expected: Digest,
     },
     /// The journal ends before the record that a witness names.
-    #[error("the journal ends at record {records}, but the witness has seen record {sequence}: its tail is missing")]
+    #[error(
+        "the journal ends at record {records}, but the witness has seen record {sequence}: its tail is missing"
+    )]
     Missing {
         /// Records here.
         records: u64,

@@ -43,7 +43,13 @@ impl Index {
         Ok(self.store.get(&next_key(assignment))?.map_or(1, |bytes| number(&bytes)))
     }
 
-    pub(super) fn add(&self, assignment: AssignmentId, first: u64, count: u64, place: u64) -> Result<(), OutputError> {
+    pub(super) fn add(
+        &self,
+        assignment: AssignmentId,
+        first: u64,
+        count: u64,
+        place: u64,
+    ) -> Result<(), OutputError> {
         self.store.put(&batch_key(assignment, first), &place.to_be_bytes())?;
         self.store.put(&next_key(assignment), &(first + count).to_be_bytes())?;
         self.store.put(INDEXED, &place.to_be_bytes())?;

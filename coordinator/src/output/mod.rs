@@ -95,7 +95,12 @@ impl OutputStore {
     }
 
     /// Reads lines of an assignment from number `from` on, about `most` of them. Blocking.
-    pub fn read(&self, assignment: AssignmentId, from: u64, most: usize) -> Result<Vec<NumberedLine>, OutputError> {
+    pub fn read(
+        &self,
+        assignment: AssignmentId,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<NumberedLine>, OutputError> {
         let mut found = Vec::new();
         let mut open: Option<(u64, windlass_segments::Lines)> = None;
         for place in self.index.places(assignment, from)? {
@@ -109,7 +114,8 @@ impl OutputStore {
             };
             let (_, line) = lines.next().ok_or(OutputError::Damaged(place))??;
             let batch: Batch = serde_json::from_slice(&line).map_err(|_| OutputError::Damaged(place))?;
-            let numbered = (batch.first..).zip(batch.lines).map(|(number, line)| NumberedLine { number, line });
+            let numbered =
+                (batch.first..).zip(batch.lines).map(|(number, line)| NumberedLine { number, line });
             found.extend(numbered.filter(|line| line.number >= from));
             open = Some((place + 1, lines));
         }

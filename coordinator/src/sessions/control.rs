@@ -33,7 +33,8 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
     let address = connection.remote_address();
     let goodbye = match timeout(PATIENCE, open(&sessions, &connection, &peer)).await {
         Err(_) | Ok(None) => Err(Goodbye::Protocol),
-        Ok(Some((mut send, receive, hello))) => match admit(&sessions, &peer, &hello, &origin(address)).await {
+        Ok(Some((mut send, receive, hello))) => match admit(&sessions, &peer, &hello, &origin(address)).await
+        {
             Err(goodbye) => {
                 let _ = frames::write(&mut send, &FromCoordinator::Goodbye(goodbye)).await;
                 let _ = send.finish();
@@ -238,9 +239,9 @@ impl Session<'_> {
 
     fn progressed(&self, assignment: windlass_protocol::ids::AssignmentId, progress: Progress) {
         let state = self.sessions.engine.state();
-        let own = state.space_of(self.peer.target).is_some_and(|space| {
-            space.work_item(self.peer.target, assignment).is_some()
-        });
+        let own = state
+            .space_of(self.peer.target)
+            .is_some_and(|space| space.work_item(self.peer.target, assignment).is_some());
         if own {
             self.sessions.registry.progressed(assignment, progress);
         }

@@ -168,7 +168,8 @@ pub(super) fn variables(
     }
     let mut put = |name: String, value: &StoredValue, data: bool| -> Result<(), DeliveryError> {
         let clear = clear(sessions, value)?;
-        variables.insert(fold(&name), ClearVariable { name, value: clear, sensitive: value.is_sensitive(), data });
+        variables
+            .insert(fold(&name), ClearVariable { name, value: clear, sensitive: value.is_sensitive(), data });
         Ok(())
     };
     for ((of_step, on_target, name), value) in &deployment.outputs {
@@ -222,7 +223,13 @@ fn system(
 }
 
 /// The full name of an output variable: `Windlass.Action[Step].Output[Target].Name`.
-fn output_name(space: &Space, release: &Release, step: StepId, target: TargetId, name: &str) -> Option<String> {
+fn output_name(
+    space: &Space,
+    release: &Release,
+    step: StepId,
+    target: TargetId,
+    name: &str,
+) -> Option<String> {
     let step = find_step(release, step).ok()?;
     let target = space.targets.get(target)?;
     Some(format!("Windlass.Action[{}].Output[{}].{name}", step.name, target.name))
@@ -232,8 +239,9 @@ fn needs_output(step: &Step, name: &str) -> bool {
     let octopus = name.replacen("Windlass.", "Octopus.", 1);
     step.needs.iter().any(|needed| {
         let needed = fold(needed);
-        [name, &octopus].into_iter().map(fold).any(|name| {
-            needed == name || (needed.ends_with(['[', '.']) && name.starts_with(&needed))
-        })
+        [name, &octopus]
+            .into_iter()
+            .map(fold)
+            .any(|name| needed == name || (needed.ends_with(['[', '.']) && name.starts_with(&needed)))
     })
 }

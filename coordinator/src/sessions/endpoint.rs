@@ -55,7 +55,8 @@ impl BufferReport {
 impl Endpoint {
     /// Binds the endpoint. It serves as soon as somebody accepts.
     pub fn bind(address: SocketAddr, authority: &Authority) -> anyhow::Result<Self> {
-        let provider = CryptoProvider::get_default().context("a provider of cryptography is installed first")?;
+        let provider =
+            CryptoProvider::get_default().context("a provider of cryptography is installed first")?;
         let verifier = AgentVerifier::new(authority.certificate(), Arc::clone(provider))?;
         let identity = authority.server_identity(&[])?;
         let mut tls = rustls::ServerConfig::builder_with_provider(Arc::clone(provider))
@@ -69,7 +70,8 @@ impl Endpoint {
         let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
         config.transport_config(Arc::new(transport()));
         config.max_incoming(INCOMING);
-        let (socket, buffers) = socket(address).with_context(|| format!("cannot listen on {address} (UDP)"))?;
+        let (socket, buffers) =
+            socket(address).with_context(|| format!("cannot listen on {address} (UDP)"))?;
         let runtime = Arc::new(quinn::TokioRuntime);
         let quic = quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(config), socket, runtime)?;
         Ok(Self { quic, buffers })

@@ -50,7 +50,8 @@ async fn enrol(sessions: &Sessions, message: Enrol, from: &str) -> Result<Enroll
     let public_key = requested_key(&message.request).map_err(|_| EnrolRefusal::BadRequest)?;
     // Certified for nobody yet: only to know that the request can be, and until when.
     let nobody = TargetId::from_bytes([0; 16]);
-    let (_, expires) = sessions.authority.certify(nobody, &message.request).map_err(|_| EnrolRefusal::BadRequest)?;
+    let (_, expires) =
+        sessions.authority.certify(nobody, &message.request).map_err(|_| EnrolRefusal::BadRequest)?;
     let key = TargetKey {
         public_key,
         sealing_key: Digest::from_bytes(message.sealing_key).to_hex(),
@@ -73,10 +74,17 @@ async fn enrol(sessions: &Sessions, message: Enrol, from: &str) -> Result<Enroll
     }
 }
 
-fn answer(sessions: &Sessions, space: SpaceId, target: TargetId, request: &[u8]) -> Result<Enrolled, EnrolRefusal> {
+fn answer(
+    sessions: &Sessions,
+    space: SpaceId,
+    target: TargetId,
+    request: &[u8],
+) -> Result<Enrolled, EnrolRefusal> {
     let state = sessions.engine.state();
-    let name = state.space(space).and_then(|space| space.targets.get(target)).map(|target| target.name.to_string());
-    let (certificate, _) = sessions.authority.certify(target, request).map_err(|_| EnrolRefusal::BadRequest)?;
+    let name =
+        state.space(space).and_then(|space| space.targets.get(target)).map(|target| target.name.to_string());
+    let (certificate, _) =
+        sessions.authority.certify(target, request).map_err(|_| EnrolRefusal::BadRequest)?;
     Ok(Enrolled {
         target,
         name: name.ok_or(EnrolRefusal::Unknown)?,

@@ -96,7 +96,8 @@ impl Sessions {
     /// Serves agents until the endpoint is closed.
     pub async fn serve(self: Arc<Self>, endpoint: &Endpoint) {
         let counting = Arc::clone(&self);
-        let denials = tokio::spawn(async move { counting.denials.record_every_minute(&counting.engine).await });
+        let denials =
+            tokio::spawn(async move { counting.denials.record_every_minute(&counting.engine).await });
         accept::accept_all(self, endpoint).await;
         denials.abort();
     }

@@ -117,7 +117,9 @@ impl Registry {
             let Some(old) = before.spaces.get(id) else { continue };
             for difference in old.generations.diff(&space.generations) {
                 changed.push(match difference {
-                    DiffItem::Add(id, _) | DiffItem::Remove(id, _) | DiffItem::Update { new: (id, _), .. } => *id,
+                    DiffItem::Add(id, _)
+                    | DiffItem::Remove(id, _)
+                    | DiffItem::Update { new: (id, _), .. } => *id,
                 });
             }
             old.targets.changed_into(&space.targets, &mut changed);

@@ -108,9 +108,8 @@ impl KeyFiles {
     pub(super) fn write(&self, name: &str, secret: &[u8]) -> Result<(), VaultError> {
         let nonce: [u8; NONCE] = random();
         let payload = Payload { msg: secret, aad: &bound_to(name) };
-        let sealed = cipher(&self.master)
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| VaultError::Sealing)?;
+        let sealed =
+            cipher(&self.master).encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Sealing)?;
         write_private(&self.path(name), &[nonce.as_slice(), &sealed].concat())
     }
 

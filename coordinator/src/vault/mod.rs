@@ -20,8 +20,8 @@ use windlass_protocol::{Digest, Secret};
 use zeroize::Zeroizing;
 
 use crate::engine::random;
-pub use files::VaultError;
 use files::KeyFiles;
+pub use files::VaultError;
 
 /// 32 bytes of key, overwritten when dropped.
 pub type KeyBytes = Zeroizing<[u8; 32]>;
@@ -78,9 +78,8 @@ impl Vault {
         let value = ValueId::from_bytes(random());
         let nonce: [u8; NONCE] = random();
         let payload = Payload { msg: secret.reveal().as_bytes(), aad: &bound_to(key, value) };
-        let sealed = cipher(&bytes)
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| VaultError::Sealing)?;
+        let sealed =
+            cipher(&bytes).encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Sealing)?;
         let ciphertext = data_encoding::BASE64.encode(&[nonce.as_slice(), &sealed].concat());
         let digest = keyed_digest(&bytes, secret);
         Ok(Sealed { key, value, ciphertext, digest, references: references_in(secret.reveal()) })
@@ -89,12 +88,12 @@ impl Vault {
     /// Opens a sealed value. Whoever calls this holds a permit that says for whom.
     pub fn reveal(&self, sealed: &Sealed) -> Result<Secret, VaultError> {
         let bytes = self.data_key(sealed.key)?;
-        let whole = data_encoding::BASE64.decode(sealed.ciphertext.as_bytes()).map_err(|_| VaultError::Opening)?;
+        let whole =
+            data_encoding::BASE64.decode(sealed.ciphertext.as_bytes()).map_err(|_| VaultError::Opening)?;
         let (nonce, ciphertext) = whole.split_at_checked(NONCE).ok_or(VaultError::Opening)?;
         let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| VaultError::Opening)?;
         let payload = Payload { msg: ciphertext, aad: &bound_to(sealed.key, sealed.value) };
-        let clear =
-            cipher(&bytes).decrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Opening)?;
+        let clear = cipher(&bytes).decrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Opening)?;
         String::from_utf8(clear).map(Secret::new).map_err(|_| VaultError::Opening)
     }
 }
@@ -108,7 +107,8 @@ fn bound_to(key: KeyId, value: ValueId) -> Vec<u8> {
 }
 
 fn keyed_digest(key: &KeyBytes, secret: &Secret) -> Digest {
-    let mut mac = <Hmac<sha2::Sha256> as KeyInit>::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
+    let mut mac = <Hmac<sha2::Sha256> as KeyInit>::new_from_slice(key.as_slice())
+        .expect("HMAC takes a key of any length");
     mac.update(b"windlass value digest 1\n");
     mac.update(secret.reveal().as_bytes());
     Digest::from_bytes(mac.finalize().into_bytes().into())

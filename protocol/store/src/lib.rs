@@ -51,7 +51,8 @@ impl Store {
         fs::create_dir_all(folder).map_err(io)?;
         remove_unfinished_snapshots(folder).map_err(io)?;
         let config = sled::Config::new().path(folder).cache_capacity(cache_bytes).flush_every_ms(None);
-        let database = config.open().map_err(|source| StoreError::Sled { folder: folder.to_owned(), source })?;
+        let database =
+            config.open().map_err(|source| StoreError::Sled { folder: folder.to_owned(), source })?;
         let file = File::open(folder.join("db")).map_err(io)?;
         Ok(Self { folder: folder.to_owned(), database, file })
     }
@@ -88,8 +89,11 @@ impl Store {
 
     /// The last key that begins with `prefix` and is not greater than `key`, with its value.
     pub fn last_not_after(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Pair>, StoreError> {
-        let found = self.database.range(prefix..=key).next_back().transpose().map_err(|why| self.sled(why))?;
-        Ok(found.map(|(key, value)| (key.to_vec(), value.to_vec())).filter(|(key, _)| key.starts_with(prefix)))
+        let found =
+            self.database.range(prefix..=key).next_back().transpose().map_err(|why| self.sled(why))?;
+        Ok(found
+            .map(|(key, value)| (key.to_vec(), value.to_vec()))
+            .filter(|(key, _)| key.starts_with(prefix)))
     }
 
     /// Makes everything durable. Blocking; one caller at a time.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
@@ -49,14 +51,16 @@ impl ServerCertVerifier for PinnedAuthority {
         let leaf = EndEntityCert::try_from(end_entity)
             .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
         let usage = KeyUsage::server_auth();
-        leaf.verify_for_usage(self.algorithms.all, &[anchor], &[], now, usage, None, None).map_err(|why| {
-            Error::InvalidCertificate(match why {
-                webpki::Error::CertExpired { .. } => CertificateError::Expired,
-                webpki::Error::CertNotValidYet { .. } => CertificateError::NotValidYet,
-                webpki::Error::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
-                _ => CertificateError::UnknownIssuer,
-            })
-        })?;
+        leaf.verify_for_usage(self.algorithms.all, &[anchor], &[], now, usage, None, None).map_err(
+            |why| {
+                Error::InvalidCertificate(match why {
+                    webpki::Error::CertExpired { .. } => CertificateError::Expired,
+                    webpki::Error::CertNotValidYet { .. } => CertificateError::NotValidYet,
+                    webpki::Error::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
+                    _ => CertificateError::UnknownIssuer,
+                })
+            },
+        )?;
         let name = ServerName::try_from(COORDINATOR_NAME).map_err(|_| unknown())?;
         leaf.verify_is_valid_for_subject_name(&name)
             .map_err(|_| Error::InvalidCertificate(CertificateError::NotValidForName))?;

@@ -39,7 +39,8 @@ impl Journal {
     pub(super) fn open(data: &Path, from: u64, last: u64) -> Result<Self, Problem> {
         // One past the last is a place to wait at; further out there is nothing yet.
         let from = from.min(last.saturating_add(1));
-        let lines = windlass_segments::read(crate::journal::folder(data), from).map_err(|why| unreadable(&why))?;
+        let lines =
+            windlass_segments::read(crate::journal::folder(data), from).map_err(|why| unreadable(&why))?;
         Ok(Self { lines, last })
     }
 
@@ -48,7 +49,9 @@ impl Journal {
         if self.lines.position() > self.last {
             return Ok(None);
         }
-        let Some((_, line)) = self.lines.next_line().map_err(|why| unreadable(&why))? else { return Ok(None) };
+        let Some((_, line)) = self.lines.next_line().map_err(|why| unreadable(&why))? else {
+            return Ok(None);
+        };
         let raw: Raw<'_> = serde_json::from_slice(line).map_err(|why| unreadable(&why))?;
         let text = raw.record.get();
         let record = serde_json::from_str(text).map_err(|why| unreadable(&why))?;

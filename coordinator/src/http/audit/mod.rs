@@ -60,7 +60,8 @@ fn select(data: &std::path::Path, moment: &Moment, asked: &Records) -> Result<Pa
     let wanted = |entry: &Entry| {
         let event = asked.event.as_deref().is_none_or(|event| entry.has_event(event));
         let about = ids.as_ref().is_none_or(|ids| ids.iter().any(|id| entry.text.contains(id)));
-        let text = filter.as_ref().is_none_or(|text| windlass_protocol::names::fold(&entry.text).contains(text));
+        let text =
+            filter.as_ref().is_none_or(|text| windlass_protocol::names::fold(&entry.text).contains(text));
         event && about && text
     };
     let last = moment.state.sequence;
@@ -113,7 +114,9 @@ fn ids_of(space: &Space, text: &str) -> Result<Vec<String>, Problem> {
     match found.is_empty() {
         false => Ok(found),
         true if looks_like_an_id => Ok(vec![text.to_owned()]),
-        true => Err(Problem::not_found(format!("nothing here is called `{text}`; give its id if it was deleted"))),
+        true => {
+            Err(Problem::not_found(format!("nothing here is called `{text}`; give its id if it was deleted")))
+        }
     }
 }
 
@@ -133,7 +136,8 @@ pub struct Witness {
 pub async fn verify(caller: Reader, Asked(witness): Asked<Witness>) -> Answer<AuditVerified> {
     let witness = match (witness.record, &witness.hash) {
         (Some(record), Some(hash)) => {
-            let hash: Digest = hash.parse().map_err(|why| Problem::usage(format!("the witness' hash: {why}")))?;
+            let hash: Digest =
+                hash.parse().map_err(|why| Problem::usage(format!("the witness' hash: {why}")))?;
             Some((record, hash))
         }
         (None, None) => None,
@@ -142,7 +146,8 @@ pub async fn verify(caller: Reader, Asked(witness): Asked<Witness>) -> Answer<Au
     let data = caller.context.data.clone();
     let verifying = tokio::task::spawn_blocking(move || crate::journal::verify(&data, witness)).await;
     let verified = verifying.map_err(|why| Refusal::internal("verifying the journal", &why))?;
-    let verified = verified.map_err(|finding| Problem::failed(format!("the journal is not whole: {finding}")))?;
+    let verified =
+        verified.map_err(|finding| Problem::failed(format!("the journal is not whole: {finding}")))?;
     Ok(Json(AuditVerified { records: verified.records, head: verified.head.to_string() }))
 }
 

@@ -13,7 +13,11 @@ use crate::http::caller::Moment;
 use crate::http::words;
 
 /// The events of a deployment as sentences, in order. Reads the journal from its beginning.
-pub(in crate::http) fn tell(data: &Path, moment: &Moment, id: DeploymentId) -> Result<Vec<StoryLine>, Problem> {
+pub(in crate::http) fn tell(
+    data: &Path,
+    moment: &Moment,
+    id: DeploymentId,
+) -> Result<Vec<StoryLine>, Problem> {
     let id = id.to_string();
     let mut lines = Vec::new();
     let mut journal = Journal::open(data, 1, moment.state.sequence)?;

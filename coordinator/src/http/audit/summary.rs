@@ -19,7 +19,8 @@ pub(super) fn record(moment: &Moment, entry: &Entry) -> AuditRecord {
         Stream::Installation => None,
         Stream::Space(id) => moment.state.space(id),
     };
-    let events: Vec<Value> = record.events.iter().filter_map(|event| serde_json::to_value(event).ok()).map(shown).collect();
+    let events: Vec<Value> =
+        record.events.iter().filter_map(|event| serde_json::to_value(event).ok()).map(shown).collect();
     AuditRecord {
         sequence: record.sequence,
         time: words::time(record.time),
@@ -74,7 +75,9 @@ fn describe(space: &Space, fields: &Map<String, Value>, depth: usize, about: &mu
     for (key, value) in fields {
         match (key.as_str(), value) {
             ("event" | "id" | "slug" | "key", _) => {}
-            ("reason" | "name" | "version" | "end", Value::String(text)) => about.push(format!("{key} {text}")),
+            ("reason" | "name" | "version" | "end", Value::String(text)) => {
+                about.push(format!("{key} {text}"))
+            }
             ("outcome", value) => about.push(format!("outcome {}", plain(value))),
             ("claims" | "names", Value::Array(items)) => {
                 about.push(format!("{key} {}", items.iter().map(plain).collect::<Vec<_>>().join(" ")));

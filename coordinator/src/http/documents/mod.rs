@@ -6,8 +6,8 @@ mod tenant;
 mod variables;
 
 use windlass_api::documents::{
-    Document, EnvironmentDocument, LibrarySetDocument, LifecycleDocument, PhaseText, TagSelection, TagSetDocument,
-    TagText,
+    Document, EnvironmentDocument, LibrarySetDocument, LifecycleDocument, PhaseText, TagSelection,
+    TagSetDocument, TagText,
 };
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::unknown;
@@ -71,7 +71,8 @@ fn environment(found: &Environment) -> Document {
 }
 
 fn tag_set(found: &TagSet) -> Document {
-    let tags = found.tags.iter().map(|tag| TagText { name: tag.name.to_string(), colour: tag.colour.clone() });
+    let tags =
+        found.tags.iter().map(|tag| TagText { name: tag.name.to_string(), colour: tag.colour.clone() });
     Document::TagSet(TagSetDocument {
         name: found.name.to_string(),
         slug: Some(found.slug.to_string()),

@@ -31,7 +31,8 @@ impl PackageDoor for PackageStore {
     fn texts(&self, manifest: Digest, wanted: &dyn Fn(&EntryPath) -> bool) -> Result<PackageTexts, Problem> {
         let failed = |why: StoreError| broken("the package cannot be read", &why);
         let manifest = self.manifest(manifest).map_err(failed)?;
-        let manifest = manifest.ok_or_else(|| Problem::failed("the store does not hold the package any more"))?;
+        let manifest =
+            manifest.ok_or_else(|| Problem::failed("the store does not hold the package any more"))?;
         let texts = self.read_texts(&manifest, wanted, TEXT_BYTES).map_err(failed)?;
         Ok(PackageTexts {
             read: texts.read.into_iter().map(|(path, text)| (path.to_string(), text)).collect(),

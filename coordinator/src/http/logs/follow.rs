@@ -11,13 +11,13 @@ use futures_util::stream;
 use windlass_api::error::Problem;
 use windlass_protocol::ids::{DeploymentId, TargetId};
 
+use super::Lines;
 use super::places::{Place, places};
 use crate::http::caller::Reader;
 use crate::http::deploy::deployment_id;
 use crate::http::doors::TaskLogs;
 use crate::http::extract::{Asked, Named};
 use crate::http::refusal::Refusal;
-use super::Lines;
 
 /// How often is looked for new lines.
 const PACE: Duration = Duration::from_millis(300);
@@ -41,7 +41,14 @@ pub async fn follow(
     let deployment = deployment_id(&id)?;
     // What does not exist is said before the stream begins.
     places(caller.moment()?.space(), deployment, asked.step.as_deref(), asked.target.as_deref())?;
-    let follower = Follower { caller, deployment, asked, next: BTreeMap::new(), over_since: None, spoke: Instant::now() };
+    let follower = Follower {
+        caller,
+        deployment,
+        asked,
+        next: BTreeMap::new(),
+        over_since: None,
+        spoke: Instant::now(),
+    };
     let stream = stream::try_unfold(follower, |mut follower| async move {
         match follower.wait_for_more().await {
             Ok(Some(bytes)) => Ok(Some((bytes, follower))),
@@ -127,7 +134,8 @@ fn read_places(
             continue;
         }
         for (number, line) in place.read(logs, *from, AT_ONCE)? {
-            serde_json::to_writer(&mut text, &place.line(number, &line)).map_err(|why| Problem::failed(why.to_string()))?;
+            serde_json::to_writer(&mut text, &place.line(number, &line))
+                .map_err(|why| Problem::failed(why.to_string()))?;
             text.push(b'\n');
             *from = number + 1;
         }

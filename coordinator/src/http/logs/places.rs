@@ -58,7 +58,9 @@ impl FromStr for Position {
             let target = parts.next()?.parse().ok()?;
             Some(Self { index, target, number: parts.next()?.parse().ok()? })
         };
-        parse().ok_or_else(|| Problem::usage(format!("`{text}` is no place in the output; use `next` of the part before")))
+        parse().ok_or_else(|| {
+            Problem::usage(format!("`{text}` is no place in the output; use `next` of the part before"))
+        })
     }
 }
 

@@ -52,7 +52,9 @@ async fn nobody_without_a_good_token_learns_anything_on_any_route() {
     let enrolment = enrolment.to_text();
     let routes = routes();
     assert!(routes.len() > 35, "{} routes", routes.len());
-    for (method, _, path) in routes.into_iter().chain([(Method::GET, String::new(), "/api/v1/openapi.json".into())]) {
+    for (method, _, path) in
+        routes.into_iter().chain([(Method::GET, String::new(), "/api/v1/openapi.json".into())])
+    {
         let mut answers = Vec::new();
         for token in [None, Some("nonsense"), Some(&**wrong_secret), Some(&**unknown), Some(&**enrolment)] {
             answers.push(desk.raw(method.clone(), &path, token, "{}").await);
@@ -74,7 +76,8 @@ async fn an_auditor_reads_every_route_and_changes_nothing_on_any() {
         let text = String::from_utf8_lossy(&body);
         if reads {
             assert!(
-                ![StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::INTERNAL_SERVER_ERROR].contains(&status),
+                ![StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::INTERNAL_SERVER_ERROR]
+                    .contains(&status),
                 "{method} {path}: {status} {text}"
             );
         } else {
@@ -109,8 +112,12 @@ async fn a_token_that_was_taken_back_or_has_expired_is_unknown_and_so_are_those_
 async fn no_secret_is_in_any_answer_of_any_route() {
     let desk = Desk::new();
     desk.apply(&sample()).await;
-    desk.enrol("shared-1", json!({"roles": ["synergy-web"], "environments": ["Production"],
-        "tenants": {"tags": ["Hosting/Shared 1"]}})).await;
+    desk.enrol(
+        "shared-1",
+        json!({"roles": ["synergy-web"], "environments": ["Production"],
+        "tenants": {"tags": ["Hosting/Shared 1"]}}),
+    )
+    .await;
     let kinds = ["environment", "tag-set", "lifecycle", "library-set", "project", "tenant"];
     let lists = kinds.iter().map(|kind| format!("/definitions/{kind}"));
     let others = [

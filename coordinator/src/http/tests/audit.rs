@@ -48,21 +48,34 @@ async fn who_can_and_what_can_agree_with_the_scope() {
     let shared = json!({"roles": roles, "environments": ["Staging", "Production"],
         "tenants": {"tags": ["Hosting/Shared 1"]}});
     desk.enrol("shared-1", shared).await;
-    desk.enrol("other-1", json!({"roles": roles, "environments": ["Production"],
-        "tenants": {"tenants": ["Customer-3"]}})).await;
+    desk.enrol(
+        "other-1",
+        json!({"roles": roles, "environments": ["Production"],
+        "tenants": {"tenants": ["Customer-3"]}}),
+    )
+    .await;
     let who = desk.get("/audit/who-can/Customer-2").await;
     let names: Vec<_> = who["targets"].as_array().unwrap().iter().map(|found| &found["target"]).collect();
     assert_eq!(names, [&json!("shared-1")]);
     assert_eq!(who["targets"][0]["by"], "tag");
     let what = desk.get("/audit/what-can/shared-1").await;
-    let places: Vec<_> = what["could"].as_array().unwrap().iter().map(|item| {
-        assert_eq!(item["tenant"], "Customer-2");
-        item["environment"].as_str().unwrap()
-    }).collect();
+    let places: Vec<_> = what["could"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| {
+            assert_eq!(item["tenant"], "Customer-2");
+            item["environment"].as_str().unwrap()
+        })
+        .collect();
     let mut places = places;
     places.sort_unstable();
     assert_eq!(places, ["Production", "Staging"]);
-    assert_eq!(desk.get("/audit/what-can/other-1").await["could"], json!([]), "Customer-3 is connected nowhere");
+    assert_eq!(
+        desk.get("/audit/what-can/other-1").await["could"],
+        json!([]),
+        "Customer-3 is connected nowhere"
+    );
     desk.send(Method::POST, "/targets/shared-1/disable", Value::Null).await;
     let what = desk.get("/audit/what-can/shared-1").await;
     assert_eq!((&what["could"], &what["nothing"]), (&json!([]), &json!("an operator disabled it")));
@@ -75,13 +88,16 @@ async fn explanations_name_the_rule() {
     let desk = Desk::new();
     desk.apply(&sample()).await;
     desk.enrol("test-1", json!({"roles": ["synergy-web"], "environments": ["Testing"]})).await;
-    let explained = desk.get("/targets/test-1/explanation?project=Synergy&environment=Production&tenant=Customer-2").await;
+    let explained = desk
+        .get("/targets/test-1/explanation?project=Synergy&environment=Production&tenant=Customer-2")
+        .await;
     assert_eq!(explained[0]["rules"], json!(["environment", "participation", "tenant"]));
     assert_eq!(explained[0]["reason"], "is scoped to environments Testing");
     let inspected =
         desk.get("/variables?project=Synergy&environment=Production&tenant=Customer-2&name=loglevel").await;
     let candidates = inspected[0]["candidates"].as_array().unwrap();
-    let shown: Vec<_> = candidates.iter().map(|found| (&found["value"], &found["wins"], &found["decided_by"])).collect();
+    let shown: Vec<_> =
+        candidates.iter().map(|found| (&found["value"], &found["wins"], &found["decided_by"])).collect();
     assert_eq!(shown[0], (&json!("Warn"), &json!(true), &json!("tenant tag")));
     assert_eq!(shown[1], (&json!("Info"), &json!(false), &json!("tenant tag")));
 }

@@ -22,9 +22,7 @@ use windlass_protocol::token::{Token, TokenKind};
 use windlass_protocol::{Digest, Timestamp};
 
 use crate::engine::Engine;
-use crate::http::doors::{
-    FetchProgress, PackageDoor, PackageTexts, Presence, StoredPackage, TaskLogs,
-};
+use crate::http::doors::{FetchProgress, PackageDoor, PackageTexts, Presence, StoredPackage, TaskLogs};
 use crate::http::{Context, Parts, router};
 use crate::vault::Vault;
 use crate::{installation, journal};

@@ -21,16 +21,34 @@ async fn each_error_has_its_status_and_says_what_would_be_right() {
         (Method::GET, "/deployments/nothing", Value::Null, 404, "there is no deployment `nothing`"),
         (Method::GET, "/packages/web/1.0", Value::Null, 404, "there is no package `web`"),
         (Method::GET, "/releases/Synergy/latest", Value::Null, 404, "there is no release of `Synergy`"),
-        (Method::DELETE, "/definitions/tag-set/Hosting", Value::Null, 409, "is in use by tenant `Customer-2`"),
+        (
+            Method::DELETE,
+            "/definitions/tag-set/Hosting",
+            Value::Null,
+            409,
+            "is in use by tenant `Customer-2`",
+        ),
         (Method::POST, "/releases", json!({"project": "Synergy"}), 404, "none is uploaded"),
         (Method::POST, "/deployments", deploy(json!({})), 404, "there is no release of `Synergy` `1.0`"),
         (Method::POST, "/deployments", deploy(json!({"verison": "1.0"})), 400, "unknown field `verison`"),
         (Method::POST, "/tokens", json!({"name": "a", "role": "king"}), 400, "`administrator` or `auditor`"),
         (Method::POST, "/tenants", json!({"name": "customer-2"}), 409, "there is a tenant"),
-        (Method::PATCH, "/tenants/Customer-3", json!({"remove-tags": ["Hosting/Dedicated"]}), 409, "does not carry"),
+        (
+            Method::PATCH,
+            "/tenants/Customer-3",
+            json!({"remove-tags": ["Hosting/Dedicated"]}),
+            409,
+            "does not carry",
+        ),
         (Method::GET, "/audit?about=nobody", Value::Null, 404, "nothing here is called `nobody`"),
         (Method::GET, "/audit?after=x", Value::Null, 400, "the query of the address"),
-        (Method::POST, "/packages?name=web.txt", Value::Null, 400, "does not tell the package's id and version"),
+        (
+            Method::POST,
+            "/packages?name=web.txt",
+            Value::Null,
+            400,
+            "does not tell the package's id and version",
+        ),
         (Method::GET, "/nothing", Value::Null, 404, "no such path"),
         (Method::PUT, "/apply", json!({}), 405, "no such path with this method"),
     ];
@@ -84,7 +102,9 @@ async fn lists_come_in_parts_and_are_filtered() {
     let mut after = String::new();
     loop {
         let part = desk.get(&format!("/definitions/environment?limit=2{after}")).await;
-        names.extend(part["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()));
+        names.extend(
+            part["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()),
+        );
         let Some(next) = part["next"].as_str() else { break };
         after = format!("&after={next}");
     }

@@ -108,8 +108,11 @@ async fn a_deployment_is_seen_from_its_start_to_its_end() {
     let id = made["deployments"][0]["id"].as_str().unwrap().to_owned();
     let view = desk.get(&format!("/deployments/{id}")).await;
     assert_eq!(view["state"], "fetching");
-    assert_eq!(view["targets"][0], json!({"target": "test-1", "fetch": "assigned", "moved": 1, "saved": 2,
-        "total": 10, "reason": null}));
+    assert_eq!(
+        view["targets"][0],
+        json!({"target": "test-1", "fetch": "assigned", "moved": 1, "saved": 2,
+        "total": 10, "reason": null})
+    );
     assert_eq!(desk.get("/deployments?state=open&project=Synergy").await["items"][0]["id"], id.as_str());
     work_off(&desk, target).await;
     let view = desk.get(&format!("/deployments/{id}")).await;
@@ -118,7 +121,8 @@ async fn a_deployment_is_seen_from_its_start_to_its_end() {
     assert_eq!(desk.get("/deployments?state=open").await["items"], json!([]));
     assert_eq!(desk.get("/releases/Synergy/1.4.0").await["succeeded"], json!(["Testing"]));
     let story = desk.get(&format!("/deployments/{id}/explanation")).await;
-    let told: Vec<_> = story["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap()).collect();
+    let told: Vec<_> =
+        story["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap()).collect();
     assert!(told[0].starts_with("deployment created") && told[0].contains("Synergy"), "{told:?}");
     assert!(told.last().unwrap().contains("every step succeeded"), "{told:?}");
     let records = desk.get("/audit?event=deployment-created").await;
@@ -168,7 +172,8 @@ async fn a_token_that_is_taken_back_follows_no_further() {
     assert_eq!(answer.status(), StatusCode::OK);
     desk.send(Method::DELETE, "/tokens/Watcher", Value::Null).await;
     let read = axum::body::to_bytes(answer.into_body(), 1 << 20);
-    let read = tokio::time::timeout(std::time::Duration::from_secs(5), read).await.expect("the stream breaks off");
+    let read =
+        tokio::time::timeout(std::time::Duration::from_secs(5), read).await.expect("the stream breaks off");
     assert!(read.is_err());
 }
 

@@ -7,7 +7,10 @@ use super::desk::{Desk, apply_body, sample};
 
 fn changes(answer: &Value) -> Vec<(&str, &str)> {
     let changes = answer["changes"].as_array().unwrap();
-    changes.iter().map(|change| (change["name"].as_str().unwrap(), change["change"].as_str().unwrap())).collect()
+    changes
+        .iter()
+        .map(|change| (change["name"].as_str().unwrap(), change["change"].as_str().unwrap()))
+        .collect()
 }
 
 #[tokio::test]
@@ -15,9 +18,13 @@ async fn applying_an_export_changes_nothing() {
     let desk = Desk::new();
     desk.enrol("shared-1", json!({"roles": ["synergy-web"]})).await;
     let mut documents = sample();
-    documents[8]["variables"]["Port"] = json!([{"value": "80", "targets": ["shared-1"], "roles": ["synergy-web"]}]);
+    documents[8]["variables"]["Port"] =
+        json!([{"value": "80", "targets": ["shared-1"], "roles": ["synergy-web"]}]);
     let first = desk.apply(&documents).await;
-    assert!(changes(&first).iter().all(|(name, change)| *change == "created" || *name == "Default"), "{first}");
+    assert!(
+        changes(&first).iter().all(|(name, change)| *change == "created" || *name == "Default"),
+        "{first}"
+    );
     let before = desk.engine.state();
     let exported = desk.get("/export").await;
     let exported = exported["documents"].as_array().unwrap().clone();
@@ -35,7 +42,8 @@ async fn the_same_secret_again_is_no_change_and_another_one_is() {
     let again = desk.apply(&sample()).await;
     assert!(changes(&again).iter().all(|(_, change)| *change == "unchanged"), "{again}");
     let mut other = sample();
-    other[9]["values"]["Synergy"]["environments"]["Production"]["SynergyApiKey"] = json!({"secret": "another"});
+    other[9]["values"]["Synergy"]["environments"]["Production"]["SynergyApiKey"] =
+        json!({"secret": "another"});
     let again = desk.apply(&other).await;
     let changed: Vec<_> = changes(&again).into_iter().filter(|(_, change)| *change != "unchanged").collect();
     assert_eq!(changed, [("Customer-2", "changed")]);
@@ -61,7 +69,8 @@ async fn a_dry_run_says_what_would_change_and_changes_nothing() {
 async fn a_short_secret_is_taken_with_a_warning() {
     let desk = Desk::new();
     let mut documents = sample();
-    documents[9]["values"]["Synergy"]["environments"]["Production"]["SynergyApiKey"] = json!({"secret": "abc"});
+    documents[9]["values"]["Synergy"]["environments"]["Production"]["SynergyApiKey"] =
+        json!({"secret": "abc"});
     let answer = desk.apply(&documents).await;
     let warnings = answer["warnings"].to_string();
     assert!(warnings.contains("less than 4 characters") && warnings.contains("Customer-2"), "{warnings}");

@@ -8,7 +8,11 @@ use super::super::{Sessions, delivery};
 /// Bytes of assignments in one answer; the rest is asked for again.
 const ANSWER_BYTES: usize = 1 << 20;
 
-pub(super) fn answer(sessions: &Sessions, permit: &SessionPermit, since: Option<Generation>) -> Option<Answer> {
+pub(super) fn answer(
+    sessions: &Sessions,
+    permit: &SessionPermit,
+    since: Option<Generation>,
+) -> Option<Answer> {
     let state = sessions.engine.state();
     let space = state.space(permit.space())?;
     let target = permit.target();

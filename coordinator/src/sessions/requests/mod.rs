@@ -21,7 +21,12 @@ use crate::engine::now;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers one request. Whatever is not granted gets the same answer as what does not exist.
-pub(super) async fn serve(sessions: &Sessions, peer: &Peer, mut answers: SendStream, mut question: RecvStream) {
+pub(super) async fn serve(
+    sessions: &Sessions,
+    peer: &Peer,
+    mut answers: SendStream,
+    mut question: RecvStream,
+) {
     let request = match timeout(PATIENCE, frames::read::<Request>(&mut question)).await {
         Ok(Ok(request)) => request,
         Ok(Err(frames::FrameError::Malformed(_))) => {
@@ -55,7 +60,12 @@ pub(super) async fn serve(sessions: &Sessions, peer: &Peer, mut answers: SendStr
 }
 
 /// `None`: denied after all.
-async fn answer(sessions: &Sessions, peer: &Peer, permit: RequestPermit, request: &Request) -> Option<Answer> {
+async fn answer(
+    sessions: &Sessions,
+    peer: &Peer,
+    permit: RequestPermit,
+    request: &Request,
+) -> Option<Answer> {
     match (permit, request) {
         (RequestPermit::Assignments(permit), Request::Assignments { since }) => {
             assignments::answer(sessions, &permit, *since)

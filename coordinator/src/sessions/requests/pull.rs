@@ -78,7 +78,9 @@ async fn manifests(
     };
     let (store, manifest) = (sessions.packages.clone(), permit.manifest());
     let read = move || {
-        let read = |digest| store.manifest(digest).inspect_err(|why| tracing::error!(%why, "a manifest cannot be read"));
+        let read = |digest| {
+            store.manifest(digest).inspect_err(|why| tracing::error!(%why, "a manifest cannot be read"))
+        };
         let manifest = read(manifest).ok()??;
         let held = known.into_iter().filter_map(|digest| read(digest).ok()?);
         Some((manifest, held.collect()))

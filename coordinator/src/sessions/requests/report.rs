@@ -15,7 +15,11 @@ use windlass_trust::Sealed;
 use super::super::{OUTPUT_PURPOSE, Sessions};
 use crate::engine::Engine;
 
-pub(super) async fn answer(sessions: &Sessions, permit: &SessionPermit, reports: &[Report]) -> Option<Answer> {
+pub(super) async fn answer(
+    sessions: &Sessions,
+    permit: &SessionPermit,
+    reports: &[Report],
+) -> Option<Answer> {
     let target = permit.target();
     let mut taken = Vec::with_capacity(reports.len());
     {
@@ -43,7 +47,8 @@ pub(super) async fn answer(sessions: &Sessions, permit: &SessionPermit, reports:
 /// The data key for what this assignment puts out: its tenant's, or the space's.
 fn key_for(space: &Space, permit: &SessionPermit, assignment: AssignmentId) -> KeyId {
     let deployment = space.work_item(permit.target(), assignment).map(|item| item.deployment);
-    let tenant = deployment.and_then(|id| space.deployments.get(&id)).and_then(|deployment| deployment.tenant);
+    let tenant =
+        deployment.and_then(|id| space.deployments.get(&id)).and_then(|deployment| deployment.tenant);
     tenant.and_then(|id| space.tenants.get(id)).map_or(space.head.key, |tenant| tenant.key)
 }
 
