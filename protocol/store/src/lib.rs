@@ -103,6 +103,22 @@ impl Store {
     }
 }
 
+/// Opens, and waits a moment for the lock: who had the store open before, in this process or one that is ending, lets
+/// it go only when sled's own threads have ended.
+fn open_when_free(config: &sled::Config) -> Result<sled::Db, sled::Error> {
+    const TRIES: u32 = 100;
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+    let mut opened = config.open();
+    for _ in 0..TRIES {
+        match &opened {
+            Err(sled::Error::Io(why)) if why.to_string().contains("lock") => std::thread::sleep(PAUSE),
+            _ => break,
+        }
+        opened = config.open();
+    }
+    opened
+}
+
 fn remove_unfinished_snapshots(folder: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

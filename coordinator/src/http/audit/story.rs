@@ -25,9 +25,13 @@ pub(in crate::http) fn tell(
         if !entry.text.contains(&id) {
             continue;
         }
-        for event in entry.record.events.iter().filter_map(|event| serde_json::to_value(event).ok()) {
+        for mut event in entry.record.events.iter().filter_map(|event| serde_json::to_value(event).ok()) {
             if !is_about(&event, &id) {
                 continue;
+            }
+            // Of which deployment, the reader knows.
+            if let Value::Object(fields) = &mut event {
+                fields.retain(|key, value| key != "deployment" || !value.is_string());
             }
             lines.push(StoryLine {
                 sequence: entry.record.sequence,
