@@ -35,7 +35,7 @@ impl Denials {
     pub(super) async fn record_every_minute(&self, engine: &Engine) {
         loop {
             self.news.notified().await;
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
             self.record(engine).await;
             tokio::time::sleep(INTERVAL).await;
         }
