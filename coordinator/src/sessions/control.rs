@@ -31,7 +31,7 @@ const SLOWEST_HEARTBEAT: u16 = 20;
 /// Serves one session until it ends.
 pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer: Peer) {
     let address = connection.remote_address();
-    let goodbye = match timeout(PATIENCE, open(&sessions, &connection, &peer)).await {
+    let goodbye = match timeout(PATIENCE, open(&connection)).await {
         Err(_) | Ok(None) => Err(Goodbye::Protocol),
         Ok(Some((mut send, receive, hello))) => match admit(&sessions, &peer, &hello, &origin(address)).await
         {
@@ -50,12 +50,7 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
     connection.close(VarInt::from_u32(0), b"goodbye");
 }
 
-async fn open(
-    sessions: &Sessions,
-    connection: &Connection,
-    _peer: &Peer,
-) -> Option<(SendStream, RecvStream, Hello)> {
-    let _ = sessions;
+async fn open(connection: &Connection) -> Option<(SendStream, RecvStream, Hello)> {
     let (send, mut receive) = connection.accept_bi().await.ok()?;
     let hello = frames::read::<Hello>(&mut receive).await.ok()?;
     Some((send, receive, hello))
@@ -109,7 +104,7 @@ async fn live(
         }
         older.connection.close(VarInt::from_u32(2), b"replaced");
     }
-    let mut session = Session { sessions, peer, told: None, number };
+    let mut session = Session { sessions, peer, told: None };
     let goodbye = session.run(connection, &wake, &mut send, &mut receive).await;
     registry.leave(peer.target, number);
     if frames::write(&mut send, &FromCoordinator::Goodbye(goodbye)).await.is_ok() {
@@ -139,7 +134,6 @@ struct Session<'a> {
     sessions: &'a Arc<Sessions>,
     peer: Peer,
     told: Option<Told>,
-    number: u64,
 }
 
 impl Session<'_> {
@@ -150,7 +144,6 @@ impl Session<'_> {
         send: &mut SendStream,
         receive: &mut RecvStream,
     ) -> Goodbye {
-        let _ = self.number;
         loop {
             if let Err(goodbye) = self.tell(send).await {
                 return goodbye;

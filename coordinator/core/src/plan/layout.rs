@@ -122,7 +122,7 @@ pub fn check_variables(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<()
     let values = layout.tenant.map_or(&none, |tenant| &tenant.values);
     for laid in steps.iter().filter(|laid| laid.skipped.is_none()) {
         let mut seen: BTreeMap<BTreeSet<String>, ()> = BTreeMap::new();
-        let by_target = scopes_by_target(layout.release, &laid.step.needs);
+        let by_target = scopes_by_target(layout.release);
         for target in &laid.targets {
             let roles = scope::roles(target);
             if seen.insert(roles.clone(), ()).is_some() && !by_target {
@@ -136,7 +136,7 @@ pub fn check_variables(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<()
 }
 
 /// Whether any value is scoped to targets at all, so that equal roles do not mean equal values.
-fn scopes_by_target(release: &Release, _needs: &BTreeSet<String>) -> bool {
+fn scopes_by_target(release: &Release) -> bool {
     let sets = release.snapshot.library_sets.iter().flat_map(|set| &set.variables);
     let mut variables = release.snapshot.variables.iter().chain(sets);
     variables.any(|variable| variable.values.iter().any(|value| !value.scope.targets.is_empty()))

@@ -54,7 +54,7 @@ pub fn judge(
     if let Err(blocked) = promote(space, project, release, environment, tenant) {
         refuse(TenantRule::Lifecycle, sentence(space, &blocked, &environment_name));
     }
-    let missing = missing_variables(space, release, environment, tenant);
+    let missing = missing_variables(release, environment, tenant);
     if !missing.is_empty() {
         refuse(TenantRule::MissingVariable, format!("needs values for {}", missing.join(", ")));
     }
@@ -70,14 +70,8 @@ pub fn judge(
     refusals
 }
 
-fn missing_variables(
-    space: &Space,
-    release: &Release,
-    environment: EnvironmentId,
-    tenant: Option<&Tenant>,
-) -> Vec<String> {
+fn missing_variables(release: &Release, environment: EnvironmentId, tenant: Option<&Tenant>) -> Vec<String> {
     let none = imbl::OrdMap::new();
-    let _ = space;
     let context = Context {
         snapshot: &release.snapshot,
         tenant,
