@@ -95,6 +95,21 @@ impl Installation {
         Ok(())
     }
 
+    /// Where operators connect, `HOST:PORT`.
+    pub fn http(&self) -> &str {
+        &self.http
+    }
+
+    /// The administrator's token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The id of the coordinator's process.
+    pub fn process(&self) -> Option<u32> {
+        self.coordinator.as_ref().map(Process::id)
+    }
+
     /// Kills the coordinator.
     pub fn kill(&mut self) {
         self.coordinator = None;

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, bail};
 
 /// Where the programs are. `cargo test` does not build the programs of other packages for a package of tests, so this
-/// does, once, with the profile and target folder of the running test.
+/// does, once, with the profile and target folder of the running program.
 pub fn programs() -> anyhow::Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| build().map_err(|why| format!("{why:#}")));
@@ -17,9 +17,11 @@ pub fn programs() -> anyhow::Result<PathBuf> {
 }
 
 fn build() -> anyhow::Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    // <target>/<profile>/deps/<test>
-    let profile = test.parent().and_then(|deps| deps.parent()).context("a test lies in a target folder")?;
+    let own = std::env::current_exe()?;
+    // A test is <target>/<profile>/deps/<test>, any other program <target>/<profile>/<program>.
+    let folder = own.parent().context("a program lies in a folder")?;
+    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    let profile = profile.context("a test lies in a target folder")?;
     let target = profile.parent().context("a target folder has a parent")?;
     let name = profile.file_name().and_then(|name| name.to_str()).context("a profile has a name")?;
     let profile_argument = if name == "debug" { "dev" } else { name };
