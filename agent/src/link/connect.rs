@@ -18,6 +18,10 @@ use super::Link;
 
 /// Bytes in flight towards this agent: one connection, so it may be generous.
 const RECEIVE_WINDOW: u32 = 8 << 20;
+/// Bytes of the socket's receive buffer: what comes while this process waits for a core must not be lost, or every
+/// pull runs at the pace of its losses. Where the kernel gives less, pulls are slower and
+/// nothing else is worse.
+const SOCKET_BUFFER: usize = 4 << 20;
 /// Shorter than the coordinator's patience, so that a quiet connection stays.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
 /// A coordinator that says nothing for so long is gone.
@@ -69,6 +73,14 @@ async fn connect_to(
 fn endpoint(address: SocketAddr) -> anyhow::Result<Endpoint> {
     let any: SocketAddr = if address.is_ipv6() { "[::]:0".parse()? } else { "0.0.0.0:0".parse()? };
     let socket = UdpSocket::bind(any).context("cannot open a UDP socket")?;
+    let buffers = socket2::SockRef::from(&socket);
+    let _ = buffers.set_recv_buffer_size(SOCKET_BUFFER);
+    let _ = buffers.set_send_buffer_size(SOCKET_BUFFER);
+    if let Ok(given) = buffers.recv_buffer_size()
+        && given < SOCKET_BUFFER
+    {
+        tracing::debug!(wanted = SOCKET_BUFFER, given, "the kernel caps the socket's buffer; pulls may be slower");
+    }
     Ok(Endpoint::new(quinn::EndpointConfig::default(), None, socket, Arc::new(quinn::TokioRuntime))?)
 }
 
