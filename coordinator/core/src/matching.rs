@@ -53,21 +53,16 @@ pub fn admits(target: &Target, question: &Question<'_>) -> bool {
     refusals(target, question).is_empty()
 }
 
-/// What a target that belongs to it has to do before it can get anything.
+/// What a target that belongs to a step has to do before it can get anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waits {
-    /// Its newest certificate expired then. It comes back by itself, for an expired certificate may renew: so it is
+    /// Its newest certificate has expired. It comes back by itself, for an expired certificate may renew: so it is
     /// waited for like a target that is offline, and never left out silently.
-    CertificateExpired(Timestamp),
+    CertificateExpired,
 }
 
-/// What a target has to do before it can get anything at the time of the question; `None` where it is ready.
-pub fn waits(target: &Target, question: &Question<'_>) -> Option<Waits> {
-    let expires = target.key.certificate_expires;
-    certificate_expired(target, question.now).then_some(Waits::CertificateExpired(expires))
-}
-
-/// Whether a target's newest certificate has expired. It is good up to its last moment.
-pub fn certificate_expired(target: &Target, now: Timestamp) -> bool {
-    target.key.certificate_expires < now
+/// What a target has to do now before it can get anything; `None` where it is ready. A certificate is good up to its
+/// last moment.
+pub fn waits(target: &Target, now: Timestamp) -> Option<Waits> {
+    (target.key.certificate_expires < now).then_some(Waits::CertificateExpired)
 }

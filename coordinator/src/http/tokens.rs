@@ -69,7 +69,7 @@ fn item(state: &State, token: &ApiToken) -> TokenItem {
     }
 }
 
-/// Takes a token of the API back, and with it every token that it made.
+/// Takes a token of the API back, and with it every token that it made. The last administrator's stays.
 #[utoipa::path(delete, path = "/tokens/{name}", tag = "tokens",
     params(("name" = String, Path, description = "Id or name.")),
     responses((status = 200, body = Done)))]
@@ -97,13 +97,13 @@ pub async fn create_enrolment(caller: Changer, Body(request): Body<EnrolmentRequ
 pub async fn list_enrolments(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<EnrolmentItem>> {
     let moment = caller.moment()?;
     let space = moment.space();
-    let items = space.enrolments.values().map(|token| enrolment(space, token));
+    let items = space.enrolments.values().map(|token| enrolment(&moment.state, space, token));
     let admitted =
         items.filter(|item| paging.admits(item.name.as_deref().into_iter().chain([item.id.as_str()])));
     Ok(Json(paging.page(admitted.map(|item| (item.id.clone(), item)))))
 }
 
-fn enrolment(space: &Space, token: &Enrolment) -> EnrolmentItem {
+fn enrolment(state: &State, space: &Space, token: &Enrolment) -> EnrolmentItem {
     EnrolmentItem {
         id: token.id.to_string(),
         uses: token.uses,
@@ -113,5 +113,6 @@ fn enrolment(space: &Space, token: &Enrolment) -> EnrolmentItem {
         target: token.target.map(|id| words::name(&space.targets, id)),
         roles: token.granted.roles.iter().cloned().collect(),
         environments: words::environments(space, &token.granted.environments),
+        made_by: token.made_by.map(|id| words::token(state, id)),
     }
 }

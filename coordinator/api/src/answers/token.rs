@@ -48,6 +48,8 @@ pub struct EnrolmentItem {
     pub roles: Vec<String>,
     /// Environments that it grants.
     pub environments: Vec<String>,
+    /// The token of the API that made it; it is worth nothing once that one is.
+    pub made_by: Option<String>,
 }
 
 /// Who asks, and whom.

@@ -11,6 +11,7 @@ use windlass_protocol::message::{Outcome, Refusal};
 
 use super::{Draft, Reply, WorkReport, WorkReportKind, progress};
 use crate::event::Event;
+use crate::matching::{self, Waits};
 use crate::model::{FetchState, RunState, StoredValue};
 use crate::state::{WorkItem, WorkKind, assignment_id};
 
@@ -175,16 +176,16 @@ pub(super) fn give_up_overdue(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
 }
 
 fn give_up(draft: &mut Draft<'_>, target: TargetId, item: WorkItem) {
+    let known = draft.space().targets.get(target);
+    let reason = match known.and_then(|known| matching::waits(known, draft.now())) {
+        Some(Waits::CertificateExpired) => "the target did not renew its certificate in time (expired)",
+        None => "the target did not come in time (offline)",
+    };
     match item.kind {
-        WorkKind::Fetch => {
-            fetch_failed(draft, target, item.deployment, "the target did not come in time (offline)");
-        }
+        WorkKind::Fetch => fetch_failed(draft, target, item.deployment, reason),
         WorkKind::Run(step) => {
-            let outcome = if item.started {
-                Outcome::Unknown
-            } else {
-                Outcome::Failed { reason: "the target did not come in time (offline)".to_owned() }
-            };
+            let outcome =
+                if item.started { Outcome::Unknown } else { Outcome::Failed { reason: reason.to_owned() } };
             ended(draft, target, item.deployment, step, outcome, BTreeMap::new(), 0);
         }
     }

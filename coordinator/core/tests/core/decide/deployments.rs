@@ -212,7 +212,12 @@ fn a_tenant_that_is_disconnected_or_whose_targets_are_all_gone_fails_the_deploym
     let id = begin(&mut world);
     world.apply(&[json!({"kind": "tenant", "name": "Alpha", "tags": ["Ring/Canary"]})]);
     assert_eq!(world.end(id), Some(DeploymentEnd::Failed));
-    assert_eq!(world.reason(id), "no target qualifies for it any more");
+    assert_eq!(
+        world.reason(id),
+        "step `Copy` has no target left; scope-removed: one (the tenant was disconnected), \
+         two (the tenant was disconnected)"
+    );
+    assert!(world.space().successes.is_empty());
     assert!(world.space().indexes.work.is_empty() && world.space().indexes.deadlines.is_empty());
 }
 
