@@ -183,6 +183,10 @@ fn target_view(
         FetchState::Done { moved, saved } => {
             ("done", FetchProgress { moved: *moved, saved: *saved, total: moved + saved }, None)
         }
+        // It did not fail: it was told to stop.
+        FetchState::Failed(reason) if work.removed.as_ref() == Some(reason) => {
+            ("stopped", FetchProgress::default(), None)
+        }
         FetchState::Failed(reason) => ("failed", FetchProgress::default(), Some(reason.clone())),
     };
     DeploymentTargetView {

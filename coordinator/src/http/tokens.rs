@@ -3,6 +3,7 @@
 use axum::Json;
 use windlass_api::answers::{Done, EnrolmentItem, Page, TokenItem, TokenMade, Whoami};
 use windlass_api::requests::{EnrolmentRequest, TokenRequest};
+use windlass_coordinator_core::authorise::role_at;
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::model::{ApiToken, Enrolment};
 use windlass_coordinator_core::state::{Space, State};
@@ -15,7 +16,7 @@ use super::extract::{Asked, Body, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
 use super::{Context, words};
-use crate::engine::random;
+use crate::engine::{now, random};
 
 fn fresh(context: &Context, kind: TokenKind) -> Token {
     Token { kind, id: random(), secret: Zeroizing::new(random()), fingerprint: context.authority }
@@ -28,7 +29,7 @@ pub async fn whoami(caller: Reader) -> Answer<Whoami> {
     let token = moment.state.tokens.get(&caller.token()).ok_or_else(Refusal::unknown_caller)?;
     Ok(Json(Whoami {
         token: token.name.to_string(),
-        role: words::role(token.role).to_owned(),
+        role: role_at(&moment.state, token.id, now()).map_or("none", words::role).to_owned(),
         expires: token.expires.map(words::time),
         space: moment.space().head.name.to_string(),
         authority: caller.context.authority.to_string(),

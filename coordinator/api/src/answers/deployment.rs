@@ -66,7 +66,7 @@ pub struct WaitView {
 pub struct DeploymentTargetView {
     /// The target's name.
     pub target: String,
-    /// `not-needed`, `assigned`, `done` or `failed`.
+    /// `not-needed`, `assigned`, `done`, `failed`, or `stopped` where it no longer qualified meanwhile.
     pub fetch: String,
     /// Bytes that travelled.
     pub moved: u64,

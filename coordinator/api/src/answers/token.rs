@@ -57,7 +57,7 @@ pub struct EnrolmentItem {
 pub struct Whoami {
     /// The token's name.
     pub token: String,
-    /// Its role.
+    /// What it may do now: no more than the tokens that made it.
     pub role: String,
     /// It may not be used after.
     pub expires: Option<String>,

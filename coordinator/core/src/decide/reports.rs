@@ -8,6 +8,7 @@ use windlass_api::error::Problem;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId, TargetId};
 use windlass_protocol::message::{Outcome, Refusal};
+use windlass_protocol::names::visible;
 
 use super::{Draft, Reply, WorkReport, WorkReportKind, progress};
 use crate::event::Event;
@@ -68,14 +69,19 @@ fn take(
             }
         }
         (WorkKind::Fetch, WorkReportKind::FetchFailed(reason)) => {
-            fetch_failed(draft, target, deployment, reason)
+            // The agent's own words, which operators read on their terminals.
+            fetch_failed(draft, target, deployment, &visible(reason));
         }
         (WorkKind::Fetch, WorkReportKind::Refused(refusal)) => {
             fetch_failed(draft, target, deployment, refusal_in_words(*refusal));
         }
         (WorkKind::Run(step), WorkReportKind::Started) => started(draft, target, deployment, step),
         (WorkKind::Run(step), WorkReportKind::Ended { outcome, outputs, lines }) => {
-            ended(draft, target, deployment, step, outcome.clone(), outputs.clone(), *lines);
+            let outcome = match outcome {
+                Outcome::Failed { reason } => Outcome::Failed { reason: visible(reason).into_owned() },
+                other => other.clone(),
+            };
+            ended(draft, target, deployment, step, outcome, outputs.clone(), *lines);
         }
         (WorkKind::Run(step), WorkReportKind::Refused(refusal)) => {
             let reason = format!("the agent refused: {}", refusal_in_words(*refusal));

@@ -145,7 +145,7 @@ fn understand(
     {
         claim("participation", &format!("{said:?}").to_lowercase());
     }
-    let agent_version = agent_version.to_owned();
+    let agent_version = visible(agent_version).into_owned();
     Advertisement { roles, environments, tenants, participation, over_claims, isolation, agent_version }
 }
 

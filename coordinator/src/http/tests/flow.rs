@@ -143,7 +143,8 @@ async fn who_is_taken_out_of_a_deployment_is_seen_to_have_ended_so() {
     assert_eq!(view["state"], "failed");
     let reason = "step `Website` has no target left; scope-removed: test-1 (the target is disabled)";
     assert_eq!(view["reason"], reason);
-    assert_eq!(view["targets"][0]["end"], "scope-removed");
+    let (fetch, end) = (&view["targets"][0]["fetch"], &view["targets"][0]["end"]);
+    assert_eq!((fetch, end), (&json!("stopped"), &json!("scope-removed")));
     assert_eq!(view["targets"][0]["reason"], "the target is disabled");
     let steps = view["steps"].as_array().unwrap();
     assert!(!steps.is_empty() && steps.iter().all(|step| step["state"] == "scope-removed"), "{view}");
