@@ -3,6 +3,7 @@
 //! A slug is the only name that ever becomes a part of a path, and the type is the proof that it may: it holds
 //! nothing but `[a-z0-9-]`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -83,7 +84,37 @@ impl fmt::Debug for Slug {
     }
 }
 
-/// 1 to 200 characters without control characters, trimmed, unique ignoring case in its kind and space.
+/// Whether a character does something to a terminal or to the text around it instead of being seen: control
+/// characters, separators of lines and paragraphs, byte order marks, and marks that turn the direction of the text.
+pub fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{061C}'
+                | '\u{200E}' | '\u{200F}'
+                | '\u{2028}'..='\u{202E}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{FEFF}'
+        )
+}
+
+/// The text as it may be printed: what is unprintable in it is escaped, as `\u{202e}` or `\n`.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_unprintable(character) {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// 1 to 200 characters, all of them printable, trimmed, unique ignoring case in its kind and space.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DisplayName(String);
@@ -94,9 +125,10 @@ pub enum NotAName {
     /// Nothing but white space, or too long.
     #[error("a name has 1 to 200 characters")]
     Length,
-    /// A control character, such as a line break, which would forge lines in a terminal or a log.
-    #[error("a name has no control characters")]
-    Control,
+    /// A line break would forge lines in a terminal or a log, and a mark that turns the direction of the text would
+    /// make one name look like another.
+    #[error("a name has no control characters, line breaks or marks of direction")]
+    Unprintable,
     /// White space at an end, which nobody can see.
     #[error("a name neither starts nor ends with white space")]
     WhiteSpace,
@@ -125,8 +157,8 @@ impl TryFrom<String> for DisplayName {
     fn try_from(text: String) -> Result<Self, NotAName> {
         if !(1..=limits::NAME_CHARACTERS).contains(&text.chars().count()) {
             Err(NotAName::Length)
-        } else if text.chars().any(char::is_control) {
-            Err(NotAName::Control)
+        } else if text.contains(is_unprintable) {
+            Err(NotAName::Unprintable)
         } else if text.trim() != text {
             Err(NotAName::WhiteSpace)
         } else {
@@ -185,9 +217,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_printable_is_printed_escaped() {
+        assert!(matches!(visible("as it is, `é`"), Cow::Borrowed("as it is, `é`")));
+        assert_eq!(visible("a\u{1b}[2Jb\n\u{202e}c"), "a\\u{1b}[2Jb\\n\\u{202e}c");
+    }
+
+    #[test]
     fn names_are_visible_text() {
         assert_eq!("".parse::<DisplayName>(), Err(NotAName::Length));
-        assert_eq!("a\nb".parse::<DisplayName>(), Err(NotAName::Control));
+        let unprintable =
+            ["a\nb", "a\rb", "a\0b", "a\u{1b}[2Jb", "a\u{7f}b", "a\u{85}b", "a\u{2028}b", "a\u{202e}b"];
+        for text in unprintable.into_iter().chain(["a\u{2066}b", "a\u{200f}b", "a\u{61c}b", "\u{feff}a"]) {
+            assert_eq!(text.parse::<DisplayName>(), Err(NotAName::Unprintable), "{text:?}");
+        }
+        for text in ["日本", "Ünïcode", "می\u{200c}خواهم", "👩\u{200d}🔬", "ב"] {
+            assert!(text.parse::<DisplayName>().is_ok(), "{text:?}");
+        }
         assert_eq!(" a".parse::<DisplayName>(), Err(NotAName::WhiteSpace));
         assert_eq!("é".repeat(201).parse::<DisplayName>(), Err(NotAName::Length));
         assert!("é".repeat(200).parse::<DisplayName>().is_ok());

@@ -64,6 +64,12 @@ mod tests {
             ("a?c", "ac", false),
             ("*", "a/b", false),
             ("App.json", "app.json", false),
+            ("config/*.json", "other/app.json", false),
+            ("a/**", "a/b/c", true),
+            ("a/**/c", "a/c", true),
+            ("a/**/c", "a/b/d", false),
+            ("app.?on", "app.on", false),
+            ("[a].json", "a.json", false),
         ];
         for (pattern, path, expected) in cases {
             assert_eq!(matches(pattern, path), expected, "{pattern} {path}");

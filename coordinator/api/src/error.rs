@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use windlass_protocol::names::visible;
 
 /// What kind of no it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -54,9 +55,10 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this kind.
+    /// A problem of this kind. Whatever somebody typed and the sentence repeats is escaped where it is not printable:
+    /// no sentence makes a terminal do anything.
     pub fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: visible(&message.into()).into_owned() }
     }
 
     /// The request is not well-formed.
@@ -84,6 +86,19 @@ impl Problem {
         if place.is_empty() {
             return self;
         }
-        Self { message: format!("{place}: {}", self.message), ..self }
+        Self { message: format!("{}: {}", visible(place), self.message), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_repeats_what_somebody_typed_without_doing_what_it_says_to_a_terminal() {
+        let problem =
+            Problem::not_found("there is no tenant `\u{1b}]0;owned\u{7}\u{202e}`").at("a\nb.yaml:3");
+        assert_eq!(problem.message, r"a\nb.yaml:3: there is no tenant `\u{1b}]0;owned\u{7}\u{202e}`");
+        assert_eq!(problem.message, problem.clone().at("").message, "it is escaped once");
     }
 }

@@ -11,8 +11,8 @@ use windlass_protocol::ids::{AssignmentId, DeploymentId, SpaceId, StepId, Target
 use windlass_protocol::message::{PullRequest, Request};
 
 use crate::matching::{self, Question};
-use crate::model::{Deployment, DeploymentState, Role, StepAction, Target};
-use crate::plan::target_reason;
+use crate::model::{Deployment, DeploymentState, Role, Target};
+use crate::plan::{step_rule, target_reason};
 use crate::state::{Space, State, WorkItem, WorkKind};
 
 /// Who a TLS connection proved to be.
@@ -214,6 +214,10 @@ fn live<'a>(
         return Err(Denied);
     }
     still_qualifies(space, deployment, session.target, now).map_err(|_| Denied)?;
+    let target = space.targets.get(session.target).ok_or(Denied)?;
+    if matching::waits(target, now).is_some() {
+        return Err(Denied);
+    }
     Ok((space, deployment, item))
 }
 
@@ -295,7 +299,10 @@ pub fn still_qualifies(
     for step in steps {
         let known = release.snapshot.steps.iter().find(|known| known.id == step.step);
         let known = known.ok_or("the step was deleted")?;
-        debug_assert!(matches!(known.action, StepAction::Package { .. } | StepAction::Script(_)));
+        // The step is as the release froze it, but the tenant's tags are live.
+        if step_rule(known, deployment.environment, tenant).is_some() {
+            return Err(format!("the step `{}` no longer runs for the tenant", known.name));
+        }
         let question = Question {
             environment: deployment.environment,
             tenant,
@@ -342,8 +349,7 @@ pub enum PersonDenied {
     NotAllowed,
 }
 
-/// Whether the holder of a token may do something. A token is at most as strong as its maker is at this moment: if
-/// that one is gone or expired, so is this.
+/// Whether the holder of a token may do something.
 pub fn person(
     state: &State,
     id: TokenId,
@@ -351,28 +357,39 @@ pub fn person(
     action: Action,
     now: Timestamp,
 ) -> Result<PersonPermit, PersonDenied> {
-    let token = state.tokens.get(&id).filter(|token| token.secret == secret).ok_or(PersonDenied::Unknown)?;
-    let mut role = token.role;
-    let mut link = Some(token);
+    state.tokens.get(&id).filter(|token| token.secret == secret).ok_or(PersonDenied::Unknown)?;
+    let role = role_at(state, id, now).ok_or(PersonDenied::Unknown)?;
+    if role_admits(role, action) { Ok(PersonPermit { token: id }) } else { Err(PersonDenied::NotAllowed) }
+}
+
+/// Whether who made something that acts for its maker may do it now. What the installer or the coordinator made has
+/// no maker to be weaker than.
+pub fn maker_may(state: &State, maker: Option<TokenId>, action: Action, now: Timestamp) -> bool {
+    maker.is_none_or(|maker| role_at(state, maker, now).is_some_and(|role| role_admits(role, action)))
+}
+
+const fn role_admits(role: Role, action: Action) -> bool {
+    match (action, role) {
+        (Action::Read, Role::Auditor | Role::Administrator) | (Action::Change, Role::Administrator) => true,
+        (Action::Change, Role::Auditor) => false,
+    }
+}
+
+/// What a token may do at this moment: no more than any of those that made it may (SEMANTICS 10). `None` where it, or
+/// one of them, is gone or expired.
+pub fn role_at(state: &State, id: TokenId, now: Timestamp) -> Option<Role> {
+    let mut current = state.tokens.get(&id)?;
+    let mut role = current.role;
     // Tokens are made by older ones, so the chain ends; the bound is against a journal that says otherwise.
     for _ in 0..=state.tokens.len() {
-        let Some(current) = link else { break };
         if current.expires.is_some_and(|expires| expires < now) {
-            return Err(PersonDenied::Unknown);
+            return None;
         }
         role = role.min(current.role);
-        link = match current.made_by {
-            None => None,
-            Some(maker) => Some(state.tokens.get(&maker).ok_or(PersonDenied::Unknown)?),
-        };
-    }
-    if link.is_some() {
-        return Err(PersonDenied::Unknown);
-    }
-    match (action, role) {
-        (Action::Read, Role::Auditor | Role::Administrator) | (Action::Change, Role::Administrator) => {
-            Ok(PersonPermit { token: id })
+        match current.made_by {
+            None => return Some(role),
+            Some(maker) => current = state.tokens.get(&maker)?,
         }
-        (Action::Change, Role::Auditor) => Err(PersonDenied::NotAllowed),
     }
+    None
 }

@@ -67,6 +67,16 @@ pub enum Actor {
     Enrolment(EnrolmentId),
 }
 
+impl Actor {
+    /// The token of the API that it used, if it did.
+    pub const fn token(self) -> Option<TokenId> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Installer | Self::Coordinator | Self::Target(_) | Self::Enrolment(_) => None,
+        }
+    }
+}
+
 /// A thing that documents define.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

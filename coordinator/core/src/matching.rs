@@ -52,3 +52,17 @@ pub fn refusals(target: &Target, question: &Question<'_>) -> Vec<TargetRule> {
 pub fn admits(target: &Target, question: &Question<'_>) -> bool {
     refusals(target, question).is_empty()
 }
+
+/// What a target that belongs to a step has to do before it can get anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// Its newest certificate has expired. It comes back by itself, for an expired certificate may renew: so it is
+    /// waited for like a target that is offline, and never left out silently.
+    CertificateExpired,
+}
+
+/// What a target has to do now before it can get anything; `None` where it is ready. A certificate is good up to its
+/// last moment.
+pub fn waits(target: &Target, now: Timestamp) -> Option<Waits> {
+    (target.key.certificate_expires < now).then_some(Waits::CertificateExpired)
+}

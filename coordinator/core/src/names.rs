@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use windlass_api::error::Problem;
 use windlass_api::query::QueryText;
 use windlass_protocol::ids::{EnvironmentId, TagId, TagSetId, TenantId};
-use windlass_protocol::names::fold;
+use windlass_protocol::names::{fold, is_unprintable};
+use windlass_protocol::{Slug, limits};
 
 use crate::catalogue::unknown;
 use crate::query::Query;
@@ -15,18 +16,44 @@ use crate::state::Space;
 #[derive(Default)]
 pub struct PendingTenants {
     by_name: BTreeMap<String, TenantId>,
+    by_slug: BTreeMap<Slug, TenantId>,
 }
 
 impl PendingTenants {
-    /// Adds a name for a tenant to be; the first one to have it keeps it.
-    pub fn add(&mut self, name: &str, id: TenantId) {
+    /// Adds a tenant to be; the first one to have a name or a slug keeps it.
+    pub fn add(&mut self, name: &str, slug: Option<Slug>, id: TenantId) {
         self.by_name.entry(fold(name)).or_insert(id);
+        if let Some(slug) = slug {
+            self.by_slug.entry(slug).or_insert(id);
+        }
     }
 
-    /// The tenant to be of this name.
-    pub fn named(&self, text: &str) -> Option<TenantId> {
-        self.by_name.get(&fold(text)).copied()
+    /// The tenant to be of this display name.
+    pub fn called(&self, name: &str) -> Option<TenantId> {
+        self.by_name.get(&fold(name)).copied()
     }
+
+    /// The tenant that `text` names, among those that are there and those to be: as everywhere, a name counts before a
+    /// slug.
+    fn find(&self, space: &Space, text: &str) -> Result<TenantId, Problem> {
+        let there = || space.tenants.called(text).map(|tenant| tenant.id);
+        let to_be = || text.parse::<Slug>().ok().and_then(|slug| self.by_slug.get(&slug).copied());
+        match self.called(text).or_else(there).or_else(to_be) {
+            Some(id) => Ok(id),
+            None => space.tenants.find(text).map(|tenant| tenant.id),
+        }
+    }
+}
+
+/// Refuses what is no role: nobody could see white space at its ends, or tell two roles apart that differ in it.
+pub fn check_role(role: &str) -> Result<(), Problem> {
+    if (1..=limits::NAME_CHARACTERS).contains(&role.chars().count())
+        && role.trim() == role
+        && !role.contains(is_unprintable)
+    {
+        return Ok(());
+    }
+    Err(Problem::usage("a role is a printable word such as `web`, without white space around it"))
 }
 
 /// The environments of these names.
@@ -50,10 +77,7 @@ pub fn tag(space: &Space, text: &str) -> Result<(TagSetId, TagId), Problem> {
 
 /// The query that `text` is. An unknown tenant or tag is an error, never nobody and never everybody.
 pub fn query(space: &Space, text: &QueryText, pending: &PendingTenants) -> Result<Query, Problem> {
-    let tenant = |name: &String| match pending.named(name) {
-        Some(id) => Ok(id),
-        None => space.tenants.find(name).map(|tenant| tenant.id),
-    };
+    let tenant = |name: &String| pending.find(space, name);
     let mut query = Query {
         tenants: text.tenants.iter().map(tenant).collect::<Result<_, _>>()?,
         excluded_tenants: text.exclude.tenants.iter().map(tenant).collect::<Result<_, _>>()?,

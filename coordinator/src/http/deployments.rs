@@ -9,9 +9,11 @@ use windlass_api::answers::{
     DeploymentItem, DeploymentStepView, DeploymentTargetView, DeploymentView, Page, WaitView,
 };
 use windlass_api::error::Problem;
+use windlass_coordinator_core::decide::outcome_in_words;
 use windlass_coordinator_core::model::{
     Deployment, DeploymentState, FetchState, Release, RunState, TargetWork,
 };
+use windlass_coordinator_core::plan::wait_reason;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 use windlass_protocol::message::Outcome;
@@ -23,6 +25,7 @@ use super::extract::{Asked, Named};
 use super::pages::Paging;
 use super::refusal::Answer;
 use super::words;
+use crate::engine::now;
 
 /// Which deployments.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -131,19 +134,9 @@ fn view_of(space: &Space, presence: &dyn Presence, found: &Deployment) -> Deploy
         .iter()
         .map(|(target, work)| target_view(space, *target, work, presence.progress(found.id, *target)))
         .collect();
-    let failed = targets.iter().find(|target| target.fetch == "failed").map(|target| {
-        let reason = target.reason.clone().unwrap_or_default();
-        format!("fetching packages failed on {}: {reason}", target.target)
-    });
-    let reason = failed.or_else(|| {
-        let step = steps.iter().find(|step: &&DeploymentStepView| step.state == "failed")?;
-        let reason = step.reason.clone().unwrap_or_default();
-        Some(format!("step `{}` {reason} on {}", step.step, step.target))
-    });
-    let over = found.is_over();
     DeploymentView {
         item: item(space, found),
-        reason: reason.filter(|_| over),
+        reason: found.reason.clone(),
         waits: waits(space, presence, found),
         steps,
         targets,
@@ -165,12 +158,9 @@ fn waits(space: &Space, presence: &dyn Presence, found: &Deployment) -> Vec<Wait
             vec![WaitView { rule: "queue".to_owned(), reason }]
         }
         DeploymentState::Running(_) => {
-            let offline = found.pending.iter().filter(|target| !presence.online(**target));
-            let wait = |target: &TargetId| WaitView {
-                rule: "offline".to_owned(),
-                reason: format!("target `{}` is not connected", words::name(&space.targets, *target)),
-            };
-            offline.map(wait).collect()
+            let targets = found.pending.iter().filter_map(|target| space.targets.get(*target));
+            let reasons = targets.filter_map(|target| wait_reason(target, now(), presence.online(target.id)));
+            reasons.map(|reason| WaitView { rule: "offline".to_owned(), reason }).collect()
         }
     }
 }
@@ -193,6 +183,10 @@ fn target_view(
         FetchState::Done { moved, saved } => {
             ("done", FetchProgress { moved: *moved, saved: *saved, total: moved + saved }, None)
         }
+        // It did not fail: it was told to stop.
+        FetchState::Failed(reason) if work.removed.as_ref() == Some(reason) => {
+            ("stopped", FetchProgress::default(), None)
+        }
         FetchState::Failed(reason) => ("failed", FetchProgress::default(), Some(reason.clone())),
     };
     DeploymentTargetView {
@@ -201,7 +195,8 @@ fn target_view(
         moved: progress.moved,
         saved: progress.saved,
         total: progress.total,
-        reason: failed.or_else(|| work.removed.clone()),
+        end: work.removed.as_ref().map(|_| "scope-removed".to_owned()),
+        reason: work.removed.clone().or(failed),
     }
 }
 
@@ -214,11 +209,15 @@ fn step_view(
 ) -> DeploymentStepView {
     let removed = work.and_then(|work| work.removed.clone());
     let (state, reason, lines) = match (run, removed) {
-        (_, Some(reason)) => ("removed", Some(reason), 0),
+        // What it had brought to its end before it was taken out, it did.
+        (Some(RunState::Ended { outcome: Outcome::Succeeded, lines }), Some(_)) => {
+            ("succeeded", None, *lines)
+        }
+        (run, Some(reason)) => ("scope-removed", Some(reason), lines_of(run)),
         (None, None) => ("waiting", None, 0),
         (Some(RunState::Assigned { .. }), None) => ("assigned", None, 0),
         (Some(RunState::Started { .. }), None) => ("running", None, 0),
-        (Some(RunState::Ended { outcome, lines }), None) => match failure(outcome) {
+        (Some(RunState::Ended { outcome, lines }), None) => match outcome_in_words(outcome) {
             None => ("succeeded", None, *lines),
             reason => ("failed", reason, *lines),
         },
@@ -227,13 +226,9 @@ fn step_view(
     DeploymentStepView { step: step.to_owned(), target, state: state.to_owned(), reason, lines }
 }
 
-/// How a step ended otherwise than well.
-pub fn failure(outcome: &Outcome) -> Option<String> {
-    match outcome {
-        Outcome::Succeeded => None,
-        Outcome::Failed { reason } => Some(format!("failed ({reason})")),
-        Outcome::TimedOut => Some("ran out of time".to_owned()),
-        Outcome::Stopped => Some("was stopped".to_owned()),
-        Outcome::Unknown => Some("ended nobody knows how: its supervisor was gone".to_owned()),
+const fn lines_of(run: Option<&RunState>) -> u64 {
+    match run {
+        Some(RunState::Ended { lines, .. }) => *lines,
+        _ => 0,
     }
 }

@@ -16,7 +16,7 @@ use super::caller::Reader;
 use super::deploy::deployment_id;
 use super::extract::{Asked, Named};
 use super::refusal::{Answer, Refusal};
-use super::{releases, words};
+use super::releases;
 use crate::engine::now;
 
 /// What a target is asked about.
@@ -46,7 +46,7 @@ pub async fn target(
     let project = space.projects.find(&about.project)?;
     let environment = space.environments.find(&about.environment)?.id;
     let tenant = about.tenant.as_deref().map(|name| space.tenants.find(name)).transpose()?;
-    let excluded = BTreeSet::new();
+    let (excluded, presence) = (BTreeSet::new(), caller.context.presence.as_ref());
     let explain = |step: &windlass_coordinator_core::model::Step| {
         let (only, excluded, roles) = (None, &excluded, &step.roles);
         let question = Question { environment, tenant, roles, only, excluded, now: now() };
@@ -56,8 +56,12 @@ pub async fn target(
             step: step.name.to_string(),
             state: if rule.is_none() { TargetState::In } else { TargetState::Out },
             rule,
-            reason: rule.map(|rule| words::target_reason(rule, space, target)),
+            reason: rule.map(|rule| plan::target_reason(rule, space, target)),
             rules,
+            waits: match rule {
+                None => plan::wait_reason(target, question.now, presence.online(target.id)),
+                Some(_) => None,
+            },
         }
     };
     Ok(Json(project.steps.iter().map(explain).collect()))

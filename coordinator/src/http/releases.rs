@@ -14,15 +14,15 @@ use windlass_coordinator_core::decide::{Reply, SpaceCommand};
 use windlass_coordinator_core::model::{PackageKey, Release, StepAction};
 use windlass_coordinator_core::state::Space;
 use windlass_coordinator_core::variables::references_in;
-use windlass_protocol::Digest;
 use windlass_protocol::names::fold;
+use windlass_protocol::{Digest, pattern};
 
 use super::caller::{Changer, Reader};
 use super::doors::PackageDoor;
 use super::extract::{Asked, Body, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
-use super::{patterns, words};
+use super::words;
 
 /// Hook files at a package's root (SURFACE, "What scripts see").
 const HOOKS: [&str; 4] = ["PreDeploy", "Deploy", "PostDeploy", "DeployFailed"];
@@ -94,7 +94,7 @@ fn read_packages(
     let mut warnings = Vec::new();
     for package in chosen {
         let substituted =
-            |path: &str| package.substitute.iter().any(|pattern| patterns::selects(pattern, path));
+            |path: &str| package.substitute.iter().any(|pattern| pattern::matches(pattern, path));
         let texts =
             door.texts(package.manifest, &|path| is_hook(path.as_str()) || substituted(path.as_str()))?;
         let read = names.entry(package.manifest).or_default();

@@ -9,6 +9,7 @@ use windlass_api::answers::{ApplyAnswer, MissingValue, Page};
 use windlass_api::documents::TenantDocument;
 use windlass_api::error::Problem;
 use windlass_api::requests::{TenantChange, TenantRequest};
+use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::model::{Project, Tenant};
 use windlass_coordinator_core::names;
 use windlass_coordinator_core::state::Space;
@@ -19,7 +20,7 @@ use super::caller::{Changer, Reader};
 use super::extract::{Asked, Body, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
-use super::{apply, documents, freeze, words};
+use super::{apply, documents, words};
 
 /// Makes a tenant.
 #[utoipa::path(post, path = "/tenants", tag = "tenants", request_body = TenantRequest,
@@ -139,7 +140,7 @@ fn missing_of(space: &Space, tenant: &Tenant) -> Vec<MissingValue> {
     let mut found = Vec::new();
     for (project, environments) in &tenant.projects {
         let Some(project) = space.projects.get(*project) else { continue };
-        let snapshot = freeze::snapshot(space, project);
+        let snapshot = freeze(space, project);
         for environment in environments {
             let context = Context {
                 snapshot: &snapshot,

@@ -3,6 +3,7 @@
 use axum::Json;
 use windlass_api::answers::{Done, EnrolmentItem, Page, TokenItem, TokenMade, Whoami};
 use windlass_api::requests::{EnrolmentRequest, TokenRequest};
+use windlass_coordinator_core::authorise::role_at;
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::model::{ApiToken, Enrolment};
 use windlass_coordinator_core::state::{Space, State};
@@ -15,7 +16,7 @@ use super::extract::{Asked, Body, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
 use super::{Context, words};
-use crate::engine::random;
+use crate::engine::{now, random};
 
 fn fresh(context: &Context, kind: TokenKind) -> Token {
     Token { kind, id: random(), secret: Zeroizing::new(random()), fingerprint: context.authority }
@@ -28,7 +29,7 @@ pub async fn whoami(caller: Reader) -> Answer<Whoami> {
     let token = moment.state.tokens.get(&caller.token()).ok_or_else(Refusal::unknown_caller)?;
     Ok(Json(Whoami {
         token: token.name.to_string(),
-        role: words::role(token.role).to_owned(),
+        role: role_at(&moment.state, token.id, now()).map_or("none", words::role).to_owned(),
         expires: token.expires.map(words::time),
         space: moment.space().head.name.to_string(),
         authority: caller.context.authority.to_string(),
@@ -69,7 +70,7 @@ fn item(state: &State, token: &ApiToken) -> TokenItem {
     }
 }
 
-/// Takes a token of the API back, and with it every token that it made.
+/// Takes a token of the API back, and with it every token that it made. The last administrator's stays.
 #[utoipa::path(delete, path = "/tokens/{name}", tag = "tokens",
     params(("name" = String, Path, description = "Id or name.")),
     responses((status = 200, body = Done)))]
@@ -97,13 +98,13 @@ pub async fn create_enrolment(caller: Changer, Body(request): Body<EnrolmentRequ
 pub async fn list_enrolments(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<EnrolmentItem>> {
     let moment = caller.moment()?;
     let space = moment.space();
-    let items = space.enrolments.values().map(|token| enrolment(space, token));
+    let items = space.enrolments.values().map(|token| enrolment(&moment.state, space, token));
     let admitted =
         items.filter(|item| paging.admits(item.name.as_deref().into_iter().chain([item.id.as_str()])));
     Ok(Json(paging.page(admitted.map(|item| (item.id.clone(), item)))))
 }
 
-fn enrolment(space: &Space, token: &Enrolment) -> EnrolmentItem {
+fn enrolment(state: &State, space: &Space, token: &Enrolment) -> EnrolmentItem {
     EnrolmentItem {
         id: token.id.to_string(),
         uses: token.uses,
@@ -113,5 +114,6 @@ fn enrolment(space: &Space, token: &Enrolment) -> EnrolmentItem {
         target: token.target.map(|id| words::name(&space.targets, id)),
         roles: token.granted.roles.iter().cloned().collect(),
         environments: words::environments(space, &token.granted.environments),
+        made_by: token.made_by.map(|id| words::token(state, id)),
     }
 }

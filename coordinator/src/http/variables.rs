@@ -8,6 +8,7 @@ use utoipa::IntoParams;
 use windlass_api::answers::{VariableCandidate, VariableInspected};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::unknown;
+use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::model::{Project, Snapshot, Step, StoredValue};
 use windlass_coordinator_core::plan::{MASK, source};
 use windlass_coordinator_core::scope;
@@ -17,7 +18,6 @@ use windlass_protocol::names::fold;
 
 use super::caller::Reader;
 use super::extract::Asked;
-use super::freeze;
 use super::refusal::Answer;
 
 /// Where variables are looked at.
@@ -48,7 +48,7 @@ pub async fn inspect(caller: Reader, Asked(place): Asked<Place>) -> Answer<Vec<V
 
 fn inspect_in(space: &Space, place: &Place) -> Result<Vec<VariableInspected>, Problem> {
     let project = space.projects.find(&place.project)?;
-    let snapshot = freeze::snapshot(space, project);
+    let snapshot = freeze(space, project);
     let tenant = place.tenant.as_deref().map(|name| space.tenants.find(name)).transpose()?;
     let target = place.target.as_deref().map(|name| space.targets.find(name)).transpose()?;
     let roles = target.map(scope::roles);

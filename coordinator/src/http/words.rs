@@ -1,9 +1,7 @@
 //! Ids and times as people read them.
 
-use windlass_api::plan::TargetRule;
 use windlass_coordinator_core::catalogue::{Catalogue, Named};
-use windlass_coordinator_core::model::{DeploymentEnd, DeploymentState, Role, Stage, Target};
-use windlass_coordinator_core::scope;
+use windlass_coordinator_core::model::{DeploymentEnd, DeploymentState, Role, Stage};
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, TenantId, TokenId};
@@ -79,31 +77,6 @@ pub const fn isolation(isolation: Isolation) -> &'static str {
         Isolation::Accounts => "accounts",
         Isolation::SingleTenant => "single-tenant",
         Isolation::None => "none",
-    }
-}
-
-/// Why a rule leaves a target out, as a sentence about the target.
-pub fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String {
-    let listed = |what: &str, names: Vec<String>| match names.as_slice() {
-        [] => format!("is scoped to no {what}"),
-        names => format!("is scoped to {what} {}", names.join(", ")),
-    };
-    match rule {
-        TargetRule::Environment => listed("environments", environments(space, &scope::environments(target))),
-        TargetRule::Role => listed("roles", scope::roles(target).into_iter().collect()),
-        TargetRule::Participation => match scope::participation(target) {
-            Some(common) => format!("takes part in {} deployments only", participation(common)),
-            None => {
-                "takes part in none: what it advertises and what it is granted exclude each other".to_owned()
-            }
-        },
-        TargetRule::Tenant => {
-            let served = scope::tenants(target, space.tenants.iter());
-            listed("tenants", served.map(|id| name(&space.tenants, id)).collect())
-        }
-        TargetRule::Disabled => "is disabled".to_owned(),
-        TargetRule::Revoked => "has its key revoked".to_owned(),
-        TargetRule::Excluded => "is left out by the request".to_owned(),
     }
 }
 

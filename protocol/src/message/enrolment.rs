@@ -97,4 +97,7 @@ pub enum EnrolRefusal {
     /// Too many at once; try again.
     #[error("the coordinator is busy; try again in a few seconds")]
     Busy,
+    /// Whoever made the token may not enrol machines any more.
+    #[error("the token is worth nothing any more, like that of the operator who made it; ask for a new one")]
+    MakerGone,
 }

@@ -42,7 +42,7 @@ pub struct DeploymentView {
     /// What lists show.
     #[serde(flatten)]
     pub item: DeploymentItem,
-    /// What failed, as far as its work tells; `explain deployment` tells the rest.
+    /// Why it ended as it did, once it has.
     pub reason: Option<String>,
     /// What it waits for.
     pub waits: Vec<WaitView>,
@@ -66,7 +66,7 @@ pub struct WaitView {
 pub struct DeploymentTargetView {
     /// The target's name.
     pub target: String,
-    /// `not-needed`, `assigned`, `done` or `failed`.
+    /// `not-needed`, `assigned`, `done`, `failed`, or `stopped` where it no longer qualified meanwhile.
     pub fetch: String,
     /// Bytes that travelled.
     pub moved: u64,
@@ -74,6 +74,9 @@ pub struct DeploymentTargetView {
     pub saved: u64,
     /// Bytes of the whole; 0 where nobody knows yet.
     pub total: u64,
+    /// `scope-removed` where it no longer qualified while the deployment ran, so that it got nothing more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<String>,
     /// Why it failed, or gets nothing more.
     pub reason: Option<String>,
 }
@@ -85,9 +88,9 @@ pub struct DeploymentStepView {
     pub step: String,
     /// The target's name.
     pub target: String,
-    /// `waiting`, `assigned`, `running`, `succeeded`, `failed` or `removed`.
+    /// `waiting`, `assigned`, `running`, `succeeded`, `failed` or `scope-removed`.
     pub state: String,
-    /// Why it failed or was removed.
+    /// Why it failed, or why its target was taken out.
     pub reason: Option<String>,
     /// Lines of output, once it has ended.
     pub lines: u64,

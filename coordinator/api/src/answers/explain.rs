@@ -18,6 +18,9 @@ pub struct TargetExplained {
     pub rules: Vec<TargetRule>,
     /// The first rule as a sentence.
     pub reason: Option<String>,
+    /// What a deployment would wait for it for, as a sentence; null where it is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
 }
 
 /// Whether a release may be deployed for a tenant, and why not.

@@ -48,6 +48,8 @@ pub struct EnrolmentItem {
     pub roles: Vec<String>,
     /// Environments that it grants.
     pub environments: Vec<String>,
+    /// The token of the API that made it; it is worth nothing once that one is.
+    pub made_by: Option<String>,
 }
 
 /// Who asks, and whom.
@@ -55,7 +57,7 @@ pub struct EnrolmentItem {
 pub struct Whoami {
     /// The token's name.
     pub token: String,
-    /// Its role.
+    /// What it may do now: no more than the tokens that made it.
     pub role: String,
     /// It may not be used after.
     pub expires: Option<String>,

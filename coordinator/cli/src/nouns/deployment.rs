@@ -133,13 +133,14 @@ fn described(view: &DeploymentView) -> String {
     }
     parts.extend(view.waits.iter().map(|wait| format!("waits: {}", wait.reason)));
     if !view.targets.is_empty() {
-        let mut targets = Table::new(&["target", "packages", "moved", "saved", "reason"]);
+        let mut targets = Table::new(&["target", "packages", "moved", "saved", "end", "reason"]);
         for target in &view.targets {
             targets.row(vec![
                 target.target.clone(),
                 target.fetch.clone(),
                 bytes(target.moved),
                 bytes(target.saved),
+                or_dash(target.end.as_deref()),
                 or_dash(target.reason.as_deref()),
             ]);
         }

@@ -66,7 +66,7 @@ impl Verb {
                             step.step.clone(),
                             state.to_owned(),
                             rules,
-                            or_dash(step.reason.as_deref()),
+                            or_dash(step.reason.as_deref().or(step.waits.as_deref())),
                         ]);
                     }
                     table.to_string()

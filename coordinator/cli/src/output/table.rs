@@ -66,7 +66,7 @@ impl fmt::Display for Table {
 fn colour(text: &str) -> Option<Color> {
     match text {
         "succeeded" | "created" | "in" | "run" | "allowed" => Some(Color::Green),
-        "failed" | "revoked" | "disabled" | "removed" => Some(Color::Red),
+        "failed" | "revoked" | "disabled" | "scope-removed" => Some(Color::Red),
         "running" | "fetching" | "queued" | "changed" | "assigned" => Some(Color::Yellow),
         "out" | "skipped" | "unchanged" | "waiting" | "–" => Some(Color::DarkGrey),
         _ => None,

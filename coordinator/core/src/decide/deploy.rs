@@ -107,6 +107,7 @@ fn new_deployment(draft: &Draft<'_>, resolved: &Resolved<'_>, pair: Pair, id: De
         excluded_targets: resolved.excluded_targets.clone(),
         skipped_steps: resolved.skipped_steps.clone(),
         state: DeploymentState::Queued,
+        reason: None,
         steps: Vec::new(),
         work: imbl::OrdMap::new(),
         pending: imbl::OrdSet::new(),

@@ -1,5 +1,7 @@
 //! Enrolment: tokens are made, and used atomically with the registration (SEMANTICS 3, THREATS C1).
 
+use std::collections::BTreeSet;
+
 use windlass_api::error::Problem;
 use windlass_api::requests::EnrolmentRequest;
 use windlass_protocol::ids::{EnrolmentId, TargetId};
@@ -7,6 +9,7 @@ use windlass_protocol::message::{Advertised, EnrolRefusal, Isolation};
 use windlass_protocol::{Digest, DisplayName, Slug};
 
 use super::{Draft, Reply, targets};
+use crate::authorise::{self, Action};
 use crate::event::Event;
 use crate::model::{Enrolment, Target, TargetKey};
 
@@ -62,7 +65,8 @@ pub(super) fn create(
         return Err(Problem::conflict(format!("there is a target `{}` already", taken.name)));
     }
     let expires = draft.now().plus_seconds(request.ttl_seconds.unwrap_or(TOKEN_SECONDS));
-    let enrolment = Enrolment { id, secret, uses, used_by: Vec::new(), expires, granted, name, target };
+    let (used_by, made_by) = (Vec::new(), draft.envelope().actor.token());
+    let enrolment = Enrolment { id, secret, uses, used_by, expires, granted, name, target, made_by };
     draft.emit(Event::EnrolmentCreated { enrolment });
     Ok(Reply::Done)
 }
@@ -108,6 +112,9 @@ fn check(
     if draft.now() > token.expires {
         return Err(EnrolRefusal::Expired);
     }
+    if !authorise::maker_may(draft.state(), token.made_by, Action::Change, draft.now()) {
+        return Err(EnrolRefusal::MakerGone);
+    }
     if let Some(id) = token.target {
         let target = draft.space().targets.get(id).ok_or(EnrolRefusal::Unknown)?;
         return Ok((target.name.clone(), target.slug.clone()));
@@ -141,7 +148,17 @@ fn register(
             let id = TargetId::from_bytes(draft.fresh.bytes());
             let granted = token.granted.clone();
             let advertised = targets::nothing_advertised(machine.isolation);
-            let target = Target { id, slug, name, enabled: true, revoked: false, key, granted, advertised };
+            let target = Target {
+                id,
+                slug,
+                name,
+                enabled: true,
+                revoked: false,
+                key,
+                granted,
+                advertised,
+                told_claims: BTreeSet::new(),
+            };
             draft.emit(Event::TargetEnrolled { enrolment: token.id, target });
             id
         }

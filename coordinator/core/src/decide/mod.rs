@@ -30,6 +30,7 @@ use windlass_protocol::{Digest, Timestamp};
 pub use draft::Decision;
 use draft::Draft;
 pub use enrol::EnrolmentUse;
+pub use progress::outcome_in_words;
 
 use crate::event::{Actor, Stream};
 use crate::model::{Package, StoredValue};

@@ -3,7 +3,7 @@
 //! ```text
 //! Queued ──start──> Fetching ──all fetched──> Step(0) ──all ended──> Step(1) … ──> Succeeded
 //!    │                  │                        │
-//!    └── no longer allowed, nothing to do ───────┴── a failure, nobody left, cancelled ──> Failed, Cancelled, …
+//!    └── no longer allowed, nothing to do ───────┴── a failure, cancelled, a step without targets ──> Failed, …
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::plan::{self, LaidStep, Layout};
 use crate::scope;
-use crate::state::Lane;
+use crate::state::{Lane, Space};
 
 /// How long a target that is not there is waited for (SEMANTICS 3, machine policy: `wait` one hour by default).
 const OFFLINE_SECONDS: u64 = 3600;
@@ -118,7 +118,9 @@ pub(super) fn advance(draft: &mut Draft<'_>, id: DeploymentId) {
         if !deployment.pending.is_empty() {
             return;
         }
-        if let Some(reason) = failure(draft, &deployment, stage) {
+        let failure =
+            failure(draft, &deployment, stage).or_else(|| left_without_targets(draft.space(), &deployment));
+        if let Some(reason) = failure {
             end_and_go_on(draft, &deployment, DeploymentEnd::Failed, &reason);
             return;
         }
@@ -127,7 +129,8 @@ pub(super) fn advance(draft: &mut Draft<'_>, id: DeploymentId) {
             Stage::Step(index) => index + 1,
         };
         if next >= deployment.steps.len() {
-            finish(draft, &deployment);
+            let (end, reason) = (DeploymentEnd::Succeeded, "every step succeeded on every target");
+            end_and_go_on(draft, &deployment, end, reason);
             return;
         }
         let expires = draft.now().plus_seconds(OFFLINE_SECONDS);
@@ -135,22 +138,33 @@ pub(super) fn advance(draft: &mut Draft<'_>, id: DeploymentId) {
     }
 }
 
-/// It has come to the end of its steps: a success, if anything ran to its end at all.
-fn finish(draft: &mut Draft<'_>, deployment: &Deployment) {
-    let succeeded = |run: &RunState| matches!(run, RunState::Ended { outcome: Outcome::Succeeded, .. });
-    if deployment.work.values().any(|work| work.removed.is_none() && work.runs.values().any(succeeded)) {
-        end_and_go_on(draft, deployment, DeploymentEnd::Succeeded, "every step succeeded on every target");
-    } else {
-        end_and_go_on(draft, deployment, DeploymentEnd::Failed, "no target qualifies for it any more");
-    }
+/// Most targets that a reason names; how many more there are, it counts.
+const LISTED: usize = 5;
+
+/// The first step whose targets were all taken out since the deployment started, as a sentence. Such a step is no
+/// success, whatever it had done by then, so neither is the deployment (SEMANTICS 3, "While it runs").
+fn left_without_targets(space: &Space, deployment: &Deployment) -> Option<String> {
+    let removed = |target: &TargetId| {
+        let reason = deployment.work.get(target)?.removed.as_ref()?;
+        Some(format!("{} ({reason})", target_name(space, *target)))
+    };
+    let step = deployment.steps.iter().find(|step| step.targets.iter().all(|id| removed(id).is_some()))?;
+    let release = space.releases.get(&deployment.release)?;
+    let called = release.snapshot.steps.iter().find(|known| known.id == step.step)?;
+    let more = step.targets.len().saturating_sub(LISTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let listed: Vec<_> = step.targets.iter().filter_map(removed).take(LISTED).collect();
+    Some(format!("step `{}` has no target left; scope-removed: {}{more}", called.name, listed.join(", ")))
+}
+
+fn target_name(space: &Space, id: TargetId) -> String {
+    space.targets.get(id).map_or_else(|| "a deleted target".to_owned(), |found| found.name.to_string())
 }
 
 /// What failed in a stage that is over, as a sentence.
 fn failure(draft: &Draft<'_>, deployment: &Deployment, stage: Stage) -> Option<String> {
     let space = draft.space();
-    let name = |id| {
-        space.targets.get(id).map_or_else(|| "a deleted target".to_owned(), |found| found.name.to_string())
-    };
+    let name = |id| target_name(space, id);
     match stage {
         Stage::Fetching => deployment.work.iter().find_map(|(target, work)| match &work.fetch {
             FetchState::Failed(reason) if work.removed.is_none() => {
@@ -165,7 +179,7 @@ fn failure(draft: &Draft<'_>, deployment: &Deployment, stage: Stage) -> Option<S
             step.targets.iter().find_map(|target| {
                 let work = deployment.work.get(target).filter(|work| work.removed.is_none())?;
                 let RunState::Ended { outcome, .. } = work.runs.get(&step.step)? else { return None };
-                let how = in_words(outcome)?;
+                let how = outcome_in_words(outcome)?;
                 Some(format!("step `{}` {how} on {}", called.name, name(*target)))
             })
         }
@@ -173,7 +187,7 @@ fn failure(draft: &Draft<'_>, deployment: &Deployment, stage: Stage) -> Option<S
 }
 
 /// How a step ended otherwise than well; `None` where it ended well.
-pub fn in_words(outcome: &Outcome) -> Option<String> {
+pub fn outcome_in_words(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Succeeded => None,
         Outcome::Failed { reason } => Some(format!("failed ({reason})")),

@@ -8,7 +8,7 @@ use windlass_protocol::ids::{DeploymentId, TargetId};
 use super::{Draft, progress};
 use crate::authorise::still_qualifies;
 use crate::event::Event;
-use crate::model::Deployment;
+use crate::model::{Deployment, DeploymentEnd, DeploymentState};
 
 /// Checks a target's part in every deployment that runs.
 pub(super) fn target(draft: &mut Draft<'_>, id: TargetId) {
@@ -35,6 +35,21 @@ pub(super) fn everything_running(draft: &mut Draft<'_>) {
     for deployment in running(draft) {
         let targets: Vec<_> = deployment.work.keys().copied().collect();
         check(draft, deployment.id, &targets);
+    }
+}
+
+/// Cancels what is queued for tenants that are disabled; what runs for them finishes (SEMANTICS 2).
+pub(super) fn queued_for_disabled_tenants(draft: &mut Draft<'_>) {
+    let space = draft.space();
+    let disabled = |id| space.tenants.get(id).is_some_and(|tenant| !tenant.enabled);
+    let lanes = space.indexes.lanes.iter().filter(|((_, _, tenant), _)| tenant.is_some_and(disabled));
+    let queued = |id: &&DeploymentId| {
+        space.deployments.get(*id).is_some_and(|found| found.state == DeploymentState::Queued)
+    };
+    let queued: Vec<_> = lanes.flat_map(|(_, lane)| lane.iter().filter(queued)).copied().collect();
+    for deployment in queued {
+        let reason = "the tenant was disabled".to_owned();
+        draft.emit(Event::DeploymentEnded { deployment, end: DeploymentEnd::Cancelled, reason });
     }
 }
 

@@ -13,9 +13,8 @@ use super::documents::check_package_id;
 use super::{Draft, Reply};
 use crate::catalogue::unknown;
 use crate::event::Event;
-use crate::model::{
-    ChosenPackage, Package, PackageKey, Project, Release, Snapshot, SnapshotSet, Step, StepAction,
-};
+use crate::freeze::freeze;
+use crate::model::{ChosenPackage, Package, PackageKey, Project, Release, Step, StepAction};
 use crate::state::Space;
 use crate::version::Version;
 
@@ -52,10 +51,18 @@ pub(super) fn create(
             existing.version, project.name
         )));
     }
-    let mut snapshot = snapshot(draft.space(), &project);
+    let mut snapshot = freeze(draft.space(), &project);
     for step in &mut snapshot.steps {
-        let read = packages.get(&step.id).and_then(|package| read_by_packages.get(&package.manifest));
-        step.needs.extend(read.into_iter().flatten().cloned());
+        let Some(package) = packages.get(&step.id) else { continue };
+        // A variable that nobody saw would never travel, and the step would run without it.
+        let read = read_by_packages.get(&package.manifest).ok_or_else(|| {
+            Problem::conflict(format!(
+                "the package {} {} of step `{}` was changed at this moment, and which variables it needs is not \
+                 known; try again",
+                package.id, package.version, step.name
+            ))
+        })?;
+        step.needs.extend(read.iter().cloned());
     }
     let release = Release {
         id: ReleaseId::from_bytes(draft.fresh.bytes()),
@@ -69,21 +76,6 @@ pub(super) fn create(
     let id = release.id;
     draft.emit(Event::ReleaseCreated { release });
     Ok(Reply::Release(id))
-}
-
-fn snapshot(space: &Space, project: &Project) -> Snapshot {
-    let sets = project.library_sets.iter().filter_map(|id| space.library_sets.get(*id));
-    let library_sets = sets.map(|set| SnapshotSet {
-        id: set.id,
-        templates: set.templates.clone(),
-        variables: set.variables.clone(),
-    });
-    Snapshot {
-        steps: project.steps.clone(),
-        variables: project.variables.clone(),
-        templates: project.templates.clone(),
-        library_sets: library_sets.collect(),
-    }
 }
 
 /// The packages that a release of this project would have: what was asked for, else the newest of each.

@@ -8,9 +8,11 @@ use windlass_api::error::Problem;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId, TargetId};
 use windlass_protocol::message::{Outcome, Refusal};
+use windlass_protocol::names::visible;
 
 use super::{Draft, Reply, WorkReport, WorkReportKind, progress};
 use crate::event::Event;
+use crate::matching::{self, Waits};
 use crate::model::{FetchState, RunState, StoredValue};
 use crate::state::{WorkItem, WorkKind, assignment_id};
 
@@ -67,14 +69,19 @@ fn take(
             }
         }
         (WorkKind::Fetch, WorkReportKind::FetchFailed(reason)) => {
-            fetch_failed(draft, target, deployment, reason)
+            // The agent's own words, which operators read on their terminals.
+            fetch_failed(draft, target, deployment, &visible(reason));
         }
         (WorkKind::Fetch, WorkReportKind::Refused(refusal)) => {
             fetch_failed(draft, target, deployment, refusal_in_words(*refusal));
         }
         (WorkKind::Run(step), WorkReportKind::Started) => started(draft, target, deployment, step),
         (WorkKind::Run(step), WorkReportKind::Ended { outcome, outputs, lines }) => {
-            ended(draft, target, deployment, step, outcome.clone(), outputs.clone(), *lines);
+            let outcome = match outcome {
+                Outcome::Failed { reason } => Outcome::Failed { reason: visible(reason).into_owned() },
+                other => other.clone(),
+            };
+            ended(draft, target, deployment, step, outcome, outputs.clone(), *lines);
         }
         (WorkKind::Run(step), WorkReportKind::Refused(refusal)) => {
             let reason = format!("the agent refused: {}", refusal_in_words(*refusal));
@@ -175,16 +182,16 @@ pub(super) fn give_up_overdue(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
 }
 
 fn give_up(draft: &mut Draft<'_>, target: TargetId, item: WorkItem) {
+    let known = draft.space().targets.get(target);
+    let reason = match known.and_then(|known| matching::waits(known, draft.now())) {
+        Some(Waits::CertificateExpired) => "the target did not renew its certificate in time (expired)",
+        None => "the target did not come in time (offline)",
+    };
     match item.kind {
-        WorkKind::Fetch => {
-            fetch_failed(draft, target, item.deployment, "the target did not come in time (offline)");
-        }
+        WorkKind::Fetch => fetch_failed(draft, target, item.deployment, reason),
         WorkKind::Run(step) => {
-            let outcome = if item.started {
-                Outcome::Unknown
-            } else {
-                Outcome::Failed { reason: "the target did not come in time (offline)".to_owned() }
-            };
+            let outcome =
+                if item.started { Outcome::Unknown } else { Outcome::Failed { reason: reason.to_owned() } };
             ended(draft, target, item.deployment, step, outcome, BTreeMap::new(), 0);
         }
     }

@@ -7,20 +7,23 @@ use windlass_api::requests::GrantText;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::TargetId;
 use windlass_protocol::message::{Advertised, Isolation, Participation};
+use windlass_protocol::names::visible;
 
 use super::{Draft, Reply, TargetChange, recheck};
 use crate::event::Event;
 use crate::model::{Advertisement, Granted, Target};
-use crate::names::{PendingTenants, environment_ids, query};
+use crate::names::{PendingTenants, check_role, environment_ids, query};
 use crate::query::{Empty, Query};
 use crate::scope;
 use crate::state::Space;
 
+/// Claims of one target that are told in the journal: a machine that makes up more has made its point, and must not
+/// fill the journal or the memory of the coordinator.
+const MOST_TOLD_CLAIMS: usize = 1000;
+
 /// The grant that an operator wrote. `before` keeps the participation that was decided when the target was made.
 pub(super) fn granted(space: &Space, text: &GrantText, before: Option<&Granted>) -> Result<Granted, Problem> {
-    if text.roles.iter().any(|role| role.trim() != role || role.is_empty()) {
-        return Err(Problem::usage("a role is a word such as `web`, without white space around it"));
-    }
+    text.roles.iter().try_for_each(|role| check_role(role))?;
     let tenants = query(space, &text.tenants, &PendingTenants::default())?;
     let decided = before.map(|granted| granted.participation);
     let participation =
@@ -71,7 +74,8 @@ pub(super) fn advertise_to(
     if new == target.advertised {
         return;
     }
-    let claims: BTreeSet<_> = new.over_claims.difference(&target.advertised.over_claims).cloned().collect();
+    let room = MOST_TOLD_CLAIMS.saturating_sub(target.told_claims.len());
+    let claims: BTreeSet<_> = new.over_claims.difference(&target.told_claims).take(room).cloned().collect();
     draft.emit(Event::TargetAdvertised { target: id, advertised: new });
     if !claims.is_empty() {
         draft.emit(Event::OverClaimed { target: id, claims });
@@ -89,7 +93,8 @@ fn understand(
 ) -> Advertisement {
     let mut over_claims = BTreeSet::new();
     let mut claim = |kind: &str, name: &str| {
-        over_claims.insert(format!("{kind} {name}"));
+        // The agent's own words, which operators read on their terminals.
+        over_claims.insert(visible(&format!("{kind} {name}")).into_owned());
     };
     let roles = said.roles.as_ref().map(|roles| {
         let (inside, outside): (BTreeSet<_>, BTreeSet<_>) =
@@ -140,7 +145,7 @@ fn understand(
     {
         claim("participation", &format!("{said:?}").to_lowercase());
     }
-    let agent_version = agent_version.to_owned();
+    let agent_version = visible(agent_version).into_owned();
     Advertisement { roles, environments, tenants, participation, over_claims, isolation, agent_version }
 }
 

@@ -5,9 +5,10 @@ use windlass_protocol::ids::{KeyId, LifecycleId, SpaceId, TokenId};
 use windlass_protocol::{Digest, DisplayName};
 
 use super::{Draft, Reply};
-use crate::event::{Actor, Event};
+use crate::authorise::role_at;
+use crate::event::Event;
 use crate::model::{ApiToken, Lifecycle, Role};
-use crate::state::SpaceHead;
+use crate::state::{SpaceHead, State};
 
 /// Seconds that a token is good for where nobody says: long enough for a pipeline, short enough to be forgotten.
 const TOKEN_SECONDS: u64 = 90 * 24 * 3600;
@@ -52,10 +53,7 @@ pub(super) fn create(
         }
     };
     let expires = Some(draft.now().plus_seconds(request.ttl_seconds.unwrap_or(TOKEN_SECONDS)));
-    let made_by = match draft.envelope().actor {
-        Actor::Token(token) => Some(token),
-        _ => None,
-    };
+    let made_by = draft.envelope().actor.token();
     draft.emit(Event::TokenCreated { token: ApiToken { id, name, secret, role, expires, made_by } });
     Ok(Reply::Done)
 }
@@ -68,8 +66,24 @@ pub(super) fn delete(draft: &mut Draft<'_>, name: &str) -> Result<Reply, Problem
         let names = tokens.values().map(|token| token.name.as_str());
         Problem::not_found(crate::catalogue::unknown("token", name, names))
     })?;
+    refuse_last_administrator(draft, token)?;
     draft.emit(Event::TokenDeleted { token });
     Ok(Reply::Done)
+}
+
+/// Without an administrator nobody could ever make one again. With a token go all that it made.
+fn refuse_last_administrator(draft: &Draft<'_>, token: TokenId) -> Result<(), Problem> {
+    let administers =
+        |state: &State, id: &TokenId| role_at(state, *id, draft.now()) == Some(Role::Administrator);
+    let mut after = draft.state().clone();
+    let Some(gone) = after.tokens.remove(&token) else { return Ok(()) };
+    if after.tokens.keys().any(|id| administers(&after, id)) || !administers(draft.state(), &token) {
+        return Ok(());
+    }
+    Err(Problem::conflict(format!(
+        "the token `{}` cannot be deleted: no administrator would be left, for the tokens that it made end with it",
+        gone.name
+    )))
 }
 
 pub(super) fn record_snapshot(draft: &mut Draft<'_>, record: u64, digest: Digest) -> Result<Reply, Problem> {

@@ -35,6 +35,9 @@ pub struct Deployment {
     pub skipped_steps: BTreeSet<StepId>,
     /// Where it stands.
     pub state: DeploymentState,
+    /// Why it ended as it did, once it has: a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The steps that run, in order, with their targets; fixed when it starts, then only shrinking.
     pub steps: Vec<DeploymentStep>,
     /// What the targets do, by target.
@@ -100,7 +103,7 @@ pub struct DeploymentStep {
 pub struct TargetWork {
     /// The target's effective roles when the deployment started: what scopes values.
     pub roles: BTreeSet<String>,
-    /// Why it gets nothing more, if so: it no longer qualifies.
+    /// Why it ended as `scope-removed`, if so: it no longer qualifies, and gets nothing more.
     pub removed: Option<String>,
     /// Fetching.
     pub fetch: FetchState,

@@ -1,7 +1,7 @@
 //! Enrolment tokens (SEMANTICS 3).
 
 use serde::{Deserialize, Serialize};
-use windlass_protocol::ids::{EnrolmentId, TargetId};
+use windlass_protocol::ids::{EnrolmentId, TargetId, TokenId};
 use windlass_protocol::{Digest, DisplayName, Timestamp};
 
 use super::target::Granted;
@@ -26,4 +26,7 @@ pub struct Enrolment {
     pub name: Option<DisplayName>,
     /// The very target that it is for: a re-enrolment with a new key, which keeps the target's grant.
     pub target: Option<TargetId>,
+    /// The token of the API that made it: it is good for nothing once that one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<TokenId>,
 }

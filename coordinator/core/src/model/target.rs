@@ -28,6 +28,9 @@ pub struct Target {
     pub granted: Granted,
     /// What its agent says.
     pub advertised: Advertisement,
+    /// What it ever claimed outside its grant, as it was told in the journal: each claim is told once.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub told_claims: BTreeSet<String>,
 }
 
 /// The public halves of the key pairs that an agent made on the machine.

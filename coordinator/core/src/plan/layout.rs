@@ -79,23 +79,28 @@ impl<'a> Layout<'a> {
     }
 
     fn skip_rule(&self, step: &Step) -> Option<StepRule> {
-        let environment = step.environments.is_empty() || step.environments.contains(&self.environment);
-        if !environment || step.excluded_environments.contains(&self.environment) {
-            return Some(StepRule::StepEnvironment);
-        }
-        let for_tenant = match self.tenant {
-            // A step that is for some tenants only is for no untenanted deployment.
-            None => step.tenants.is_empty(),
-            Some(tenant) => step.tenants.matches(tenant, Empty::MeansEverybody).is_some(),
-        };
-        if !for_tenant {
-            return Some(StepRule::StepTenant);
-        }
-        if self.skipped_steps.contains(&step.id) {
-            return Some(StepRule::StepSkipped);
-        }
-        step.disabled.then_some(StepRule::StepDisabled)
+        let skipped = || self.skipped_steps.contains(&step.id).then_some(StepRule::StepSkipped);
+        let disabled = || step.disabled.then_some(StepRule::StepDisabled);
+        step_rule(step, self.environment, self.tenant).or_else(skipped).or_else(disabled)
     }
+}
+
+/// Why a step does not run in this environment, or for this tenant; `None` where it does.
+pub(crate) fn step_rule(
+    step: &Step,
+    environment: EnvironmentId,
+    tenant: Option<&Tenant>,
+) -> Option<StepRule> {
+    let named = step.environments.is_empty() || step.environments.contains(&environment);
+    if !named || step.excluded_environments.contains(&environment) {
+        return Some(StepRule::StepEnvironment);
+    }
+    let for_tenant = match tenant {
+        // A step that is for some tenants only is for no untenanted deployment.
+        None => step.tenants.is_empty(),
+        Some(tenant) => step.tenants.matches(tenant, Empty::MeansEverybody).is_some(),
+    };
+    (!for_tenant).then_some(StepRule::StepTenant)
 }
 
 /// The steps of the release in order, each with its targets or the rule that skips it.

@@ -7,8 +7,8 @@ mod print;
 mod request;
 mod tenants;
 
+pub(crate) use layout::step_rule;
 pub use layout::{LaidStep, Layout, check_variables, lay_out};
-pub(crate) use print::target_reason;
-pub use print::{MASK, Presence, plan, source};
+pub use print::{MASK, Presence, plan, source, target_reason, wait_reason};
 pub use request::{Pair, Resolved, resolve};
 pub use tenants::{TenantRefusal, judge};

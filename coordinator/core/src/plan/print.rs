@@ -15,6 +15,7 @@ use windlass_protocol::{Digest, Timestamp};
 use super::layout::{LaidStep, Layout, lay_out};
 use super::request::{Pair, Resolved, resolve};
 use super::tenants::judge;
+use crate::matching::{self, Waits};
 use crate::model::{StepAction, Target};
 use crate::scope;
 use crate::state::Space;
@@ -103,11 +104,9 @@ fn deployment(
     }
     let targets: BTreeMap<_, _> =
         laid.iter().flat_map(|step| &step.targets).map(|target| (target.id, target)).collect();
-    for target in targets.values().filter(|target| !online(target.id)) {
-        waits.push(Wait {
-            rule: WaitRule::Offline,
-            reason: format!("target `{}` is not connected", target.name),
-        });
+    for target in targets.values() {
+        let reason = wait_reason(target, now, online(target.id));
+        waits.extend(reason.map(|reason| Wait { rule: WaitRule::Offline, reason }));
     }
     PlannedDeployment {
         environment: environment_name(space, pair),
@@ -182,8 +181,21 @@ fn print_targets(space: &Space, layout: &Layout<'_>, laid: &LaidStep<'_>) -> Vec
     printed
 }
 
+/// What a deployment waits for a target for, as a sentence; `None` where the target is ready. A certificate that has
+/// expired says more than that nobody is connected, and while it is renewed somebody is.
+pub fn wait_reason(target: &Target, now: Timestamp, online: bool) -> Option<String> {
+    match matching::waits(target, now) {
+        Some(Waits::CertificateExpired) => Some(format!(
+            "the certificate of target `{}` has expired; its agent has to connect and renew it",
+            target.name
+        )),
+        None if online => None,
+        None => Some(format!("target `{}` is not connected", target.name)),
+    }
+}
+
 /// Why a rule leaves a target out, as a sentence about the target.
-pub(crate) fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String {
+pub fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String {
     match rule {
         TargetRule::Environment => {
             let names = scope::environments(target).into_iter().filter_map(|id| space.environments.get(id));

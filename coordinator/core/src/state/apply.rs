@@ -102,6 +102,9 @@ impl Space {
             Event::TargetAdvertised { target, advertised } => {
                 self.change_target(*target, |target| target.advertised = advertised.clone())?;
             }
+            Event::OverClaimed { target, claims } => {
+                self.change_target(*target, |target| target.told_claims.extend(claims.iter().cloned()))?;
+            }
             Event::TargetGranted { target, granted } => {
                 self.change_target(*target, |target| target.granted = granted.clone())?;
             }
@@ -123,7 +126,6 @@ impl Space {
             }
             // What these tell is for the record alone.
             Event::EnrolmentRefused { .. }
-            | Event::OverClaimed { .. }
             | Event::CloneSuspected { .. }
             | Event::VariablesRead { .. }
             | Event::Denied { .. } => {}

@@ -88,7 +88,9 @@ impl Space {
                     work.runs.insert(step, RunState::Ended { outcome, lines: 0 });
                 }
             }
-            Event::DeploymentEnded { deployment, end, .. } => self.end(generation, *deployment, *end)?,
+            Event::DeploymentEnded { deployment, end, reason } => {
+                self.end(generation, *deployment, *end, reason)?;
+            }
             _ => return Err("not an event of a deployment"),
         }
         Ok(())
@@ -172,7 +174,13 @@ impl Space {
         Ok(())
     }
 
-    fn end(&mut self, generation: Generation, id: DeploymentId, end: DeploymentEnd) -> Result<(), Missing> {
+    fn end(
+        &mut self,
+        generation: Generation,
+        id: DeploymentId,
+        end: DeploymentEnd,
+        reason: &str,
+    ) -> Result<(), Missing> {
         let deployment = self.deployments.get(&id).ok_or("no such deployment")?.clone();
         for target in deployment.work.keys() {
             let before = self.indexes.work.get(target).map_or(0, imbl::OrdMap::len);
@@ -193,6 +201,7 @@ impl Space {
         }
         let changed = self.deployment_mut(id)?;
         changed.state = DeploymentState::Ended(end);
+        changed.reason = Some(reason.to_owned());
         changed.pending = imbl::OrdSet::new();
         // Nothing reads these any more, and a customer's values are kept no longer than they are needed.
         changed.tenant_values = imbl::OrdMap::new();

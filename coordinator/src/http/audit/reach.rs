@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use windlass_api::answers::{Holding, Reachable, WhatCan, WhatCanItem, WhoCan};
 use windlass_api::error::Problem;
+use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::model::{Project, Release, StepAction, Target, Tenant};
 use windlass_coordinator_core::plan::{Layout, lay_out};
 use windlass_coordinator_core::query::{Empty, Match};
@@ -18,7 +19,7 @@ use windlass_protocol::names::fold;
 
 use crate::engine::now;
 use crate::http::doors::Presence;
-use crate::http::{deployments, freeze, words};
+use crate::http::{deployments, words};
 
 pub(super) fn what_can(space: &Space, name: &str) -> Result<WhatCan, Problem> {
     let target = space.targets.find(name)?;
@@ -115,7 +116,7 @@ fn releases(space: &Space, project: &Project) -> Vec<Arc<Release>> {
         version: Version::first(),
         created: now(),
         notes: String::new(),
-        snapshot: Arc::new(freeze::snapshot(space, project)),
+        snapshot: Arc::new(freeze(space, project)),
         packages: BTreeMap::new(),
     };
     let newest = space.releases_of(project.id).next_back().cloned();

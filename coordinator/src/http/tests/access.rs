@@ -38,6 +38,25 @@ fn routes() -> Vec<(Method, String, String)> {
 }
 
 #[tokio::test]
+async fn the_last_administrator_stays_and_an_enrolment_token_names_its_maker() {
+    let desk = Desk::new();
+    let name = "/tokens/First%20administrator";
+    let (status, problem) = desk.send(Method::DELETE, name, Value::Null).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    assert!(problem["message"].as_str().unwrap().contains("no administrator would be left"), "{problem}");
+    desk.post("/enrolments", json!({"grant": {}})).await;
+    assert_eq!(desk.get("/enrolments").await["items"][0]["made_by"], "First administrator");
+}
+
+#[tokio::test]
+async fn what_somebody_typed_comes_back_escaped() {
+    let desk = Desk::new();
+    let (status, problem) = desk.send(Method::GET, "/targets/%1b%5B2J%0A", Value::Null).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(problem["message"], r"there is no target `\u{1b}[2J\n`");
+}
+
+#[tokio::test]
 async fn nobody_without_a_good_token_learns_anything_on_any_route() {
     let desk = Desk::new();
     let good = Token::parse(TokenKind::Api, &desk.token).unwrap();

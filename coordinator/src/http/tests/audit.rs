@@ -92,7 +92,7 @@ async fn explanations_name_the_rule() {
         .get("/targets/test-1/explanation?project=Synergy&environment=Production&tenant=Customer-2")
         .await;
     assert_eq!(explained[0]["rules"], json!(["environment", "participation", "tenant"]));
-    assert_eq!(explained[0]["reason"], "is scoped to environments Testing");
+    assert_eq!(explained[0]["reason"], "is scoped to environment Testing");
     let inspected =
         desk.get("/variables?project=Synergy&environment=Production&tenant=Customer-2&name=loglevel").await;
     let candidates = inspected[0]["candidates"].as_array().unwrap();

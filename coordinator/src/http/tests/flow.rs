@@ -116,7 +116,10 @@ async fn a_deployment_is_seen_from_its_start_to_its_end() {
     assert_eq!(desk.get("/deployments?state=open&project=Synergy").await["items"][0]["id"], id.as_str());
     work_off(&desk, target).await;
     let view = desk.get(&format!("/deployments/{id}")).await;
-    assert_eq!((&view["state"], &view["reason"]), (&json!("succeeded"), &Value::Null));
+    assert_eq!(
+        (&view["state"], &view["reason"]),
+        (&json!("succeeded"), &json!("every step succeeded on every target"))
+    );
     assert_eq!(view["steps"][0]["state"], "succeeded");
     assert_eq!(desk.get("/deployments?state=open").await["items"], json!([]));
     assert_eq!(desk.get("/releases/Synergy/1.4.0").await["succeeded"], json!(["Testing"]));
@@ -127,6 +130,29 @@ async fn a_deployment_is_seen_from_its_start_to_its_end() {
     assert!(told.last().unwrap().contains("every step succeeded"), "{told:?}");
     let records = desk.get("/audit?event=deployment-created").await;
     assert_eq!(records["items"][0]["reason"], "the first one");
+}
+
+#[tokio::test]
+async fn who_is_taken_out_of_a_deployment_is_seen_to_have_ended_so() {
+    let desk = Desk::new();
+    released(&desk).await;
+    let made = desk.post("/deployments", request()).await;
+    let id = made["deployments"][0]["id"].as_str().unwrap().to_owned();
+    desk.send(Method::POST, "/targets/test-1/disable", Value::Null).await;
+    let view = desk.get(&format!("/deployments/{id}")).await;
+    assert_eq!(view["state"], "failed");
+    let reason = "step `Website` has no target left; scope-removed: test-1 (the target is disabled)";
+    assert_eq!(view["reason"], reason);
+    let (fetch, end) = (&view["targets"][0]["fetch"], &view["targets"][0]["end"]);
+    assert_eq!((fetch, end), (&json!("stopped"), &json!("scope-removed")));
+    assert_eq!(view["targets"][0]["reason"], "the target is disabled");
+    let steps = view["steps"].as_array().unwrap();
+    assert!(!steps.is_empty() && steps.iter().all(|step| step["state"] == "scope-removed"), "{view}");
+    let story = desk.get(&format!("/deployments/{id}/explanation")).await;
+    let told = story["lines"].to_string();
+    assert!(told.contains("scope removed: reason the target is disabled, target test-1"), "{told}");
+    assert!(told.contains(reason), "{told}");
+    assert_eq!(desk.get("/releases/Synergy/1.4.0").await["succeeded"], json!([]));
 }
 
 #[tokio::test]

@@ -36,6 +36,25 @@ async fn applying_an_export_changes_nothing() {
 }
 
 #[tokio::test]
+async fn after_a_template_is_taken_out_applying_an_export_changes_nothing_either() {
+    let desk = Desk::new();
+    let mut documents = sample();
+    desk.apply(&documents).await;
+    let is_filled = |export: &Value| export.to_string().contains("SynergyDatabase");
+    assert!(is_filled(&desk.get("/export?kind=tenant").await));
+    let project = &mut documents[8];
+    assert_eq!(project["name"], "Synergy");
+    project["templates"].as_array_mut().unwrap().retain(|template| template["name"] != "SynergyDatabase");
+    let answer = desk.apply(std::slice::from_ref(project)).await;
+    assert!(answer["changes"][0]["dropped_values"].as_u64().unwrap() > 0, "{answer}");
+    let exported = desk.get("/export").await;
+    assert!(!is_filled(&desk.get("/export?kind=tenant").await));
+    let again = desk.apply(exported["documents"].as_array().unwrap()).await;
+    assert!(changes(&again).iter().all(|(_, change)| *change == "unchanged"), "{again}");
+    assert_eq!(again["changes"][0]["dropped_values"], Value::Null, "nothing more is dropped");
+}
+
+#[tokio::test]
 async fn the_same_secret_again_is_no_change_and_another_one_is() {
     let desk = Desk::new();
     desk.apply(&sample()).await;

@@ -6,22 +6,23 @@ use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, LibrarySetId, LifecycleId, ProjectId, TagId, TenantId};
 
 use super::super::{Draft, Reply};
+use crate::authorise::{self, Action};
 use crate::catalogue::unknown;
 use crate::event::{DefinitionId, Event};
 use crate::model::{Enrolment, ScopedValue, Step, Template, Tenant, ValueScope};
 use crate::query::Query;
-use crate::state::Space;
+use crate::state::{Space, State};
 
 pub(in super::super) fn delete(draft: &mut Draft<'_>, kind: &str, name: &str) -> Result<Reply, Problem> {
-    let (space, now) = (draft.space(), draft.now());
+    let (space, moment) = (draft.space(), Moment::of(draft));
     let (definition, name, users) = match kind {
         "environment" => {
             let found = space.environments.find(name)?;
-            (DefinitionId::Environment(found.id), &found.name, users_of_environment(space, found.id, now))
+            (DefinitionId::Environment(found.id), &found.name, users_of_environment(moment, found.id))
         }
         "tag-set" => {
             let found = space.tag_sets.find(name)?;
-            let users = found.tags.iter().flat_map(|tag| users_of_tag(space, tag.id, now)).collect();
+            let users = found.tags.iter().flat_map(|tag| users_of_tag(moment, tag.id)).collect();
             (DefinitionId::TagSet(found.id), &found.name, users)
         }
         "lifecycle" => {
@@ -38,7 +39,7 @@ pub(in super::super) fn delete(draft: &mut Draft<'_>, kind: &str, name: &str) ->
         }
         "tenant" => {
             let found = space.tenants.find(name)?;
-            (DefinitionId::Tenant(found.id), &found.name, users_of_tenant(space, found.id, now))
+            (DefinitionId::Tenant(found.id), &found.name, users_of_tenant(moment, found.id))
         }
         other => return Err(Problem::usage(unknown("kind", other, Document::KINDS.into_iter()))),
     };
@@ -46,6 +47,30 @@ pub(in super::super) fn delete(draft: &mut Draft<'_>, kind: &str, name: &str) ->
     refuse_if_used(&format!("the {kind} `{name}`"), users)?;
     draft.emit(Event::Deleted { definition, name });
     Ok(Reply::Done)
+}
+
+/// What refers to what is asked of one moment: enrolment tokens end by themselves, or with who made them.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    state: &'a State,
+    space: &'a Space,
+    now: Timestamp,
+}
+
+impl<'a> Moment<'a> {
+    pub(super) fn of(draft: &'a Draft<'_>) -> Self {
+        Self { state: draft.state(), space: draft.space(), now: draft.now() }
+    }
+
+    /// The enrolment tokens that a machine can still use: only these grant what they name.
+    fn usable_tokens(self) -> impl Iterator<Item = &'a Enrolment> {
+        let usable = move |token: &&Enrolment| {
+            token.used_by.len() < token.uses as usize
+                && self.now <= token.expires
+                && authorise::maker_may(self.state, token.made_by, Action::Change, self.now)
+        };
+        self.space.enrolments.values().filter(usable)
+    }
 }
 
 /// Most users that the sentence lists; how many more there are, it counts.
@@ -63,7 +88,8 @@ pub(super) fn refuse_if_used(what: &str, mut users: Vec<String>) -> Result<(), P
 }
 
 /// Every query in the space, with who has it.
-fn queries(space: &Space, now: Timestamp) -> impl Iterator<Item = (String, &Query)> {
+fn queries(moment: Moment<'_>) -> impl Iterator<Item = (String, &Query)> {
+    let space = moment.space;
     let of_steps = steps(space).map(|(who, step)| (who, &step.tenants));
     let of_values = scopes(space).map(|(who, scope)| (who, &scope.tenants));
     let of_targets = space.targets.by_name().flat_map(|target| {
@@ -72,17 +98,10 @@ fn queries(space: &Space, now: Timestamp) -> impl Iterator<Item = (String, &Quer
         let granted = (format!("target `{}`", target.name), &target.granted.tenants);
         std::iter::once(granted).chain(advertised)
     });
-    let of_tokens = usable_tokens(space, now)
+    let of_tokens = moment
+        .usable_tokens()
         .map(|token| (format!("enrolment token `{}`", token.id), &token.granted.tenants));
     of_steps.chain(of_values).chain(of_targets).chain(of_tokens)
-}
-
-/// The enrolment tokens that a machine can still use: only these grant what they name.
-fn usable_tokens(space: &Space, now: Timestamp) -> impl Iterator<Item = &Enrolment> {
-    space
-        .enrolments
-        .values()
-        .filter(move |token| token.used_by.len() < token.uses as usize && now <= token.expires)
 }
 
 /// Every step of a project, with whose it is.
@@ -109,15 +128,16 @@ fn scopes(space: &Space) -> impl Iterator<Item = (String, &ValueScope)> {
     })
 }
 
-pub(super) fn users_of_tag(space: &Space, tag: TagId, now: Timestamp) -> Vec<String> {
-    let carrying = space.tenants.by_name().filter(|tenant| tenant.tags.contains(&tag));
+pub(super) fn users_of_tag(moment: Moment<'_>, tag: TagId) -> Vec<String> {
+    let carrying = moment.space.tenants.by_name().filter(|tenant| tenant.tags.contains(&tag));
     let tenants = carrying.map(|tenant| format!("tenant `{}`", tenant.name));
-    let queries = queries(space, now).filter(|(_, query)| query.named_tags().any(|named| named == tag));
+    let queries = queries(moment).filter(|(_, query)| query.named_tags().any(|named| named == tag));
     tenants.chain(queries.map(|(who, _)| who)).collect()
 }
 
-fn users_of_tenant(space: &Space, id: TenantId, now: Timestamp) -> Vec<String> {
-    let queries = queries(space, now).filter(|(_, query)| query.named_tenants().any(|named| named == id));
+fn users_of_tenant(moment: Moment<'_>, id: TenantId) -> Vec<String> {
+    let space = moment.space;
+    let queries = queries(moment).filter(|(_, query)| query.named_tenants().any(|named| named == id));
     let running = space
         .deployments
         .values()
@@ -125,7 +145,8 @@ fn users_of_tenant(space: &Space, id: TenantId, now: Timestamp) -> Vec<String> {
     queries.map(|(who, _)| who).chain(running.map(|deployment| deployment.id.to_string())).collect()
 }
 
-fn users_of_environment(space: &Space, id: EnvironmentId, now: Timestamp) -> Vec<String> {
+fn users_of_environment(moment: Moment<'_>, id: EnvironmentId) -> Vec<String> {
+    let space = moment.space;
     let lifecycles = space
         .lifecycles
         .by_name()
@@ -138,7 +159,7 @@ fn users_of_environment(space: &Space, id: EnvironmentId, now: Timestamp) -> Vec
         connected || tenant.values.keys().any(|(_, environment)| *environment == Some(id))
     });
     let targets = space.targets.by_name().filter(|target| target.granted.environments.contains(&id));
-    let tokens = usable_tokens(space, now).filter(|token| token.granted.environments.contains(&id));
+    let tokens = moment.usable_tokens().filter(|token| token.granted.environments.contains(&id));
     let running =
         space.deployments.values().filter(|deployment| deployment.environment == id && !deployment.is_over());
     lifecycles

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use windlass_api::documents::{LifecycleDocument, PhaseText};
 use windlass_api::error::Problem;
+use windlass_protocol::DisplayName;
 use windlass_protocol::ids::{EnvironmentId, LifecycleId};
 
 use super::super::Draft;
@@ -28,6 +29,7 @@ fn define_phase(
     text: &PhaseText,
     named: &mut BTreeSet<EnvironmentId>,
 ) -> Result<Phase, Problem> {
+    let name: DisplayName = text.name.parse().map_err(|why| Problem::usage(format!("its name: {why}")))?;
     let mut environments = Vec::new();
     for name in &text.environments {
         let environment = draft.space().environments.find(name)?;
@@ -49,5 +51,5 @@ fn define_phase(
         (false, Some(minimum)) => PhaseRule::AtLeast(minimum),
         (false, None) => PhaseRule::All,
     };
-    Ok(Phase { name: text.name.clone(), environments, rule })
+    Ok(Phase { name: name.into(), environments, rule })
 }

@@ -13,7 +13,7 @@ mod tags;
 mod tenant;
 mod variables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::answers::{AppliedChange, ChangeKind};
 use windlass_api::documents::Document;
@@ -43,11 +43,39 @@ pub(super) fn apply(
     for (index, placed) in order {
         let change = apply_one(draft, &placed.document, &pending, keys.get(&index).copied())
             .map_err(|problem| problem.at(&placed.place))?;
+        let has_templates = matches!(placed.document, Document::Project(_) | Document::LibrarySet(_));
+        let dropped_values =
+            if has_templates && change == ChangeKind::Changed { drop_values(draft) } else { 0 };
         let (kind, name) = (placed.document.kind().to_owned(), placed.document.name().to_owned());
-        changes.insert(index, AppliedChange { kind, name, change });
+        changes.insert(index, AppliedChange { kind, name, change, dropped_values });
     }
+    recheck::queued_for_disabled_tenants(draft);
     recheck::everything_running(draft);
     Ok(Reply::Applied(changes.into_values().collect()))
+}
+
+/// Drops the tenants' values for templates that are no longer there, and says how many: nothing could show them, or
+/// give them back.
+fn drop_values(draft: &mut Draft<'_>) -> usize {
+    let space = draft.space();
+    let of_projects = space.projects.iter().flat_map(|project| &project.templates);
+    let of_sets = space.library_sets.iter().flat_map(|set| &set.templates);
+    let there: BTreeSet<_> = of_projects.chain(of_sets).map(|template| template.id).collect();
+    let emptied: Vec<_> = space
+        .tenants
+        .iter()
+        .filter(|tenant| tenant.values.keys().any(|(template, _)| !there.contains(template)))
+        .cloned()
+        .collect();
+    let mut dropped = 0;
+    for mut tenant in emptied {
+        let before = tenant.values.len();
+        let kept = tenant.values.into_iter().filter(|((template, _), _)| there.contains(template));
+        tenant.values = kept.collect();
+        dropped += before - tenant.values.len();
+        draft.emit(Event::Defined { definition: Definition::Tenant(tenant) });
+    }
+    dropped
 }
 
 /// What a document refers to stands before it.

@@ -17,10 +17,11 @@ pub(super) fn pending_tenants(draft: &mut Draft<'_>, documents: &[PlacedDocument
             && draft.space().tenants.called(&document.name).is_none()
         {
             let id = TenantId::from_bytes(draft.fresh.bytes());
-            pending.add(&document.name, id);
-            if let Some(slug) = &document.slug {
-                pending.add(slug, id);
-            }
+            let slug = document
+                .slug
+                .as_deref()
+                .map_or_else(|| Slug::suggested_by(&document.name), |slug| slug.parse().ok());
+            pending.add(&document.name, slug, id);
         }
     }
     pending

@@ -78,6 +78,7 @@ fn define_step(
             "`roles` is empty; a step runs on the targets that have one of its roles",
         ));
     }
+    document.roles.iter().try_for_each(|role| names::check_role(role))?;
     let timeout_seconds = document.timeout_seconds.unwrap_or(STEP_SECONDS);
     if !(1..=LONGEST_STEP_SECONDS).contains(&timeout_seconds) {
         return Err(Problem::usage(format!("`timeout-seconds` is 1 to {LONGEST_STEP_SECONDS}")));

@@ -34,7 +34,7 @@ pub(super) fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result
         for gone in existing.tags.iter().filter(|tag| !kept.contains(&tag.id)) {
             delete::refuse_if_used(
                 &format!("the tag `{}`", gone.name),
-                delete::users_of_tag(draft.space(), gone.id, draft.now()),
+                delete::users_of_tag(delete::Moment::of(draft), gone.id),
             )?;
         }
         if single && !existing.single {

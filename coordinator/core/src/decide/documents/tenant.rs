@@ -28,16 +28,18 @@ pub(super) fn define(
     let existing = draft.space().tenants.called(&document.name).cloned();
     let key = existing.as_ref().map(|tenant| tenant.key).or(key);
     let key = key.unwrap_or_else(|| KeyId::from_bytes(draft.fresh.bytes()));
-    let id = existing.as_ref().map(|tenant| tenant.id).or_else(|| pending.named(&document.name));
+    let id = existing.as_ref().map(|tenant| tenant.id).or_else(|| pending.called(&document.name));
     let id = id.unwrap_or_else(|| TenantId::from_bytes(draft.fresh.bytes()));
     let space = draft.space();
     let tags = tags(space, &document.tags)?;
     let mut projects = BTreeMap::new();
     for (project, environments) in &document.projects {
         let found = space.projects.find(project)?;
-        let environments = names::environment_ids(space, environments)
-            .map_err(|problem| problem.at(&format!("project `{}`", found.name)))?;
-        projects.insert(found.id, environments);
+        let within = |problem: Problem| problem.at(&format!("project `{}`", found.name));
+        let environments = names::environment_ids(space, environments).map_err(within)?;
+        if projects.insert(found.id, environments).is_some() {
+            return Err(named_twice("project", found.name.as_str()).at("projects"));
+        }
     }
     let before = existing.map(|tenant| tenant.values).unwrap_or_default();
     let mut values = Values::new();
@@ -93,7 +95,12 @@ fn owner_values(
                 Ok(value)
             })
             .map_err(|problem| problem.at(&format!("`{}`", template.name)))?;
-        values.insert(place, value);
+        if values.insert(place, value).is_some() {
+            return Err(Problem::usage(format!(
+                "the value of `{}` is given twice; give it once",
+                template.name
+            )));
+        }
         Ok(())
     };
     for (name, text) in &texts.values {
@@ -111,6 +118,13 @@ fn owner_values(
         }
     }
     Ok(())
+}
+
+/// Two names of one thing, such as its name and its slug: which of the two entries is meant, nobody can know.
+fn named_twice(kind: &str, name: &str) -> Problem {
+    Problem::usage(format!(
+        "the {kind} `{name}` is named twice, by two of its names; put both entries into one"
+    ))
 }
 
 fn find_template<'a>(templates: &'a [Template], name: &str) -> Result<&'a Template, Problem> {

@@ -6,7 +6,7 @@ use windlass_api::documents::{Control, ScopedValueText, TemplateText, ValueText}
 use windlass_api::error::Problem;
 use windlass_protocol::ids::{KeyId, TemplateId, ValueId};
 use windlass_protocol::limits;
-use windlass_protocol::names::fold;
+use windlass_protocol::names::{fold, is_unprintable};
 
 use super::super::Draft;
 use crate::catalogue::unknown;
@@ -189,9 +189,11 @@ pub(super) fn check_control(
 fn check_name(name: &str) -> Result<(), Problem> {
     let characters = name.chars().count();
     let bad = name.trim() != name
-        || name.chars().any(|character| character.is_control() || matches!(character, '#' | '{' | '}' | '|'));
+        || name.contains(|character| is_unprintable(character) || matches!(character, '#' | '{' | '}' | '|'));
     if bad || !(1..=limits::NAME_CHARACTERS).contains(&characters) {
-        return Err(Problem::usage("a variable's name has 1 to 200 characters, none of them #, {, } or |"));
+        return Err(Problem::usage(
+            "a variable's name has 1 to 200 printable characters, none of them #, {, } or |",
+        ));
     }
     if fold(name) == "environments" {
         return Err(Problem::usage(

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use windlass_api::error::ProblemKind;
 use windlass_api::requests::TokenRequest;
 use windlass_coordinator_core::authorise::{Action, PersonDenied, person};
 use windlass_coordinator_core::decide::Command;
@@ -90,4 +91,32 @@ fn tokens_that_made_each_other_are_good_for_nothing() {
     world.state.apply_event(Stream::Installation, &Event::TokenCreated { token: forged }).expect("it fits");
     let denied = person(&world.state, second, Digest::of("second"), Action::Read, world.now).err();
     assert_eq!(denied, Some(PersonDenied::Unknown));
+}
+
+#[test]
+fn the_last_administrator_cannot_be_deleted_and_any_other_can() {
+    let mut world = World::new();
+    let sentence = "the token `First administrator` cannot be deleted: no administrator would be left, for the tokens that it made end with it";
+    let delete = |world: &mut World, name: &str| world.run(&Command::DeleteToken(name.to_owned()));
+    for name in ["First administrator", "first ADMINISTRATOR", &World::administrator().to_string()] {
+        let problem = delete(&mut world, name).expect_err("nobody would be left");
+        assert_eq!((problem.kind, problem.message.as_str()), (ProblemKind::Conflict, sentence));
+    }
+    // Those that it made would end with it, and an auditor could not make another one.
+    let second = token(&mut world, World::administrator(), "second", "administrator", HOUR);
+    token(&mut world, second, "reader", "auditor", HOUR);
+    assert_eq!(delete(&mut world, "First administrator").expect_err("as before").message, sentence);
+    // An administrator of its own, as only the installer can make one.
+    world.actor = Actor::Installer;
+    let (id, name) = (TokenId::from_bytes(world.bytes()), "own".to_owned());
+    let request = TokenRequest { name, role: "administrator".to_owned(), ttl_seconds: Some(HOUR) };
+    world.run(&Command::CreateToken { request, token: (id, Digest::of("own")) }).expect("it can be made");
+    let mut expired = world.clone();
+    expired.wait(HOUR + 1);
+    delete(&mut expired, "First administrator").expect_err("the other one has expired");
+    delete(&mut world, "First administrator").expect("another administrator is left");
+    delete(&mut world, "own").expect_err("now that is the last one");
+    // Tokens that are worth nothing any more can be cleared away.
+    delete(&mut world, "second").expect("it administers nothing");
+    delete(&mut world, "reader").expect("it administers nothing");
 }

@@ -67,6 +67,7 @@ fn a_failure_of_any_kind_ends_the_deployment_and_says_where() {
     let failed = Outcome::Failed { reason: "exit code 3".to_owned() };
     let cases = [
         (ended(failed), "step `Copy` failed (exit code 3) on one"),
+        (ended(Outcome::Failed { reason: "\u{202e}".to_owned() }), r"step `Copy` failed (\u{202e}) on one"),
         (ended(Outcome::TimedOut), "step `Copy` ran out of time on one"),
         (ended(Outcome::Stopped), "step `Copy` was stopped on one"),
         (ended(Outcome::Unknown), "step `Copy` ended nobody knows how: its supervisor was gone on one"),
@@ -99,6 +100,10 @@ fn what_an_agent_refuses_or_cannot_fetch_fails_with_its_reason() {
         (
             WorkReportKind::FetchFailed("the disk is full".to_owned()),
             "fetching packages failed on one: the disk is full",
+        ),
+        (
+            WorkReportKind::FetchFailed("\u{1b}[2Jdone\n".to_owned()),
+            r"fetching packages failed on one: \u{1b}[2Jdone\n",
         ),
         (WorkReportKind::Refused(Refusal::BadSignature), "fetching packages failed on one: "),
     ];
@@ -212,7 +217,12 @@ fn a_tenant_that_is_disconnected_or_whose_targets_are_all_gone_fails_the_deploym
     let id = begin(&mut world);
     world.apply(&[json!({"kind": "tenant", "name": "Alpha", "tags": ["Ring/Canary"]})]);
     assert_eq!(world.end(id), Some(DeploymentEnd::Failed));
-    assert_eq!(world.reason(id), "no target qualifies for it any more");
+    assert_eq!(
+        world.reason(id),
+        "step `Copy` has no target left; scope-removed: one (the tenant was disconnected), \
+         two (the tenant was disconnected)"
+    );
+    assert!(world.space().successes.is_empty());
     assert!(world.space().indexes.work.is_empty() && world.space().indexes.deadlines.is_empty());
 }
 

@@ -100,3 +100,75 @@ fn a_document_never_takes_over_a_thing_that_only_has_its_name_as_a_slug() {
     world.apply(&[json!({"kind": "tenant", "name": "ALPHA", "slug": "alpha-2"})]);
     assert_eq!(world.space().tenants.len(), 2);
 }
+
+#[test]
+fn a_project_may_name_a_tenant_of_the_same_apply_by_the_slug_that_its_name_comes_to() {
+    let named = |name: &str| {
+        json!({"kind": "project", "name": "Shop", "lifecycle": "Free", "steps": [
+            {"name": "Run", "roles": ["web"], "script": {"body": "true"}, "tenants": {"tenants": [name]}}]})
+    };
+    let of_step = |world: &World| {
+        let project = world.space().projects.named("Shop").expect("it was made");
+        project.steps[0].tenants.tenants.iter().next().copied().expect("it names one")
+    };
+    let named_tenant = |world: &World, name: &str| world.space().tenants.called(name).expect("it exists").id;
+    for (document, name) in [
+        (json!({"kind": "tenant", "name": "Capital Animal Hospital"}), "capital-animal-hospital"),
+        (json!({"kind": "tenant", "name": "Capital Animal Hospital"}), "CAPITAL animal hospital"),
+        (json!({"kind": "tenant", "name": "Capital Animal Hospital", "slug": "capital"}), "capital"),
+    ] {
+        let mut world = small();
+        world.apply(&[named(name), document]);
+        assert_eq!(of_step(&world), named_tenant(&world, "Capital Animal Hospital"), "{name}");
+    }
+    // The slug that it would have had is nothing where it gives another one.
+    let given = json!({"kind": "tenant", "name": "Capital Animal Hospital", "slug": "capital"});
+    small().try_apply(&[named("capital-animal-hospital"), given]).expect_err("that slug is nobody's");
+    // A name counts before a slug, whoever is there already.
+    let mut world = small();
+    world.apply(&[json!({"kind": "tenant", "name": "Omega", "slug": "last"})]);
+    world.apply(&[named("omega"), json!({"kind": "tenant", "name": "Omega!"})]);
+    assert_eq!(of_step(&world), named_tenant(&world, "Omega"));
+}
+
+/// Shop with these templates, and a library set with these.
+fn with_templates(shop: &[&str], shared: &[&str]) -> [Value; 2] {
+    let templates = |names: &[&str]| names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>();
+    [
+        json!({"kind": "project", "name": "Shop", "lifecycle": "Free", "templates": templates(shop)}),
+        json!({"kind": "library-set", "name": "Shared", "templates": templates(shared)}),
+    ]
+}
+
+#[test]
+fn the_values_of_a_template_that_is_taken_out_go_with_it_in_the_same_record() {
+    let mut world = small();
+    let tenant = |name: &str, port: &str| {
+        json!({"kind": "tenant", "name": name, "values": {"Shared": {"Zone": "eu"},
+            "Shop": {"Port": port, "Host": "h", "environments": {"Staging": {"Port": "2"}}}}})
+    };
+    world.apply(&with_templates(&["Port", "Host"], &["Zone"]));
+    world.apply(&[tenant("Delta", "1"), tenant("Epsilon", "3")]);
+    let before = world.records.len();
+    let Reply::Applied(changes) = world.try_apply(&with_templates(&["Host"], &[])).expect("templates may go")
+    else {
+        panic!("not the answer to an apply")
+    };
+    assert_eq!(world.records.len(), before + 1);
+    let dropped: Vec<_> =
+        changes.iter().map(|change| (change.name.as_str(), change.dropped_values)).collect();
+    assert_eq!(dropped, [("Shop", 4), ("Shared", 2)]);
+    for name in ["Delta", "Epsilon"] {
+        assert_eq!(world.space().tenants.named(name).expect("it exists").values.len(), 1, "{name}");
+    }
+    // What an export would now say is what is there.
+    let left = json!({"kind": "tenant", "name": "Delta", "values": {"Shop": {"Host": "h"}}});
+    assert_eq!(changes_of(&mut world, &left), [ChangeKind::Unchanged]);
+    // A template of the old name is another one, and nobody has filled it.
+    world.apply(&with_templates(&["Host", "Port"], &[]));
+    assert_eq!(changes_of(&mut world, &left), [ChangeKind::Unchanged]);
+}
+
+fn changes_of(world: &mut World, document: &Value) -> Vec<ChangeKind> {
+    changes(world.try_apply(std::slice::from_ref(document)).expect("the document is right"))
+}

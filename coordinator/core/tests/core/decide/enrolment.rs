@@ -1,11 +1,14 @@
 //! Enrolment (SEMANTICS 3, THREATS A2 and C1).
 
 use serde_json::json;
-use windlass_coordinator_core::decide::{Reply, TargetChange};
-use windlass_coordinator_core::event::Event;
+use windlass_api::requests::TokenRequest;
+use windlass_coordinator_core::decide::{Command, Reply, TargetChange};
+use windlass_coordinator_core::event::{Actor, Event};
+use windlass_protocol::Digest;
+use windlass_protocol::ids::TokenId;
 use windlass_protocol::message::EnrolRefusal;
 
-use crate::world::{Machine, small};
+use crate::world::{Machine, World, small};
 
 const HOUR: u64 = 3600;
 
@@ -173,7 +176,7 @@ fn requests_for_tokens_that_make_no_sense_are_refused_with_a_sentence() {
         ),
         (
             json!({"grant": {"roles": [" web"]}}),
-            "a role is a word such as `web`, without white space around it",
+            "a role is a printable word such as `web`, without white space around it",
         ),
         (
             json!({"grant": {"environments": ["Stagin"]}}),
@@ -183,4 +186,64 @@ fn requests_for_tokens_that_make_no_sense_are_refused_with_a_sentence() {
     for (request, sentence) in cases {
         assert_eq!(world.token(request).expect_err(sentence).message, sentence);
     }
+}
+
+/// Makes a token of the API in the name of another, which then acts.
+fn operator(world: &mut World, made_by: TokenId, name: &str, ttl_seconds: u64) -> TokenId {
+    let id = TokenId::from_bytes(world.bytes());
+    world.actor = Actor::Token(made_by);
+    let (name, role) = (name.to_owned(), "administrator".to_owned());
+    let request = TokenRequest { name, role, ttl_seconds: Some(ttl_seconds) };
+    world
+        .run(&Command::CreateToken { request, token: (id, Digest::of("operator")) })
+        .expect("it can be made");
+    world.actor = Actor::Token(id);
+    id
+}
+
+#[test]
+fn a_token_is_never_stronger_than_its_maker_is_at_the_moment_of_use() {
+    let delete = |name: &'static str| {
+        move |world: &mut World| drop(world.run(&Command::DeleteToken(name.to_owned())).expect("it exists"))
+    };
+    let cases: [(&str, &dyn Fn(&mut World), bool); 5] = [
+        ("as it was made", &|_| (), true),
+        ("at its maker's last moment", &|world| world.wait(HOUR), true),
+        ("after that", &|world| world.wait(HOUR + 1), false),
+        ("its maker deleted", &delete("operator"), false),
+        ("the maker of its maker deleted", &delete("chief"), false),
+    ];
+    for (what, change, good) in cases {
+        let mut world = small();
+        let chief = operator(&mut world, World::administrator(), "chief", 9 * HOUR);
+        let maker = operator(&mut world, chief, "operator", HOUR);
+        let request =
+            json!({"grant": {"tenants": {"tenants": ["Gamma"]}}, "uses": 2, "ttl-seconds": 5 * HOUR});
+        let token = world.token(request).expect("the token can be made");
+        assert_eq!(world.space().enrolments[&token].made_by, Some(maker));
+        let first = world.use_token(token, "secret", &Machine::new("first"));
+        assert!(matches!(first, Reply::Enrolled(_)));
+        change(&mut world);
+        let events = world.events_of(|world| {
+            let reply = world.use_token(token, "secret", &Machine::new("second"));
+            match good {
+                true => assert!(matches!(reply, Reply::Enrolled(_)), "{what}: {reply:?}"),
+                false => assert_eq!(reply, Reply::EnrolmentRefused(EnrolRefusal::MakerGone), "{what}"),
+            }
+        });
+        assert_eq!(matches!(events.as_slice(), [Event::EnrolmentRefused { .. }]), !good, "{what}");
+        // Who is enrolled is enrolled: its answer may have been lost.
+        assert_eq!(world.use_token(token, "secret", &Machine::new("first")), first, "{what}");
+    }
+}
+
+#[test]
+fn a_token_whose_maker_is_gone_holds_nothing_against_deletion() {
+    let mut world = small();
+    operator(&mut world, World::administrator(), "operator", HOUR);
+    let request = json!({"grant": {"tenants": {"tenants": ["Gamma"]}}});
+    world.token(request).expect("the token can be made");
+    world.delete("tenant", "Gamma").expect_err("who enrols may get it");
+    world.run(&Command::DeleteToken("operator".to_owned())).expect("it exists");
+    world.delete("tenant", "Gamma").expect("nobody can use it any more");
 }

@@ -52,6 +52,17 @@ fn names_and_frames() -> Vec<Case> {
     vec![
         ("no name", vec![named("environment", "", json!({}))]),
         ("a name with a line break", vec![named("environment", "a\nb", json!({}))]),
+        ("a name that turns its direction", vec![named("environment", "a\u{202e}b", json!({}))]),
+        ("a name that clears the screen", vec![named("tenant", "a\u{1b}[2Jb", json!({}))]),
+        (
+            "an unknown name that clears the screen",
+            vec![named("project", "P", json!({"lifecycle": "\u{1b}[2J"}))],
+        ),
+        (
+            "a phase with a line break",
+            vec![lifecycle(json!([{"name": "a\nb", "environments": ["Testing"]}]))],
+        ),
+        ("a role with a line break", vec![step(json!({"roles": ["a\nb"]}))]),
         ("a name without letters", vec![named("environment", "!!!", json!({}))]),
         ("a bad slug", vec![named("environment", "Demo", json!({"slug": "De mo"}))]),
         ("a taken slug", vec![named("environment", "Demo", json!({"slug": "staging"}))]),
@@ -157,6 +168,26 @@ fn tenants() -> Vec<Case> {
         ("two tags of a single set", vec![tenant(json!({"tags": ["Tier/Gold", "Tier/Iron"]}))]),
         ("an unknown project", vec![tenant(json!({"projects": {"Wep": []}}))]),
         ("an unknown environment of a connection", vec![tenant(json!({"projects": {"Web": ["Nowhere"]}}))]),
+        (
+            "a project by two names",
+            vec![tenant(json!({"projects": {"Web": ["Testing"], "web": ["Staging"]}}))],
+        ),
+        (
+            "a value given twice, by two names of its owner",
+            vec![
+                template(json!({})),
+                tenant(json!({"values": {"Shop": {"Port": "1"}, "shop": {"Port": "2"}}})),
+            ],
+        ),
+        (
+            "a value given twice, by two names of the environment",
+            vec![
+                template(json!({})),
+                tenant(
+                    json!({"values": {"Shop": {"environments": {"Staging": {"Port": "1"}, "staging": {"Port": "1"}}}}}),
+                ),
+            ],
+        ),
         ("values of an unknown owner", vec![tenant(json!({"values": {"Wep": {}}}))]),
         ("a value of an unknown template", vec![tenant(json!({"values": {"Web": {"Port": "1"}}}))]),
         (

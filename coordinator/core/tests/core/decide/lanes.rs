@@ -90,13 +90,39 @@ fn one_that_waits_can_be_cancelled_and_one_that_is_over_cannot() {
 fn what_is_no_longer_allowed_when_its_turn_comes_is_cancelled_and_the_next_one_has_its_turn() {
     let mut world = ready();
     let [first, second, third] = [0, 1, 2].map(|_| world.deploy(alpha()));
-    world.apply(&[json!({"kind": "tenant", "name": "Alpha", "enabled": false, "projects": {"Web": ["Staging"]}, "tags": []})]);
-    assert!(runs(&world, first), "a disabled tenant's running one finishes");
+    let run = json!([{"name": "Install", "roles": ["web"], "script": {"body": "true"}}]);
+    world.apply(&[
+        json!({"kind": "project", "name": "Web", "lifecycle": "Free", "tenancy": "untenanted", "steps": run}),
+    ]);
+    assert!(runs(&world, first) && queued(&world, second) && queued(&world, third));
     world.succeed(first);
     for waiting in [second, third] {
         assert_eq!(world.end(waiting), Some(DeploymentEnd::Cancelled));
-        assert_eq!(world.reason(waiting), "no longer allowed when its turn came: is disabled");
+        let reason = "no longer allowed when its turn came: `Web` is deployed untenanted only";
+        assert_eq!(world.reason(waiting), reason);
     }
+}
+
+#[test]
+fn disabling_a_tenant_cancels_what_is_queued_for_it_at_once_and_in_the_same_record() {
+    let mut world = ready();
+    let [first, second, third] = [0, 1, 2].map(|_| world.deploy(alpha()));
+    let beta = [0, 1].map(|_| world.deploy(to(json!({"tenants": ["Beta"]}))));
+    let before = world.records.len();
+    world.apply(&[json!({"kind": "tenant", "name": "Alpha", "enabled": false, "projects": {"Web": ["Staging"]}, "tags": []})]);
+    assert_eq!(world.records.len(), before + 1, "one command is one record");
+    for waiting in [second, third] {
+        assert_eq!(world.end(waiting), Some(DeploymentEnd::Cancelled));
+        assert_eq!(world.reason(waiting), "the tenant was disabled");
+    }
+    assert!(runs(&world, beta[0]) && queued(&world, beta[1]), "other tenants are not concerned");
+    assert!(runs(&world, first), "what runs finishes");
+    world.succeed(first);
+    assert!(
+        !world.space().indexes.lanes.keys().any(|(_, _, tenant)| *tenant == world.deployment(first).tenant)
+    );
+    let problem = world.try_deploy(alpha()).expect_err("it gets no new ones");
+    assert_eq!(problem.message, "tenant `Alpha` in Staging: is disabled");
 }
 
 #[test]

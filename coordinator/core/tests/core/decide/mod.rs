@@ -6,3 +6,5 @@ mod documents;
 mod enrolment;
 mod errors;
 mod lanes;
+mod releases;
+mod shrinking;

@@ -108,6 +108,40 @@ fn whatever_a_machine_says_it_gets_nothing_outside_its_grant() {
 }
 
 #[test]
+fn an_over_claim_that_stops_and_comes_again_is_no_news_and_its_words_do_nothing_to_a_terminal() {
+    let mut world = small();
+    let target = world.enrol("machine", json!({"roles": ["web"], "environments": ["Staging"]}));
+    let roles = |roles: &[&str]| Advertised {
+        roles: Some(roles.iter().map(|role| (*role).to_owned()).collect()),
+        ..Advertised::default()
+    };
+    let told = |world: &mut World, said: Advertised| -> Vec<String> {
+        let events = world.events_of(|world| world.advertise(target, said));
+        let claims = events.into_iter().filter_map(|event| match event {
+            Event::OverClaimed { claims, .. } => Some(claims),
+            _ => None,
+        });
+        claims.flatten().collect()
+    };
+    assert_eq!(told(&mut world, roles(&["root"])), ["role root"]);
+    for said in [roles(&["web"]), roles(&["root"]), Advertised::default(), roles(&["web", "root"])] {
+        assert_eq!(told(&mut world, said), [""; 0]);
+    }
+    let claims = &world.space().targets.get(target).expect("it exists").advertised.over_claims;
+    assert_eq!(claims, &BTreeSet::from(["role root".to_owned()]), "what it claims now is shown all the same");
+    assert_eq!(told(&mut world, roles(&["root", "\u{1b}[2J\n"])), [r"role \u{1b}[2J\n"]);
+    // A machine that makes up claims without end fills nothing.
+    let (mut many, mut recorded) = (0, 0);
+    for round in 0..30 {
+        let made_up: Vec<_> = (0..100).map(|index| format!("made up {round} {index}")).collect();
+        let said = roles(&made_up.iter().map(String::as_str).collect::<Vec<_>>());
+        recorded += told(&mut world, said).len();
+        many += made_up.len();
+    }
+    assert_eq!((many, recorded), (3000, 998));
+}
+
+#[test]
 fn an_over_claim_is_recorded_once_with_what_the_machine_wrote() {
     let mut world = small();
     let grant = json!({"roles": ["web"], "environments": ["Staging"], "tenants": {"tenants": ["Alpha"]}});

@@ -39,59 +39,89 @@ fn members(bits: u8, among: u8) -> impl Iterator<Item = u8> {
     (0..among).filter(move |index| bits & (1 << index) != 0)
 }
 
-/// The tenants of this world: number `bits` carries the tags that its bits say.
-fn known(bits: u8) -> Known {
-    Known { id: TenantId::from_bytes([bits; 16]), tags: members(bits, 3).map(tag).collect() }
+fn tenant(index: u8) -> TenantId {
+    TenantId::from_bytes([index; 16])
 }
 
-/// `named ∪ ((tag 0 OR tag 1) AND tag 2)`, then what is excluded.
-fn model(
-    named: bool,
+/// A query over two tenants and three tags; each field is a set, as bits.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    tenants: u8,
     tags: u8,
-    excluded: bool,
+    excluded_tenants: u8,
     excluded_tags: u8,
-    tenant: u8,
-    empty: Empty,
-) -> Option<Match> {
-    if excluded || excluded_tags & tenant != 0 {
-        return None;
+}
+
+impl Asked {
+    /// All 4 × 8 × 4 × 8 of them.
+    fn every() -> impl Iterator<Item = Self> {
+        (0..4 * 8 * 4 * 8u16).map(|number| {
+            let bits = |from: u16, mask: u16| u8::try_from((number >> from) & mask).expect("few bits");
+            Self {
+                tenants: bits(0, 3),
+                tags: bits(2, 7),
+                excluded_tenants: bits(5, 3),
+                excluded_tags: bits(7, 7),
+            }
+        })
     }
-    if !named && tags == 0 {
-        return (empty == Empty::MeansEverybody).then_some(Match::Everybody);
+
+    fn query(self) -> Query {
+        let mut by_set: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for index in members(self.tags, 3) {
+            by_set.entry(set_of(index)).or_default().insert(tag(index));
+        }
+        Query {
+            tenants: members(self.tenants, 2).map(tenant).collect(),
+            tags: by_set,
+            excluded_tenants: members(self.excluded_tenants, 2).map(tenant).collect(),
+            excluded_tags: members(self.excluded_tags, 3).map(tag).collect(),
+        }
     }
-    let first = tags & 0b011 == 0 || tags & tenant & 0b011 != 0;
-    let second = tags & 0b100 == 0 || tenant & 0b100 != 0;
-    match (named, tags != 0 && first && second) {
-        (true, _) => Some(Match::Name),
-        (false, true) => Some(Match::Tag),
-        (false, false) => None,
+
+    /// `named ∪ ((tag 0 OR tag 1) AND tag 2)`, then what is excluded: what it says of the tenant of this number, who
+    /// carries these tags.
+    fn model(self, index: u8, carried: u8, empty: Empty) -> Option<Match> {
+        let has = |set: u8| set & (1 << index) != 0;
+        if has(self.excluded_tenants) || self.excluded_tags & carried != 0 {
+            return None;
+        }
+        if self.tenants == 0 && self.tags == 0 {
+            return (empty == Empty::MeansEverybody).then_some(Match::Everybody);
+        }
+        let first = self.tags & 0b011 == 0 || self.tags & carried & 0b011 != 0;
+        let second = self.tags & 0b100 == 0 || carried & 0b100 != 0;
+        match (has(self.tenants), self.tags != 0 && first && second) {
+            (true, _) => Some(Match::Name),
+            (false, true) => Some(Match::Tag),
+            (false, false) => None,
+        }
     }
 }
 
 #[test]
-fn every_query_matches_as_the_model_says() {
-    for bits in 0..0x100u16 {
-        let [tags, excluded_tags] =
-            [bits & 7, (bits >> 3) & 7].map(|bits| u8::try_from(bits).expect("three bits"));
-        let (named, excluded) = (bits & 0x40 != 0, bits & 0x80 != 0);
-        for tenant in 0..8 {
-            let one = |wanted: bool| wanted.then(|| known(tenant).id).into_iter().collect();
-            let mut by_set: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-            for index in members(tags, 3) {
-                by_set.entry(set_of(index)).or_default().insert(tag(index));
-            }
-            let query = Query {
-                tenants: one(named),
-                tags: by_set,
-                excluded_tenants: one(excluded),
-                excluded_tags: members(excluded_tags, 3).map(tag).collect(),
-            };
+fn every_query_over_two_tenants_and_three_tags_matches_as_the_model_says() {
+    let (mut worlds, mut matched) = (0, 0);
+    for asked in Asked::every() {
+        let query = asked.query();
+        for number in 0..2 * 8 {
+            let (index, carried) = (number / 8, number % 8);
+            let known = Known { id: tenant(index), tags: members(carried, 3).map(tag).collect() };
             for empty in [Empty::MeansNobody, Empty::MeansEverybody] {
-                let expected = model(named, tags, excluded, excluded_tags, tenant, empty);
-                assert_eq!(query.matches(&known(tenant), empty), expected, "{query:?} and tenant {tenant}");
+                let expected = asked.model(index, carried, empty);
+                assert_eq!(
+                    query.matches(&known, empty),
+                    expected,
+                    "{asked:?}, tenant {index} with {carried:b}"
+                );
+                worlds += 1;
+                matched += usize::from(expected.is_some());
             }
         }
     }
+    eprintln!("{worlds} worlds of a query, a tenant and a place; {matched} match");
+    assert_eq!(worlds, (4 * 8 * 4 * 8) * (2 * 8) * 2);
+    assert!(matched > 1000 && worlds - matched > 1000, "both answers are common: {matched} of {worlds}");
 }
 
 fn deploy(tenants: Value) -> Value {

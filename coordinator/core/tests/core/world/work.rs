@@ -1,6 +1,6 @@
 //! Targets, releases and deployments of a world, and agents that do as they are told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use windlass_api::error::Problem;
@@ -122,7 +122,10 @@ impl World {
             version: Some(version.to_owned()),
             ..Default::default()
         };
-        let command = SpaceCommand::CreateRelease { request, read_by_packages: BTreeMap::new() };
+        // No package of these worlds reads anything; that is known of each.
+        let read = self.space().packages.values().map(|package| (package.manifest, BTreeSet::new()));
+        let read_by_packages = read.collect();
+        let command = SpaceCommand::CreateRelease { request, read_by_packages };
         self.ask(command).expect("the release can be made");
     }
 
@@ -155,14 +158,16 @@ impl World {
         }
     }
 
-    /// Why a deployment ended, as it was recorded.
+    /// Why a deployment ended: as it was recorded, and as the state keeps it.
     pub fn reason(&self, id: DeploymentId) -> &str {
         let events = self.records.iter().rev().flat_map(|record| &record.events);
         let mut reasons = events.filter_map(|event| match event {
             Event::DeploymentEnded { deployment, reason, .. } if *deployment == id => Some(reason.as_str()),
             _ => None,
         });
-        reasons.next().expect("the deployment has ended")
+        let recorded = reasons.next().expect("the deployment has ended");
+        assert_eq!(self.deployment(id).reason.as_deref(), Some(recorded));
+        recorded
     }
 
     /// All work of a deployment, by target.

@@ -1,10 +1,10 @@
-//! A project as a release would freeze it now: what questions about the present are answered from.
+//! What a release freezes of a project (SEMANTICS 6, "Snapshot"). Questions about the present are answered from the same.
 
-use windlass_coordinator_core::model::{Project, Snapshot, SnapshotSet};
-use windlass_coordinator_core::state::Space;
+use crate::model::{Project, Snapshot, SnapshotSet};
+use crate::state::Space;
 
-/// The process, variables and library sets of a project as they stand.
-pub fn snapshot(space: &Space, project: &Project) -> Snapshot {
+/// The process, the variables and the library sets of a project as they stand.
+pub fn freeze(space: &Space, project: &Project) -> Snapshot {
     let sets = project.library_sets.iter().filter_map(|id| space.library_sets.get(*id));
     let library_sets = sets.map(|set| SnapshotSet {
         id: set.id,

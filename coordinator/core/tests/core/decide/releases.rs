@@ -1,0 +1,58 @@
+//! Making releases: what must be known of the packages that they take (SEMANTICS 6, "Only what is needed travels").
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+use windlass_api::error::ProblemKind;
+use windlass_api::requests::ReleaseRequest;
+use windlass_coordinator_core::decide::{Reply, SpaceCommand};
+use windlass_protocol::Digest;
+
+use crate::world::{World, project, small};
+
+fn ready() -> World {
+    let mut world = small();
+    world.apply(&[project(
+        "Shop",
+        json!([
+            {"name": "Copy", "roles": ["web"], "package": {"id": "shop"}},
+            {"name": "Run", "roles": ["web"], "script": {"body": "echo #{Port}"}},
+        ]),
+    )]);
+    world.package("shop", "1.0.0");
+    world
+}
+
+fn create(world: &mut World, read: &[(&str, &[&str])]) -> Result<Reply, windlass_api::error::Problem> {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let read_by_packages: BTreeMap<_, _> =
+        read.iter().map(|(package, read)| (Digest::of(*package), names(read))).collect();
+    let request = ReleaseRequest { project: "Shop".to_owned(), ..Default::default() };
+    world.ask(SpaceCommand::CreateRelease { request, read_by_packages })
+}
+
+#[test]
+fn a_release_takes_no_package_of_which_nobody_knows_what_it_reads() {
+    let mut world = ready();
+    // Another one of the same package is not the one that is taken: a newer one came in between.
+    for read in [&[][..], &[("shop 0.9.0", &["Host"][..])]] {
+        let problem = create(&mut world, read).expect_err("nobody knows what it reads");
+        assert_eq!(problem.kind, ProblemKind::Conflict);
+        assert_eq!(
+            problem.message,
+            "the package shop 1.0.0 of step `Copy` was changed at this moment, and which variables it needs is not \
+             known; try again"
+        );
+    }
+    assert!(world.space().releases.is_empty());
+}
+
+#[test]
+fn what_a_package_reads_is_needed_by_its_step_and_by_no_other() {
+    let mut world = ready();
+    create(&mut world, &[("shop 1.0.0", &["Host"]), ("other 1.0.0", &["Other"])]).expect("it is known");
+    let release = world.space().releases.values().next().expect("it was made");
+    let needs: Vec<Vec<_>> =
+        release.snapshot.steps.iter().map(|step| step.needs.iter().map(String::as_str).collect()).collect();
+    assert_eq!(needs, [["Host"], ["Port"]]);
+}

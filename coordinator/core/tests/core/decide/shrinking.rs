@@ -1,0 +1,177 @@
+//! While a deployment runs its targets only shrink (SEMANTICS 3, "While it runs"): who is taken out, what that ends, and
+//! that it is no success.
+
+use serde_json::{Value, json};
+use windlass_coordinator_core::decide::TargetChange;
+use windlass_coordinator_core::model::{DeploymentEnd, RunState};
+use windlass_protocol::ids::{DeploymentId, TargetId};
+use windlass_protocol::message::Outcome;
+
+use crate::world::{World, project, small};
+
+/// Two steps, for `web` and for `db`: the first on `one` and `two`, the second on `three`; for Alpha, who is of the
+/// ring Canary. The second runs for that ring only.
+fn ready() -> World {
+    let mut world = small();
+    let canaries = json!({"tags": ["Ring/Canary"]});
+    world.apply(&[project(
+        "Web",
+        json!([
+            {"name": "Install", "roles": ["web"], "script": {"body": "true"}},
+            {"name": "Migrate", "roles": ["db"], "script": {"body": "true"}, "tenants": canaries},
+        ]),
+    )]);
+    for (name, role) in [("one", "web"), ("two", "web"), ("three", "db")] {
+        world.enrol(name, grant(role, "Alpha"));
+    }
+    world.release("Web", "1.0.0");
+    world
+}
+
+fn grant(role: &str, tenant: &str) -> Value {
+    json!({"roles": [role], "environments": ["Staging"], "tenants": {"tenants": [tenant]}, "participation": "tenanted"})
+}
+
+fn begin(world: &mut World) -> DeploymentId {
+    world.deploy(json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"], "tenants": {"tenants": ["Alpha"]}}))
+}
+
+fn target(world: &World, name: &str) -> TargetId {
+    world.space().targets.named(name).expect("it exists").id
+}
+
+#[test]
+fn a_step_that_loses_all_its_targets_fails_the_deployment_whenever_that_happens() {
+    // How many stages are over, who is taken out then, and how the deployment ends.
+    let cases: [(usize, &[&str], Option<&str>); 7] = [
+        (0, &["one"], None),
+        (
+            0,
+            &["one", "two"],
+            Some(
+                "step `Install` has no target left; scope-removed: one (the target is disabled), two (the target is disabled)",
+            ),
+        ),
+        (
+            0,
+            &["three"],
+            Some("step `Migrate` has no target left; scope-removed: three (the target is disabled)"),
+        ),
+        (
+            0,
+            &["one", "two", "three"],
+            Some(
+                "step `Install` has no target left; scope-removed: one (the target is disabled), two (the target is disabled)",
+            ),
+        ),
+        (1, &["one"], None),
+        // What a step did on targets that do not count any more does not count either.
+        (
+            1,
+            &["one", "two"],
+            Some(
+                "step `Install` has no target left; scope-removed: one (the target is disabled), two (the target is disabled)",
+            ),
+        ),
+        (
+            1,
+            &["three"],
+            Some("step `Migrate` has no target left; scope-removed: three (the target is disabled)"),
+        ),
+    ];
+    let base = ready();
+    for (stages, names, failure) in cases {
+        let mut world = base.clone();
+        let id = begin(&mut world);
+        (0..stages).for_each(|_| world.work_off(id, &Outcome::Succeeded));
+        for name in names {
+            let over = world.end(id).is_some();
+            world.change(name, TargetChange::Disable);
+            let work = &world.deployment(id).work[&target(&world, name)];
+            let expected = (!over).then_some("the target is disabled");
+            assert_eq!(work.removed.as_deref(), expected, "{name} in stage {stages}");
+        }
+        match failure {
+            None => {
+                world.succeed(id);
+                assert_eq!(world.space().successes.len(), 1);
+            }
+            Some(reason) => {
+                while world.end(id).is_none() {
+                    world.work_off(id, &Outcome::Succeeded);
+                }
+                assert_eq!(world.end(id), Some(DeploymentEnd::Failed), "{names:?} in stage {stages}");
+                // The names of targets stand in the order of their ids, which are random.
+                let sorted = |text: &str| {
+                    let mut words: Vec<_> =
+                        text.split([':', ',']).map(|word| word.trim().to_owned()).collect();
+                    words.sort();
+                    words
+                };
+                assert_eq!(sorted(world.reason(id)), sorted(reason), "{names:?} in stage {stages}");
+                assert!(world.space().successes.is_empty(), "it is no success for promotion");
+                assert!(world.space().indexes.work.is_empty() && world.space().indexes.deadlines.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_target_had_done_before_it_was_taken_out_stays_told() {
+    let mut world = ready();
+    let id = begin(&mut world);
+    let one = target(&world, "one");
+    world.work_off(id, &Outcome::Succeeded);
+    world.change("one", TargetChange::Revoke);
+    let runs: Vec<_> = world.deployment(id).work[&one].runs.values().cloned().collect();
+    assert_eq!(runs, [RunState::Ended { outcome: Outcome::Succeeded, lines: 0 }]);
+    world.succeed(id);
+}
+
+#[test]
+fn a_target_that_qualifies_again_does_not_come_back() {
+    let mut world = ready();
+    let id = begin(&mut world);
+    world.change("one", TargetChange::Disable);
+    world.change("one", TargetChange::Enable);
+    let one = target(&world, "one");
+    assert!(world.work(id).iter().all(|(target, _, _)| *target != one));
+    world.succeed(id);
+    assert!(world.deployment(id).work[&one].removed.is_some());
+}
+
+#[test]
+fn the_query_of_a_step_is_asked_again_while_it_runs_with_the_tags_of_the_moment() {
+    for stages in 0..2 {
+        let mut world = ready();
+        let id = begin(&mut world);
+        (0..stages).for_each(|_| world.work_off(id, &Outcome::Succeeded));
+        let tags = |tags: Value| json!({"kind": "tenant", "name": "Alpha", "tags": tags, "projects": {"Web": ["Staging"]}});
+        world.apply(&[tags(json!(["Ring/Canary", "Tier/Iron"]))]);
+        assert!(world.deployment(id).work.values().all(|work| work.removed.is_none()), "it still carries it");
+        world.apply(&[tags(json!(["Ring/Stable"]))]);
+        let three = target(&world, "three");
+        assert!(world.work(id).iter().all(|(target, _, _)| *target != three), "in stage {stages}");
+        while world.end(id).is_none() {
+            world.work_off(id, &Outcome::Succeeded);
+        }
+        assert_eq!(world.end(id), Some(DeploymentEnd::Failed));
+        assert_eq!(
+            world.reason(id),
+            "step `Migrate` has no target left; scope-removed: three (the step `Migrate` no longer runs for the tenant)"
+        );
+    }
+}
+
+#[test]
+fn a_reason_names_five_targets_and_counts_the_others() {
+    let mut world = ready();
+    for index in 0..5 {
+        world.enrol(&format!("more-{index}"), grant("web", "Alpha"));
+    }
+    let id = begin(&mut world);
+    world.apply(&[json!({"kind": "tenant", "name": "Alpha", "tags": ["Ring/Canary"]})]);
+    let reason = world.reason(id);
+    assert_eq!(reason.matches("(the tenant was disconnected)").count(), 5, "{reason}");
+    assert!(reason.ends_with(" and 2 more"), "{reason}");
+}
