@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde::Deserialize;
 use windlass_protocol::message::{Advertised, Isolation, Participation};
+use windlass_sentences::{Fault, parse_settings, read_settings};
 
 /// Where the configuration is unless somebody says.
 pub const FILE: &str = "/etc/windlass/agent.toml";
@@ -50,13 +51,12 @@ impl Configuration {
     /// Reads and validates a file; a missing default file is an empty one.
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let path = file.unwrap_or(Path::new(FILE));
-        let text = match std::fs::read_to_string(path) {
-            Err(why) if file.is_none() && why.kind() == std::io::ErrorKind::NotFound => String::new(),
-            read => read.with_context(|| format!("cannot read {}", path.display()))?,
+        let written = if file.is_none() && !path.exists() {
+            parse_settings(path, "")?
+        } else {
+            read_settings(path)?
         };
-        let written: Written =
-            toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
-        Self::validate(written).with_context(|| format!("{} is not right", path.display()))
+        Self::validate(written).map_err(|why| Fault::usage(format!("{}: {why}", path.display())).into())
     }
 
     fn validate(written: Written) -> anyhow::Result<Self> {
@@ -72,9 +72,7 @@ impl Configuration {
             (None, false) => Isolation::SingleTenant,
         };
         if let Some(coordinator) = &written.coordinator
-            && !coordinator
-                .rsplit_once(':')
-                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            && !is_address(coordinator)
         {
             bail!("`coordinator = \"{coordinator}\"` is no HOST:PORT, such as \"deploy.example.com:4433\"");
         }
@@ -98,4 +96,9 @@ impl Configuration {
             isolation,
         })
     }
+}
+
+/// Whether a text is `HOST:PORT`.
+pub fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }

@@ -9,6 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use windlass_agent::configuration::Configuration;
 use windlass_agent::{agent, enrol, status, supervisor};
 use windlass_protocol::Digest;
+use windlass_sentences::Fault;
+
+/// Bytes of a token's file: a token has 116.
+const TOKEN_BYTES: u64 = 4096;
 
 #[derive(Parser)]
 #[command(name = "windlass-agent", version, about = "Pulls what this machine is authorised for, and runs it")]
@@ -77,7 +81,10 @@ impl Settings {
 }
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command;
+    let command = match windlass_sentences::parse::<Arguments>() {
+        Ok(arguments) => arguments.command,
+        Err(code) => return code,
+    };
     // A supervisor has one thread and nothing that it does not need.
     if let Command::Supervise { folder } = &command {
         return if supervisor::supervise(folder).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -88,20 +95,14 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(why) => {
-            eprintln!("error: cannot start: {why}");
-            return ExitCode::FAILURE;
-        }
+        Err(why) => return windlass_sentences::end(&anyhow::Error::from(why).context("cannot start")),
     };
     let result = runtime.block_on(run(command));
     // Blocking work that nobody waits for any more must not hold the process.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("error: {why:#}");
-            ExitCode::FAILURE
-        }
+        Err(why) => windlass_sentences::end(&why),
     }
 }
 
@@ -113,7 +114,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Enrol { settings, coordinator, token, token_file, fingerprint, name } => {
             let configuration = settings.load()?;
             let coordinator = coordinator.or_else(|| configuration.coordinator.clone());
-            let coordinator = coordinator.context("say which coordinator with --coordinator HOST:PORT")?;
+            let coordinator =
+                coordinator.ok_or_else(|| Fault::usage("say which coordinator with --coordinator HOST:PORT"))?;
             let token = read_token(token, token_file)?;
             let name = enrol::enrol(&configuration, &coordinator, &token, fingerprint, name).await?;
             println!("enrolled as {name}");
@@ -143,10 +145,10 @@ fn read_token(token: Option<String>, file: Option<PathBuf>) -> anyhow::Result<St
         (None, Some(path)) if path.as_os_str() == "-" => {
             std::io::read_to_string(std::io::stdin()).context("cannot read the token from standard input")
         }
-        (None, Some(path)) => std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read the token from {}", path.display())),
+        (None, Some(path)) => Ok(windlass_sentences::read_text("the token", &path, TOKEN_BYTES)?),
         (None, None) => {
-            anyhow::bail!("an enrolment needs a token: --token, --token-file or WINDLASS_ENROLMENT_TOKEN")
+            let sentence = "an enrolment needs a token: --token, --token-file or WINDLASS_ENROLMENT_TOKEN";
+            Err(Fault::usage(sentence).into())
         }
     }
 }

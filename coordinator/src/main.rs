@@ -81,18 +81,16 @@ fn main() -> ExitCode {
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(Arguments::parse().command) {
-        Ok(code) => code,
-        Err(why) => {
-            eprintln!("error: {why:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let command = match windlass_sentences::parse::<Arguments>() {
+        Ok(arguments) => arguments.command,
+        Err(code) => return code,
+    };
+    run(command).map_or_else(|why| windlass_sentences::end(&why), |()| ExitCode::SUCCESS)
 }
 
 // What is printed here is what the commands are for.
 #[allow(clippy::print_stdout)]
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { settings, quic, http } => {
             let configuration = settings.load(quic, http)?;
@@ -111,16 +109,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Verify { settings, witness } => {
             let data = settings.load(None, None)?.data;
-            match journal::verify(&data, witness) {
-                Ok(verified) => {
-                    println!("the journal is whole: {} records, head {}", verified.records, verified.head)
-                }
-                Err(finding) => {
-                    eprintln!("error: {finding}");
-                    return Ok(ExitCode::FAILURE);
-                }
-            }
+            installation::expect(&data)?;
+            let verified = journal::verify(&data, witness)?;
+            println!("the journal is whole: {} records, head {}", verified.records, verified.head);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

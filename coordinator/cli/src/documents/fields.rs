@@ -1,9 +1,7 @@
 //! Faults of a document as one sentence, with the nearest valid key.
 
 use serde_saphyr::Error;
-
-/// A known word must be so alike to be suggested.
-const ALIKE: f64 = 0.6;
+use windlass_sentences::unknown;
 
 /// The sentence for an error of the parser.
 pub fn sentence(error: &Error) -> String {
@@ -23,16 +21,6 @@ pub fn sentence(error: &Error) -> String {
         }
         Error::Message { msg, .. } => first_line(msg),
         other => first_line(&plain(other)),
-    }
-}
-
-/// The sentence for a word that is not known, with the one that was probably meant.
-pub fn unknown(what: &str, word: &str, known: &[&str]) -> String {
-    let scored = known.iter().map(|name| (strsim::normalized_damerau_levenshtein(word, name), name));
-    let best = scored.max_by(|one, two| one.0.total_cmp(&two.0)).filter(|(score, _)| *score >= ALIKE);
-    match best {
-        Some((_, nearest)) => format!("unknown {what} `{word}`; did you mean `{nearest}`?"),
-        None => format!("unknown {what} `{word}`; known here: {}", known.join(", ")),
     }
 }
 
