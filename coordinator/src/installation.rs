@@ -9,8 +9,8 @@ use windlass_coordinator_core::decide::{Command, decide};
 use windlass_coordinator_core::event::Actor;
 use windlass_protocol::ids::{KeyId, TokenId};
 use windlass_protocol::token::{Token, TokenKind};
-use windlass_sentences::{ExitKind, Fault};
 use windlass_segments::SegmentError;
+use windlass_sentences::{ExitKind, Fault};
 use zeroize::Zeroizing;
 
 use crate::authority::Authority;

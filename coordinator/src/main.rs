@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use windlass_coordinator::configuration::{Configuration, Overrides};
 use windlass_coordinator::{installation, journal, serve};
 use windlass_protocol::Digest;
+use windlass_sentences::{print, print_whole};
 
 #[derive(Parser)]
 #[command(
@@ -88,8 +90,6 @@ fn main() -> ExitCode {
     run(command).map_or_else(|why| windlass_sentences::end(&why), |()| ExitCode::SUCCESS)
 }
 
-// What is printed here is what the commands are for.
-#[allow(clippy::print_stdout)]
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { settings, quic, http } => {
@@ -98,20 +98,22 @@ fn run(command: Command) -> anyhow::Result<()> {
             runtime.block_on(serve::serve(configuration))?;
         }
         Command::Init { settings } => {
-            let token = installation::init(&settings.load(None, None)?.data)?;
-            println!("{}", *token);
+            let data = settings.load(None, None)?.data;
+            let token = installation::init(&data)?;
+            let lost = || format!("the token could not be printed; remove {} and init again", data.display());
+            print_whole(&format!("{}\n", *token)).with_context(lost)?;
         }
         Command::CheckConfig { settings } => {
             let configuration = settings.load(None, None)?;
-            println!("data {}", configuration.data.display());
-            println!("quic {}", configuration.quic);
-            println!("http {}", configuration.http);
+            let Configuration { data, quic, http, .. } = configuration;
+            print(&format!("data {}\nquic {quic}\nhttp {http}\n", data.display()))?;
         }
         Command::Verify { settings, witness } => {
             let data = settings.load(None, None)?.data;
             installation::expect(&data)?;
             let verified = journal::verify(&data, witness)?;
-            println!("the journal is whole: {} records, head {}", verified.records, verified.head);
+            let (records, head) = (verified.records, verified.head);
+            print(&format!("the journal is whole: {records} records, head {head}\n"))?;
         }
     }
     Ok(())

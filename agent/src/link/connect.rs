@@ -65,7 +65,7 @@ async fn connect_to(
     // The name is checked by the pinned authority itself, wherever the coordinator runs.
     let connecting = endpoint.connect_with(config, address, COORDINATOR_NAME)?;
     let connection =
-        tokio::time::timeout(PATIENCE, connecting).await.context("the coordinator does not answer")??;
+        tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| anyhow!("it does not answer"))??;
     Ok(Link { connection })
 }
 

@@ -34,7 +34,7 @@ pub fn run() -> ExitCode {
         Err(code) => return code,
     };
     if let Noun::Dev(dev) = &arguments.noun {
-        return crate::dev::dev(dev).unwrap_or_else(|why| tell(&Failure::failed(format!("{why:#}"))));
+        return crate::dev::dev(dev).unwrap_or_else(|why| windlass_sentences::end(&why));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {

@@ -76,8 +76,7 @@ pub struct Server {
 impl Server {
     /// Binds the address. `names` are host names that the certificate is good for beside the built-in one.
     pub async fn bind(address: SocketAddr, door: Door, names: &[String]) -> anyhow::Result<Self> {
-        let listener =
-            TcpListener::bind(address).await.map_err(|why| cannot_listen(address, "TCP", &why))?;
+        let listener = TcpListener::bind(address).await.map_err(|why| cannot_listen(address, "TCP", &why))?;
         let authority = Arc::clone(&door.authority);
         let tls = ArcSwap::new(tls(&authority, names)?);
         let context = Context::new(Parts {

@@ -5,26 +5,26 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::fault::end;
+use crate::output::{printed, say};
+use crate::system::plain_words;
+
 /// The exit code of a wrong command line.
 const USAGE: u8 = 2;
-/// What the standard library says of a text that is no number.
-const NO_DIGIT: &str = "invalid digit found in string";
 
 /// Reads the command line. Otherwise the program ends with this: help and version were asked for, or it is told what
 /// is wrong.
 pub fn parse<A: Parser>() -> Result<A, ExitCode> {
     A::try_parse().map_err(|why| match why.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // Nobody may read it; that is no fault.
-            let _ = why.print();
-            ExitCode::SUCCESS
+            printed(why.print()).map_or_else(|fault| end(&fault.into()), |()| ExitCode::SUCCESS)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = why.print();
             ExitCode::from(USAGE)
         }
         _ => {
-            eprintln!("error: {}", sentence(&why));
+            say(&format!("error: {}", sentence(&why)));
             ExitCode::from(USAGE)
         }
     })
@@ -41,7 +41,8 @@ fn sentence(why: &clap::Error) -> String {
 
 /// What is wrong, for the kinds that people meet.
 fn wrong(why: &clap::Error) -> Option<String> {
-    let word = |kind| why.get(kind).map(words).and_then(|words| words.into_iter().next());
+    // The last of several suggestions is the nearest.
+    let word = |kind| why.get(kind).map(words).and_then(|words| words.into_iter().next_back());
     let argument = || word(ContextKind::InvalidArg);
     let instead = |kind| word(kind).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     Some(match why.kind() {
@@ -49,6 +50,7 @@ fn wrong(why: &clap::Error) -> Option<String> {
             let near = instead(ContextKind::SuggestedSubcommand);
             format!("there is no command `{}`{near}", word(ContextKind::InvalidSubcommand)?)
         }
+        ErrorKind::MissingSubcommand => "say what to do".to_owned(),
         ErrorKind::UnknownArgument => {
             let near = instead(ContextKind::SuggestedArg);
             format!("`{}` is not understood here{near}", argument()?)
@@ -70,8 +72,7 @@ fn wrong(why: &clap::Error) -> Option<String> {
         ErrorKind::ValueValidation => {
             let value = word(ContextKind::InvalidValue)?;
             let source = std::error::Error::source(why).map(ToString::to_string)?;
-            let source = if source == NO_DIGIT { "it is no whole number".to_owned() } else { source };
-            format!("`{value}` is no value of `{}`: {source}", argument()?)
+            format!("`{value}` is no value of `{}`: {}", argument()?, plain_words(&source))
         }
         ErrorKind::ArgumentConflict => {
             let prior = why.get(ContextKind::PriorArg).map(words)?;

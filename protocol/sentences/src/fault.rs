@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::output::say;
 use crate::system::plain_words;
 
 /// What a program ends with (SEMANTICS 12).
@@ -13,6 +14,8 @@ pub enum ExitKind {
     Usage,
     /// Who asks may not.
     NotAuthorised,
+    /// Nothing has this name.
+    NotFound,
     /// It is in conflict with what is.
     Conflict,
     /// The coordinator cannot be reached.
@@ -25,6 +28,7 @@ impl ExitKind {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::NotAuthorised => 3,
+            Self::NotFound => 4,
             Self::Conflict => 5,
             Self::Unreachable => 6,
         }
@@ -56,14 +60,20 @@ impl Fault {
 /// Ends a program: tells why on standard error, in one line and plain words, and returns the exit code of the
 /// [`Fault`] among the causes or their contexts.
 pub fn end(why: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {}", sentence(why));
+    say(&format!("error: {}", sentence(why)));
     let fault = why.downcast_ref::<Fault>();
     ExitCode::from(fault.map_or(ExitKind::Failed, |fault| fault.kind).code())
 }
 
 fn sentence(why: &anyhow::Error) -> String {
-    let text = plain_words(&format!("{why:#}"));
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    let mut text = String::new();
+    for cause in why.chain().map(ToString::to_string) {
+        // Many errors say their cause themselves; nobody has to read it twice.
+        if !text.ends_with(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    plain_words(&text).lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -76,5 +86,6 @@ mod tests {
         let missing = std::io::Error::from_raw_os_error(2);
         let why = Err::<(), _>(missing).context("cannot read a\nb").expect_err("it is one");
         assert_eq!(sentence(&why), "cannot read a; b: it does not exist");
+        assert_eq!(sentence(&why.context("no: cannot read a\nb")), "no: cannot read a; b: it does not exist");
     }
 }

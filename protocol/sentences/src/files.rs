@@ -27,13 +27,22 @@ pub fn read_text(what: &str, path: &Path, most: u64) -> Result<String, Fault> {
     Ok(text)
 }
 
+/// Bytes as people read them.
+fn size(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        bytes => format!("{bytes} bytes"),
+    }
+}
+
 fn is_longer(path: &Path, most: u64) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() > most)
 }
 
 fn too_long(what: &str, path: &Path, most: u64) -> Fault {
     Fault::usage(format!(
-        "cannot read {what} {}: it has more than {most} bytes; is it the right file?",
-        path.display()
+        "cannot read {what} {}: it has more than {}; is it the right file?",
+        path.display(),
+        size(most)
     ))
 }

@@ -5,6 +5,7 @@
 //! fault.rs       a sentence with its exit code; how a program ends with one
 //! files.rs       files that a person wrote, read with a limit
 //! nearest.rs     the known word that was probably meant
+//! output.rs      standard output that may be full or unread
 //! settings.rs    TOML files: file, line, key, and the nearest valid key
 //! system.rs      what the operating system said, in plain words
 //! ```
@@ -13,6 +14,7 @@ mod arguments;
 mod fault;
 mod files;
 mod nearest;
+mod output;
 mod settings;
 mod system;
 
@@ -20,5 +22,6 @@ pub use arguments::parse;
 pub use fault::{ExitKind, Fault, end};
 pub use files::read_text;
 pub use nearest::unknown;
+pub use output::{print, print_whole};
 pub use settings::{SETTINGS_BYTES, parse_settings, read_settings};
 pub use system::plain_words;

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::fault::Fault;
 use crate::files::read_text;
 use crate::nearest::unknown;
+use crate::system::plain_words;
 
 /// Bytes of a configuration file: more than anybody writes by hand.
 pub const SETTINGS_BYTES: u64 = 1 << 20;
@@ -55,7 +56,7 @@ fn sentence(message: &str, key: Option<&str>) -> String {
         return key
             .map_or_else(|| "a key stands twice".to_owned(), |key| format!("the key `{key}` stands twice"));
     }
-    format!("{of_key}{message}")
+    format!("{of_key}{}", plain_words(message))
 }
 
 /// `` `a`, expected one of `b`, `c` `` as the word and the known ones.
@@ -115,7 +116,7 @@ mod tests {
             ("port = true", "a.toml:1: `port`: this is the value true, and should be u16"),
             ("isolation = \"nome\"", "a.toml:1: `isolation`: unknown word `nome`; did you mean `none`?"),
             ("port = 1\nport = 2", "a.toml:2: the key `port` stands twice"),
-            ("address = \"here\"", "a.toml:1: `address`: invalid socket address syntax"),
+            ("address = \"here\"", "a.toml:1: `address`: it is no address with a port, such as [::]:4433"),
         ] {
             let fault = parse_settings::<Example>(Path::new("a.toml"), text).expect_err("it is wrong");
             assert_eq!(fault.sentence, expected);

@@ -5,9 +5,23 @@ use std::io;
 /// The mark behind which the standard library puts the number.
 const MARK: &str = " (os error ";
 
+/// What the standard library says, and what it means to people.
+const LIBRARY: [(&str, &str); 3] = [
+    ("stream did not contain valid UTF-8", "it is not text in UTF-8"),
+    ("invalid digit found in string", "it is no whole number"),
+    ("invalid socket address syntax", "it is no address with a port, such as [::]:4433"),
+];
+
 /// Replaces everything that the operating system said in a text by plain words.
 pub fn plain_words(text: &str) -> String {
-    let text = text.replace("stream did not contain valid UTF-8", "it is not text in UTF-8");
+    let mut text = text.to_owned();
+    for (said, meant) in LIBRARY {
+        text = text.replace(said, meant);
+    }
+    // Behind it stands what the resolver said, in one of its many ways.
+    if let Some((before, _)) = text.split_once("failed to lookup address information") {
+        text = format!("{before}no address is known for this name");
+    }
     let mut plain = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some(at) = rest.find(MARK) {
@@ -41,7 +55,7 @@ fn words(number: i32, said: &str) -> String {
         1 => "the system does not allow it",
         2 => "it does not exist",
         13 => "permission denied",
-        17 => "it exists already",
+        17 => "something of this name is there already",
         20 => "a part of the path is no folder",
         21 => "it is a folder, not a file",
         23 | 24 => "too many files are open",
@@ -81,6 +95,10 @@ mod tests {
             ("Exec format error (os error 8)", "exec format error"),
             ("a (os error x) b", "a (os error x) b"),
             ("told otherwise (os error 2)", "told otherwise"),
+            (
+                "`a`: failed to lookup address information: Try again",
+                "`a`: no address is known for this name",
+            ),
             ("nothing of it", "nothing of it"),
         ] {
             assert_eq!(plain_words(text), expected);

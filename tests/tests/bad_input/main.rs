@@ -2,8 +2,10 @@
 //! (SEMANTICS 12).
 
 mod commands;
+mod full_disk;
 mod scene;
 mod table;
+mod unread;
 
 use scene::Scene;
 
@@ -23,7 +25,10 @@ fn every_command_answers_bad_input_with_one_sentence_and_changes_nothing() {
     let (_, kinds) = kinds.trim().split_once("one of ").expect("the sentence lists the kinds");
     for kind in kinds.split(", ") {
         let row = format!("$ windlass apply -f {kind}.yaml");
-        assert!(typed.iter().any(|line| format!("$ {line}") == row), "no row has a typo in a document `{kind}`");
+        assert!(
+            typed.iter().any(|line| format!("$ {line}") == row),
+            "no row has a typo in a document `{kind}`"
+        );
     }
     assert_eq!(before, scene.snapshot(), "bad input changed something");
     scene.installation.windlass(&["audit", "verify"]);

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use windlass_protocol::Digest;
+use windlass_protocol::token::{Token, TokenKind};
 use windlass_tests::installation::Installation;
 
 /// A row that does not end in so many seconds never does.
@@ -111,6 +113,8 @@ impl Scene {
             ("AUDITOR", auditor),
             ("REVOKED", gone),
             ("USED", enrolment),
+            ("UNKNOWN", other_token(&taken, false)),
+            ("FOREIGN", other_token(&taken, true)),
             ("GOOD", taken),
         ] {
             self.variables.push((name.to_owned(), value));
@@ -145,10 +149,19 @@ impl Scene {
 
     /// Types a line. `plain` before a command takes root's right away to read every file.
     pub fn shell(&self, line: &str) -> Output {
+        self.command(line).output().expect("the shell starts")
+    }
+
+    /// The shell with a line, to be started.
+    pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new("timeout");
-        command.args(["--kill-after", "5", SECONDS, "bash", "-c", &format!("{PLAIN}; {line}")]).current_dir(&self.folder).env_clear();
+        command
+            .args(["--kill-after", "5", SECONDS, "bash", "-c", &format!("{PLAIN}; {line}")])
+            .current_dir(&self.folder)
+            .env_clear();
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(std::process::Stdio::null()).output().expect("the shell starts")
+        command.stdin(std::process::Stdio::null());
+        command
     }
 
     /// A text without what differs from run to run.
@@ -171,6 +184,16 @@ impl Scene {
         all.extend(lists.map(|noun| self.installation.windlass(&[noun, "list", "-o", "json"])));
         all
     }
+}
+
+/// A token like this one, but nobody made it; of another coordinator where it is `foreign`.
+fn other_token(like: &str, foreign: bool) -> String {
+    let mut token = Token::parse(TokenKind::Enrolment, like).expect("a token");
+    token.id[0] ^= 1;
+    if foreign {
+        token.fingerprint = Digest::of("the CA of somebody else");
+    }
+    token.to_text().to_string()
 }
 
 fn without_digest(word: &str) -> String {

@@ -18,8 +18,8 @@ use super::scene::Scene;
 const VARIABLE: &str = "WINDLASS_GOLDEN";
 
 /// The tables, in the order in which they are run.
-const TABLES: [&str; 7] =
-    ["commands", "documents", "files", "packages", "connection", "agent", "coordinator"];
+const TABLES: [&str; 8] =
+    ["commands", "documents", "files", "packages", "connection", "agent", "coordinator", "output"];
 
 /// Runs every table, and returns all that was typed.
 pub fn run_all(scene: &Scene) -> Vec<String> {
@@ -105,7 +105,7 @@ fn bad_form(output: &Output, said: &str) -> Option<&'static str> {
     if !is_help && said.lines().count() != 1 {
         return Some("says more than one sentence");
     }
-    if ["panicked", "os error", "Err(", "Some(", "Error {", "\u{1b}", "RUST_BACKTRACE"]
+    if ["panicked", "os error", "Err(", "Some(", "Error {", " { ", "\u{1b}", "RUST_BACKTRACE"]
         .iter()
         .any(|jargon| whole.contains(jargon))
     {

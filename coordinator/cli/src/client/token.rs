@@ -20,7 +20,7 @@ pub fn read_token(path: &Path) -> Result<Secret, Failure> {
         read.map_err(|why| Failure::usage(format!("cannot read the token from standard input: {why}")))?;
         return checked(text.reveal(), "standard input");
     }
-    let text = windlass_sentences::read_text("the token", path, MOST);
+    let text = windlass_sentences::read_text("the token from", path, MOST);
     let text = Secret::new(text.map_err(|fault| Failure::usage(fault.sentence))?);
     checked(text.reveal(), &path.display().to_string())
 }
