@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use serde::Deserialize;
+use anyhow::bail;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use windlass_protocol::message::{Advertised, Isolation, Participation};
+use windlass_sentences::{Fault, parse_settings, read_settings};
 
 /// Where the configuration is unless somebody says.
 pub const FILE: &str = "/etc/windlass/agent.toml";
@@ -13,13 +15,16 @@ pub const FILE: &str = "/etc/windlass/agent.toml";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
+    #[serde(default, deserialize_with = "address")]
     coordinator: Option<String>,
     roles: Option<Vec<String>>,
     environments: Option<Vec<String>>,
     tenants: Option<Vec<String>>,
     tenant_tags: Option<Vec<String>>,
     participation: Option<Participation>,
+    #[serde(default, deserialize_with = "absolute")]
     install_root: Option<PathBuf>,
+    #[serde(default, deserialize_with = "absolute")]
     state_root: Option<PathBuf>,
     isolation: Option<WrittenIsolation>,
 }
@@ -50,13 +55,9 @@ impl Configuration {
     /// Reads and validates a file; a missing default file is an empty one.
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let path = file.unwrap_or(Path::new(FILE));
-        let text = match std::fs::read_to_string(path) {
-            Err(why) if file.is_none() && why.kind() == std::io::ErrorKind::NotFound => String::new(),
-            read => read.with_context(|| format!("cannot read {}", path.display()))?,
-        };
-        let written: Written =
-            toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
-        Self::validate(written).with_context(|| format!("{} is not right", path.display()))
+        let written =
+            if file.is_none() && !path.exists() { parse_settings(path, "")? } else { read_settings(path)? };
+        Self::validate(written).map_err(|why| Fault::usage(format!("{}: {why}", path.display())).into())
     }
 
     fn validate(written: Written) -> anyhow::Result<Self> {
@@ -71,19 +72,6 @@ impl Configuration {
             (Some(WrittenIsolation::Accounts) | None, true) => Isolation::Accounts,
             (None, false) => Isolation::SingleTenant,
         };
-        if let Some(coordinator) = &written.coordinator
-            && !coordinator
-                .rsplit_once(':')
-                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-        {
-            bail!("`coordinator = \"{coordinator}\"` is no HOST:PORT, such as \"deploy.example.com:4433\"");
-        }
-        let absolute = |path: Option<PathBuf>, name: &str, default: &str| match path {
-            Some(path) if !path.is_absolute() => {
-                bail!("`{name}` is an absolute path, not {}", path.display())
-            }
-            path => Ok(path.unwrap_or_else(|| default.into())),
-        };
         Ok(Self {
             coordinator: written.coordinator,
             advertised: Advertised {
@@ -93,9 +81,31 @@ impl Configuration {
                 tenant_tags: written.tenant_tags,
                 participation: written.participation,
             },
-            install_root: absolute(written.install_root, "install_root", "/opt/windlass")?,
-            state_root: absolute(written.state_root, "state_root", "/var/lib/windlass-agent")?,
+            install_root: written.install_root.unwrap_or_else(|| "/opt/windlass".into()),
+            state_root: written.state_root.unwrap_or_else(|| "/var/lib/windlass-agent".into()),
             isolation,
         })
     }
+}
+
+// Checked while the file is read, so that the parser knows the line.
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if is_address(&text) {
+        return Ok(Some(text));
+    }
+    Err(D::Error::custom(format!("`{text}` is no HOST:PORT, such as \"deploy.example.com:4433\"")))
+}
+
+fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::deserialize(deserializer)?;
+    if path.is_absolute() {
+        return Ok(Some(path));
+    }
+    Err(D::Error::custom(format!("`{}` is no absolute path, which begins with /", path.display())))
+}
+
+/// Whether a text is `HOST:PORT`.
+pub fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }

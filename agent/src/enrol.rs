@@ -3,10 +3,11 @@
 use anyhow::{Context, bail};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::EnrolmentId;
-use windlass_protocol::message::{ENROLMENT_ALPN, Enrol, EnrolAnswer};
+use windlass_protocol::message::{ENROLMENT_ALPN, Enrol, EnrolAnswer, EnrolRefusal};
 use windlass_protocol::token::{Token, TokenKind};
+use windlass_sentences::{ExitKind, Fault};
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, is_address};
 use crate::identity::{Membership, NewKeys};
 use crate::link;
 
@@ -18,10 +19,18 @@ pub async fn enrol(
     fingerprint: Option<Digest>,
     name: Option<String>,
 ) -> anyhow::Result<String> {
-    let token = Token::parse(TokenKind::Enrolment, token)?;
+    if !is_address(coordinator) {
+        let text = format!("`{coordinator}` is no HOST:PORT, such as deploy.example.com:4433");
+        return Err(Fault::usage(text).into());
+    }
+    let token = Token::parse(TokenKind::Enrolment, token).map_err(|why| Fault::usage(why.to_string()))?;
     let pinned = fingerprint.unwrap_or(token.fingerprint);
     if pinned != token.fingerprint {
-        bail!("the token is of another coordinator than the fingerprint: it carries {}", token.fingerprint);
+        return Err(Fault::usage(format!(
+            "the token is of another coordinator than the fingerprint: it carries {}",
+            token.fingerprint
+        ))
+        .into());
     }
     let keys = NewKeys::prepare(&configuration.state_root)?;
     let message = Enrol {
@@ -38,7 +47,7 @@ pub async fn enrol(
     link.close();
     let enrolled = match answer.context("the coordinator did not answer the enrolment")? {
         EnrolAnswer::Enrolled(enrolled) => enrolled,
-        EnrolAnswer::Refused(refusal) => bail!("{refusal}"),
+        EnrolAnswer::Refused(refusal) => return Err(refused(refusal).into()),
     };
     if Digest::of(&enrolled.authority) != pinned {
         bail!("the coordinator's CA is not the one of the token");
@@ -53,6 +62,17 @@ pub async fn enrol(
     };
     keys.enrolled(&membership, &enrolled.certificate)?;
     Ok(enrolled.name)
+}
+
+/// What the coordinator says no with, and the exit code of it (SEMANTICS 12).
+fn refused(refusal: EnrolRefusal) -> Fault {
+    let kind = match refusal {
+        EnrolRefusal::Unknown | EnrolRefusal::Used | EnrolRefusal::Expired => ExitKind::NotAuthorised,
+        EnrolRefusal::NameTaken => ExitKind::Conflict,
+        EnrolRefusal::BadName => ExitKind::Usage,
+        EnrolRefusal::BadRequest | EnrolRefusal::Busy => ExitKind::Failed,
+    };
+    Fault::new(kind, refusal.to_string())
 }
 
 fn host_name() -> anyhow::Result<String> {

@@ -5,10 +5,11 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::TargetId;
+use windlass_sentences::{ExitKind, Fault};
 use windlass_trust::SealingKey;
 use zeroize::Zeroizing;
 
@@ -90,7 +91,9 @@ impl NewKeys {
     pub fn prepare(state_root: &Path) -> anyhow::Result<Self> {
         let folder = folder(state_root);
         if folder.join("membership.json").exists() {
-            bail!("this agent is enrolled already; remove {} to enrol it anew", folder.display());
+            let text =
+                format!("this agent is enrolled already; remove {} to enrol it anew", folder.display());
+            return Err(Fault::new(ExitKind::Conflict, text).into());
         }
         let path = folder.join("keys.json");
         if !path.exists() {
@@ -130,11 +133,14 @@ fn certificate_request(key: &rcgen::KeyPair) -> anyhow::Result<Vec<u8>> {
     Ok(request.der().to_vec())
 }
 
+fn damaged(path: &Path) -> anyhow::Error {
+    anyhow!("{} is damaged; restore it from a backup, or have the machine enrolled anew", path.display())
+}
+
 fn read_keys(folder: &Path) -> anyhow::Result<(Zeroizing<Vec<u8>>, SealingKey)> {
     let path = folder.join("keys.json");
     let text = Zeroizing::new(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
-    let keys: Keys =
-        serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let keys: Keys = serde_json::from_slice(&text).map_err(|_| damaged(&path))?;
     let sealing = Zeroizing::new(from_base64(&keys.sealing)?);
     let secret = <[u8; 32]>::try_from(sealing.as_slice()).context("a file of the identity is damaged")?;
     let sealing = SealingKey::from_secret(&Zeroizing::new(secret));
@@ -154,8 +160,7 @@ impl Identity {
             }
             read => read.with_context(|| format!("cannot read {}", path.display()))?,
         };
-        let membership =
-            serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        let membership = serde_json::from_slice(&text).map_err(|_| damaged(&path))?;
         let (key, sealing) = read_keys(&folder)?;
         Ok(Self { folder, membership, sealing, key })
     }

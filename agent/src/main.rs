@@ -9,6 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use windlass_agent::configuration::Configuration;
 use windlass_agent::{agent, enrol, status, supervisor};
 use windlass_protocol::Digest;
+use windlass_protocol::message::Isolation;
+use windlass_sentences::{Fault, print};
+
+/// Bytes of a token's file: a token has 116.
+const TOKEN_BYTES: u64 = 4096;
 
 #[derive(Parser)]
 #[command(name = "windlass-agent", version, about = "Pulls what this machine is authorised for, and runs it")]
@@ -77,7 +82,10 @@ impl Settings {
 }
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command;
+    let command = match windlass_sentences::parse::<Arguments>() {
+        Ok(arguments) => arguments.command,
+        Err(code) => return code,
+    };
     // A supervisor has one thread and nothing that it does not need.
     if let Command::Supervise { folder } = &command {
         return if supervisor::supervise(folder).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -88,50 +96,44 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(why) => {
-            eprintln!("error: cannot start: {why}");
-            return ExitCode::FAILURE;
-        }
+        Err(why) => return windlass_sentences::end(&anyhow::Error::from(why).context("cannot start")),
     };
     let result = runtime.block_on(run(command));
     // Blocking work that nobody waits for any more must not hold the process.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("error: {why:#}");
-            ExitCode::FAILURE
-        }
+        Err(why) => windlass_sentences::end(&why),
     }
 }
 
-// What is printed here is what the commands are for.
-#[allow(clippy::print_stdout)]
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run { settings } => agent::run(settings.load()?, told_to_stop()).await,
         Command::Enrol { settings, coordinator, token, token_file, fingerprint, name } => {
             let configuration = settings.load()?;
             let coordinator = coordinator.or_else(|| configuration.coordinator.clone());
-            let coordinator = coordinator.context("say which coordinator with --coordinator HOST:PORT")?;
+            let coordinator = coordinator
+                .ok_or_else(|| Fault::usage("say which coordinator with --coordinator HOST:PORT"))?;
             let token = read_token(token, token_file)?;
             let name = enrol::enrol(&configuration, &coordinator, &token, fingerprint, name).await?;
-            println!("enrolled as {name}");
-            Ok(())
+            Ok(print(&format!("enrolled as {name}\n"))?)
         }
         Command::Status { settings } => {
             let configuration = settings.load()?;
-            let status = status::read(&configuration.state_root);
-            let status = status.context("the agent has not run yet; start it with `windlass-agent run`")?;
-            print!("{}", status.in_words());
-            Ok(())
+            Ok(print(&status::read(&configuration.state_root)?.in_words())?)
         }
         Command::CheckConfig { settings } => {
             let configuration = settings.load()?;
-            println!("the configuration is right");
-            println!("coordinator {}", configuration.coordinator.as_deref().unwrap_or("as enrolled"));
-            println!("isolation {:?}", configuration.isolation);
-            Ok(())
+            let isolation = match configuration.isolation {
+                Isolation::Accounts => "an account of its own for each tenant",
+                Isolation::SingleTenant => "serves one tenant only, because only root can switch users",
+                Isolation::None => "none",
+            };
+            let coordinator = configuration.coordinator.as_deref().unwrap_or("as enrolled");
+            let said =
+                format!("the configuration is right\ncoordinator: {coordinator}\nisolation: {isolation}\n");
+            Ok(print(&said)?)
         }
         Command::Supervise { .. } => Ok(()),
     }
@@ -143,10 +145,10 @@ fn read_token(token: Option<String>, file: Option<PathBuf>) -> anyhow::Result<St
         (None, Some(path)) if path.as_os_str() == "-" => {
             std::io::read_to_string(std::io::stdin()).context("cannot read the token from standard input")
         }
-        (None, Some(path)) => std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read the token from {}", path.display())),
+        (None, Some(path)) => Ok(windlass_sentences::read_text("the token from", &path, TOKEN_BYTES)?),
         (None, None) => {
-            anyhow::bail!("an enrolment needs a token: --token, --token-file or WINDLASS_ENROLMENT_TOKEN")
+            let sentence = "an enrolment needs a token: --token, --token-file or WINDLASS_ENROLMENT_TOKEN";
+            Err(Fault::usage(sentence).into())
         }
     }
 }

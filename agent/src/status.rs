@@ -3,9 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use windlass_protocol::Timestamp;
 use windlass_protocol::message::EffectiveScope;
+
+use crate::identity::Identity;
 
 /// The agent's own view, without a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +46,18 @@ pub(crate) fn write(state_root: &Path, status: &Status) -> std::io::Result<()> {
     fs::rename(partial, state_root.join("status.json"))
 }
 
-/// Reads what the running agent last wrote.
-pub fn read(state_root: &Path) -> std::io::Result<Status> {
-    Ok(serde_json::from_slice(&fs::read(state_root.join("status.json"))?)?)
+/// Reads what the running agent last wrote. An agent that never ran says what to do first.
+pub fn read(state_root: &Path) -> anyhow::Result<Status> {
+    let path = state_root.join("status.json");
+    let bytes = match fs::read(&path) {
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+            Identity::read(state_root)?;
+            bail!("the agent has not run yet; start it with `windlass-agent run`");
+        }
+        read => read.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    serde_json::from_slice(&bytes)
+        .map_err(|_| anyhow!("{} is damaged; the agent writes it anew when it runs", path.display()))
 }
 
 impl Status {

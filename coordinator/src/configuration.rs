@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::Deserialize;
 
 /// Where the data lies unless somebody says.
@@ -52,11 +51,7 @@ impl Configuration {
     pub fn load(file: Option<&Path>, overrides: Overrides) -> anyhow::Result<Self> {
         let written = match file {
             None => Written::default(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?
-            }
+            Some(path) => windlass_sentences::read_settings(path)?,
         };
         let address = |text: &str| text.parse().expect("a literal address is one");
         Ok(Self {

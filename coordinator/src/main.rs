@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use windlass_coordinator::configuration::{Configuration, Overrides};
 use windlass_coordinator::{installation, journal, serve};
 use windlass_protocol::Digest;
+use windlass_sentences::{print, print_whole};
 
 #[derive(Parser)]
 #[command(
@@ -81,18 +83,14 @@ fn main() -> ExitCode {
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(Arguments::parse().command) {
-        Ok(code) => code,
-        Err(why) => {
-            eprintln!("error: {why:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let command = match windlass_sentences::parse::<Arguments>() {
+        Ok(arguments) => arguments.command,
+        Err(code) => return code,
+    };
+    run(command).map_or_else(|why| windlass_sentences::end(&why), |()| ExitCode::SUCCESS)
 }
 
-// What is printed here is what the commands are for.
-#[allow(clippy::print_stdout)]
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { settings, quic, http } => {
             let configuration = settings.load(quic, http)?;
@@ -100,27 +98,23 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime.block_on(serve::serve(configuration))?;
         }
         Command::Init { settings } => {
-            let token = installation::init(&settings.load(None, None)?.data)?;
-            println!("{}", *token);
+            let data = settings.load(None, None)?.data;
+            let token = installation::init(&data)?;
+            let lost = || format!("the token could not be printed; remove {} and init again", data.display());
+            print_whole(&format!("{}\n", *token)).with_context(lost)?;
         }
         Command::CheckConfig { settings } => {
             let configuration = settings.load(None, None)?;
-            println!("data {}", configuration.data.display());
-            println!("quic {}", configuration.quic);
-            println!("http {}", configuration.http);
+            let Configuration { data, quic, http, .. } = configuration;
+            print(&format!("data {}\nquic {quic}\nhttp {http}\n", data.display()))?;
         }
         Command::Verify { settings, witness } => {
             let data = settings.load(None, None)?.data;
-            match journal::verify(&data, witness) {
-                Ok(verified) => {
-                    println!("the journal is whole: {} records, head {}", verified.records, verified.head)
-                }
-                Err(finding) => {
-                    eprintln!("error: {finding}");
-                    return Ok(ExitCode::FAILURE);
-                }
-            }
+            installation::expect(&data)?;
+            let verified = journal::verify(&data, witness)?;
+            let (records, head) = (verified.records, verified.head);
+            print(&format!("the journal is whole: {records} records, head {head}\n"))?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -3,6 +3,7 @@
 //! Configuration, then the journal, then keys and identity, then the engine, and only then sockets. On a signal:
 //! sockets first, then the engine, which ends when everything that was accepted is durable.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,13 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_packages::PackageStore;
+use windlass_sentences::{ExitKind, Fault};
 
 use crate::authority::Authority;
 use crate::configuration::Configuration;
 use crate::engine::{Engine, now};
 use crate::http;
+use crate::installation;
 use crate::journal;
 use crate::output::OutputStore;
 use crate::sessions::{Endpoint, Parts, Registry, Sessions};
@@ -26,6 +29,7 @@ const DEADLINES: Duration = Duration::from_secs(1);
 /// Serves until a signal or until the journal cannot be written.
 pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let data = &configuration.data;
+    installation::expect(data)?;
     let replayed = journal::replay(data)?;
     let Some(authority_digest) = replayed.state.authority else {
         bail!(
@@ -88,6 +92,12 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     endpoint.close().await;
     drop(engine);
     finish(outcome, ended).await
+}
+
+/// Why an address cannot be listened on: another program has it, or it cannot be meant.
+pub(crate) fn cannot_listen(address: SocketAddr, protocol: &str, why: &std::io::Error) -> Fault {
+    let kind = if why.kind() == std::io::ErrorKind::AddrInUse { ExitKind::Conflict } else { ExitKind::Usage };
+    Fault::new(kind, format!("cannot listen on {address} ({protocol}): {why}"))
 }
 
 /// Ends when a signal asks for it.

@@ -120,6 +120,16 @@ impl Installation {
         Command::new(self.programs.join(name))
     }
 
+    /// Where operators connect.
+    pub fn server(&self) -> String {
+        format!("https://{}", self.http)
+    }
+
+    /// The first administrator's token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Runs a `windlass` command, whatever becomes of it.
     pub fn try_windlass(&self, arguments: &[&str]) -> Output {
         let mut command = self.program("windlass");

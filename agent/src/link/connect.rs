@@ -11,6 +11,7 @@ use rustls::crypto::CryptoProvider;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use windlass_protocol::Digest;
 use windlass_protocol::message::COORDINATOR_NAME;
+use windlass_sentences::{ExitKind, Fault};
 use windlass_trust::PinnedAuthority;
 use zeroize::Zeroizing;
 
@@ -45,14 +46,16 @@ pub async fn connect(
     alpn: &[u8],
 ) -> anyhow::Result<Link> {
     let mut last = anyhow!("`{address}` has no address");
+    let unreachable = |text: String| Fault::new(ExitKind::Unreachable, text);
     let found = tokio::net::lookup_host(address).await;
-    for resolved in found.with_context(|| format!("cannot find the coordinator `{address}`"))? {
+    let found = found.with_context(|| unreachable(format!("cannot find the coordinator `{address}`")))?;
+    for resolved in found {
         match connect_to(resolved, fingerprint, credentials, alpn).await {
             Ok(link) => return Ok(link),
             Err(why) => last = why,
         }
     }
-    Err(last.context(format!("cannot reach the coordinator at {address}")))
+    Err(last.context(unreachable(format!("cannot reach the coordinator at {address}"))))
 }
 
 async fn connect_to(
@@ -66,7 +69,7 @@ async fn connect_to(
     // The name is checked by the pinned authority itself, wherever the coordinator runs.
     let connecting = endpoint.connect_with(config, address, COORDINATOR_NAME)?;
     let connection =
-        tokio::time::timeout(PATIENCE, connecting).await.context("the coordinator does not answer")??;
+        tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| anyhow!("it does not answer"))??;
     Ok(Link { connection })
 }
 

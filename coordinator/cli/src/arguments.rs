@@ -118,7 +118,7 @@ pub struct Part {
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
     /// Items at most (100 where it is left out, 1000 at most)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), allow_negative_numbers = true)]
     pub limit: Option<u32>,
     /// Go on after this item
     #[arg(long, value_name = "ITEM")]

@@ -13,7 +13,10 @@ pub fn seconds(text: &str) -> Result<u64, String> {
         _ => return Err(wrong()),
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(factor).ok_or_else(wrong)
+    match number.checked_mul(factor) {
+        Some(0) => Err(format!("`{text}` is over at once; a length of time is 1s or more")),
+        seconds => seconds.ok_or_else(wrong),
+    }
 }
 
 #[cfg(test)]
@@ -25,6 +28,7 @@ mod tests {
         for (text, expected) in [("90s", 90), ("30m", 1800), ("1h", 3600), ("7d", 604_800)] {
             assert_eq!(seconds(text), Ok(expected));
         }
+        assert!(seconds("0m").unwrap_err().contains("over at once"));
         for text in ["", "1", "h", "1w", "1.5h", "-1h", "1 h", "99999999999999999d"] {
             assert!(seconds(text).unwrap_err().contains("no length of time"), "{text}");
         }

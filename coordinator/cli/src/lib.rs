@@ -21,8 +21,6 @@ mod queries;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::{Arguments, Noun};
 use failure::Failure;
 use nouns::run_noun;
@@ -31,10 +29,12 @@ use nouns::run_noun;
 /// exit code (SEMANTICS 12).
 pub fn run() -> ExitCode {
     windlass_trust::install_provider();
-    // Of a wrong command line clap says what is wrong, and ends with 2.
-    let arguments = Arguments::parse();
+    let arguments: Arguments = match windlass_sentences::parse() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     if let Noun::Dev(dev) = &arguments.noun {
-        return crate::dev::dev(dev).unwrap_or_else(|why| tell(&Failure::failed(format!("{why:#}"))));
+        return crate::dev::dev(dev).unwrap_or_else(|why| windlass_sentences::end(&why));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
@@ -52,7 +52,8 @@ pub fn run() -> ExitCode {
 
 fn tell(failure: &Failure) -> ExitCode {
     if !failure.is_silent() {
-        let _ = writeln!(std::io::stderr(), "error: {failure}");
+        let sentence = windlass_sentences::plain_words(&failure.to_string());
+        let _ = writeln!(std::io::stderr(), "error: {sentence}");
     }
     ExitCode::from(failure.exit_code())
 }

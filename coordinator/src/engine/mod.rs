@@ -24,6 +24,7 @@ use windlass_coordinator_core::state::State;
 
 pub use edges::{now, random};
 
+use crate::installation::in_use;
 use crate::journal::{Journal, Replayed};
 
 /// Commands that may wait for the engine. More than that, and who asks waits.
@@ -52,7 +53,7 @@ impl Engine {
     /// Starts the engine's thread on what a replay found. It ends when every [`Engine`] is gone, or with an error
     /// when the journal cannot be written: then the process has to end.
     pub fn start(data: PathBuf, replayed: Replayed, published: Published) -> anyhow::Result<(Self, Ended)> {
-        let journal = Journal::open(&data, replayed.head)?;
+        let journal = Journal::open(&data, replayed.head).map_err(|why| in_use(&data, why))?;
         let state = Arc::new(ArcSwap::from_pointee(replayed.state));
         let (queue, jobs) = mpsc::channel(QUEUE);
         let writer = batch::Writer::new(

@@ -10,6 +10,7 @@ use windlass_api::answers::{
 };
 use windlass_api::error::Problem;
 use windlass_coordinator_core::decide::outcome_in_words;
+use windlass_coordinator_core::catalogue::nearest;
 use windlass_coordinator_core::model::{
     Deployment, DeploymentState, FetchState, Release, RunState, TargetWork,
 };
@@ -41,6 +42,21 @@ pub struct Which {
     pub state: Option<String>,
 }
 
+/// The states that a list may be asked for.
+const STATES: [&str; 8] =
+    ["open", "queued", "fetching", "running", "succeeded", "failed", "cancelled", "nothing-done"];
+
+/// Says so where no state is called this: an empty list would be the wrong answer to a typing error.
+fn expect_state(name: &str) -> Result<(), Problem> {
+    if STATES.contains(&name) {
+        return Ok(());
+    }
+    Err(Problem::usage(match nearest(name, STATES.into_iter()) {
+        Some(nearest) => format!("there is no state `{name}`; did you mean `{nearest}`?"),
+        None => format!("there is no state `{name}`; it is one of {}", STATES.join(", ")),
+    }))
+}
+
 /// The deployments, the newest first. Older ones than the last 10,000 that ended are in the audit alone.
 #[utoipa::path(get, path = "/deployments", tag = "deployments", params(Which, Paging),
     responses((status = 200, body = Page<DeploymentItem>)))]
@@ -54,6 +70,7 @@ pub async fn list(
     let project = which.project.as_deref().map(|name| space.projects.find(name)).transpose()?;
     let environment = which.environment.as_deref().map(|name| space.environments.find(name)).transpose()?;
     let tenant = which.tenant.as_deref().map(|name| space.tenants.find(name)).transpose()?;
+    which.state.as_deref().map_or(Ok(()), expect_state)?;
     let state = |found: &Deployment| match which.state.as_deref() {
         None => true,
         Some("open") => !found.is_over(),

@@ -16,6 +16,7 @@ use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::decide::SpaceCommand;
 use windlass_coordinator_core::model::{Package, PackageKey};
+use windlass_coordinator_core::version::{NotAVersion, Version};
 use windlass_protocol::limits;
 
 use super::caller::{Changer, Reader};
@@ -130,9 +131,7 @@ fn key(upload: &Upload, stored: &StoredPackage) -> Result<PackageKey, Problem> {
             upload.name
         )));
     };
-    let version = version
-        .parse()
-        .map_err(|why: windlass_coordinator_core::version::NotAVersion| Problem::usage(why.to_string()))?;
+    let version = version.parse().map_err(|why: NotAVersion| Problem::usage(why.to_string()))?;
     Ok(PackageKey { id, version })
 }
 
@@ -172,9 +171,8 @@ pub async fn view(caller: Reader, Named((id, version)): Named<(String, String)>)
     let found = if version == "latest" {
         space.packages_of(&id).last()
     } else {
-        space
-            .packages_of(&id)
-            .find(|package| version.parse().is_ok_and(|version| package.key.version == version))
+        let version: Version = version.parse().map_err(|why: NotAVersion| Problem::usage(why.to_string()))?;
+        space.packages_of(&id).find(|package| package.key.version == version)
     };
     let found = found.ok_or_else(|| {
         let versions: Vec<_> =

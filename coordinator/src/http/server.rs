@@ -28,6 +28,7 @@ use super::{Context, Parts, router};
 use crate::authority::Authority;
 use crate::engine::Engine;
 use crate::output::OutputStore;
+use crate::serve::cannot_listen;
 use crate::sessions::Registry;
 use crate::vault::Vault;
 
@@ -75,8 +76,7 @@ pub struct Server {
 impl Server {
     /// Binds the address. `names` are host names that the certificate is good for beside the built-in one.
     pub async fn bind(address: SocketAddr, door: Door, names: &[String]) -> anyhow::Result<Self> {
-        let listener =
-            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (TCP)"))?;
+        let listener = TcpListener::bind(address).await.map_err(|why| cannot_listen(address, "TCP", &why))?;
         let authority = Arc::clone(&door.authority);
         let tls = ArcSwap::new(tls(&authority, names)?);
         let context = Context::new(Parts {

@@ -83,7 +83,13 @@ fn changed(space: &Space, tenant: &Tenant, change: &TenantChange) -> Result<Tena
         })?;
         for name in environments {
             let name = space.environments.find(name)?.name.to_string();
+            let before = connected.len();
             connected.retain(|connected| *connected != name);
+            if connected.len() == before {
+                let tenant = &tenant.name;
+                let text = format!("the tenant `{tenant}` is not connected to `{name}` of `{project}`");
+                return Err(Problem::conflict(text));
+            }
         }
         if environments.is_empty() || connected.is_empty() {
             document.projects.remove(&project);

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
 
 use crate::authority::{AgentVerifier, Authority};
+use crate::serve::cannot_listen;
 
 /// Bytes of each of the socket's buffers: with the kernel's defaults a nudge to a thousand agents loses thousands of
 /// datagrams.
@@ -70,8 +71,7 @@ impl Endpoint {
         let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
         config.transport_config(Arc::new(transport()));
         config.max_incoming(INCOMING);
-        let (socket, buffers) =
-            socket(address).with_context(|| format!("cannot listen on {address} (UDP)"))?;
+        let (socket, buffers) = socket(address).map_err(|why| cannot_listen(address, "UDP", &why))?;
         let runtime = Arc::new(quinn::TokioRuntime);
         let quic = quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(config), socket, runtime)?;
         Ok(Self { quic, buffers })

@@ -73,8 +73,12 @@ impl Client {
         url
     }
 
-    fn request(&self, method: Method, path: &[&str], query: Query<'_>) -> RequestBuilder {
-        self.http.request(method, self.url(path, query)).bearer_auth(self.token.reveal())
+    /// A request, unless a name in its path is empty, which would ask for something else.
+    fn request(&self, method: Method, path: &[&str], query: Query<'_>) -> Result<RequestBuilder, Failure> {
+        if path.contains(&"") {
+            return Err(Failure::usage("a name is empty; give a name, slug or id"));
+        }
+        Ok(self.http.request(method, self.url(path, query)).bearer_auth(self.token.reveal()))
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
@@ -105,7 +109,7 @@ impl Client {
 
     /// Reads something.
     pub async fn get<T: DeserializeOwned>(&self, path: &[&str], query: Query<'_>) -> Result<T, Failure> {
-        self.answer(self.request(Method::GET, path, query)).await
+        self.answer(self.request(Method::GET, path, query)?).await
     }
 
     /// Asks for something to be done.
@@ -114,12 +118,12 @@ impl Client {
         path: &[&str],
         body: &impl Serialize,
     ) -> Result<T, Failure> {
-        self.answer(self.request(Method::POST, path, &[]).json(body)).await
+        self.answer(self.request(Method::POST, path, &[])?.json(body)).await
     }
 
     /// Sets something.
     pub async fn put<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<T, Failure> {
-        self.answer(self.request(Method::PUT, path, &[]).json(body)).await
+        self.answer(self.request(Method::PUT, path, &[])?.json(body)).await
     }
 
     /// Changes a part of something.
@@ -128,12 +132,12 @@ impl Client {
         path: &[&str],
         body: &impl Serialize,
     ) -> Result<T, Failure> {
-        self.answer(self.request(Method::PATCH, path, &[]).json(body)).await
+        self.answer(self.request(Method::PATCH, path, &[])?.json(body)).await
     }
 
     /// Deletes something.
     pub async fn delete(&self, path: &[&str]) -> Result<(), Failure> {
-        let _: windlass_api::answers::Done = self.answer(self.request(Method::DELETE, path, &[])).await?;
+        let _: windlass_api::answers::Done = self.answer(self.request(Method::DELETE, path, &[])?).await?;
         Ok(())
     }
 
@@ -145,7 +149,7 @@ impl Client {
         body: reqwest::Body,
         bytes: u64,
     ) -> Result<T, Failure> {
-        let request = self.request(Method::POST, path, query);
+        let request = self.request(Method::POST, path, query)?;
         let request =
             request.header("content-length", bytes).header("content-type", "application/octet-stream");
         self.answer(request.body(body)).await
@@ -153,7 +157,7 @@ impl Client {
 
     /// Reads something that comes bit by bit.
     pub async fn stream(&self, path: &[&str], query: Query<'_>) -> Result<Response, Failure> {
-        self.send(self.request(Method::GET, path, query)).await
+        self.send(self.request(Method::GET, path, query)?).await
     }
 }
 

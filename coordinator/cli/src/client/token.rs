@@ -13,14 +13,15 @@ const MOST: u64 = 4096;
 
 /// Reads a token from a file, or from standard input where the path is `-`.
 pub fn read_token(path: &Path) -> Result<Secret, Failure> {
-    let mut text = String::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().take(MOST).read_to_string(&mut text)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(MOST).read_to_string(&mut text))
-    };
-    let text = Secret::new(text);
-    read.map_err(|why| Failure::usage(format!("cannot read the token from {}: {why}", path.display())))?;
+    if path == Path::new("-") {
+        let mut text = String::new();
+        let read = std::io::stdin().take(MOST).read_to_string(&mut text);
+        let text = Secret::new(text);
+        read.map_err(|why| Failure::usage(format!("cannot read the token from standard input: {why}")))?;
+        return checked(text.reveal(), "standard input");
+    }
+    let text = windlass_sentences::read_text("the token from", path, MOST);
+    let text = Secret::new(text.map_err(|fault| Failure::usage(fault.sentence))?);
     checked(text.reveal(), &path.display().to_string())
 }
 

@@ -94,7 +94,10 @@ pub fn cause(error: &reqwest::Error) -> String {
     }
     let text = last.to_string();
     if text.contains("invalid peer certificate") {
-        return format!("it does not prove to be the coordinator that the token is for ({text})");
+        return "it does not prove to be the coordinator that the token is for".to_owned();
+    }
+    if text.starts_with("invalid HTTP") {
+        return "what answers there does not speak HTTP; write the address with https://".to_owned();
     }
     if error.is_timeout() {
         return "it does not answer in time".to_owned();

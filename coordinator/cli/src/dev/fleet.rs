@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
+use windlass_sentences::{ExitKind, Fault};
 
 use super::console::say;
 use super::programs::{Installation, Process, beside, wait_until};
+use crate::output::note;
 
 /// A target of the sample.
 pub(super) struct Member {
@@ -65,10 +67,13 @@ impl Fleet {
         members[3].tenants.push("Customer-1".to_owned());
         members[4].tenants.push("Customer-3".to_owned());
         for grant in extra {
-            let (target, tenant) = grant.split_once('=').context("--grant is written TARGET=TENANT")?;
+            let form = || Fault::usage(format!("--grant: `{grant}` is not written TARGET=TENANT"));
+            let (target, tenant) = grant.split_once('=').ok_or_else(form)?;
             let names: Vec<_> = members.iter().map(|member| member.name).collect();
             let Some(member) = members.iter_mut().find(|member| member.name == target) else {
-                bail!("--grant: there is no target `{target}`; the targets are {}", names.join(", "));
+                let text =
+                    format!("--grant: there is no target `{target}`; the targets are {}", names.join(", "));
+                return Err(Fault::new(ExitKind::NotFound, text).into());
             };
             member.tenants.push(tenant.to_owned());
         }
@@ -134,7 +139,7 @@ impl Fleet {
             if own && name.starts_with("wl-") {
                 let removed = Command::new("userdel").arg(name).output();
                 if !removed.is_ok_and(|output| output.status.success()) {
-                    eprintln!("the account {name} could not be removed");
+                    note(&format!("the account {name} could not be removed"));
                 }
             }
         }

@@ -54,7 +54,7 @@ pub fn dev(arguments: &DevArguments) -> anyhow::Result<ExitCode> {
     let held = match &outcome {
         Ok(held) => *held,
         Err(why) => {
-            eprintln!("error: {why:#}");
+            windlass_sentences::end(why);
             false
         }
     };

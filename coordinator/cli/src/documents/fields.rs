@@ -1,9 +1,7 @@
 //! Faults of a document as one sentence, with the nearest valid key.
 
 use serde_saphyr::Error;
-
-/// A known word must be so alike to be suggested.
-const ALIKE: f64 = 0.6;
+use windlass_sentences::unknown;
 
 /// The sentence for an error of the parser.
 pub fn sentence(error: &Error) -> String {
@@ -12,9 +10,7 @@ pub fn sentence(error: &Error) -> String {
             format!("`{field}` is one key too many here")
         }
         Error::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected),
-        Error::SerdeUnknownVariant { variant, expected, .. } => {
-            format!("{}; it is one of {}", unknown("word", variant, expected), expected.join(", "))
-        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => unknown("word", variant, expected),
         Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
         Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` stands here twice"),
         Error::DuplicateMappingKey { key: None, .. } => "a key stands here twice".to_owned(),
@@ -22,18 +18,26 @@ pub fn sentence(error: &Error) -> String {
             format!("this is {unexpected}, and should be {expected}")
         }
         Error::Message { msg, .. } => first_line(msg),
-        other => first_line(&plain(other)),
+        other => in_plain_words(&first_line(&plain(other))),
     }
 }
 
-/// The sentence for a word that is not known, with the one that was probably meant.
-pub fn unknown(what: &str, word: &str, known: &[&str]) -> String {
-    let scored = known.iter().map(|name| (strsim::normalized_damerau_levenshtein(word, name), name));
-    let best = scored.max_by(|one, two| one.0.total_cmp(&two.0)).filter(|(score, _)| *score >= ALIKE);
-    match best {
-        Some((_, nearest)) => format!("unknown {what} `{word}`; did you mean `{nearest}`?"),
-        None => format!("unknown {what} `{word}`; known here: {}", known.join(", ")),
-    }
+/// What the parser says in its own words.
+fn in_plain_words(said: &str) -> String {
+    let meant = match said {
+        "expected sequence start" => "this should be a list, as in [a, b]",
+        "expected mapping start" => "this should be keys and values, as in {key: value}",
+        "expected string scalar" => "this should be a text",
+        "invalid boolean" => "this should be true or false",
+        _ if said.starts_with("invalid u") => "this should be a whole number from 0",
+        _ if said.starts_with("budget breached") => {
+            "the document has too many parts, or refers to itself too often"
+        }
+        _ if said.starts_with("unexpected character") => "a character stands here that no text has",
+        _ if said.ends_with("found a tab") => "a tab stands here; YAML is indented with spaces",
+        other => other,
+    };
+    meant.to_owned()
 }
 
 /// The message alone: the place is said before it, by us.

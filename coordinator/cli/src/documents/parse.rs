@@ -39,7 +39,12 @@ pub fn document(part: &Part<'_>) -> Result<(usize, Document), Fault> {
         "library-set" => Document::LibrarySet(body(part)?),
         "project" => Document::Project(body(part)?),
         "tenant" => Document::Tenant(body(part)?),
-        other => return Err(Fault { line, sentence: fields::unknown("kind", other, &Document::KINDS) }),
+        other => {
+            return Err(Fault {
+                line,
+                sentence: windlass_sentences::unknown("kind", other, &Document::KINDS),
+            });
+        }
     };
     Ok((line, document))
 }

@@ -68,7 +68,10 @@ fn read_text(name: &str, source: impl Read) -> Result<String, Failure> {
     let read = source.take(MOST + 1).read_to_string(&mut text);
     read.map_err(|why| Failure::usage(format!("cannot read {name}: {why}")))?;
     if text.len() as u64 > MOST {
-        return Err(Failure::usage(format!("{name} has more than {MOST} bytes; apply it in several parts")));
+        return Err(Failure::usage(format!(
+            "{name} has more than {} MiB; apply it in several parts",
+            MOST >> 20
+        )));
     }
     Ok(text)
 }

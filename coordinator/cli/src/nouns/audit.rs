@@ -25,7 +25,7 @@ pub enum Verb {
         #[arg(long, value_name = "NUMBER")]
         after: Option<u64>,
         /// Records at most (100 where it is left out, 1000 at most)
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), allow_negative_numbers = true)]
         limit: Option<u32>,
     },
     /// Show records as they are written, until Ctrl-C

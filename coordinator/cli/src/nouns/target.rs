@@ -99,6 +99,12 @@ impl From<ParticipationName> for Participation {
 }
 
 impl Scope {
+    /// Whether nobody said what to change.
+    fn changes_nothing(&self) -> bool {
+        let named = !self.roles.is_empty() || !self.environments.is_empty() || !self.query.is_empty();
+        !named && self.participation.is_none() && self.clear.is_empty()
+    }
+
     /// The whole grant: what was named in the place of what is there.
     fn over(self, before: ScopeView) -> GrantText {
         let cleared = |what| self.clear.contains(&what);
@@ -136,6 +142,11 @@ impl Verb {
             Self::Enable { name } => post(&name, "enable").await?,
             Self::Disable { name } => post(&name, "disable").await?,
             Self::Revoke { name } => post(&name, "revoke").await?,
+            Self::Scope(scope) if scope.changes_nothing() => {
+                return Err(Failure::usage(
+                    "say what to change: --role, --environment, --tenant, --tenant-tag, --participation or --clear",
+                ));
+            }
             Self::Scope(scope) => {
                 let before: TargetView = client.get(&["targets", &scope.name], &[]).await?;
                 let id = before.item.id;

@@ -56,6 +56,9 @@ pub async fn list(caller: Reader, Asked(asked): Asked<Records>) -> Answer<Page<A
 fn select(data: &std::path::Path, moment: &Moment, asked: &Records) -> Result<Page<AuditRecord>, Problem> {
     let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
     let ids = asked.about.as_deref().map(|about| ids_of(moment.space(), about)).transpose()?;
+    if let Some(event) = &asked.event {
+        summary::expect_event(event)?;
+    }
     let filter = asked.filter.as_deref().map(windlass_protocol::names::fold);
     let wanted = |entry: &Entry| {
         let event = asked.event.as_deref().is_none_or(|event| entry.has_event(event));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use windlass_api::answers::{Holding, Reachable, WhatCan, WhatCanItem, WhoCan};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::freeze::freeze;
+use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::model::{Project, Release, StepAction, Target, Tenant};
 use windlass_coordinator_core::plan::{Layout, lay_out};
 use windlass_coordinator_core::query::{Empty, Match};
@@ -59,6 +60,9 @@ pub(super) fn who_can(
     secret: Option<&str>,
 ) -> Result<WhoCan, Problem> {
     let tenant = space.tenants.find(name)?;
+    if let Some(secret) = secret {
+        expect_variable(space, secret)?;
+    }
     let mut by_target: BTreeMap<TargetId, Vec<WhatCanItem>> = BTreeMap::new();
     for (project, environments) in &tenant.projects {
         let Some(project) = space.projects.get(*project) else { continue };
@@ -85,6 +89,23 @@ pub(super) fn who_can(
     }
     targets.sort_by(|one, two| one.target.cmp(&two.target));
     Ok(WhoCan { tenant: tenant.name.to_string(), targets })
+}
+
+/// Says so where nothing in the space has a variable of this name: nobody would be the wrong answer to a typing error.
+fn expect_variable(space: &Space, name: &str) -> Result<(), Problem> {
+    let of_projects = space.projects.iter().flat_map(|project| {
+        let templates = project.templates.iter().map(|template| template.name.as_str());
+        templates.chain(project.variables.iter().map(|variable| variable.name.as_str()))
+    });
+    let of_sets = space.library_sets.iter().flat_map(|set| {
+        let templates = set.templates.iter().map(|template| template.name.as_str());
+        templates.chain(set.variables.iter().map(|variable| variable.name.as_str()))
+    });
+    let known: BTreeSet<_> = of_projects.chain(of_sets).collect();
+    if known.iter().any(|known| fold(known) == fold(name)) {
+        return Ok(());
+    }
+    Err(Problem::not_found(unknown("variable", name, known.into_iter())))
 }
 
 /// The space as it would be with this one target alone: laying out then costs what the target gets.

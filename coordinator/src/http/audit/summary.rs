@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 use windlass_api::answers::AuditRecord;
-use windlass_coordinator_core::event::{Actor, Stream};
+use windlass_api::error::Problem;
+use windlass_coordinator_core::catalogue::nearest;
+use windlass_coordinator_core::event::{Actor, Event, Stream};
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::ids::ReleaseId;
 
@@ -45,6 +47,24 @@ fn actor(state: &State, actor: Actor) -> String {
         }
         Actor::Enrolment(id) => format!("{id}"),
     }
+}
+
+/// Says so where no event is called this: an empty list would be the wrong answer to a typing error.
+pub(super) fn expect_event(name: &str) -> Result<(), Problem> {
+    // The one list of all events is their type; what reads it names them in the error for one that is none.
+    let none = serde_json::from_value::<Event>(serde_json::json!({"event": name}));
+    let said = none.err().map(|why| why.to_string()).unwrap_or_default();
+    let Some((_, known)) = said.strip_prefix("unknown variant").and_then(|said| said.split_once("expected"))
+    else {
+        return Ok(());
+    };
+    let known = known.split('`').skip(1).step_by(2);
+    Err(Problem::usage(match nearest(name, known) {
+        Some(nearest) => format!("there is no event `{name}`; did you mean `{nearest}`?"),
+        None => {
+            format!("there is no event `{name}`; `windlass audit list -o json` shows what events are called")
+        }
+    }))
 }
 
 /// The event without what is sealed in it.

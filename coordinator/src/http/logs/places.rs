@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use windlass_api::answers::LogLine;
 use windlass_api::error::Problem;
+use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::model::RunState;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
@@ -118,6 +119,14 @@ pub(super) fn places(
     let found = deployments::find(space, deployment)?;
     let release = space.releases.get(&found.release).map(std::convert::AsRef::as_ref);
     let wanted_target = target.map(|name| space.targets.find(name).map(|target| target.id)).transpose()?;
+    let steps = || found.steps.iter().map(|of| deployments::step_name(release, of.step));
+    if let Some(wanted) = step
+        && !steps().any(|name| fold(&name) == fold(wanted))
+    {
+        let known: Vec<_> = steps().collect();
+        let known = known.iter().map(String::as_str);
+        return Err(Problem::not_found(unknown("step in this deployment called", wanted, known)));
+    }
     let mut places = Vec::new();
     for (index, of) in found.steps.iter().enumerate() {
         let step_name = deployments::step_name(release, of.step);

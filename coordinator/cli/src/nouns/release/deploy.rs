@@ -4,6 +4,7 @@ use clap::Args;
 use windlass_api::answers::DeploymentsMade;
 use windlass_api::plan::Plan;
 use windlass_api::requests::DeployRequest;
+use windlass_protocol::Digest;
 
 use crate::failure::Failure;
 use crate::nouns::{Session, deployment, plan};
@@ -39,7 +40,7 @@ pub struct Deploy {
     #[arg(long, conflicts_with = "wait")]
     pub plan: bool,
     /// Refuse unless the plan has this digest
-    #[arg(long, value_name = "DIGEST")]
+    #[arg(long, value_name = "DIGEST", value_parser = plan_digest)]
     pub expect: Option<String>,
     /// Wait until every deployment is over, and fail if one does
     #[arg(long)]
@@ -47,6 +48,13 @@ pub struct Deploy {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+}
+
+/// The digest that a plan is printed with.
+fn plan_digest(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("sha256:").filter(|digits| digits.parse::<Digest>().is_ok());
+    let wrong = || "a plan's digest is `sha256:` and 64 hexadecimal digits, as --plan prints it".to_owned();
+    digits.map(|_| text.to_owned()).ok_or_else(wrong)
 }
 
 impl Deploy {

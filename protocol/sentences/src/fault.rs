@@ -1,0 +1,91 @@
+//! A sentence with its exit code, and how a program ends with one.
+
+use std::process::ExitCode;
+
+use crate::output::say;
+use crate::system::plain_words;
+
+/// What a program ends with (SEMANTICS 12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitKind {
+    /// It was understood and failed.
+    Failed,
+    /// It cannot be what was meant.
+    Usage,
+    /// Who asks may not.
+    NotAuthorised,
+    /// Nothing has this name.
+    NotFound,
+    /// It is in conflict with what is.
+    Conflict,
+    /// The coordinator cannot be reached.
+    Unreachable,
+}
+
+impl ExitKind {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotAuthorised => 3,
+            Self::NotFound => 4,
+            Self::Conflict => 5,
+            Self::Unreachable => 6,
+        }
+    }
+}
+
+/// One sentence, and what the program ends with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Fault {
+    /// What the program ends with.
+    pub kind: ExitKind,
+    /// What is wrong, where, and what would be right.
+    pub sentence: String,
+}
+
+impl Fault {
+    /// A sentence of this kind.
+    pub fn new(kind: ExitKind, sentence: impl Into<String>) -> Self {
+        Self { kind, sentence: sentence.into() }
+    }
+
+    /// It cannot be what was meant.
+    pub fn usage(sentence: impl Into<String>) -> Self {
+        Self::new(ExitKind::Usage, sentence)
+    }
+}
+
+/// Ends a program: tells why on standard error, in one line and plain words, and returns the exit code of the
+/// [`Fault`] among the causes or their contexts.
+pub fn end(why: &anyhow::Error) -> ExitCode {
+    say(&format!("error: {}", sentence(why)));
+    let fault = why.downcast_ref::<Fault>();
+    ExitCode::from(fault.map_or(ExitKind::Failed, |fault| fault.kind).code())
+}
+
+fn sentence(why: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in why.chain().map(ToString::to_string) {
+        // Many errors say their cause themselves; nobody has to read it twice.
+        if !text.ends_with(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    plain_words(&text).lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn causes_become_one_line_in_plain_words() {
+        let missing = std::io::Error::from_raw_os_error(2);
+        let why = Err::<(), _>(missing).context("cannot read a\nb").expect_err("it is one");
+        assert_eq!(sentence(&why), "cannot read a; b: it does not exist");
+        assert_eq!(sentence(&why.context("no: cannot read a\nb")), "no: cannot read a; b: it does not exist");
+    }
+}

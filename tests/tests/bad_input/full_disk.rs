@@ -1,0 +1,239 @@
+//! Full disks: one clear sentence, nothing half done, and all is well again when there is room.
+//!
+//! Each test runs in a mount namespace of its own, where it mounts small disks; they go with it, whatever happens.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use windlass_tests::installation::{Installation, Process, wait_until};
+
+/// Set in the namespace.
+const INSIDE: &str = "WINDLASS_TEST_NAMESPACE";
+/// More than any of the small disks holds.
+const LARGE: usize = 40 << 20;
+
+/// Runs this test again in a namespace of its own. Answers whether this is the process in it.
+fn inside(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let user: &[&str] = if nix_is_root() { &[] } else { &["--map-root-user"] };
+    let possible =
+        Command::new("unshare").args(user).args(["--mount", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        // Past the test harness, which would keep it to itself.
+        let _ = writeln!(std::io::stderr(), "LEFT OUT: {test}: nothing can be mounted here");
+        return false;
+    }
+    let again = Command::new("unshare")
+        .args(user)
+        .arg("--mount")
+        .arg(std::env::current_exe().expect("this test is a program"))
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "yes")
+        .output()
+        .expect("unshare starts");
+    let said = String::from_utf8_lossy(&again.stdout) + String::from_utf8_lossy(&again.stderr);
+    assert!(again.status.success() && said.contains("1 passed"), "{said}");
+    false
+}
+
+fn nix_is_root() -> bool {
+    let output = Command::new("id").arg("-u").output().expect("id starts");
+    output.stdout == b"0\n"
+}
+
+fn mount(folder: &Path, size: &str, options: &str) {
+    fs::create_dir_all(folder).expect("a folder");
+    let size = format!("{options}size={size}");
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(folder).output();
+    let mounted = mounted.expect("mount starts");
+    assert!(mounted.status.success(), "{}", String::from_utf8_lossy(&mounted.stderr));
+}
+
+/// Takes all the room that is left.
+fn fill(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("filler");
+    let mut file = fs::File::create(&path).expect("a file");
+    for size in [1 << 20, 4096, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+    path
+}
+
+/// Bytes that no compression makes smaller.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    next.flatten().take(length).collect()
+}
+
+/// Runs a command that has to fail, and returns the sentence.
+fn refused(installation: &Installation, arguments: &[&str]) -> String {
+    let output = installation.try_windlass(arguments);
+    let said = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    said
+}
+
+#[test]
+fn a_full_disk_of_the_coordinator_changes_nothing_and_is_said() {
+    if !inside("full_disk::a_full_disk_of_the_coordinator_changes_nothing_and_is_said") {
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("a folder");
+    let (folder, data) = (temporary.path(), temporary.path().join("data"));
+    mount(&data, "32m", "mode=0700,");
+    let installation = Installation::start(folder).expect("an installation");
+    installation.apply("kind: environment\nname: Testing\n");
+    let before = installation.windlass(&["export"]);
+
+    let large = folder.join("large.1.0.0.bin");
+    fs::write(&large, noise(LARGE)).expect("a file");
+    let upload = ["package", "upload", large.to_str().expect("text")];
+    assert_eq!(
+        refused(&installation, &upload),
+        "error: the package cannot be stored: the coordinator's disk is full"
+    );
+    let small = folder.join("small.1.0.0.bin");
+    fs::write(&small, "content").expect("a file");
+    installation.windlass(&["package", "upload", small.to_str().expect("text")]);
+    assert!(!installation.windlass(&["package", "list"]).contains("large"));
+
+    let filler = fill(&data);
+    let staging = folder.join("staging.yaml");
+    let document = format!("kind: environment\nname: Staging\ndescription: {}\n", "x".repeat(10_000));
+    fs::write(&staging, document).expect("a file");
+    let apply = ["apply", "-f", staging.to_str().expect("text")];
+    for _ in 0..3 {
+        let said = refused(&installation, &apply);
+        assert_eq!(said, "error: the coordinator's disk is full; nothing was changed");
+    }
+    assert_eq!(installation.windlass(&["export"]), before);
+    fs::remove_file(filler).expect("the filler is there");
+    installation.windlass(&apply);
+    installation.windlass(&["audit", "verify"]);
+    let verified =
+        installation.program("windlass-coordinator").arg("verify").arg("--data").arg(&data).output();
+    assert!(verified.expect("it starts").status.success());
+}
+
+const DOCUMENTS: &str = r"
+kind: environment
+name: Production
+---
+kind: project
+name: Web
+steps: [{name: Site, roles: [web], package: {id: site}}]
+";
+
+/// Deploys a version and returns why it failed, if it did.
+fn deploy(installation: &Installation, version: &str) -> Option<String> {
+    let arguments = ["release", "deploy", "--project", "Web", "--version", version];
+    let output =
+        installation.try_windlass(&[&arguments[..], &["--environment", "Production", "--wait"]].concat());
+    let list: Value = json(installation, &["deployment", "list"]);
+    let id = list["items"][0]["id"].as_str().expect("an id").to_owned();
+    let view = json(installation, &["deployment", "view", &id]);
+    match output.status.code() {
+        Some(0) => None,
+        Some(1) => Some(view["reason"].as_str().unwrap_or_else(|| panic!("a reason in {view}")).to_owned()),
+        _ => panic!("{output:?}"),
+    }
+}
+
+fn json(installation: &Installation, arguments: &[&str]) -> Value {
+    let text = installation.windlass(&[arguments, &["-o", "json"]].concat());
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// Enrols an agent whose state and releases lie on disks of their own, and starts it.
+fn agent(installation: &Installation) -> Process {
+    let folder = &installation.folder;
+    let text = format!(
+        "coordinator = \"{}\"\nstate_root = {:?}\ninstall_root = {:?}\nisolation = \"none\"\n",
+        installation.quic,
+        folder.join("state"),
+        folder.join("install")
+    );
+    let configuration = folder.join("agent.toml");
+    fs::write(&configuration, text).expect("a file");
+    let made = json(installation, &["enrolment", "create", "--environment", "Production", "--role", "web"]);
+    let token = made["token"].as_str().expect("a token");
+    let mut enrol = installation.program("windlass-agent");
+    enrol.args(["enrol", "--name", "web-1", "--token", token, "--config"]).arg(&configuration);
+    assert!(enrol.status().expect("it starts").success());
+    let mut run = installation.program("windlass-agent");
+    let agent = Process::start(run.arg("run").arg("--config").arg(&configuration), &folder.join("agent.log"));
+    wait_until("the agent's session", || {
+        json(installation, &["target", "list"])["items"][0]["online"] == true
+    });
+    agent.expect("it starts")
+}
+
+#[test]
+fn a_full_disk_of_a_target_fails_the_deployment_with_the_reason_and_activates_nothing() {
+    if !inside(
+        "full_disk::a_full_disk_of_a_target_fails_the_deployment_with_the_reason_and_activates_nothing",
+    ) {
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("a folder");
+    let installation = Installation::start(temporary.path()).expect("an installation");
+    let (state, install) = (temporary.path().join("state"), temporary.path().join("install"));
+    mount(&state, "24m", "");
+    mount(&install, "24m", "");
+    installation.apply(DOCUMENTS);
+    for (version, content) in [("1.0.0", b"small".to_vec()), ("2.0.0", noise(LARGE))] {
+        let file = temporary.path().join(format!("site.{version}.bin"));
+        fs::write(&file, content).expect("a file");
+        installation.windlass(&["package", "upload", file.to_str().expect("text")]);
+        let package = format!("Site:{version}");
+        installation.windlass(&[
+            "release",
+            "create",
+            "--project",
+            "Web",
+            "--version",
+            version,
+            "--package",
+            &package,
+        ]);
+    }
+    let _agent = agent(&installation);
+    assert_eq!(deploy(&installation, "1.0.0"), None);
+    let current = install.join("default/production/_/web/site/current");
+    let first = fs::read_link(&current).expect("a release is current");
+
+    let reason = deploy(&installation, "2.0.0").expect("there is no room in the cache");
+    insist(&reason, "fetching");
+    assert_eq!(fs::read_link(&current).expect("it is there"), first);
+    mount(&state, "200m", "remount,");
+    let reason = deploy(&installation, "2.0.0").expect("there is no room for the release");
+    insist(&reason, "Site");
+    assert_eq!(fs::read_link(&current).expect("it is there"), first);
+    let releases = fs::read_dir(current.with_file_name("releases")).expect("a folder").count();
+    mount(&install, "200m", "remount,");
+    assert_eq!(deploy(&installation, "2.0.0"), None);
+    assert_ne!(fs::read_link(&current).expect("it is there"), first);
+    assert_eq!(releases, 1, "nothing half unpacked stayed");
+}
+
+/// A reason says what was done, and that there was no room, in words for people.
+fn insist(reason: &str, what: &str) {
+    assert!(reason.contains(what) && reason.contains("web-1"), "{reason}");
+    assert!(
+        ["space", "bytes are needed", "disk is full"].iter().any(|word| reason.contains(word)),
+        "{reason}"
+    );
+    assert!(!reason.contains("os error") && !reason.contains('\n'), "{reason}");
+}
