@@ -76,7 +76,7 @@ impl Settings {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let command = Arguments::parse().command;
     // A supervisor has one thread and nothing that it does not need.
     if let Command::Supervise { folder } = &command {
