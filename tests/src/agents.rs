@@ -131,7 +131,7 @@ fn remove_accounts(install: &Path) {
         let fields: Vec<_> = line.split(':').collect();
         let (Some(name), Some(home)) = (fields.first(), fields.get(5)) else { continue };
         if name.starts_with("wl-") && Path::new(home).starts_with(install) {
-            let _ = Command::new("userdel").arg(name).output();
+            let _ = Command::new("userdel").args(["--force", name]).output();
         }
     }
 }

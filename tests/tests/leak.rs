@@ -220,6 +220,7 @@ fn run(members: &[(&'static str, &[&str])]) -> BTreeMap<&'static str, Found> {
             work(&installation, &canaries, &machines, &go, &mut found);
         }));
         over.store(true, Ordering::SeqCst);
+        fs::write(&go, "").expect("a file");
         for watcher in watching {
             let (name, disk) = watcher.join().expect("it only looks");
             found.get_mut(name).expect("a member").disk.extend(disk);
