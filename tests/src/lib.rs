@@ -6,6 +6,7 @@ pub mod canaries;
 pub mod client;
 pub mod installation;
 pub mod journal;
+pub mod raw;
 
 use std::path::PathBuf;
 use std::process::Command;
