@@ -46,6 +46,8 @@ enum Over {
     Broken(String),
     /// The coordinator said why.
     Goodbye(Goodbye),
+    /// There is a new certificate, and a session is judged by the one that it began with: come back at once.
+    Renewed,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -153,6 +155,7 @@ impl Agent {
             let sentence = match over {
                 Ok(Over::Goodbye(goodbye)) => goodbye_in_words(goodbye),
                 Ok(Over::Broken(why)) => why,
+                Ok(Over::Renewed) => continue,
                 Err(why) => format!("{why:#}"),
             };
             tracing::warn!(why = sentence, "no session");
@@ -186,7 +189,10 @@ impl Agent {
                     Ok(FromCoordinator::Goodbye(goodbye)) => return Ok(Over::Goodbye(goodbye)),
                     Ok(said) => {
                         let before = session.heartbeat;
-                        session.heard(said, backoff).await?;
+                        if session.heard(said, backoff).await? {
+                            link.close();
+                            return Ok(Over::Renewed);
+                        }
                         if session.heartbeat != before {
                             beat = tokio::time::interval(session.heartbeat);
                             beat.reset();
@@ -270,23 +276,25 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn heard(&mut self, said: FromCoordinator, backoff: &mut Backoff) -> anyhow::Result<()> {
+    /// Acts upon what the coordinator says. True: the certificate was renewed.
+    async fn heard(&mut self, said: FromCoordinator, backoff: &mut Backoff) -> anyhow::Result<bool> {
         match said {
             FromCoordinator::Welcome(welcome) => {
                 backoff.succeeded();
-                self.welcomed(*welcome).await
+                return self.welcomed(*welcome).await;
             }
-            FromCoordinator::Nudge { generation } => self.pull(generation).await,
+            FromCoordinator::Nudge { generation } => self.pull(generation).await?,
             FromCoordinator::Alive { now, heartbeat_seconds, generation } => {
                 self.agent.time(now)?;
                 self.heartbeat = Duration::from_secs(heartbeat_seconds.max(1).into());
-                self.pull(generation).await
+                self.pull(generation).await?;
             }
-            FromCoordinator::Goodbye(_) => Ok(()),
+            FromCoordinator::Goodbye(_) => {}
         }
+        Ok(false)
     }
 
-    async fn welcomed(&mut self, welcome: Welcome) -> anyhow::Result<()> {
+    async fn welcomed(&mut self, welcome: Welcome) -> anyhow::Result<bool> {
         self.agent.time(welcome.now)?;
         self.heartbeat = Duration::from_secs(welcome.heartbeat_seconds.max(1).into());
         tracing::info!(target = welcome.target, space = welcome.space, "connected");
@@ -298,9 +306,11 @@ impl Session<'_> {
         });
         if welcome.renew {
             self.agent.renew(&self.link).await?;
+            return Ok(true);
         }
         self.agent.link.send_replace(Some(self.link.clone()));
-        self.pull(welcome.generation).await
+        self.pull(welcome.generation).await?;
+        Ok(false)
     }
 
     /// Pulls what is newer than what was taken.

@@ -81,7 +81,7 @@ impl Settings {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let command = match windlass_sentences::parse::<Arguments>() {
         Ok(arguments) => arguments.command,
         Err(code) => return code,

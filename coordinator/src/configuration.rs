@@ -3,7 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use serde::Deserialize;
+use windlass_api::durations;
+
+use crate::authority::AGENT_SECONDS;
 
 /// Where the data lies unless somebody says.
 const DATA: &str = "/var/lib/windlass";
@@ -11,6 +15,8 @@ const DATA: &str = "/var/lib/windlass";
 const QUIC: &str = "[::]:4433";
 /// Where operators connect unless somebody says.
 const HTTP: &str = "[::]:8443";
+/// Seconds of an agent's certificate: half of them has to be enough to renew, and a year is not short-lived any more.
+const AGENT_CERTIFICATE: std::ops::RangeInclusive<u64> = 2..=365 * 24 * 3600;
 
 /// As it is written in the file. Unknown keys are errors.
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +26,7 @@ struct Written {
     quic: Option<SocketAddr>,
     http: Option<SocketAddr>,
     names: Vec<String>,
+    agent_certificate: Option<String>,
 }
 
 /// What the command line says; it wins over the file.
@@ -44,6 +51,8 @@ pub struct Configuration {
     pub http: SocketAddr,
     /// Host names that the coordinator's certificate for operators is good for, beside the built-in one.
     pub names: Vec<String>,
+    /// Seconds that an agent's certificate is good for; it renews when half of them are over.
+    pub agent_certificate_seconds: u64,
 }
 
 impl Configuration {
@@ -53,12 +62,27 @@ impl Configuration {
             None => Written::default(),
             Some(path) => windlass_sentences::read_settings(path)?,
         };
+        let agent_certificate_seconds = match &written.agent_certificate {
+            None => AGENT_SECONDS,
+            Some(text) => certificate_seconds(text)?,
+        };
         let address = |text: &str| text.parse().expect("a literal address is one");
         Ok(Self {
             data: overrides.data.or(written.data).unwrap_or_else(|| DATA.into()),
             quic: overrides.quic.or(written.quic).unwrap_or_else(|| address(QUIC)),
             http: overrides.http.or(written.http).unwrap_or_else(|| address(HTTP)),
             names: written.names,
+            agent_certificate_seconds,
         })
+    }
+}
+
+fn certificate_seconds(text: &str) -> anyhow::Result<u64> {
+    match durations::seconds(text) {
+        Err(why) => bail!("`agent-certificate`: {why}"),
+        Ok(seconds) if !AGENT_CERTIFICATE.contains(&seconds) => {
+            bail!("`agent-certificate = \"{text}\"` is not between 2s and 365d; agents renew at half of it")
+        }
+        Ok(seconds) => Ok(seconds),
     }
 }

@@ -38,7 +38,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         );
     };
     let vault = Arc::new(Vault::open(data)?);
-    let authority = Arc::new(Authority::open(data, &vault)?);
+    let authority = Arc::new(Authority::open(data, &vault, configuration.agent_certificate_seconds)?);
     if authority.fingerprint() != authority_digest {
         bail!("the CA in {} is not the one that the journal began with", data.display());
     }

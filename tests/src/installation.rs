@@ -7,9 +7,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
 /// How long anything may take to come about.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The coordinator's configuration, below the installation's folder.
+pub const CONFIGURATION: &str = "coordinator.toml";
 
 /// A process that ends with its test.
 pub struct Process(Child);
@@ -64,6 +68,12 @@ pub struct Installation {
 impl Installation {
     /// Makes an installation below `folder` and starts it.
     pub fn start(folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(folder, "")
+    }
+
+    /// The same with lines of the coordinator's configuration, which later starts find as they are then.
+    pub fn start_with(folder: &Path, configuration: &str) -> anyhow::Result<Self> {
+        std::fs::write(folder.join(CONFIGURATION), configuration)?;
         let programs = crate::programs()?;
         let init = Command::new(programs.join("windlass-coordinator"))
             .arg("init")
@@ -88,7 +98,8 @@ impl Installation {
     /// Starts the coordinator, also after it was killed.
     pub fn serve(&mut self) -> anyhow::Result<()> {
         let mut command = Command::new(self.programs.join("windlass-coordinator"));
-        command.arg("serve").arg("--data").arg(self.folder.join("data"));
+        command.arg("serve").arg("--config").arg(self.folder.join(CONFIGURATION));
+        command.arg("--data").arg(self.folder.join("data"));
         command.args(["--quic", &self.quic, "--http", &self.http]);
         self.coordinator = Some(Process::start(&mut command, &self.folder.join("coordinator.log"))?);
         wait_until("the start of the coordinator", || TcpStream::connect(&self.http).is_ok());
@@ -120,21 +131,22 @@ impl Installation {
         Command::new(self.programs.join(name))
     }
 
-    /// Where operators connect.
+    /// Where operators connect, as an address of the API.
     pub fn server(&self) -> String {
         format!("https://{}", self.http)
     }
 
-    /// The first administrator's token.
-    pub fn token(&self) -> &str {
-        &self.token
+    /// A `windlass` command of the first administrator, to be run.
+    pub fn windlass_command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program("windlass");
+        command.args(arguments).env("WINDLASS_SERVER", format!("https://{}", self.http));
+        command.env("WINDLASS_TOKEN", &self.token);
+        command
     }
 
     /// Runs a `windlass` command, whatever becomes of it.
     pub fn try_windlass(&self, arguments: &[&str]) -> Output {
-        let mut command = self.program("windlass");
-        command.args(arguments).env("WINDLASS_SERVER", format!("https://{}", self.http));
-        command.env("WINDLASS_TOKEN", &self.token).output().expect("windlass starts")
+        self.windlass_command(arguments).output().expect("windlass starts")
     }
 
     /// Runs a `windlass` command that has to succeed, and returns what it printed.
@@ -143,6 +155,17 @@ impl Installation {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "windlass {}: {said}", arguments.join(" "));
         String::from_utf8(output.stdout).expect("windlass prints text")
+    }
+
+    /// What a command that has to succeed answers in JSON.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.windlass(&[arguments, &["-o", "json"]].concat());
+        serde_json::from_str(&text).expect("`-o json` prints JSON")
+    }
+
+    /// Where the journal and everything else of the coordinator lies.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
     }
 
     /// Writes documents to a file and applies them.

@@ -1,20 +1,19 @@
 //! An enrolled agent that speaks the protocol correctly and asks for another tenant's things, by every kind of message
 //! and with valid ids: it gets the same answers as for what does not exist, and each try is in the journal.
 
-use std::path::Path;
-
-use serde_json::Value;
 use windlass_agent::identity::Identity;
-use windlass_agent::link::{self, Credentials, Link};
+use windlass_agent::link::Link;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
 use windlass_protocol::Digest;
 use windlass_protocol::codec;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId};
 use windlass_protocol::message::{
-    Advertised, Answer, FromCoordinator, Hello, Isolation, Outcome, OutputLine, OutputStream, PullRequest,
-    Report, ReportKind, Request, SESSION_ALPN, VERSION,
+    Answer, Outcome, OutputLine, OutputStream, PullRequest, Report, ReportKind, Request,
 };
+use windlass_tests::agents::Agent;
+use windlass_tests::client::{runtime, session};
 use windlass_tests::installation::{Installation, wait_until};
+use windlass_tests::journal::{events, field};
 
 const DOCUMENTS: &str = r#"
 kind: environment
@@ -41,78 +40,6 @@ name: Beta
 projects: {Packaged: [Production], Scripted: [Production]}
 values: {Scripted: {Secret: canary-of-beta}}
 "#;
-
-fn json(installation: &Installation, arguments: &[&str]) -> Value {
-    let text = installation.windlass(&[arguments, &["-o", "json"]].concat());
-    serde_json::from_str(&text).expect("JSON")
-}
-
-fn field<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_else(|| panic!("{name} in {value}"))
-}
-
-/// Enrols a machine for one tenant and returns where its state lies.
-fn enrol(installation: &Installation, name: &str, tenant: &str) -> std::path::PathBuf {
-    let folder = installation.folder.join(name);
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let state = folder.join("state");
-    let configuration = folder.join("agent.toml");
-    let text = format!(
-        "coordinator = \"{}\"\nstate_root = {state:?}\ninstall_root = {folder:?}\n",
-        installation.quic
-    );
-    std::fs::write(&configuration, text).expect("a file");
-    let answer = json(
-        installation,
-        &[
-            "enrolment",
-            "create",
-            "--environment",
-            "Production",
-            "--role",
-            "web",
-            "--tenant",
-            tenant,
-            "--name",
-            name,
-        ],
-    );
-    let enrolled = installation
-        .program("windlass-agent")
-        .args(["enrol", "--token", field(&answer, "token"), "--config"])
-        .arg(&configuration)
-        .output()
-        .expect("windlass-agent starts");
-    assert!(enrolled.status.success(), "{}", String::from_utf8_lossy(&enrolled.stderr));
-    state
-}
-
-async fn session(state: &Path) -> Link {
-    let identity = Identity::read(state).expect("enrolled");
-    let credentials =
-        Credentials { certificate: identity.certificate().expect("a certificate"), key: identity.key() };
-    let fingerprint = identity.fingerprint().expect("a fingerprint");
-    let address = identity.membership.coordinator.clone();
-    let link =
-        link::connect(&address, fingerprint, Some(&credentials), SESSION_ALPN).await.expect("connected");
-    let hello = Hello {
-        lowest: VERSION,
-        highest: VERSION,
-        agent_version: "intruder".to_owned(),
-        advertised: Advertised::default(),
-        isolation: Isolation::Accounts,
-        generation: None,
-        unfinished: Vec::new(),
-    };
-    let (control, mut replies) = link.hello(&hello).await.expect("hello");
-    assert!(matches!(replies.next().await, Ok(FromCoordinator::Welcome(_))));
-    // The control stream has to stay open as long as the session.
-    tokio::spawn(async move {
-        let _control = control;
-        while replies.next().await.is_ok() {}
-    });
-    link
-}
 
 /// The requests that name something of somebody: by these ids.
 fn requests(fetch: AssignmentId, run: AssignmentId, manifest: Digest) -> Vec<Request> {
@@ -152,7 +79,6 @@ async fn answers(link: &Link, requests: &[Request]) -> Vec<Vec<u8>> {
 
 #[test]
 fn other_tenants_things_answer_as_if_they_did_not_exist() {
-    windlass_trust::install_provider();
     let folder = tempfile::tempdir().expect("a folder");
     let installation = Installation::start(folder.path()).expect("a coordinator");
     installation.apply(DOCUMENTS);
@@ -162,14 +88,15 @@ fn other_tenants_things_answer_as_if_they_did_not_exist() {
     for project in ["Packaged", "Scripted"] {
         installation.windlass(&["release", "create", "--project", project, "--version", "1.0.0"]);
     }
-    let alpha = enrol(&installation, "alpha-1", "Alpha");
-    let beta = enrol(&installation, "beta-1", "Beta");
+    let granted = |tenant| ["--environment", "Production", "--role", "web", "--tenant", tenant];
+    let alpha = Agent::enrol(&installation, "alpha-1", &granted("Alpha")).state();
+    let beta = Agent::enrol(&installation, "beta-1", &granted("Beta")).state();
     // Beta's machine is enrolled and away, so that its work waits: its ids are valid and live.
     let mut deployments = Vec::new();
     for project in ["Packaged", "Scripted"] {
         let arguments =
             ["release", "deploy", "--project", project, "--version", "1.0.0", "--environment", "Production"];
-        let answer = json(&installation, &[&arguments[..], &["--tenant", "Beta"]].concat());
+        let answer = installation.json(&[&arguments[..], &["--tenant", "Beta"]].concat());
         let id: DeploymentId = field(&answer["deployments"][0], "id").parse().expect("an id");
         deployments.push(id);
     }
@@ -179,36 +106,37 @@ fn other_tenants_things_answer_as_if_they_did_not_exist() {
     let run = assignment_id(deployments[1], target, WorkKind::Run(step));
     let manifest = manifest_of(&installation);
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
+    runtime().block_on(async {
         // Proof that the ids are live: their owner is given them.
-        let owner = session(&beta).await;
-        let Ok(Answer::Assignments(own)) = owner.answer(&Request::Assignments { since: None }).await else {
+        let owner = session(&beta).await.expect("a session");
+        let Ok(Answer::Assignments(own)) = owner.link.answer(&Request::Assignments { since: None }).await
+        else {
             panic!("the owner is answered");
         };
         assert!(own.active.contains(&fetch) && own.active.contains(&run), "{:?} {fetch} {run}", own.active);
-        owner.close();
+        owner.link.close();
 
-        let intruder = session(&alpha).await;
-        let Ok(Answer::Assignments(theirs)) = intruder.answer(&Request::Assignments { since: None }).await
+        let intruder = session(&alpha).await.expect("a session");
+        let Ok(Answer::Assignments(theirs)) =
+            intruder.link.answer(&Request::Assignments { since: None }).await
         else {
             panic!("the intruder is told of its own work");
         };
         assert!(theirs.active.is_empty() && theirs.new.is_empty());
-        let live = answers(&intruder, &requests(fetch, run, manifest)).await;
+        let live = answers(&intruder.link, &requests(fetch, run, manifest)).await;
         let nothing = AssignmentId::from_bytes([7; 16]);
-        let invented = answers(&intruder, &requests(nothing, nothing, Digest::of("nothing"))).await;
+        let invented = answers(&intruder.link, &requests(nothing, nothing, Digest::of("nothing"))).await;
         assert_eq!(live, invented, "what is another's answers like what does not exist");
     });
 
     let state = |id: &DeploymentId| {
-        field(&json(&installation, &["deployment", "view", &id.to_string()]), "state").to_owned()
+        field(&installation.json(&["deployment", "view", &id.to_string()]), "state").to_owned()
     };
     for (id, expected) in deployments.iter().zip(["fetching", "running"]) {
         assert_eq!(state(id), expected, "forged reports change nothing");
     }
     wait_until("the record of the denied requests", || {
-        let events = read_journal(&installation);
+        let events = events(&installation.data());
         let denied = events.iter().filter(|event| event["event"] == "denied");
         denied.filter_map(|event| event["counts"]["variables"].as_u64()).sum::<u64>() == 4
     });
@@ -216,7 +144,7 @@ fn other_tenants_things_answer_as_if_they_did_not_exist() {
 
 /// The id of a project's only step, as a plan cannot say it: from the journal.
 fn step_of(installation: &Installation, project: &str) -> StepId {
-    let records = read_journal(installation);
+    let records = events(&installation.data());
     let mut defined = records.iter().filter_map(|event| {
         let definition = &event["definition"]["project"];
         (definition["name"] == project).then(|| field(&definition["steps"][0], "id").parse().expect("an id"))
@@ -225,22 +153,7 @@ fn step_of(installation: &Installation, project: &str) -> StepId {
 }
 
 fn manifest_of(installation: &Installation) -> Digest {
-    let records = read_journal(installation);
+    let records = events(&installation.data());
     let uploaded = records.iter().find(|event| event["event"] == "package-uploaded");
     field(&uploaded.expect("a package was uploaded")["package"], "manifest").parse().expect("a digest")
-}
-
-/// All events of the journal, as anybody can read them.
-fn read_journal(installation: &Installation) -> Vec<Value> {
-    let mut events = Vec::new();
-    for entry in std::fs::read_dir(installation.folder.join("data/journal")).expect("a journal").flatten() {
-        if entry.path().extension().is_some_and(|ending| ending == "jsonl") {
-            let text = std::fs::read_to_string(entry.path()).expect("text");
-            for line in text.lines() {
-                let line: Value = serde_json::from_str(line).expect("JSON");
-                events.extend(line["record"]["events"].as_array().cloned().unwrap_or_default());
-            }
-        }
-    }
-    events
 }

@@ -9,6 +9,7 @@ mod cache;
 mod error;
 mod files;
 mod pull;
+pub mod recording;
 mod release;
 
 pub use cache::{Cache, Evicted};

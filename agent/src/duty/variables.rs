@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 use tokio::time::sleep;
+use windlass_agent_packages::recording::Tape;
 use windlass_protocol::codec;
 use windlass_protocol::message::{Answer, ClearVariable, ClearVariables, Request, RunWork, SealedVariables};
 use windlass_protocol::names::fold;
@@ -52,6 +53,7 @@ async fn ask(order: &Order) -> Option<Answer> {
 fn open(order: &Order, sealed: SealedVariables) -> anyhow::Result<ClearVariables> {
     let sealed = Sealed { encapsulated: sealed.encapsulated, ciphertext: sealed.sealed };
     let body = order.agent.identity.sealing.open(&sealed, &ClearVariables::info(order.id()))?;
+    Tape::new("opened").write(&body);
     Ok(codec::decode(&body)?)
 }
 

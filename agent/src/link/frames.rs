@@ -1,7 +1,9 @@
 //! Frames on QUIC streams.
 
-use quinn::{RecvStream, SendStream};
+use quinn::SendStream;
 use windlass_protocol::codec::{self, LENGTH_BYTES, Malformed, Message};
+
+use super::Incoming;
 
 /// Why a frame could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -15,12 +17,14 @@ pub enum FrameError {
 }
 
 /// Reads one message. No byte of a body that is too long is read.
-pub(super) async fn read<M: Message>(stream: &mut RecvStream) -> Result<M, FrameError> {
-    let mut length = [0; LENGTH_BYTES];
-    stream.read_exact(&mut length).await.map_err(|_| FrameError::Ended)?;
-    let mut body = vec![0; codec::body_length::<M>(length)?];
-    stream.read_exact(&mut body).await.map_err(|_| FrameError::Ended)?;
-    Ok(codec::decode(&body)?)
+pub(super) async fn read<M: Message>(stream: &mut Incoming) -> Result<M, FrameError> {
+    let length = stream.gathered(LENGTH_BYTES).await.ok_or(FrameError::Ended)?;
+    let length = *length.first_chunk().expect("as many bytes as a length has were asked for");
+    let whole = LENGTH_BYTES + codec::body_length::<M>(length)?;
+    let frame = stream.gathered(whole).await.ok_or(FrameError::Ended)?;
+    let message = codec::decode(&frame[LENGTH_BYTES..]);
+    stream.next_frame();
+    Ok(message?)
 }
 
 /// Writes one message.

@@ -2,13 +2,15 @@
 
 mod connect;
 mod frames;
+mod incoming;
 
-use quinn::{Connection, RecvStream, SendStream};
+use quinn::{Connection, SendStream};
 use windlass_protocol::codec::Message;
 use windlass_protocol::message::{Answer, FromAgent, FromCoordinator, Hello, Request};
 
 pub use connect::{Credentials, connect};
 pub use frames::FrameError;
+pub use incoming::Incoming;
 
 /// An established connection. Cheap to clone.
 #[derive(Clone)]
@@ -20,27 +22,27 @@ pub struct Link {
 pub struct ControlSender(SendStream);
 
 /// The control stream's receiving half.
-pub struct ControlReceiver(RecvStream);
+pub struct ControlReceiver(Incoming);
 
 impl Link {
     /// Opens the control stream and says hello.
     pub async fn hello(&self, hello: &Hello) -> Result<(ControlSender, ControlReceiver), FrameError> {
         let (mut send, receive) = self.connection.open_bi().await.map_err(|_| FrameError::Ended)?;
         frames::write(&mut send, hello).await?;
-        Ok((ControlSender(send), ControlReceiver(receive)))
+        Ok((ControlSender(send), ControlReceiver(Incoming::new(receive))))
     }
 
     /// Asks one request; what follows the answer's first frame is left on the stream.
-    pub async fn ask(&self, request: &Request) -> Result<RecvStream, FrameError> {
+    pub async fn ask(&self, request: &Request) -> Result<Incoming, FrameError> {
         self.ask_message(request).await
     }
 
     /// Asks with any message, on a stream of its own.
-    pub async fn ask_message<M: Message>(&self, message: &M) -> Result<RecvStream, FrameError> {
+    pub async fn ask_message<M: Message>(&self, message: &M) -> Result<Incoming, FrameError> {
         let (mut send, receive) = self.connection.open_bi().await.map_err(|_| FrameError::Ended)?;
         frames::write(&mut send, message).await?;
         let _ = send.finish();
-        Ok(receive)
+        Ok(Incoming::new(receive))
     }
 
     /// Asks one request whose answer is one frame.
@@ -69,7 +71,8 @@ impl ControlSender {
 }
 
 impl ControlReceiver {
-    /// What the coordinator says next.
+    /// What the coordinator says next. Dropping the future loses nothing: what came of a message is kept for the next
+    /// call.
     pub async fn next(&mut self) -> Result<FromCoordinator, FrameError> {
         frames::read(&mut self.0).await
     }

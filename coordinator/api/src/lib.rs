@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod documents;
+pub mod durations;
 pub mod error;
 pub mod plan;
 pub mod query;

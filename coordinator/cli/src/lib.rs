@@ -11,7 +11,6 @@ mod arguments;
 mod client;
 mod dev;
 mod documents;
-mod durations;
 mod failure;
 mod nouns;
 mod output;

@@ -21,8 +21,9 @@ use crate::vault::{Vault, VaultError};
 const AUTHORITY_DAYS: u64 = 20 * 365;
 /// A coordinator makes itself a new certificate at every start, and before the old one expires.
 const COORDINATOR_DAYS: u64 = 30;
-/// Agents renew when half of it is over.
-const AGENT_DAYS: u64 = 14;
+/// Seconds that an agent's certificate is good for unless the configuration says. Agents renew when half of it is over.
+pub const AGENT_SECONDS: u64 = 14 * DAY;
+const DAY: u64 = 24 * 3600;
 /// Clocks differ: certificates are good from a little before they are made.
 const BACKDATED: Duration = Duration::from_secs(600);
 
@@ -49,6 +50,7 @@ pub enum AuthorityError {
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
+    agent_seconds: u64,
 }
 
 /// What a server presents: `[leaf, CA]` and the leaf's key.
@@ -65,12 +67,12 @@ fn certificate_file(data: &Path) -> PathBuf {
     data.join("authority.der")
 }
 
-fn validity(params: &mut CertificateParams, days: u64) -> Timestamp {
+fn validity(params: &mut CertificateParams, seconds: u64) -> Timestamp {
     let start = std::time::SystemTime::now();
-    let end = start + Duration::from_secs(days * 24 * 3600);
+    let end = start + Duration::from_secs(seconds);
     params.not_before = (start - BACKDATED).into();
     params.not_after = end.into();
-    now().plus_seconds(days * 24 * 3600)
+    now().plus_seconds(seconds)
 }
 
 impl Authority {
@@ -84,22 +86,23 @@ impl Authority {
         params.distinguished_name = name;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        validity(&mut params, AUTHORITY_DAYS);
+        validity(&mut params, AUTHORITY_DAYS * DAY);
         let certificate = params.self_signed(&key)?;
         vault.keep(KEY_NAME, key.serialized_der())?;
         let path = certificate_file(data);
         fs::write(&path, certificate.der()).map_err(|source| AuthorityError::Io { path, source })?;
-        Ok(Self { issuer: Issuer::new(params, key), certificate: certificate.der().clone() })
+        let (issuer, certificate) = (Issuer::new(params, key), certificate.der().clone());
+        Ok(Self { issuer, certificate, agent_seconds: AGENT_SECONDS })
     }
 
-    /// Opens the authority of an installation.
-    pub fn open(data: &Path, vault: &Vault) -> Result<Self, AuthorityError> {
+    /// Opens the authority of an installation, whose certificates for agents are good for so many seconds.
+    pub fn open(data: &Path, vault: &Vault, agent_seconds: u64) -> Result<Self, AuthorityError> {
         let der = vault.kept(KEY_NAME)?;
         let key = KeyPair::try_from(der.as_slice())?;
         let path = certificate_file(data);
         let certificate = fs::read(&path).map_err(|source| AuthorityError::Io { path, source })?;
         let certificate = CertificateDer::from(certificate);
-        Ok(Self { issuer: Issuer::from_ca_cert_der(&certificate, key)?, certificate })
+        Ok(Self { issuer: Issuer::from_ca_cert_der(&certificate, key)?, certificate, agent_seconds })
     }
 
     /// SHA-256 of the CA's certificate: what tokens carry and everybody pins.
@@ -121,7 +124,7 @@ impl Authority {
         params.serial_number = Some(serial());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        validity(&mut params, COORDINATOR_DAYS);
+        validity(&mut params, COORDINATOR_DAYS * DAY);
         let leaf = params.signed_by(&key, &self.issuer)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         Ok(ServerIdentity { chain: vec![leaf.der().clone(), self.certificate.clone()], key })
@@ -142,14 +145,14 @@ impl Authority {
         params.subject_alt_names = vec![SanType::URI(name)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let expires = validity(&mut params, AGENT_DAYS);
+        let expires = validity(&mut params, self.agent_seconds);
         let certificate = params.signed_by(&request.public_key, &self.issuer).map_err(|_| BadRequest)?;
         Ok((certificate.der().clone(), expires))
     }
 
     /// When a certificate that expires then is due for renewal.
-    pub fn renewal_due(expires: Timestamp, now: Timestamp) -> bool {
-        now.plus_seconds(AGENT_DAYS * 24 * 3600 / 2) >= expires
+    pub fn is_renewal_due(&self, expires: Timestamp, now: Timestamp) -> bool {
+        now.plus_seconds(self.agent_seconds / 2) >= expires
     }
 }
 

@@ -7,5 +7,5 @@ mod ca;
 mod client_verifier;
 
 pub use agents::{BadRequest, peer_of, requested_key};
-pub use ca::{Authority, AuthorityError, ServerIdentity};
+pub use ca::{AGENT_SECONDS, Authority, AuthorityError, ServerIdentity};
 pub use client_verifier::AgentVerifier;

@@ -5,7 +5,7 @@ use std::path::Path;
 use windlass_coordinator_core::state::State;
 use windlass_protocol::Digest;
 
-use super::line::{BadLine, GENESIS, Line};
+use super::line::{GENESIS, Line};
 
 /// A journal that is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +28,10 @@ pub enum Finding {
         what: String,
     },
     /// A line was changed, or one before it was taken out, put in or moved.
-    #[error("record {sequence}: {what}")]
+    #[error("{place}: record {sequence}: {what}")]
     Record {
+        /// Its file and line.
+        place: String,
         /// Its number.
         sequence: u64,
         /// What is wrong.
@@ -37,9 +39,11 @@ pub enum Finding {
     },
     /// The end does not have the hash that a witness holds: the tail was cut off, or another history written.
     #[error(
-        "record {sequence} has the hash {found}, but the witness says {expected}: this is another history"
+        "{place}: record {sequence} has the hash {found}, but the witness says {expected}: this is another history"
     )]
     Forked {
+        /// Its file and line.
+        place: String,
         /// The record that the witness names.
         sequence: u64,
         /// Its hash here.
@@ -68,17 +72,17 @@ pub fn verify(data: &Path, witness: Option<(u64, Digest)>) -> Result<Verified, F
     loop {
         let next = lines.next_line().map_err(|why| files(verified.records, why))?;
         let Some((sequence, line)) = next else { break };
-        let bad = |why: BadLine| Finding::Record { sequence, what: why.to_string() };
-        let line = Line::read(line, verified.head).map_err(bad)?;
-        let record = line.parse().map_err(bad)?;
-        state.apply(&record).map_err(|why| Finding::Record { sequence, what: why.to_string() })?;
+        let checked = check(line, verified.head, &mut state);
+        let place =
+            || lines.place().map_or_else(String::new, |(path, line)| format!("{}:{line}", path.display()));
+        let hash = checked.map_err(|what| Finding::Record { place: place(), sequence, what })?;
         if let Some((named, expected)) = witness
             && named == sequence
-            && expected != line.hash
+            && expected != hash
         {
-            return Err(Finding::Forked { sequence, found: line.hash, expected });
+            return Err(Finding::Forked { place: place(), sequence, found: hash, expected });
         }
-        verified = Verified { records: sequence, head: line.hash };
+        verified = Verified { records: sequence, head: hash };
     }
     match witness {
         Some((sequence, _)) if sequence > verified.records => {
@@ -86,4 +90,12 @@ pub fn verify(data: &Path, witness: Option<(u64, Digest)>) -> Result<Verified, F
         }
         _ => Ok(verified),
     }
+}
+
+/// Checks one line against the chain and the state before it; its own hash is the chain's next one.
+fn check(line: &[u8], previous: Digest, state: &mut State) -> Result<Digest, String> {
+    let line = Line::read(line, previous).map_err(|why| why.to_string())?;
+    let record = line.parse().map_err(|why| why.to_string())?;
+    state.apply(&record).map_err(|why| why.to_string())?;
+    Ok(line.hash)
 }

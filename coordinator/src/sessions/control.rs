@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{Connection, RecvStream, SendStream, VarInt};
+use quinn::{Connection, SendStream, VarInt};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use windlass_coordinator_core::authorise::{self, Peer, SessionPermit};
@@ -15,9 +15,9 @@ use windlass_protocol::message::{
     EffectiveScope, FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome,
 };
 
+use super::frames::Frames;
 use super::registry::Progress;
 use super::{Sessions, frames, origin, requests};
-use crate::authority::Authority;
 use crate::engine::{Engine, now};
 
 /// An agent gets this long to say hello.
@@ -27,33 +27,37 @@ const FAST_AGENTS: usize = 1000;
 const FASTEST_HEARTBEAT: u16 = 10;
 /// QUIC itself gives a silent connection up after 30 seconds, so no heart may beat slower than this.
 const SLOWEST_HEARTBEAT: u16 = 20;
+/// How often it is looked whether a certificate is due for renewal: the clock may be set, so no long sleep will do.
+const RENEWAL_LOOK: Duration = Duration::from_secs(1);
 
 /// Serves one session until it ends.
 pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer: Peer) {
     let address = connection.remote_address();
     let goodbye = match timeout(PATIENCE, open(&connection)).await {
         Err(_) | Ok(None) => Err(Goodbye::Protocol),
-        Ok(Some((mut send, receive, hello))) => match admit(&sessions, &peer, &hello, &origin(address)).await
-        {
-            Err(goodbye) => {
-                let _ = frames::write(&mut send, &FromCoordinator::Goodbye(goodbye)).await;
-                let _ = send.finish();
-                // Closing at once would overtake what was just written.
-                let _ = timeout(Duration::from_secs(1), send.stopped()).await;
-                Err(goodbye)
+        Ok(Some((mut send, frames, hello))) => {
+            match admit(&sessions, &peer, &hello, &origin(address)).await {
+                Err(goodbye) => {
+                    let _ = frames::write(&mut send, &FromCoordinator::Goodbye(goodbye)).await;
+                    let _ = send.finish();
+                    // Closing at once would overtake what was just written.
+                    let _ = timeout(Duration::from_secs(1), send.stopped()).await;
+                    Err(goodbye)
+                }
+                Ok(()) => Ok(live(&sessions, &connection, peer, send, frames).await),
             }
-            Ok(()) => Ok(live(&sessions, &connection, peer, send, receive).await),
-        },
+        }
     };
     let (Ok(goodbye) | Err(goodbye)) = goodbye;
     tracing::debug!(target = %peer.target, ?goodbye, "session over");
     connection.close(VarInt::from_u32(0), b"goodbye");
 }
 
-async fn open(connection: &Connection) -> Option<(SendStream, RecvStream, Hello)> {
-    let (send, mut receive) = connection.accept_bi().await.ok()?;
-    let hello = frames::read::<Hello>(&mut receive).await.ok()?;
-    Some((send, receive, hello))
+async fn open(connection: &Connection) -> Option<(SendStream, Frames, Hello)> {
+    let (send, receive) = connection.accept_bi().await.ok()?;
+    let mut frames = Frames::new(receive);
+    let hello = frames.next::<Hello>().await.ok()?;
+    Some((send, frames, hello))
 }
 
 /// Whether the session may stand; what the agent advertises is recorded before it is relied on.
@@ -91,7 +95,7 @@ async fn live(
     connection: &Connection,
     peer: Peer,
     mut send: SendStream,
-    mut receive: RecvStream,
+    mut frames: Frames,
 ) -> Goodbye {
     let wake = Arc::new(Notify::new());
     let address = connection.remote_address();
@@ -105,7 +109,7 @@ async fn live(
         older.connection.close(VarInt::from_u32(2), b"replaced");
     }
     let mut session = Session { sessions, peer, told: None };
-    let goodbye = session.run(connection, &wake, &mut send, &mut receive).await;
+    let goodbye = session.run(connection, &wake, &mut send, &mut frames).await;
     registry.leave(peer.target, number);
     if frames::write(&mut send, &FromCoordinator::Goodbye(goodbye)).await.is_ok() {
         let _ = send.finish();
@@ -128,6 +132,7 @@ async fn record_clone(sessions: &Sessions, peer: &Peer, older: &str, newer: &str
 struct Told {
     generation: Generation,
     effective: EffectiveScope,
+    renew: bool,
 }
 
 struct Session<'a> {
@@ -142,7 +147,7 @@ impl Session<'_> {
         connection: &Connection,
         wake: &Notify,
         send: &mut SendStream,
-        receive: &mut RecvStream,
+        frames: &mut Frames,
     ) -> Goodbye {
         loop {
             if let Err(goodbye) = self.tell(send).await {
@@ -150,7 +155,9 @@ impl Session<'_> {
             }
             tokio::select! {
                 () = wake.notified() => {}
-                message = frames::read::<FromAgent>(receive) => match message {
+                // An agent may stay for longer than its certificate lasts, with nothing else to be told.
+                () = self.renewal_due() => {}
+                message = frames.next::<FromAgent>() => match message {
                     Ok(FromAgent::Heartbeat) => {
                         if let Err(goodbye) = self.answer_heartbeat(send).await {
                             return goodbye;
@@ -178,7 +185,9 @@ impl Session<'_> {
         let permit = self.permit(&state)?;
         let generation = generation_of(&state, &permit);
         let effective = effective_scope(&state, &permit).ok_or(Goodbye::NotAdmitted)?;
-        let same_scope = self.told.as_ref().is_some_and(|told| told.effective == effective);
+        let renew = self.is_renewal_due();
+        let told = self.told.as_ref();
+        let same_scope = told.is_some_and(|told| told.effective == effective && told.renew == renew);
         let message = match &self.told {
             Some(told) if same_scope && told.generation == generation => return Ok(()),
             Some(_) if same_scope => FromCoordinator::Nudge { generation },
@@ -187,8 +196,22 @@ impl Session<'_> {
                 FromCoordinator::Welcome(Box::new(welcome.ok_or(Goodbye::NotAdmitted)?))
             }
         };
-        self.told = Some(Told { generation, effective });
+        self.told = Some(Told { generation, effective, renew });
         frames::write(send, &message).await.map_err(|_| Goodbye::Protocol)
+    }
+
+    fn is_renewal_due(&self) -> bool {
+        self.sessions.authority.is_renewal_due(self.peer.expires, now())
+    }
+
+    /// Ends when the renewal of the agent's certificate falls due; never, where the agent was told already.
+    async fn renewal_due(&self) {
+        if self.told.as_ref().is_some_and(|told| told.renew) {
+            return std::future::pending().await;
+        }
+        while !self.is_renewal_due() {
+            tokio::time::sleep(RENEWAL_LOOK).await;
+        }
     }
 
     /// The permit of this moment: sessions of disabled and revoked targets end here, at once.
@@ -213,7 +236,7 @@ impl Session<'_> {
             space: space.head.name.to_string(),
             effective,
             generation,
-            renew: Authority::renewal_due(self.peer.expires, now),
+            renew: self.is_renewal_due(),
         })
     }
 

@@ -56,21 +56,7 @@ impl BufferReport {
 impl Endpoint {
     /// Binds the endpoint. It serves as soon as somebody accepts.
     pub fn bind(address: SocketAddr, authority: &Authority) -> anyhow::Result<Self> {
-        let provider =
-            CryptoProvider::get_default().context("a provider of cryptography is installed first")?;
-        let verifier = AgentVerifier::new(authority.certificate(), Arc::clone(provider))?;
-        let identity = authority.server_identity(&[])?;
-        let mut tls = rustls::ServerConfig::builder_with_provider(Arc::clone(provider))
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(identity.chain, identity.key)?;
-        tls.alpn_protocols = vec![SESSION_ALPN.to_vec(), ENROLMENT_ALPN.to_vec()];
-        // No resumption: each session proves its certificate anew. And no 0-RTT, which could be replayed.
-        tls.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-        tls.send_tls13_tickets = 0;
-        let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
-        config.transport_config(Arc::new(transport()));
-        config.max_incoming(INCOMING);
+        let config = config(authority)?;
         let (socket, buffers) = socket(address).map_err(|why| cannot_listen(address, "UDP", &why))?;
         let runtime = Arc::new(quinn::TokioRuntime);
         let quic = quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(config), socket, runtime)?;
@@ -82,6 +68,12 @@ impl Endpoint {
         self.quic.local_addr()
     }
 
+    /// Presents a fresh certificate to agents that connect from now on, before the one of the start expires.
+    pub(super) fn renew(&self, authority: &Authority) -> anyhow::Result<()> {
+        self.quic.set_server_config(Some(config(authority)?));
+        Ok(())
+    }
+
     pub(super) async fn accept(&self) -> Option<quinn::Incoming> {
         self.quic.accept().await
     }
@@ -91,6 +83,24 @@ impl Endpoint {
         self.quic.close(VarInt::from_u32(0), b"stopping");
         let _ = tokio::time::timeout(Duration::from_secs(2), self.quic.wait_idle()).await;
     }
+}
+
+fn config(authority: &Authority) -> anyhow::Result<quinn::ServerConfig> {
+    let provider = CryptoProvider::get_default().context("a provider of cryptography is installed first")?;
+    let verifier = AgentVerifier::new(authority.certificate(), Arc::clone(provider))?;
+    let identity = authority.server_identity(&[])?;
+    let mut tls = rustls::ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(identity.chain, identity.key)?;
+    tls.alpn_protocols = vec![SESSION_ALPN.to_vec(), ENROLMENT_ALPN.to_vec()];
+    // No resumption: each session proves its certificate anew. And no 0-RTT, which could be replayed.
+    tls.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    tls.send_tls13_tickets = 0;
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
+    config.transport_config(Arc::new(transport()));
+    config.max_incoming(INCOMING);
+    Ok(config)
 }
 
 fn transport() -> TransportConfig {

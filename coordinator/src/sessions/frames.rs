@@ -27,3 +27,39 @@ pub(super) async fn read<M: Message>(stream: &mut RecvStream) -> Result<M, Frame
 pub(super) async fn write<M: Message>(stream: &mut SendStream, message: &M) -> Result<(), FrameError> {
     stream.write_all(&codec::frame(message)).await.map_err(|_| FrameError::Ended)
 }
+
+/// The control stream's frames. It is read beside other things that happen, so what came of a frame is kept.
+pub(super) struct Frames {
+    stream: RecvStream,
+    frame: Vec<u8>,
+}
+
+/// Bytes taken off the stream at once: memory grows with what comes, not with what is announced.
+const PIECE_BYTES: usize = 1 << 10;
+
+impl Frames {
+    pub(super) fn new(stream: RecvStream) -> Self {
+        Self { stream, frame: Vec::new() }
+    }
+
+    /// The next message. Dropping the future loses nothing.
+    pub(super) async fn next<M: Message>(&mut self) -> Result<M, FrameError> {
+        self.gather(LENGTH_BYTES).await?;
+        let length = *self.frame.first_chunk().expect("as many bytes as a length has were gathered");
+        self.gather(LENGTH_BYTES + codec::body_length::<M>(length)?).await?;
+        let message = codec::decode(&self.frame[LENGTH_BYTES..]);
+        self.frame.clear();
+        Ok(message?)
+    }
+
+    async fn gather(&mut self, length: usize) -> Result<(), FrameError> {
+        let mut piece = [0; PIECE_BYTES];
+        while self.frame.len() < length {
+            let wanted = (length - self.frame.len()).min(PIECE_BYTES);
+            let read = self.stream.read(&mut piece[..wanted]).await;
+            let came = read.ok().flatten().ok_or(FrameError::Ended)?;
+            self.frame.extend_from_slice(&piece[..came]);
+        }
+        Ok(())
+    }
+}

@@ -18,6 +18,7 @@ mod requests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use windlass_packages::PackageStore;
@@ -32,6 +33,9 @@ pub use registry::{Progress, Registry};
 
 /// Pulls that are served at once, over all agents: more would only make each slower.
 const PULLS: usize = 64;
+
+/// The certificate that agents see lasts for a month and is renewed once a day.
+const RENEWAL: Duration = Duration::from_secs(24 * 3600);
 
 /// What HPKE is told that sensitive output of a step is sealed for; agents seal with the same words.
 const OUTPUT_PURPOSE: &[u8] = windlass_protocol::message::OUTPUT_PURPOSE;
@@ -98,8 +102,22 @@ impl Sessions {
         let counting = Arc::clone(&self);
         let denials =
             tokio::spawn(async move { counting.denials.record_every_minute(&counting.engine).await });
-        accept::accept_all(self, endpoint).await;
+        let authority = Arc::clone(&self.authority);
+        tokio::select! {
+            () = accept::accept_all(self, endpoint) => {}
+            () = renew_daily(endpoint, &authority) => {}
+        }
         denials.abort();
+    }
+}
+
+/// A coordinator may run for longer than its certificate lasts. Never ends.
+async fn renew_daily(endpoint: &Endpoint, authority: &Authority) {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        if let Err(why) = endpoint.renew(authority) {
+            tracing::error!(%why, "the coordinator's certificate for agents cannot be renewed");
+        }
     }
 }
 

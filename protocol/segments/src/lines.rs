@@ -68,6 +68,11 @@ impl Lines {
         self.next
     }
 
+    /// Where the line lies that came last: its segment's path, and its number in that file, from 1.
+    pub fn place(&self) -> Option<(&Path, u64)> {
+        self.source.as_ref().map(|source| (source.path(), self.next - source.first()))
+    }
+
     /// The next line in a buffer that the next call reuses: as [`Iterator::next`], without the copy.
     pub fn next_line(&mut self) -> Result<Option<(u64, &[u8])>, SegmentError> {
         let found = self.find_line()?;

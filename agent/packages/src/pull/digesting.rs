@@ -9,6 +9,7 @@ use super::pool::{Piece, Pool};
 use super::workers::{Ended, Stop};
 use super::writing::Write;
 use crate::PullError;
+use crate::recording::Tape;
 
 /// Plain segments that are decompressed but not written yet.
 const PLAIN_SEGMENTS: usize = 2;
@@ -31,6 +32,7 @@ struct Current {
     compressed: bool,
     left: u64,
     hasher: Hasher,
+    tape: Tape,
 }
 
 /// The thread's state.
@@ -75,7 +77,7 @@ impl Digesting {
         match step {
             Step::Content { digest, compressed, resumed, left, hasher } => {
                 self.send(Write::Open { digest, resumed })?;
-                self.current = Some(Current { digest, compressed, left, hasher });
+                self.current = Some(Current { digest, compressed, left, hasher, tape: Tape::new("content") });
                 self.finish_if_whole()
             }
             Step::Segment { stored, plain } => {
@@ -109,6 +111,7 @@ impl Digesting {
 
     fn plain(&mut self, piece: Piece) -> Result<(), Stop> {
         let current = self.current.as_mut().expect("pieces belong to a content");
+        current.tape.write(piece.bytes());
         current.hasher.update(piece.bytes());
         current.left -= piece.bytes().len() as u64;
         self.send(Write::Piece(piece))?;

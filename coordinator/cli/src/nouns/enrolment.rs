@@ -7,10 +7,10 @@ use windlass_api::requests::{EnrolmentRequest, GrantText};
 use super::Session;
 use super::target::ParticipationName;
 use crate::arguments::Part;
-use crate::durations;
 use crate::failure::Failure;
 use crate::output::{joined, note, or_dash};
 use crate::queries::QueryOptions;
+use windlass_api::durations;
 
 /// What to do with enrolment tokens.
 #[derive(Debug, Subcommand)]

@@ -6,9 +6,9 @@ use windlass_api::requests::TokenRequest;
 
 use super::{Session, enrolment};
 use crate::arguments::Part;
-use crate::durations;
 use crate::failure::Failure;
 use crate::output::or_dash;
+use windlass_api::durations;
 
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]

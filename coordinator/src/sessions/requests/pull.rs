@@ -1,6 +1,7 @@
 //! A package, as its difference to what the agent holds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quinn::SendStream;
 use windlass_coordinator_core::authorise::{self, Peer, PullPermit, RequestPermit};
@@ -15,6 +16,10 @@ use windlass_protocol::message::{Denied, PullRequest, Request};
 use super::super::Sessions;
 use crate::engine::{Engine, now};
 
+/// How often the right to a pull is asked for beside the writing: an agent that reads slowly, or not at all, keeps the
+/// writing waiting, and what waits for it must not be sent once the right has gone.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Streams the package, asking again whenever the state has changed under it.
 pub(super) async fn serve(
     sessions: &Sessions,
@@ -28,7 +33,12 @@ pub(super) async fn serve(
     let plan = plan_pull(&manifest, &held, wanted).map_err(|_| Denied::Malformed)?;
     let bytes = plan.bytes_to_send();
     let mut right = Right { sessions, peer, wanted, seen: sessions.engine.state() };
-    match send(&sessions.packages, &plan, stream, || right.still_stands()).await {
+    let mut beside = Right { seen: Arc::clone(&right.seen), ..right };
+    let sent = tokio::select! {
+        sent = send(&sessions.packages, &plan, stream, || right.still_stands()) => sent,
+        () = beside.gone() => Err(SendError::Withdrawn),
+    };
+    match sent {
         Ok(_) => {
             // Recorded before the stream ends: what an agent holds counts only if the journal says that it came.
             if record(sessions, peer, &permit, bytes).await.is_some() {
@@ -52,6 +62,13 @@ struct Right<'a> {
 }
 
 impl Right<'_> {
+    /// Ends when the right has gone.
+    async fn gone(&mut self) {
+        while self.still_stands() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     fn still_stands(&mut self) -> bool {
         let state = self.sessions.engine.state();
         if Arc::ptr_eq(&state, &self.seen) {

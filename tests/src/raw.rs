@@ -1,0 +1,88 @@
+//! A connection on which nothing is said but what a test writes, byte for byte.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, Connection, Endpoint, RecvStream, TransportConfig, VarInt};
+use rustls::crypto::CryptoProvider;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use windlass_agent::identity::Identity;
+use windlass_protocol::Digest;
+use windlass_protocol::codec::{self, LENGTH_BYTES, Message};
+use windlass_protocol::message::COORDINATOR_NAME;
+use windlass_trust::PinnedAuthority;
+
+/// Who connects, and how.
+pub struct Caller {
+    /// `HOST:PORT` of the coordinator.
+    pub address: SocketAddr,
+    /// Its CA.
+    pub fingerprint: Digest,
+    /// What is shown as a client certificate, with its key; nothing if it is empty.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The certificate's key.
+    pub key: PrivateKeyDer<'static>,
+    /// Bytes that may be on their way here before somebody reads them.
+    pub window: u32,
+}
+
+impl Caller {
+    /// The machine whose state lies there.
+    pub fn of(state: &Path) -> anyhow::Result<Self> {
+        let identity = Identity::read(state)?;
+        Ok(Self {
+            address: identity.membership.coordinator.parse()?,
+            fingerprint: identity.fingerprint()?,
+            chain: vec![CertificateDer::from(identity.certificate()?)],
+            key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(identity.key().to_vec())),
+            window: 1 << 20,
+        })
+    }
+
+    /// Connects. The endpoint belongs to the connection: when it is dropped, so is the connection.
+    pub async fn connect(self, alpn: &[u8]) -> anyhow::Result<(Endpoint, Connection)> {
+        let provider = CryptoProvider::get_default().context("a provider is installed first")?;
+        let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(PinnedAuthority::new(self.fingerprint, provider));
+        let mut tls = if self.chain.is_empty() {
+            builder.with_no_client_auth()
+        } else {
+            builder.with_client_auth_cert(self.chain, self.key)?
+        };
+        tls.alpn_protocols = vec![alpn.to_vec()];
+        let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+        let mut transport = TransportConfig::default();
+        transport
+            .receive_window(VarInt::from_u32(self.window))
+            .stream_receive_window(VarInt::from_u32(self.window))
+            .keep_alive_interval(Some(Duration::from_secs(5)));
+        config.transport_config(Arc::new(transport));
+        let endpoint = Endpoint::client("127.0.0.1:0".parse()?)?;
+        let connecting = endpoint.connect_with(config, self.address, COORDINATOR_NAME)?;
+        let connection = tokio::time::timeout(PATIENCE, connecting).await.context("no handshake")??;
+        Ok((endpoint, connection))
+    }
+}
+
+/// How long anything may take to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Reads one frame.
+pub async fn read<M: Message>(stream: &mut RecvStream) -> anyhow::Result<M> {
+    let mut length = [0; LENGTH_BYTES];
+    tokio::time::timeout(PATIENCE, stream.read_exact(&mut length)).await.context("nothing came")??;
+    let mut body = vec![0; codec::body_length::<M>(length)?];
+    tokio::time::timeout(PATIENCE, stream.read_exact(&mut body)).await.context("nothing came")??;
+    Ok(codec::decode(&body)?)
+}
+
+/// Waits until the other side has ended the connection.
+pub async fn closed(connection: &Connection) -> anyhow::Result<quinn::ConnectionError> {
+    tokio::time::timeout(PATIENCE, connection.closed()).await.context("the connection stays open")
+}
