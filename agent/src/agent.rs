@@ -46,6 +46,8 @@ enum Over {
     Broken(String),
     /// The coordinator said why.
     Goodbye(Goodbye),
+    /// The certificate is new, and the connection still shows the old one.
+    Renewed,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -121,10 +123,13 @@ impl Agent {
         }
     }
 
-    /// Takes up what was admitted before this process began.
+    /// Takes up what was admitted before this process began: first what has begun, since it may be running still and
+    /// is to have its turn before anything else, then in the order of the orders.
     fn resume_duties(self: &Arc<Self>) -> anyhow::Result<()> {
-        let entries = self.ledger().entries()?;
-        for (id, entry) in entries.into_iter().filter(|(_, entry)| !entry.closed) {
+        let mut open: Vec<_> =
+            self.ledger().entries()?.into_iter().filter(|(_, entry)| !entry.closed).collect();
+        open.sort_by_key(|(id, entry)| (!duty::has_begun(&self.ledger().folder(*id)), entry.generation));
+        for (id, entry) in open {
             let signed = self.ledger().assignment(id)?;
             let key = self.identity.membership.assignment_key;
             let assignment = verify_assignment(key.as_bytes(), &signed)?;
@@ -151,6 +156,8 @@ impl Agent {
             let over = self.session(&mut to_show, &mut backoff).await;
             self.link.send_replace(None);
             let sentence = match over {
+                // At once: nothing is wrong.
+                Ok(Over::Renewed) => continue,
                 Ok(Over::Goodbye(goodbye)) => goodbye_in_words(goodbye),
                 Ok(Over::Broken(why)) => why,
                 Err(why) => format!("{why:#}"),
@@ -183,10 +190,12 @@ impl Agent {
             tokio::select! {
                 said = replies.next() => match said {
                     Err(_) => return Ok(Over::Broken("the connection was lost".to_owned())),
-                    Ok(FromCoordinator::Goodbye(goodbye)) => return Ok(Over::Goodbye(goodbye)),
                     Ok(said) => {
                         let before = session.heartbeat;
-                        session.heard(said, backoff).await?;
+                        if let Some(over) = session.heard(said, backoff).await? {
+                            link.close();
+                            return Ok(over);
+                        }
                         if session.heartbeat != before {
                             beat = tokio::time::interval(session.heartbeat);
                             beat.reset();
@@ -270,23 +279,24 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn heard(&mut self, said: FromCoordinator, backoff: &mut Backoff) -> anyhow::Result<()> {
+    async fn heard(&mut self, said: FromCoordinator, backoff: &mut Backoff) -> anyhow::Result<Option<Over>> {
         match said {
             FromCoordinator::Welcome(welcome) => {
                 backoff.succeeded();
-                self.welcomed(*welcome).await
+                return self.welcomed(*welcome).await;
             }
-            FromCoordinator::Nudge { generation } => self.pull(generation).await,
+            FromCoordinator::Nudge { generation } => self.pull(generation).await?,
             FromCoordinator::Alive { now, heartbeat_seconds, generation } => {
                 self.agent.time(now)?;
                 self.heartbeat = Duration::from_secs(heartbeat_seconds.max(1).into());
-                self.pull(generation).await
+                self.pull(generation).await?;
             }
-            FromCoordinator::Goodbye(_) => Ok(()),
+            FromCoordinator::Goodbye(goodbye) => return Ok(Some(Over::Goodbye(goodbye))),
         }
+        Ok(None)
     }
 
-    async fn welcomed(&mut self, welcome: Welcome) -> anyhow::Result<()> {
+    async fn welcomed(&mut self, welcome: Welcome) -> anyhow::Result<Option<Over>> {
         self.agent.time(welcome.now)?;
         self.heartbeat = Duration::from_secs(welcome.heartbeat_seconds.max(1).into());
         tracing::info!(target = welcome.target, space = welcome.space, "connected");
@@ -298,9 +308,11 @@ impl Session<'_> {
         });
         if welcome.renew {
             self.agent.renew(&self.link).await?;
+            return Ok(Some(Over::Renewed));
         }
         self.agent.link.send_replace(Some(self.link.clone()));
-        self.pull(welcome.generation).await
+        self.pull(welcome.generation).await?;
+        Ok(None)
     }
 
     /// Pulls what is newer than what was taken.

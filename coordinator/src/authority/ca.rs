@@ -15,14 +15,15 @@ use windlass_protocol::{Digest, Timestamp};
 
 use super::agents::{self, BadRequest};
 use crate::engine::{now, random};
-use crate::vault::{Vault, VaultError};
+use crate::vault::{self, Vault, VaultError};
 
 /// The CA outlives every machine that it certifies.
 const AUTHORITY_DAYS: u64 = 20 * 365;
 /// A coordinator makes itself a new certificate at every start, and before the old one expires.
 const COORDINATOR_DAYS: u64 = 30;
 /// Agents renew when half of it is over.
-const AGENT_DAYS: u64 = 14;
+const AGENT_SECONDS: u64 = 14 * DAY;
+const DAY: u64 = 24 * 3600;
 /// Clocks differ: certificates are good from a little before they are made.
 const BACKDATED: Duration = Duration::from_secs(600);
 
@@ -65,12 +66,16 @@ fn certificate_file(data: &Path) -> PathBuf {
     data.join("authority.der")
 }
 
-fn validity(params: &mut CertificateParams, days: u64) -> Timestamp {
+fn agent_seconds() -> u64 {
+    windlass_segments::fail::number("CERTIFICATE_SECONDS", AGENT_SECONDS)
+}
+
+fn validity(params: &mut CertificateParams, seconds: u64) -> Timestamp {
     let start = std::time::SystemTime::now();
-    let end = start + Duration::from_secs(days * 24 * 3600);
+    let end = start + Duration::from_secs(seconds);
     params.not_before = (start - BACKDATED).into();
     params.not_after = end.into();
-    now().plus_seconds(days * 24 * 3600)
+    now().plus_seconds(seconds)
 }
 
 impl Authority {
@@ -84,11 +89,10 @@ impl Authority {
         params.distinguished_name = name;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        validity(&mut params, AUTHORITY_DAYS);
+        validity(&mut params, AUTHORITY_DAYS * DAY);
         let certificate = params.self_signed(&key)?;
         vault.keep(KEY_NAME, key.serialized_der())?;
-        let path = certificate_file(data);
-        fs::write(&path, certificate.der()).map_err(|source| AuthorityError::Io { path, source })?;
+        vault::write_private(&certificate_file(data), certificate.der())?;
         Ok(Self { issuer: Issuer::new(params, key), certificate: certificate.der().clone() })
     }
 
@@ -121,7 +125,7 @@ impl Authority {
         params.serial_number = Some(serial());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        validity(&mut params, COORDINATOR_DAYS);
+        validity(&mut params, COORDINATOR_DAYS * DAY);
         let leaf = params.signed_by(&key, &self.issuer)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         Ok(ServerIdentity { chain: vec![leaf.der().clone(), self.certificate.clone()], key })
@@ -142,14 +146,14 @@ impl Authority {
         params.subject_alt_names = vec![SanType::URI(name)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let expires = validity(&mut params, AGENT_DAYS);
+        let expires = validity(&mut params, agent_seconds());
         let certificate = params.signed_by(&request.public_key, &self.issuer).map_err(|_| BadRequest)?;
         Ok((certificate.der().clone(), expires))
     }
 
     /// When a certificate that expires then is due for renewal.
     pub fn renewal_due(expires: Timestamp, now: Timestamp) -> bool {
-        now.plus_seconds(AGENT_DAYS * 24 * 3600 / 2) >= expires
+        now.plus_seconds(agent_seconds() / 2) >= expires
     }
 }
 

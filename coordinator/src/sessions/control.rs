@@ -11,6 +11,7 @@ use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::scope;
 use windlass_coordinator_core::state::State;
+use windlass_protocol::Timestamp;
 use windlass_protocol::message::{
     EffectiveScope, FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome,
 };
@@ -104,7 +105,8 @@ async fn live(
         }
         older.connection.close(VarInt::from_u32(2), b"replaced");
     }
-    let mut session = Session { sessions, peer, told: None };
+    let began_expired = peer.expires < now();
+    let mut session = Session { sessions, peer, told: None, began_expired };
     let goodbye = session.run(connection, &wake, &mut send, &mut receive).await;
     registry.leave(peer.target, number);
     if frames::write(&mut send, &FromCoordinator::Goodbye(goodbye)).await.is_ok() {
@@ -128,12 +130,16 @@ async fn record_clone(sessions: &Sessions, peer: &Peer, older: &str, newer: &str
 struct Told {
     generation: Generation,
     effective: EffectiveScope,
+    /// Whether it was told to renew its certificate.
+    renew: bool,
 }
 
 struct Session<'a> {
     sessions: &'a Arc<Sessions>,
     peer: Peer,
     told: Option<Told>,
+    /// A session with an expired certificate stands, to renew it and for nothing else.
+    began_expired: bool,
 }
 
 impl Session<'_> {
@@ -178,16 +184,20 @@ impl Session<'_> {
         let permit = self.permit(&state)?;
         let generation = generation_of(&state, &permit);
         let effective = effective_scope(&state, &permit).ok_or(Goodbye::NotAdmitted)?;
-        let same_scope = self.told.as_ref().is_some_and(|told| told.effective == effective);
+        let now = now();
+        let renew = Authority::renewal_due(self.peer.expires, now);
+        let same = self.told.as_ref().is_some_and(|told| told.effective == effective && told.renew == renew);
         let message = match &self.told {
-            Some(told) if same_scope && told.generation == generation => return Ok(()),
-            Some(_) if same_scope => FromCoordinator::Nudge { generation },
+            // It was told to renew and did not: it comes back with the expired certificate, which may do just that.
+            Some(_) if self.peer.expires < now && !self.began_expired => return Err(Goodbye::Expired),
+            Some(told) if same && told.generation == generation => return Ok(()),
+            Some(_) if same => FromCoordinator::Nudge { generation },
             _ => {
-                let welcome = self.welcome(&state, &permit, generation, effective.clone());
+                let welcome = self.welcome(&state, &permit, generation, effective.clone(), renew, now);
                 FromCoordinator::Welcome(Box::new(welcome.ok_or(Goodbye::NotAdmitted)?))
             }
         };
-        self.told = Some(Told { generation, effective });
+        self.told = Some(Told { generation, effective, renew });
         frames::write(send, &message).await.map_err(|_| Goodbye::Protocol)
     }
 
@@ -202,9 +212,10 @@ impl Session<'_> {
         permit: &SessionPermit,
         generation: Generation,
         effective: EffectiveScope,
+        renew: bool,
+        now: Timestamp,
     ) -> Option<Welcome> {
         let space = state.space(permit.space())?;
-        let now = now();
         Some(Welcome {
             version: VERSION,
             now,
@@ -213,7 +224,7 @@ impl Session<'_> {
             space: space.head.name.to_string(),
             effective,
             generation,
-            renew: Authority::renewal_due(self.peer.expires, now),
+            renew,
         })
     }
 

@@ -55,6 +55,7 @@ pub(super) fn run(
 pub(super) fn settle(places: &Places, manifest: Digest, ready: &[Digest]) -> Result<(), CacheError> {
     fail::point("cache-before-sync");
     files::sync_file_system(&places.partial(manifest))?;
+    fail::point("cache-after-sync");
     for content in ready {
         fail::point("cache-before-rename");
         let from = places.partial_blob(manifest, *content);
@@ -73,6 +74,7 @@ fn complete(cache: &Cache, package: &Package) -> Result<(), PullError> {
         }
     }
     files::sync_folder(&places.blobs())?;
+    fail::point("cache-after-names");
     let text = places.partial_manifest(package.manifest);
     // It is not there where the package had been complete before and had only lost contents.
     if let Some(file) = files::open(&text)? {
@@ -81,6 +83,7 @@ fn complete(cache: &Cache, package: &Package) -> Result<(), PullError> {
         fs::rename(&text, places.manifest(package.manifest)).map_err(CacheError::io("rename", &text))?;
         fail::point("cache-after-manifest");
         files::sync_folder(&places.manifests())?;
+        fail::point("cache-after-complete");
     }
     files::remove_folder(&places.partial(package.manifest))?;
     // The package is complete; that its place in the order of eviction could not be written changes nothing.
