@@ -12,11 +12,20 @@ use anyhow::{Context, bail};
 /// does, once, with the profile and target folder of the running test.
 pub fn programs() -> anyhow::Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| build().map_err(|why| format!("{why:#}")));
+    let built = BUILT.get_or_init(|| build(None).map_err(|why| format!("{why:#}")));
     built.clone().map_err(anyhow::Error::msg)
 }
 
-fn build() -> anyhow::Result<PathBuf> {
+/// Where the programs are that can be killed at named points (the cargo feature `fail-points`). They lie in a folder
+/// of their own, so that the ordinary ones stay what they are; what both are built from is built once for both.
+pub fn killable_programs() -> anyhow::Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let features = "windlass-coordinator/fail-points,windlass-agent/fail-points";
+    let built = BUILT.get_or_init(|| build(Some(features)).map_err(|why| format!("{why:#}")));
+    built.clone().map_err(anyhow::Error::msg)
+}
+
+fn build(features: Option<&str>) -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
     // <target>/<profile>/deps/<test>
     let profile = test.parent().and_then(|deps| deps.parent()).context("a test lies in a target folder")?;
@@ -24,9 +33,21 @@ fn build() -> anyhow::Result<PathBuf> {
     let name = profile.file_name().and_then(|name| name.to_str()).context("a profile has a name")?;
     let profile_argument = if name == "debug" { "dev" } else { name };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--bins", "--profile", profile_argument, "--target-dir"])
-        .arg(target)
+    let mut command = Command::new(cargo);
+    command.args(["build", "--bins", "--profile", profile_argument, "--target-dir"]);
+    let programs = match features {
+        None => {
+            command.arg(target);
+            profile.to_owned()
+        }
+        Some(features) => {
+            let own = target.join("fail-points");
+            // Only what is finished goes to the folder of its own.
+            command.arg(&own).args(["--features", features]).env("CARGO_BUILD_BUILD_DIR", target);
+            own.join(name)
+        }
+    };
+    let output = command
         .args(["-p", "windlass-coordinator", "-p", "windlass-agent", "-p", "windlass-cli"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()
@@ -34,5 +55,5 @@ fn build() -> anyhow::Result<PathBuf> {
     if !output.status.success() {
         bail!("the programs do not build: {}", String::from_utf8_lossy(&output.stderr));
     }
-    Ok(profile.to_owned())
+    Ok(programs)
 }
