@@ -123,10 +123,13 @@ impl Agent {
         }
     }
 
-    /// Takes up what was admitted before this process began.
+    /// Takes up what was admitted before this process began: first what has begun, since it may be running still and
+    /// is to have its turn before anything else, then in the order of the orders.
     fn resume_duties(self: &Arc<Self>) -> anyhow::Result<()> {
-        let entries = self.ledger().entries()?;
-        for (id, entry) in entries.into_iter().filter(|(_, entry)| !entry.closed) {
+        let mut open: Vec<_> =
+            self.ledger().entries()?.into_iter().filter(|(_, entry)| !entry.closed).collect();
+        open.sort_by_key(|(id, entry)| (!duty::has_begun(&self.ledger().folder(*id)), entry.generation));
+        for (id, entry) in open {
             let signed = self.ledger().assignment(id)?;
             let key = self.identity.membership.assignment_key;
             let assignment = verify_assignment(key.as_bytes(), &signed)?;
@@ -153,9 +156,10 @@ impl Agent {
             let over = self.session(&mut to_show, &mut backoff).await;
             self.link.send_replace(None);
             let sentence = match over {
+                // At once: nothing is wrong.
+                Ok(Over::Renewed) => continue,
                 Ok(Over::Goodbye(goodbye)) => goodbye_in_words(goodbye),
                 Ok(Over::Broken(why)) => why,
-                Ok(Over::Renewed) => continue,
                 Err(why) => format!("{why:#}"),
             };
             tracing::warn!(why = sentence, "no session");
@@ -186,12 +190,11 @@ impl Agent {
             tokio::select! {
                 said = replies.next() => match said {
                     Err(_) => return Ok(Over::Broken("the connection was lost".to_owned())),
-                    Ok(FromCoordinator::Goodbye(goodbye)) => return Ok(Over::Goodbye(goodbye)),
                     Ok(said) => {
                         let before = session.heartbeat;
-                        if session.heard(said, backoff).await? {
+                        if let Some(over) = session.heard(said, backoff).await? {
                             link.close();
-                            return Ok(Over::Renewed);
+                            return Ok(over);
                         }
                         if session.heartbeat != before {
                             beat = tokio::time::interval(session.heartbeat);
@@ -276,8 +279,8 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Acts upon what the coordinator says. True: the certificate was renewed.
-    async fn heard(&mut self, said: FromCoordinator, backoff: &mut Backoff) -> anyhow::Result<bool> {
+    /// Acts upon what the coordinator says; what ends the session is returned.
+    async fn heard(&mut self, said: FromCoordinator, backoff: &mut Backoff) -> anyhow::Result<Option<Over>> {
         match said {
             FromCoordinator::Welcome(welcome) => {
                 backoff.succeeded();
@@ -289,12 +292,12 @@ impl Session<'_> {
                 self.heartbeat = Duration::from_secs(heartbeat_seconds.max(1).into());
                 self.pull(generation).await?;
             }
-            FromCoordinator::Goodbye(_) => {}
+            FromCoordinator::Goodbye(goodbye) => return Ok(Some(Over::Goodbye(goodbye))),
         }
-        Ok(false)
+        Ok(None)
     }
 
-    async fn welcomed(&mut self, welcome: Welcome) -> anyhow::Result<bool> {
+    async fn welcomed(&mut self, welcome: Welcome) -> anyhow::Result<Option<Over>> {
         self.agent.time(welcome.now)?;
         self.heartbeat = Duration::from_secs(welcome.heartbeat_seconds.max(1).into());
         tracing::info!(target = welcome.target, space = welcome.space, "connected");
@@ -306,11 +309,11 @@ impl Session<'_> {
         });
         if welcome.renew {
             self.agent.renew(&self.link).await?;
-            return Ok(true);
+            return Ok(Some(Over::Renewed));
         }
         self.agent.link.send_replace(Some(self.link.clone()));
         self.pull(welcome.generation).await?;
-        Ok(false)
+        Ok(None)
     }
 
     /// Pulls what is newer than what was taken.

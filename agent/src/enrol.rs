@@ -67,7 +67,9 @@ pub async fn enrol(
 /// What the coordinator says no with, and the exit code of it (SEMANTICS 12).
 fn refused(refusal: EnrolRefusal) -> Fault {
     let kind = match refusal {
-        EnrolRefusal::Unknown | EnrolRefusal::Used | EnrolRefusal::Expired => ExitKind::NotAuthorised,
+        EnrolRefusal::Unknown | EnrolRefusal::Used | EnrolRefusal::Expired | EnrolRefusal::MakerGone => {
+            ExitKind::NotAuthorised
+        }
         EnrolRefusal::NameTaken => ExitKind::Conflict,
         EnrolRefusal::BadName => ExitKind::Usage,
         EnrolRefusal::BadRequest | EnrolRefusal::Busy => ExitKind::Failed,

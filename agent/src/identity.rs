@@ -1,8 +1,7 @@
 //! Who the agent is: the key that it made on this machine, and what the coordinator gave for it at enrolment.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
@@ -12,6 +11,8 @@ use windlass_protocol::ids::TargetId;
 use windlass_sentences::{ExitKind, Fault};
 use windlass_trust::SealingKey;
 use zeroize::Zeroizing;
+
+use crate::durable;
 
 /// The agent's secrets, made on the machine and never sent anywhere.
 #[derive(Serialize, Deserialize)]
@@ -54,20 +55,11 @@ fn folder(state_root: &Path) -> PathBuf {
 }
 
 /// Writes a file that only its owner may read, durably, all or nothing.
-fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let failed = || format!("cannot write {}", path.display());
+fn write_private(path: &Path, bytes: &[u8], points: &'static str) -> anyhow::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("/"));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).with_context(failed)?;
-    let partial = path.with_extension("partial");
-    let mut options = fs::OpenOptions::new();
-    let mut file =
-        options.write(true).create(true).truncate(true).mode(0o600).open(&partial).with_context(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(failed)?;
-    windlass_segments::fail::point("identity-before-rename");
-    fs::rename(&partial, path).with_context(failed)?;
-    fs::File::open(parent).and_then(|parent| parent.sync_all()).with_context(failed)?;
-    windlass_segments::fail::point("identity-after-rename");
-    Ok(())
+    let making = || format!("cannot make {}", parent.display());
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).with_context(making)?;
+    durable::write(path, bytes, points)
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -104,7 +96,7 @@ impl NewKeys {
                 key: Zeroizing::new(base64(key.serialized_der())),
                 sealing: Zeroizing::new(base64(sealing.as_slice())),
             };
-            write_private(&path, &Zeroizing::new(serde_json::to_vec(&keys)?))?;
+            write_private(&path, &Zeroizing::new(serde_json::to_vec(&keys)?), "enrolment-keys")?;
         }
         let (key, sealing) = read_keys(&folder)?;
         Ok(Self { folder, key: rcgen::KeyPair::try_from(key.as_slice())?, sealing })
@@ -122,8 +114,9 @@ impl NewKeys {
 
     /// Keeps what the coordinator gave: from here on the agent is enrolled.
     pub fn enrolled(self, membership: &Membership, certificate: &[u8]) -> anyhow::Result<()> {
-        write_private(&self.folder.join("certificate.der"), certificate)?;
-        write_private(&self.folder.join("membership.json"), &serde_json::to_vec_pretty(membership)?)
+        write_private(&self.folder.join("certificate.der"), certificate, "enrolment-certificate")?;
+        let membership = serde_json::to_vec_pretty(membership)?;
+        write_private(&self.folder.join("membership.json"), &membership, "enrolment-membership")
     }
 }
 
@@ -183,7 +176,7 @@ impl Identity {
 
     /// Keeps a renewed certificate.
     pub fn renewed(&self, certificate: &[u8]) -> anyhow::Result<()> {
-        write_private(&self.folder.join("certificate.der"), certificate)
+        write_private(&self.folder.join("certificate.der"), certificate, "renewal")
     }
 
     /// The fingerprint of the coordinator's CA.

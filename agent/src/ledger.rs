@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{AssignmentId, SpaceId, TenantId};
 use windlass_protocol::message::{Generation, Report, SignedAssignment};
 use windlass_protocol::{Digest, Timestamp};
+use windlass_segments::fail;
 use windlass_store::Store;
+
+use crate::durable;
 
 /// Bytes of sled's cache: an agent idles in a few megabytes.
 const CACHE_BYTES: u64 = 1 << 20;
@@ -43,7 +45,25 @@ impl Ledger {
         let folder = state_root.join("work");
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let store = Store::open(&state_root.join("store"), CACHE_BYTES)?;
-        Ok(Self { store, folder })
+        let ledger = Self { store, folder };
+        ledger.sweep()?;
+        Ok(ledger)
+    }
+
+    /// Removes folders of assignments that are over, or that were never admitted: a crash left them between the
+    /// ledger's word and the disk's.
+    fn sweep(&self) -> anyhow::Result<()> {
+        let entries = self.entries()?;
+        let open = |name: &str| {
+            name.parse().is_ok_and(|id: AssignmentId| entries.get(&id).is_some_and(|entry| !entry.closed))
+        };
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if !open(&entry.file_name().to_string_lossy()) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     fn key(id: AssignmentId) -> Vec<u8> {
@@ -101,8 +121,8 @@ impl Ledger {
     ) -> anyhow::Result<()> {
         let folder = self.folder(id);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        write(&folder.join("assignment"), &serde_json::to_vec(signed)?)?;
-        windlass_segments::fail::point("ledger-before-admit");
+        durable::write(&folder.join("assignment"), &serde_json::to_vec(signed)?, "assignment")?;
+        fail::point("ledger-before-admit");
         let highest = self.highest()?.max(Some(entry.generation));
         for (old, known) in self.entries()? {
             if known.closed && Some(known.generation) < highest {
@@ -115,7 +135,7 @@ impl Ledger {
             self.store.put(SERVED, &serde_json::to_vec(&owner)?)?;
         }
         self.store.commit()?;
-        windlass_segments::fail::point("ledger-after-admit");
+        fail::point("ledger-after-admit");
         Ok(())
     }
 
@@ -128,10 +148,8 @@ impl Ledger {
 
     /// Writes down how an assignment ended, durably, before it is told.
     pub(crate) fn end(&self, report: &Report) -> anyhow::Result<()> {
-        windlass_segments::fail::point("ledger-before-report");
-        write(&self.folder(report.assignment).join("report"), &serde_json::to_vec(report)?)?;
-        windlass_segments::fail::point("ledger-after-report");
-        Ok(())
+        let path = self.folder(report.assignment).join("report");
+        durable::write(&path, &serde_json::to_vec(report)?, "report")
     }
 
     /// How an assignment ended, if it has.
@@ -151,26 +169,13 @@ impl Ledger {
 
     /// The coordinator has everything of an assignment: its files go.
     pub(crate) fn close(&self, id: AssignmentId, entry: Entry) -> anyhow::Result<()> {
-        windlass_segments::fail::point("ledger-before-close");
+        fail::point("ledger-before-close");
         self.store.put(&Self::key(id), &serde_json::to_vec(&Entry { closed: true, ..entry })?)?;
         self.store.commit()?;
-        windlass_segments::fail::point("ledger-after-close");
+        fail::point("ledger-after-close");
         match fs::remove_dir_all(self.folder(id)) {
             Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(why.into()),
             _ => Ok(()),
         }
     }
-}
-
-/// Writes a file durably, all or nothing.
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let partial = path.with_extension("partial");
-    let mut file = fs::File::create(&partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&partial, path)?;
-    if let Some(parent) = path.parent() {
-        fs::File::open(parent)?.sync_all()?;
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod configuration;
+mod durable;
 mod duty;
 pub mod enrol;
 pub mod identity;

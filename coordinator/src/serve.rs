@@ -58,7 +58,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         registry: Arc::clone(&registry),
     };
     let sessions = Sessions::new(parts)?;
-    let endpoint = Endpoint::bind(configuration.quic, &authority)?;
+    let endpoint = Endpoint::bind(configuration.quic, &authority, vault.own_key("connection-resets")?)?;
     if endpoint.buffers.is_capped() {
         let buffers = endpoint.buffers;
         tracing::warn!(

@@ -15,4 +15,4 @@ mod release;
 pub use cache::{Cache, Evicted};
 pub use error::{CacheError, PullError};
 pub use pull::{PullState, Received};
-pub use release::{Unpack, Unpacked, publish, remove_others, switch};
+pub use release::{Unpack, Unpacked, publish, remove_others, switch, unprepare, unswitch};

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use nix::unistd::User;
 use windlass_protocol::Digest;
 use windlass_protocol::message::{Isolation, Place};
+use windlass_segments::fail;
 use windlass_supervisor::Account;
 
 /// Another `useradd` holds the lock for a moment.
@@ -33,7 +34,9 @@ pub(super) fn account(isolation: Isolation, place: &Place, home: &Path) -> anyho
         if let Some(user) = User::from_name(&name).context("cannot look up accounts")? {
             return Ok(Some(Account { uid: user.uid.as_raw(), gid: user.gid.as_raw() }));
         }
+        fail::point("account-before-make");
         if make(&name, place, home)? {
+            fail::point("account-after-make");
             continue;
         }
         std::thread::sleep(PAUSE);

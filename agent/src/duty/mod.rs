@@ -22,6 +22,8 @@ use windlass_protocol::message::{Assignment, Work};
 use crate::agent::Agent;
 use crate::ledger::Entry;
 
+pub(crate) use run::has_begun;
+
 /// Between two tries of what failed for a moment.
 const RETRY: Duration = Duration::from_millis(500);
 

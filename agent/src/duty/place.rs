@@ -16,9 +16,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
+use windlass_agent_packages::CacheError;
 use windlass_protocol::ids::{AssignmentId, EnvironmentId, ProjectId, SpaceId, StepId, TenantId};
 use windlass_protocol::message::{Place, RunWork};
 use windlass_supervisor::Account;
+
+use crate::durable;
 
 /// Whose a folder is.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,9 +80,38 @@ pub(super) fn prepare(
     check_owner(&above.join(note), &owner)?;
     let home = tenant.join(".home");
     own_folder(&home, account)?;
-    let scratch = tenant.join(format!(".scratch-{assignment}"));
+    let scratch = scratch(&tenant, assignment);
     own_folder(&scratch, account)?;
     Ok(Folders { home, scratch, step })
+}
+
+fn scratch(tenant: &Path, assignment: AssignmentId) -> PathBuf {
+    tenant.join(format!(".scratch-{assignment}"))
+}
+
+/// Where an assignment unpacks a release before it has its name.
+pub(super) fn unpacking(step: &Path, assignment: AssignmentId) -> PathBuf {
+    step.join("releases").join(format!(".unpacking-{assignment}"))
+}
+
+/// Removes what an assignment needed only while it ran, or did not come to the end of. Nothing of it may be there.
+pub(super) fn clear(
+    root: &Path,
+    place: &Place,
+    work: &RunWork,
+    assignment: AssignmentId,
+) -> Result<(), CacheError> {
+    let tenant = tenant_folder(root, place);
+    let step = tenant.join(place.project.1.as_str()).join(work.step.1.as_str());
+    for folder in [scratch(&tenant, assignment), unpacking(&step, assignment)] {
+        match fs::remove_dir_all(&folder) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                return Err(CacheError::Io { action: "remove", path: folder, source: why });
+            }
+            _ => {}
+        }
+    }
+    windlass_agent_packages::unprepare(&step.join("current"))
 }
 
 fn file_name(path: &Path) -> String {
@@ -121,10 +153,7 @@ fn make(path: &Path, mode: u32, uid: Option<u32>, gid: Option<u32>) -> anyhow::R
 fn check_owner(note: &Path, owner: &Owner) -> anyhow::Result<()> {
     match fs::read(note) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => {
-            let partial = note.with_extension("partial");
-            fs::write(&partial, serde_json::to_vec(owner)?)?;
-            fs::rename(&partial, note)?;
-            Ok(())
+            durable::write(note, &serde_json::to_vec(owner)?, "place-note")
         }
         read => {
             let known: Owner =

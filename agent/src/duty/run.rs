@@ -1,6 +1,7 @@
 //! Running a step: its turn, its variables, its account and folders, then its action.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use windlass_agent_core::course::Stage;
 use windlass_protocol::message::{
@@ -19,15 +20,17 @@ const STAGES: [Stage; 5] =
 
 pub(super) async fn run(order: &Order, work: &RunWork) -> anyhow::Result<()> {
     let _turn = if work.concurrent { None } else { Some(order.agent.turn.acquire().await?) };
-    if order.is_withdrawn() && !has_begun(order) {
-        return Ok(());
+    if order.is_withdrawn() && !order_has_begun(order) {
+        return clear(order, work).await;
     }
     let outcome = match prepare_and_act(order, work).await {
-        Ok(Some(outcome)) => outcome,
-        Ok(None) => return Ok(()),
+        Ok(outcome) => outcome,
         // The machine is not as it should be (a folder in the way, no account): that is the step's failure.
-        Err(why) => Outcome::Failed { reason: script::cut(format!("{why:#}")) },
+        Err(why) => Some(Outcome::Failed { reason: script::cut(format!("{why:#}")) }),
     };
+    // Before the end is written down: whatever stops this process until then, it is done again.
+    clear(order, work).await?;
+    let Some(outcome) = outcome else { return Ok(()) };
     let words = match &outcome {
         Outcome::Succeeded => "succeeded".to_owned(),
         Outcome::Failed { reason } => format!("failed: {reason}"),
@@ -40,14 +43,30 @@ pub(super) async fn run(order: &Order, work: &RunWork) -> anyhow::Result<()> {
     order.agent.ledger().end(&Report { assignment: order.id(), kind })
 }
 
-fn has_begun(order: &Order) -> bool {
-    let folder = order.agent.ledger().folder(order.id());
-    STAGES.iter().any(|stage| script::attempts(&folder, *stage).next().is_some())
+fn order_has_begun(order: &Order) -> bool {
+    has_begun(&order.agent.ledger().folder(order.id()))
+}
+
+/// Whether anything of the assignment whose files are in this folder may have run.
+pub(crate) fn has_begun(folder: &Path) -> bool {
+    STAGES.iter().any(|stage| script::attempts(folder, *stage).next().is_some())
+}
+
+/// Removes what the assignment needed only while it ran.
+async fn clear(order: &Order, work: &RunWork) -> anyhow::Result<()> {
+    let root = order.agent.configuration.install_root.clone();
+    let (assignment, work) = (order.assignment.clone(), work.clone());
+    let clearing =
+        tokio::task::spawn_blocking(move || place::clear(&root, &assignment.place, &work, assignment.id));
+    if let Err(why) = clearing.await? {
+        tracing::warn!(%why, "what a step needed while it ran cannot be removed");
+    }
+    Ok(())
 }
 
 /// What a step's processes work with.
 pub(super) struct Ground {
-    pub(super) variables: Variables,
+    pub(super) variables: Arc<Variables>,
     pub(super) account: Option<Account>,
     pub(super) folders: Folders,
 }
@@ -63,19 +82,16 @@ async fn prepare_and_act(order: &Order, work: &RunWork) -> anyhow::Result<Option
     let Some(variables) = variables::fetch(order, work).await? else { return Ok(None) };
     let report = Report { assignment: order.id(), kind: ReportKind::Started };
     tokio::select! {
-        () = order.withdrawal() => if !has_begun(order) { return Ok(None) },
+        () = order.withdrawal() => if !order_has_begun(order) { return Ok(None) },
         () = reporting::report(order, &report) => {}
     }
     let ground = prepare(order, work, variables).await?;
-    let outcome = match &work.action {
+    match &work.action {
         Action::Script(body) => run_script(order, work, &ground, body).await,
         Action::Package { package, substitute } => {
             package::deploy(order, work, &ground, package, substitute).await
         }
-    };
-    let scratch = ground.folders.scratch;
-    tokio::task::spawn_blocking(move || std::fs::remove_dir_all(scratch)).await??;
-    outcome
+    }
 }
 
 async fn prepare(order: &Order, work: &RunWork, variables: Variables) -> anyhow::Result<Ground> {
@@ -90,7 +106,7 @@ async fn prepare(order: &Order, work: &RunWork, variables: Variables) -> anyhow:
         anyhow::Ok((account, folders))
     });
     let (account, folders) = prepared.await??;
-    Ok(Ground { variables, account, folders })
+    Ok(Ground { variables: Arc::new(variables), account, folders })
 }
 
 async fn run_script(

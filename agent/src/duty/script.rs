@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,7 +12,8 @@ use tokio::time::sleep;
 use windlass_agent_core::course::Stage;
 use windlass_protocol::limits;
 use windlass_protocol::message::{Outcome, RunWork, Shell as WireShell};
-use windlass_supervisor::{Account, Job, SCRIPT_PATH, Standing};
+use windlass_segments::fail;
+use windlass_supervisor::{Account, Ended, Job, SCRIPT_PATH, Standing, StartError, StepError};
 use windlass_templates::Shell;
 
 use super::reporting::Output;
@@ -25,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_secs(10);
 /// Bytes of output that a step may print; the rest is counted and dropped.
 const OUTPUT_BYTES: u64 = 32 << 20;
+/// How often a stage is begun at most: again where nothing of the try before ran, or where it may be repeated.
+const ATTEMPTS: usize = 5;
 
 /// A process to be run.
 pub(super) struct Process<'a> {
@@ -45,12 +49,7 @@ pub(super) enum Ran {
     Withdrawn,
 }
 
-/// The folder of a stage's supervisor. A repeated stage has the next number.
-fn stage_folder(order: &Order, stage: Stage, attempt: u32) -> PathBuf {
-    order.agent.ledger().folder(order.id()).join(format!("{}-{attempt}", stage.name()))
-}
-
-/// The attempts of a stage so far.
+/// The folders of a stage's supervisors: one for each attempt so far.
 pub(super) fn attempts(work: &Path, stage: Stage) -> impl Iterator<Item = PathBuf> {
     let (work, name) = (work.to_owned(), stage.name());
     (1..).map(move |attempt| work.join(format!("{name}-{attempt}"))).take_while(|folder| folder.exists())
@@ -61,19 +60,7 @@ pub(super) fn attempts(work: &Path, stage: Stage) -> impl Iterator<Item = PathBu
 pub(super) async fn finished(order: &Order, stage: Stage, work: &RunWork) -> anyhow::Result<Option<Outcome>> {
     let folder = order.agent.ledger().folder(order.id());
     let Some(last) = attempts(&folder, stage).last() else { return Ok(None) };
-    match look(&last).await? {
-        Standing::NotStarted => Ok(None),
-        Standing::Lost { .. } if work.safe_to_repeat => {
-            bury(&last).await?;
-            Ok(None)
-        }
-        Standing::Lost { .. } => Ok(Some(judge(&bury(&last).await?))),
-        Standing::Ended { ended, .. } => match judge(&ended) {
-            Outcome::Unknown if work.safe_to_repeat => Ok(None),
-            outcome => Ok(Some(outcome)),
-        },
-        Standing::Starting | Standing::Running { .. } => watch(order, &last, work).await.map(Some),
-    }
+    Ok(judge(&watch(order, &last, work).await?, work))
 }
 
 /// Runs a stage that has not ended yet.
@@ -83,21 +70,55 @@ pub(super) async fn run(
     variables: &Variables,
     process: Process<'_>,
 ) -> anyhow::Result<Ran> {
-    if order.is_withdrawn() {
-        return Ok(Ran::Withdrawn);
-    }
     let folder = order.agent.ledger().folder(order.id());
-    let begun = attempts(&folder, process.stage).count();
-    let attempt = u32::try_from(begun).unwrap_or(u32::MAX).saturating_add(1);
-    let place = stage_folder(order, process.stage, attempt);
-    fs::DirBuilder::new().mode(0o700).create(&place)?;
-    let job = job(work, variables, process, order)?;
-    let (binary, started) = (std::env::current_exe().context("cannot find this program")?, place.clone());
-    let start = move || windlass_supervisor::start(&binary, ["supervise"], &started, &job);
-    if let Err(why) = tokio::task::spawn_blocking(start).await? {
-        return Ok(Ran::Ended(Outcome::Failed { reason: cut(why.sentence()) }));
+    let stage = process.stage;
+    let job = Arc::new(job(work, variables, process, order)?);
+    loop {
+        if order.is_withdrawn() {
+            return Ok(Ran::Withdrawn);
+        }
+        let begun = attempts(&folder, stage).count();
+        if begun >= ATTEMPTS {
+            return Ok(Ran::Ended(given_up(&folder, stage).await?));
+        }
+        let place = folder.join(format!("{}-{}", stage.name(), begun + 1));
+        if let Err(why) = start(&place, &job).await? {
+            return Ok(Ran::Ended(Outcome::Failed { reason: cut(why.sentence()) }));
+        }
+        if let Some(outcome) = judge(&watch(order, &place, work).await?, work) {
+            return Ok(Ran::Ended(outcome));
+        }
     }
-    watch(order, &place, work).await.map(Ran::Ended)
+}
+
+/// Starts the supervisor of one attempt. One that ended before it had the step is no error: nothing of the step ran,
+/// and whoever watches the folder finds that out.
+async fn start(place: &Path, job: &Arc<Job>) -> anyhow::Result<Result<(), StartError>> {
+    let binary = std::env::current_exe().context("cannot find this program")?;
+    let (place, job) = (place.to_owned(), Arc::clone(job));
+    let start = move || {
+        fs::DirBuilder::new().mode(0o700).create(&place)?;
+        fail::point("step-before-start");
+        let started = windlass_supervisor::start(&binary, ["supervise"], &place, &job);
+        fail::point("step-after-start");
+        anyhow::Ok(match started {
+            Err(StartError::Gone) => Ok(()),
+            started => started,
+        })
+    };
+    tokio::task::spawn_blocking(start).await?
+}
+
+/// What a stage ended with that was begun as often as it may be.
+async fn given_up(folder: &Path, stage: Stage) -> anyhow::Result<Outcome> {
+    let last = attempts(folder, stage).last().context("it was begun")?;
+    Ok(match look(&last).await? {
+        Standing::Ended { ended, .. } if ended.outcome == windlass_supervisor::Outcome::Void => {
+            let reason = format!("its supervisor ended before the step began, {ATTEMPTS} times");
+            Outcome::Failed { reason }
+        }
+        _ => Outcome::Unknown,
+    })
 }
 
 fn job(work: &RunWork, variables: &Variables, process: Process<'_>, order: &Order) -> anyhow::Result<Job> {
@@ -134,30 +155,43 @@ async fn look(folder: &Path) -> anyhow::Result<Standing> {
     Ok(tokio::task::spawn_blocking(move || windlass_supervisor::inspect(&folder)).await??)
 }
 
-async fn bury(folder: &Path) -> anyhow::Result<windlass_supervisor::Ended> {
+async fn bury(folder: &Path) -> anyhow::Result<Result<Ended, StepError>> {
     let folder = folder.to_owned();
-    Ok(tokio::task::spawn_blocking(move || windlass_supervisor::bury(&folder)).await??)
+    Ok(tokio::task::spawn_blocking(move || windlass_supervisor::bury(&folder)).await?)
 }
 
-/// Watches a process to its end, sending its output on the way, and stops it when the duty is withdrawn.
-async fn watch(order: &Order, folder: &Path, work: &RunWork) -> anyhow::Result<Outcome> {
+/// Watches a process to its end, sending its output on the way, and stops it when the duty is withdrawn. What has no
+/// supervisor is buried: it may be that one which was started before a crash is just about to take the step, and two
+/// would run it twice.
+async fn watch(order: &Order, folder: &Path, work: &RunWork) -> anyhow::Result<Ended> {
     let mut output = Output::of(order);
     let mut told_to_stop = false;
     loop {
-        match look(folder).await? {
-            Standing::Ended { ended, .. } => return Ok(judge(&ended)),
-            Standing::Lost { .. } => {
-                tracing::error!(
-                    step = work.name,
-                    "the supervisor of a step is gone; what is left of the step is ended"
-                );
-                return Ok(judge(&bury(folder).await?));
+        let standing = look(folder).await?;
+        match &standing {
+            Standing::Ended { ended, .. } => {
+                fail::point("step-after-end");
+                return Ok(ended.clone());
             }
+            Standing::NotStarted | Standing::Lost { .. } => {
+                if matches!(standing, Standing::Lost { .. }) {
+                    tracing::error!(
+                        step = work.name,
+                        "a step's supervisor is gone; what is left of it is ended"
+                    );
+                }
+                match bury(folder).await? {
+                    Ok(ended) => return Ok(ended),
+                    // It came after all.
+                    Err(StepError::Supervised { .. }) => {}
+                    Err(why) => return Err(why.into()),
+                }
+            }
+            // One that ends just now cannot be told any more: the next look shows it.
             Standing::Running { .. } if order.is_withdrawn() && !told_to_stop => {
-                windlass_supervisor::stop(folder)?;
-                told_to_stop = true;
+                told_to_stop = windlass_supervisor::stop(folder).is_ok();
             }
-            Standing::NotStarted | Standing::Starting | Standing::Running { .. } => {}
+            Standing::Starting | Standing::Running { .. } => {}
         }
         tokio::select! {
             sent = output.send_available() => {
@@ -169,9 +203,13 @@ async fn watch(order: &Order, folder: &Path, work: &RunWork) -> anyhow::Result<O
     }
 }
 
-fn judge(ended: &windlass_supervisor::Ended) -> Outcome {
+/// How a process ended, as far as the step is concerned. `None`: it is begun again, because nothing of it ran, or
+/// because nobody knows and the step says that it may be.
+fn judge(ended: &Ended, work: &RunWork) -> Option<Outcome> {
     use windlass_supervisor::Outcome as Process;
-    match &ended.outcome {
+    Some(match &ended.outcome {
+        Process::Void => return None,
+        Process::Unknown if work.safe_to_repeat => return None,
         _ if ended.timed_out => Outcome::TimedOut,
         _ if ended.stopped => Outcome::Stopped,
         Process::Exited { code: 0 } => Outcome::Succeeded,
@@ -179,7 +217,7 @@ fn judge(ended: &windlass_supervisor::Ended) -> Outcome {
         Process::Killed { signal } => Outcome::Failed { reason: format!("killed by signal {signal}") },
         Process::NotStarted { reason } => Outcome::Failed { reason: cut(reason.clone()) },
         Process::Unknown => Outcome::Unknown,
-    }
+    })
 }
 
 /// A sentence of at most the length that a report may have.

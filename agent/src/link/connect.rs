@@ -82,7 +82,11 @@ fn endpoint(address: SocketAddr) -> anyhow::Result<Endpoint> {
     if let Ok(given) = buffers.recv_buffer_size()
         && given < SOCKET_BUFFER
     {
-        tracing::debug!(wanted = SOCKET_BUFFER, given, "the kernel caps the socket's buffer; pulls may be slower");
+        tracing::debug!(
+            wanted = SOCKET_BUFFER,
+            given,
+            "the kernel caps the socket's buffer; pulls may be slower"
+        );
     }
     Ok(Endpoint::new(quinn::EndpointConfig::default(), None, socket, Arc::new(quinn::TokioRuntime))?)
 }

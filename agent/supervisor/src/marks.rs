@@ -58,6 +58,9 @@ pub enum Outcome {
         /// Why, in one sentence.
         reason: String,
     },
+    /// Nothing of the step ever ran or will from this folder, and the step itself is not why: it was buried before a
+    /// supervisor had started it, or its job broke off.
+    Void,
     /// The supervisor was lost. The step may have done nothing, a part or all of its work.
     Unknown,
 }
@@ -168,6 +171,7 @@ mod tests {
             (Outcome::Exited { code: 1 }, r#""exited","code":1"#),
             (Outcome::Killed { signal: 9 }, r#""killed","signal":9"#),
             (Outcome::NotStarted { reason: "no".into() }, r#""not-started","reason":"no""#),
+            (Outcome::Void, r#""void""#),
             (Outcome::Unknown, r#""unknown""#),
         ] {
             let line = serde_json::to_string(&Mark::Ended(ended(outcome))).expect("written");

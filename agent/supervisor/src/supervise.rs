@@ -15,7 +15,7 @@ use windlass_segments::fail;
 
 use crate::child::close_inherited_files;
 use crate::error::{StepError, sentence};
-use crate::job::Job;
+use crate::job::{BadJob, Job};
 use crate::launch::{self, Launched};
 use crate::lock::{Holder, Lock};
 use crate::marks::{self, Ended, Outcome, Recorder};
@@ -79,6 +79,8 @@ pub fn supervise(folder: &Path, seal: SealFunction<'_>) -> Result<(), SuperviseE
     replace_by_null("close the job's pipe", unistd::dup2_stdin)?;
     let job = match job {
         Ok(job) => job,
+        // The agent that wrote it is gone; the next one finds that nothing ran.
+        Err(BadJob::Malformed { .. }) => return step.end(None, ended(Outcome::Void, false)),
         Err(error) => return step.end(None, not_started(sentence(&error), false)),
     };
     let mut variables = Collector::new(seal, job.seal_to);
@@ -180,6 +182,9 @@ fn replace_by_null(
 }
 
 fn not_started(reason: String, stopped: bool) -> Ended {
-    let outcome = Outcome::NotStarted { reason };
+    ended(Outcome::NotStarted { reason }, stopped)
+}
+
+fn ended(outcome: Outcome, stopped: bool) -> Ended {
     Ended { outcome, timed_out: false, stopped, dropped_bytes: 0, time: clock::now() }
 }

@@ -94,7 +94,9 @@ impl Objects {
             fail::point("packages-after-rename");
         }
         // Also when nothing was staged: what this upload found may have been named by another one a moment ago.
-        sync_folder(&blobs)
+        sync_folder(&blobs)?;
+        fail::point("packages-after-names");
+        Ok(())
     }
 
     /// What to say of an object that is there and cannot be read.

@@ -76,7 +76,8 @@ fn a_store_killed_at_any_point_keeps_what_it_acknowledged() {
     let log = fs::read_to_string(place.path().join("points")).unwrap();
     let points = log.lines().collect::<Vec<_>>();
     let names = points.iter().copied().collect::<BTreeSet<_>>();
-    let expected = ["after-manifest", "after-rename", "after-sync", "before-manifest", "before-sync"];
+    let expected =
+        ["after-manifest", "after-names", "after-rename", "after-sync", "before-manifest", "before-sync"];
     assert!(names.iter().copied().eq(expected.map(|step| format!("packages-{step}")).iter()));
     for name in names {
         for count in 1..=points.iter().filter(|point| **point == name).count() {

@@ -15,7 +15,7 @@ use windlass_protocol::{Digest, Timestamp};
 
 use super::agents::{self, BadRequest};
 use crate::engine::{now, random};
-use crate::vault::{Vault, VaultError};
+use crate::vault::{self, Vault, VaultError};
 
 /// The CA outlives every machine that it certifies.
 const AUTHORITY_DAYS: u64 = 20 * 365;
@@ -89,8 +89,7 @@ impl Authority {
         validity(&mut params, AUTHORITY_DAYS * DAY);
         let certificate = params.self_signed(&key)?;
         vault.keep(KEY_NAME, key.serialized_der())?;
-        let path = certificate_file(data);
-        fs::write(&path, certificate.der()).map_err(|source| AuthorityError::Io { path, source })?;
+        vault::write_private(&certificate_file(data), certificate.der())?;
         let (issuer, certificate) = (Issuer::new(params, key), certificate.der().clone());
         Ok(Self { issuer, certificate, agent_seconds: AGENT_SECONDS })
     }
@@ -150,9 +149,15 @@ impl Authority {
         Ok((certificate.der().clone(), expires))
     }
 
-    /// When a certificate that expires then is due for renewal.
+    /// Whether a certificate that expires then is due for renewal.
     pub fn is_renewal_due(&self, expires: Timestamp, now: Timestamp) -> bool {
-        now.plus_seconds(self.agent_seconds / 2) >= expires
+        self.until_renewal(expires, now).is_zero()
+    }
+
+    /// How long it is until a certificate that expires then is due for renewal: nothing, if it is.
+    pub fn until_renewal(&self, expires: Timestamp, now: Timestamp) -> Duration {
+        let due = now.plus_seconds(self.agent_seconds / 2).milliseconds();
+        Duration::from_millis(u64::try_from(expires.milliseconds().saturating_sub(due)).unwrap_or(0))
     }
 }
 

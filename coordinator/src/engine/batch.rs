@@ -11,7 +11,7 @@ use windlass_api::error::Problem;
 use windlass_coordinator_core::decide::{Command, Reply, decide};
 use windlass_coordinator_core::state::State;
 use windlass_protocol::Digest;
-use windlass_segments::SegmentError;
+use windlass_segments::{SegmentError, fail};
 
 use super::{Engine, Job, Published, random};
 use crate::journal::{Journal, Snapshot};
@@ -82,11 +82,11 @@ impl Writer {
             }
         }
         if state.sequence != before.sequence {
-            windlass_segments::fail::point("engine-before-sync");
+            fail::point("engine-before-sync");
             if let Err(why) = written.and_then(|()| self.journal.sync()) {
                 return self.give_back(why, durable_head, answers);
             }
-            windlass_segments::fail::point("engine-after-sync");
+            fail::point("engine-after-sync");
             let state = Arc::new(state);
             self.public.store(Arc::clone(&state));
             (self.published)(&before, &state);
@@ -95,6 +95,7 @@ impl Writer {
             // Who asked may have gone; what was decided stands all the same.
             let _ = sender.send(answer);
         }
+        fail::point("engine-after-answers");
         Ok(())
     }
 
@@ -128,7 +129,7 @@ impl Writer {
     /// Writes a snapshot beside the running engine; a record will name it.
     fn snapshot_when_due(&mut self) {
         let state = self.public.load_full();
-        if state.sequence < self.last_snapshot + SNAPSHOT_RECORDS {
+        if state.sequence < self.last_snapshot + fail::number("SNAPSHOT_RECORDS", SNAPSHOT_RECORDS) {
             return;
         }
         self.last_snapshot = state.sequence;

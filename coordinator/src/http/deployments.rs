@@ -9,8 +9,8 @@ use windlass_api::answers::{
     DeploymentItem, DeploymentStepView, DeploymentTargetView, DeploymentView, Page, WaitView,
 };
 use windlass_api::error::Problem;
-use windlass_coordinator_core::decide::outcome_in_words;
 use windlass_coordinator_core::catalogue::nearest;
+use windlass_coordinator_core::decide::outcome_in_words;
 use windlass_coordinator_core::model::{
     Deployment, DeploymentState, FetchState, Release, RunState, TargetWork,
 };

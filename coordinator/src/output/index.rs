@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use windlass_protocol::ids::AssignmentId;
+use windlass_segments::fail;
 use windlass_store::Store;
 
 use super::OutputError;
@@ -56,8 +57,20 @@ impl Index {
         Ok(())
     }
 
+    /// Forgets everything, to be made anew from the files.
+    pub(super) fn clear(&self) -> Result<(), OutputError> {
+        let keys: Vec<_> = self.store.scan(&[]).map(|pair| pair.map(|(key, _)| key)).collect();
+        for key in keys {
+            self.store.remove(&key?)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn commit(&self) -> Result<(), OutputError> {
-        Ok(self.store.commit()?)
+        fail::point("output-index-before-commit");
+        self.store.commit()?;
+        fail::point("output-index-after-commit");
+        Ok(())
     }
 
     /// Where the batches lie that hold lines from `from` on.

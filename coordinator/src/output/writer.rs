@@ -1,11 +1,13 @@
 //! The one thread that writes output: batches that wait together are made durable together.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
-use windlass_segments::{Options, Writer};
+use windlass_protocol::ids::AssignmentId;
+use windlass_segments::{Options, Writer, fail};
 
 use super::index::Index;
 use super::{Append, Batch, OutputError};
@@ -15,7 +17,20 @@ const SEGMENT_BYTES: u64 = 1 << 20;
 /// Appends that are made durable together.
 const GROUP: usize = 256;
 
+/// Batches after which the index is committed, so that a start after a crash reads no more of the files than these.
+const COMMIT: u64 = 4096;
+
 type Answers = Vec<(oneshot::Sender<Result<u64, OutputError>>, u64)>;
+
+/// What of a group is in the files' buffer and not in the index yet. The index never runs ahead of what is durable:
+/// it would claim lines that a crash has taken, and take other lines for them afterwards.
+#[derive(Default)]
+struct Group {
+    /// Assignment, first line, count of lines, number of the batch in the files.
+    places: Vec<(AssignmentId, u64, u64, u64)>,
+    /// The line that is expected next of the assignments in here.
+    next: BTreeMap<AssignmentId, u64>,
+}
 
 pub(super) fn start(
     folder: &Path,
@@ -36,8 +51,13 @@ pub(super) fn start(
 
 /// Adds to the index what the files have and it does not: it is committed more rarely.
 fn catch_up(folder: &Path, files: &Writer, index: &Index) -> Result<(), OutputError> {
-    let indexed = index.indexed()?;
-    if indexed >= files.durable() {
+    let mut indexed = index.indexed()?;
+    if indexed > files.durable() {
+        tracing::warn!("the index of output knows more than the files hold; it is made anew");
+        index.clear()?;
+        indexed = 0;
+    }
+    if indexed == files.durable() {
         return Ok(());
     }
     for line in windlass_segments::read(folder, indexed + 1)? {
@@ -49,6 +69,7 @@ fn catch_up(folder: &Path, files: &Writer, index: &Index) -> Result<(), OutputEr
 }
 
 fn run(mut files: Writer, index: &Index, mut appends: mpsc::Receiver<Append>) -> Result<(), OutputError> {
+    let mut uncommitted = 0;
     while let Some(append) = appends.blocking_recv() {
         let mut group = vec![append];
         while group.len() < GROUP
@@ -57,23 +78,37 @@ fn run(mut files: Writer, index: &Index, mut appends: mpsc::Receiver<Append>) ->
             group.push(append);
         }
         let mut answers: Answers = Vec::with_capacity(group.len());
+        let mut taken = Group::default();
         for append in group {
-            match take(&mut files, index, append.batch) {
+            match take(&mut files, index, &mut taken, append.batch) {
                 Ok(next) => answers.push((append.answer, next)),
                 Err(why) => drop(append.answer.send(Err(why))),
             }
         }
         files.sync()?;
+        uncommitted += taken.places.len() as u64;
+        for (assignment, first, count, place) in taken.places {
+            index.add(assignment, first, count, place)?;
+        }
+        fail::point("output-before-answers");
         for (answer, next) in answers {
             let _ = answer.send(Ok(next));
+        }
+        fail::point("output-after-answers");
+        if uncommitted >= fail::number("OUTPUT_COMMIT", COMMIT) {
+            index.commit()?;
+            uncommitted = 0;
         }
     }
     index.commit()
 }
 
-/// Puts what is new of a batch into the files and the index; answers with the number expected next.
-fn take(files: &mut Writer, index: &Index, mut batch: Batch) -> Result<u64, OutputError> {
-    let next = index.next(batch.assignment)?;
+/// Puts what is new of a batch into the files and the group; answers with the number expected next.
+fn take(files: &mut Writer, index: &Index, group: &mut Group, mut batch: Batch) -> Result<u64, OutputError> {
+    let next = match group.next.get(&batch.assignment) {
+        Some(next) => *next,
+        None => index.next(batch.assignment)?,
+    };
     if batch.first > next {
         return Err(OutputError::Gap);
     }
@@ -86,6 +121,7 @@ fn take(files: &mut Writer, index: &Index, mut batch: Batch) -> Result<u64, Outp
     let line = serde_json::to_vec(&batch).expect("a batch has nothing that JSON cannot hold");
     let place = files.append(&line)?;
     let count = batch.lines.len() as u64;
-    index.add(batch.assignment, next, count, place)?;
+    group.places.push((batch.assignment, next, count, place));
+    group.next.insert(batch.assignment, next + count);
     Ok(next + count)
 }

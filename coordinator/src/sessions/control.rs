@@ -11,6 +11,7 @@ use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::scope;
 use windlass_coordinator_core::state::State;
+use windlass_protocol::Timestamp;
 use windlass_protocol::message::{
     EffectiveScope, FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome,
 };
@@ -27,8 +28,6 @@ const FAST_AGENTS: usize = 1000;
 const FASTEST_HEARTBEAT: u16 = 10;
 /// QUIC itself gives a silent connection up after 30 seconds, so no heart may beat slower than this.
 const SLOWEST_HEARTBEAT: u16 = 20;
-/// How often it is looked whether a certificate is due for renewal: the clock may be set, so no long sleep will do.
-const RENEWAL_LOOK: Duration = Duration::from_secs(1);
 
 /// Serves one session until it ends.
 pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer: Peer) {
@@ -108,7 +107,8 @@ async fn live(
         }
         older.connection.close(VarInt::from_u32(2), b"replaced");
     }
-    let mut session = Session { sessions, peer, told: None };
+    let began_expired = peer.expires < now();
+    let mut session = Session { sessions, peer, told: None, began_expired };
     let goodbye = session.run(connection, &wake, &mut send, &mut frames).await;
     registry.leave(peer.target, number);
     if frames::write(&mut send, &FromCoordinator::Goodbye(goodbye)).await.is_ok() {
@@ -132,6 +132,7 @@ async fn record_clone(sessions: &Sessions, peer: &Peer, older: &str, newer: &str
 struct Told {
     generation: Generation,
     effective: EffectiveScope,
+    /// Whether it was told to renew its certificate.
     renew: bool,
 }
 
@@ -139,6 +140,8 @@ struct Session<'a> {
     sessions: &'a Arc<Sessions>,
     peer: Peer,
     told: Option<Told>,
+    /// A session with an expired certificate stands, to renew it and for nothing else.
+    began_expired: bool,
 }
 
 impl Session<'_> {
@@ -185,14 +188,16 @@ impl Session<'_> {
         let permit = self.permit(&state)?;
         let generation = generation_of(&state, &permit);
         let effective = effective_scope(&state, &permit).ok_or(Goodbye::NotAdmitted)?;
-        let renew = self.is_renewal_due();
-        let told = self.told.as_ref();
-        let same_scope = told.is_some_and(|told| told.effective == effective && told.renew == renew);
+        let now = now();
+        let renew = self.sessions.authority.is_renewal_due(self.peer.expires, now);
+        let same = self.told.as_ref().is_some_and(|told| told.effective == effective && told.renew == renew);
         let message = match &self.told {
-            Some(told) if same_scope && told.generation == generation => return Ok(()),
-            Some(_) if same_scope => FromCoordinator::Nudge { generation },
+            // It was told to renew and did not: it comes back with the expired certificate, which may do just that.
+            Some(_) if self.peer.expires < now && !self.began_expired => return Err(Goodbye::Expired),
+            Some(told) if same && told.generation == generation => return Ok(()),
+            Some(_) if same => FromCoordinator::Nudge { generation },
             _ => {
-                let welcome = self.welcome(&state, &permit, generation, effective.clone());
+                let welcome = self.welcome(&state, &permit, generation, effective.clone(), renew, now);
                 FromCoordinator::Welcome(Box::new(welcome.ok_or(Goodbye::NotAdmitted)?))
             }
         };
@@ -200,18 +205,13 @@ impl Session<'_> {
         frames::write(send, &message).await.map_err(|_| Goodbye::Protocol)
     }
 
-    fn is_renewal_due(&self) -> bool {
-        self.sessions.authority.is_renewal_due(self.peer.expires, now())
-    }
-
-    /// Ends when the renewal of the agent's certificate falls due; never, where the agent was told already.
+    /// Ends when the renewal of the agent's certificate falls due; never, where the agent was told already. Should the
+    /// clock be set meanwhile, the next heartbeat finds out.
     async fn renewal_due(&self) {
         if self.told.as_ref().is_some_and(|told| told.renew) {
             return std::future::pending().await;
         }
-        while !self.is_renewal_due() {
-            tokio::time::sleep(RENEWAL_LOOK).await;
-        }
+        tokio::time::sleep(self.sessions.authority.until_renewal(self.peer.expires, now())).await;
     }
 
     /// The permit of this moment: sessions of disabled and revoked targets end here, at once.
@@ -225,9 +225,10 @@ impl Session<'_> {
         permit: &SessionPermit,
         generation: Generation,
         effective: EffectiveScope,
+        renew: bool,
+        now: Timestamp,
     ) -> Option<Welcome> {
         let space = state.space(permit.space())?;
-        let now = now();
         Some(Welcome {
             version: VERSION,
             now,
@@ -236,7 +237,7 @@ impl Session<'_> {
             space: space.head.name.to_string(),
             effective,
             generation,
-            renew: self.is_renewal_due(),
+            renew,
         })
     }
 

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{IdleTimeout, TransportConfig, VarInt};
+use quinn::{EndpointConfig, IdleTimeout, TransportConfig, VarInt};
 use rustls::crypto::CryptoProvider;
 use socket2::{Domain, Protocol, Socket, Type};
 use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
 
+use super::resets::{self, ResetKey};
 use crate::authority::{AgentVerifier, Authority};
 use crate::serve::cannot_listen;
+use crate::vault::KeyBytes;
 
 /// Bytes of each of the socket's buffers: with the kernel's defaults a nudge to a thousand agents loses thousands of
 /// datagrams.
@@ -54,12 +56,14 @@ impl BufferReport {
 }
 
 impl Endpoint {
-    /// Binds the endpoint. It serves as soon as somebody accepts.
-    pub fn bind(address: SocketAddr, authority: &Authority) -> anyhow::Result<Self> {
+    /// Binds the endpoint. It serves as soon as somebody accepts. `reset_key` stays the same over restarts.
+    pub fn bind(address: SocketAddr, authority: &Authority, reset_key: KeyBytes) -> anyhow::Result<Self> {
         let config = config(authority)?;
         let (socket, buffers) = socket(address).map_err(|why| cannot_listen(address, "UDP", &why))?;
         let runtime = Arc::new(quinn::TokioRuntime);
-        let quic = quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(config), socket, runtime)?;
+        let mut resetting = EndpointConfig::new(Arc::new(ResetKey::new(reset_key)));
+        resetting.cid_generator(resets::connection_ids);
+        let quic = quinn::Endpoint::new(resetting, Some(config), socket, runtime)?;
         Ok(Self { quic, buffers })
     }
 

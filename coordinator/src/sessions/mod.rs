@@ -15,6 +15,7 @@ mod enrol;
 mod frames;
 mod registry;
 mod requests;
+mod resets;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -57,7 +57,7 @@ impl VaultError {
 }
 
 /// Writes a file that only its owner may read, durably, all or nothing.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
     let error = |source| VaultError::io("write", path, source);
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(error)?;

@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::engine::random;
 use files::KeyFiles;
 pub use files::VaultError;
+pub(crate) use files::write_private;
 
 /// 32 bytes of key, overwritten when dropped.
 pub type KeyBytes = Zeroizing<[u8; 32]>;

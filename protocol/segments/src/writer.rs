@@ -53,7 +53,8 @@ impl Writer {
         segment: Segment,
         next: u64,
     ) -> Self {
-        let options = Options { line_bytes: options.line_bytes.min(LINE_BYTES), ..options };
+        let segment_bytes = fail::number("SEGMENT_BYTES", options.segment_bytes);
+        let options = Options { line_bytes: options.line_bytes.min(LINE_BYTES), segment_bytes, ..options };
         Self {
             folder,
             directory,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use windlass_agent::link::{self, ControlReceiver, ControlSender, Credentials, Link};
@@ -164,8 +165,8 @@ async fn pull(link: &Link) -> anyhow::Result<u64> {
             let (mut piece, before) = (vec![0; 64 << 10], bytes);
             loop {
                 match stream.read(&mut piece).await? {
-                    Some(read) if read > 0 => bytes += read as u64,
-                    _ => break,
+                    0 => break,
+                    read => bytes += read as u64,
                 }
             }
             if bytes - before < package.size {

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use quinn::crypto::rustls::QuicServerConfig;
 use rustls_pki_types::PrivatePkcs8KeyDer;
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use windlass_agent::link::{self, Link};
+use windlass_agent::link::{self, Incoming, Link};
 use windlass_protocol::Digest;
 use windlass_protocol::codec::LENGTH_BYTES;
 use windlass_protocol::message::{COORDINATOR_NAME, FromAgent};
@@ -100,7 +101,7 @@ fn endpoint() -> anyhow::Result<(quinn::Endpoint, Digest)> {
 pub struct Raw {
     server: Child,
     trigger: ChildStdin,
-    streams: Vec<(Link, quinn::RecvStream)>,
+    streams: Vec<(Link, Incoming)>,
 }
 
 impl Raw {

@@ -12,7 +12,7 @@ use windlass_protocol::{Digest, digest};
 
 use super::order::Order;
 use super::segments;
-use super::settling::settle;
+use super::settling;
 use crate::cache::{Attempt, Places};
 use crate::{Cache, CacheError, files};
 
@@ -63,7 +63,7 @@ impl PullState {
         self.partial.as_ref().map_or(0, |partial| partial.segments)
     }
 
-    /// Whether nothing is missing, so that a pull would only confirm it.
+    /// Whether nothing is missing: the package is complete, and a pull would only confirm it.
     pub fn is_whole(&self) -> bool {
         self.whole
     }
@@ -124,6 +124,10 @@ impl Cache {
         clean(places, manifest, |content| Some(content) == next)?;
         state.partial = next.map(|content| resume(places, manifest, &order, content)).transpose()?.flatten();
         state.whole = self.has_contents(&tree)?;
+        if state.whole {
+            // An earlier pull may have been stopped between the last content's name and the manifest's.
+            settling::name(self, manifest, label)?;
+        }
         state.tree = Some(tree);
         Ok(state)
     }
@@ -158,7 +162,7 @@ fn adopt(places: &Places, manifest: Digest, order: &Order) -> Result<(), CacheEr
             ready.push(content);
         }
     }
-    if ready.is_empty() { Ok(()) } else { settle(places, manifest, &ready) }
+    if ready.is_empty() { Ok(()) } else { settling::settle(places, manifest, &ready) }
 }
 
 /// The contents that travel if the coordinator believes the holds.

@@ -19,7 +19,7 @@ use super::pool::Pool;
 use super::settling::Package;
 use super::workers::{Ended, Workers, workers_died};
 use super::{Received, segment_length, segments};
-use crate::{Cache, CacheError, PullError};
+use crate::{Cache, CacheError, PullError, files};
 
 /// Bytes taken off the stream at once.
 const PIECE_BYTES: usize = 512 << 10;
@@ -52,6 +52,7 @@ impl Cache {
         };
         let order = Order::of(&tree);
         check_header(&header, &order, complete_files, expected_size)?;
+        files::create_folder(&self.places().partial(manifest))?;
 
         // The attempt lives until this future ends, and its end is what tells the threads that nobody waits.
         let workers = Workers::start(self, Package { manifest, tree, label }, &attempt.claim());

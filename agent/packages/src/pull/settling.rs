@@ -55,6 +55,7 @@ pub(super) fn run(
 pub(super) fn settle(places: &Places, manifest: Digest, ready: &[Digest]) -> Result<(), CacheError> {
     fail::point("cache-before-sync");
     files::sync_file_system(&places.partial(manifest))?;
+    fail::point("cache-after-sync");
     for content in ready {
         fail::point("cache-before-rename");
         let from = places.partial_blob(manifest, *content);
@@ -64,26 +65,33 @@ pub(super) fn settle(places: &Places, manifest: Digest, ready: &[Digest]) -> Res
     Ok(())
 }
 
-/// Checks that all of the package is there, and says so durably: its manifest gets its name.
+/// Checks that all of the package is there, and says so durably.
 fn complete(cache: &Cache, package: &Package) -> Result<(), PullError> {
-    let places = cache.places();
     for (_, content, size) in package.tree.files() {
-        if !places.has_blob(content, size)? {
+        if !cache.places().has_blob(content, size)? {
             return Err(PullError::Missing(content));
         }
     }
+    Ok(name(cache, package.manifest, &package.label)?)
+}
+
+/// Gives the manifest of a package whose contents are all there its name, durably, and removes what its pull left.
+pub(super) fn name(cache: &Cache, manifest: Digest, label: &str) -> Result<(), CacheError> {
+    let places = cache.places();
     files::sync_folder(&places.blobs())?;
-    let text = places.partial_manifest(package.manifest);
+    fail::point("cache-after-names");
+    let text = places.partial_manifest(manifest);
     // It is not there where the package had been complete before and had only lost contents.
     if let Some(file) = files::open(&text)? {
         file.sync_all().map_err(CacheError::io("sync", &text))?;
         fail::point("cache-before-manifest");
-        fs::rename(&text, places.manifest(package.manifest)).map_err(CacheError::io("rename", &text))?;
+        fs::rename(&text, places.manifest(manifest)).map_err(CacheError::io("rename", &text))?;
         fail::point("cache-after-manifest");
         files::sync_folder(&places.manifests())?;
+        fail::point("cache-after-complete");
     }
-    files::remove_folder(&places.partial(package.manifest))?;
+    files::remove_folder(&places.partial(manifest))?;
     // The package is complete; that its place in the order of eviction could not be written changes nothing.
-    let _ = cache.completed(package.manifest, &package.label);
+    let _ = cache.completed(manifest, label);
     Ok(())
 }

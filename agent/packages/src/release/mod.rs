@@ -4,5 +4,5 @@ mod place;
 mod tree;
 mod unpack;
 
-pub use place::{publish, remove_others, switch};
+pub use place::{publish, remove_others, switch, unprepare, unswitch};
 pub use unpack::{Unpack, Unpacked};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use windlass_segments::fail;
 
@@ -23,22 +23,47 @@ pub fn publish(unpacked: &Path, release: &Path) -> Result<(), CacheError> {
     fs::rename(unpacked, release).map_err(CacheError::io("rename", unpacked))?;
     fail::point("release-after-rename");
     files::sync_folder(parent(release))?;
-    if parent(unpacked) == parent(release) { Ok(()) } else { files::sync_folder(parent(unpacked)) }
+    if parent(unpacked) != parent(release) {
+        files::sync_folder(parent(unpacked))?;
+    }
+    fail::point("release-after-sync");
+    Ok(())
 }
 
 /// Makes `to` what the link `current` leads to, in one step and durably: there is no moment without a current
 /// release. `to` is as it stands in the link, relative to the link's folder.
 pub fn switch(current: &Path, to: &str) -> Result<(), CacheError> {
-    let mut name = current.file_name().map(|name| name.to_os_string()).unwrap_or_default();
-    name.push(".new");
-    let new = current.with_file_name(name);
+    let new = beside(current);
     // What a crash between the two steps below left.
     files::remove(&new)?;
     symlink(to, &new).map_err(CacheError::io("create", &new))?;
     fail::point("switch-before-rename");
     fs::rename(&new, current).map_err(CacheError::io("rename", &new))?;
     fail::point("switch-after-rename");
-    files::sync_folder(parent(current))
+    files::sync_folder(parent(current))?;
+    fail::point("switch-after-sync");
+    Ok(())
+}
+
+/// Removes what a switch that was interrupted, and will not be made after all, left beside `current`.
+pub fn unprepare(current: &Path) -> Result<(), CacheError> {
+    files::remove(&beside(current))
+}
+
+/// Where the link is made that becomes `current`.
+fn beside(current: &Path) -> PathBuf {
+    let mut name = current.file_name().map(|name| name.to_os_string()).unwrap_or_default();
+    name.push(".new");
+    current.with_file_name(name)
+}
+
+/// Takes the link `current` away, durably: there was no release before the one that is given up. It may be gone.
+pub fn unswitch(current: &Path) -> Result<(), CacheError> {
+    fail::point("switch-before-remove");
+    files::remove(current)?;
+    files::sync_folder(parent(current))?;
+    fail::point("switch-after-remove");
+    Ok(())
 }
 
 /// Removes every folder in `releases` that is not named in `keep`, also half-unpacked and half-removed ones, and
@@ -63,6 +88,7 @@ pub fn remove_others(releases: &Path, keep: &[&str]) -> Result<Vec<String>, Cach
         fs::rename(entry.path(), &going).map_err(CacheError::io("rename", &entry.path()))?;
         fail::point("release-before-remove");
         files::remove_folder(&going)?;
+        fail::point("release-after-remove");
         removed.push(name);
     }
     removed.sort();
@@ -78,8 +104,6 @@ fn parent(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn target(link: &Path) -> Option<PathBuf> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use windlass_api::answers::{Holding, Reachable, WhatCan, WhatCanItem, WhoCan};
 use windlass_api::error::Problem;
-use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::catalogue::unknown;
+use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::model::{Project, Release, StepAction, Target, Tenant};
 use windlass_coordinator_core::plan::{Layout, lay_out};
 use windlass_coordinator_core::query::{Empty, Match};
