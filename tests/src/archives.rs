@@ -28,6 +28,21 @@ impl Tar {
         self.header(kind, name.as_bytes(), target.as_bytes(), 0)
     }
 
+    /// Adds a file whose header claims that it has so many bytes, of which none follow.
+    pub fn claiming(mut self, name: &str, size: u64) -> Self {
+        self = self.header(b'0', name.as_bytes(), b"", 0);
+        let header = self.0.len() - 512;
+        let mut field = [0; 12];
+        field[4..].copy_from_slice(&size.to_be_bytes());
+        // More than the octal digits can say is written as a number of 95 bits.
+        field[0] = 0x80;
+        self.0[header + 124..header + 136].copy_from_slice(&field);
+        self.0[header + 148..header + 156].fill(b' ');
+        let sum: u32 = self.0[header..].iter().map(|byte| u32::from(*byte)).sum();
+        self.0[header + 148..header + 156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        self
+    }
+
     fn header(mut self, kind: u8, name: &[u8], target: &[u8], size: usize) -> Self {
         let mut header = [0; 512];
         header[..name.len()].copy_from_slice(name);
@@ -54,9 +69,9 @@ impl Tar {
     }
 }
 
-/// Bytes in gzip.
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::best());
+/// Bytes in gzip, from level 0 (stored) to 9 (small).
+pub fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::new(level));
     encoder.write_all(bytes).expect("memory takes it");
     encoder.finish().expect("memory takes it")
 }
@@ -72,32 +87,37 @@ pub struct Zip {
 impl Zip {
     /// Adds a file as it is.
     pub fn file(self, name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
-        self.entry(name.as_ref(), content.as_ref(), 0o100_644, false)
+        self.entry(name.as_ref(), content.as_ref(), 0o100_644, false, None)
     }
 
     /// Adds a file, compressed.
     pub fn deflated(self, name: &str, content: &[u8]) -> Self {
-        self.entry(name.as_bytes(), content, 0o100_644, true)
+        self.entry(name.as_bytes(), content, 0o100_644, true, None)
+    }
+
+    /// Adds a compressed file whose headers claim that it is of another size.
+    pub fn lying(self, name: &str, content: &[u8], claimed: u32) -> Self {
+        self.entry(name.as_bytes(), content, 0o100_644, true, Some(claimed))
     }
 
     /// Adds a symbolic link.
     pub fn link(self, name: &str, target: &str) -> Self {
-        self.entry(name.as_bytes(), target.as_bytes(), 0o120_777, false)
+        self.entry(name.as_bytes(), target.as_bytes(), 0o120_777, false, None)
     }
 
     /// Adds an entry with any mode: 0o020666 is a character device.
     pub fn special(self, name: &str, mode: u32) -> Self {
-        self.entry(name.as_bytes(), b"", mode, false)
+        self.entry(name.as_bytes(), b"", mode, false, None)
     }
 
-    fn entry(mut self, name: &[u8], content: &[u8], mode: u32, deflated: bool) -> Self {
+    fn entry(mut self, name: &[u8], content: &[u8], mode: u32, deflated: bool, claimed: Option<u32>) -> Self {
         let mut crc = Crc::new();
         crc.update(content);
         let stored = if deflated { deflate(content) } else { content.to_vec() };
         let number = |value: usize| u32::try_from(value).expect("small archives");
         let mut common = Vec::new();
         common.extend([0, 0, if deflated { 8 } else { 0 }, 0, 0, 0, 0x21, 0x52]);
-        for value in [crc.sum(), number(stored.len()), number(content.len())] {
+        for value in [crc.sum(), number(stored.len()), claimed.unwrap_or(number(content.len()))] {
             common.extend(value.to_le_bytes());
         }
         common.extend(u16::try_from(name.len()).expect("a short name").to_le_bytes());

@@ -11,7 +11,7 @@
 //! path, a NUL byte and its target, so that spaces in either stay unambiguous. A text is accepted only if it is
 //! exactly what its own entries would be written as: one tree, one text, one digest.
 
-use super::{BadTree, Entry, EntryKind, EntryPath, Manifest};
+use super::{BadPath, BadTree, Entry, EntryKind, EntryPath, Manifest};
 use crate::digest::Digest;
 use crate::limits;
 
@@ -22,8 +22,11 @@ pub enum BadText {
     #[error("a manifest has at most {} bytes", limits::MANIFEST_BYTES)]
     TooLong,
     /// A line that cannot be read.
-    #[error("line {0} of the manifest is malformed")]
+    #[error("line {0} of the manifest is no folder, file or link as they are written")]
     Line(usize),
+    /// A line with a name that no entry may have.
+    #[error("the name in line {0} of the manifest cannot be in a package: {1}")]
+    Name(usize, BadPath),
     /// The lines are fine, but together no well-formed tree.
     #[error(transparent)]
     Tree(#[from] BadTree),
@@ -60,34 +63,54 @@ impl Manifest {
             if entries.len() == limits::MANIFEST_ENTRIES {
                 return Err(BadTree::TooManyEntries.into());
             }
-            entries.push(parse_line(line).ok_or(BadText::Line(index + 1))?);
+            let entry = parse_line(line).map_err(|why| match why {
+                BadLine::Malformed => BadText::Line(index + 1),
+                BadLine::Name(why) => BadText::Name(index + 1, why),
+            });
+            entries.push(entry?);
         }
         let manifest = Self::new(entries)?;
         if manifest.to_text() == text { Ok(manifest) } else { Err(BadText::NotCanonical) }
     }
 }
 
-fn parse_line(line: &[u8]) -> Option<Entry> {
-    let line = line.strip_suffix(b"\n")?;
-    let (kind, rest) = (line.first()?, line.get(2..)?);
+/// What is wrong with a line.
+enum BadLine {
+    Malformed,
+    Name(BadPath),
+}
+
+impl From<BadPath> for BadLine {
+    fn from(why: BadPath) -> Self {
+        Self::Name(why)
+    }
+}
+
+fn parse_line(line: &[u8]) -> Result<Entry, BadLine> {
+    use BadLine::Malformed;
+    let line = line.strip_suffix(b"\n").ok_or(Malformed)?;
+    let (Some(kind), Some(rest)) = (line.first(), line.get(2..)) else { return Err(Malformed) };
     match kind {
-        b'd' => Some(Entry { path: EntryPath::new(rest).ok()?, kind: EntryKind::Directory }),
+        b'd' => Ok(Entry { path: EntryPath::new(rest)?, kind: EntryKind::Directory }),
         b'f' | b'x' => {
-            let text = std::str::from_utf8(rest).ok()?;
-            let mut parts = text.splitn(3, ' ');
-            let size = parts.next()?.parse().ok()?;
-            let digest: Digest = parts.next()?.parse().ok()?;
-            let path = EntryPath::new(parts.next()?.as_bytes()).ok()?;
-            Some(Entry { path, kind: EntryKind::File { executable: *kind == b'x', size, digest } })
+            let mut parts = rest.splitn(3, |byte| *byte == b' ');
+            let mut text = || std::str::from_utf8(parts.next()?).ok();
+            let size = text().and_then(|size| size.parse().ok()).ok_or(Malformed)?;
+            let digest: Digest = text().and_then(|digest| digest.parse().ok()).ok_or(Malformed)?;
+            let path = EntryPath::new(parts.next().ok_or(Malformed)?)?;
+            Ok(Entry { path, kind: EntryKind::File { executable: *kind == b'x', size, digest } })
         }
         b'l' => {
-            let text = std::str::from_utf8(rest).ok()?;
-            let (path, target) = text.split_once('\0')?;
+            let at = rest.iter().position(|byte| *byte == 0).ok_or(Malformed)?;
+            let path = EntryPath::new(&rest[..at])?;
+            let target = std::str::from_utf8(&rest[at + 1..]).map_err(|_| Malformed)?;
             let harmless = target.len() <= limits::PATH_BYTES && !target.chars().any(char::is_control);
-            let path = EntryPath::new(path.as_bytes()).ok()?;
-            harmless.then(|| Entry { path, kind: EntryKind::Link { target: target.to_owned() } })
+            if !harmless {
+                return Err(Malformed);
+            }
+            Ok(Entry { path, kind: EntryKind::Link { target: target.to_owned() } })
         }
-        _ => None,
+        _ => Err(Malformed),
     }
 }
 
@@ -116,6 +139,8 @@ mod tests {
         assert_eq!(Manifest::from_text(zero.as_bytes()), Err(BadText::NotCanonical));
         let cut = EXAMPLE.trim_end();
         assert_eq!(Manifest::from_text(cut.as_bytes()), Err(BadText::Line(4)));
+        let climbing = EXAMPLE.replacen("d logs", "d ../logs", 1);
+        assert_eq!(Manifest::from_text(climbing.as_bytes()), Err(BadText::Name(4, BadPath::Climbs)));
         let unknown = EXAMPLE.replacen("d logs", "c logs", 1);
         assert_eq!(Manifest::from_text(unknown.as_bytes()), Err(BadText::Line(4)));
     }

@@ -1,0 +1,195 @@
+//! A coordinator that the agent trusts, it was enrolled with it, and that says what a test wants it to say.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
+use quinn::{Connection, Endpoint, RecvStream, SendStream};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
+};
+use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use windlass_protocol::codec::{Message, frame};
+use windlass_protocol::ids::{AssignmentId, TargetId};
+use windlass_protocol::message::{
+    Answer, Assignments, COORDINATOR_NAME, Denied, ENROLMENT_ALPN, EffectiveScope, Enrol, EnrolAnswer,
+    Enrolled, FromAgent, FromCoordinator, Generation, Hello, Participation, Report, Request, SESSION_ALPN,
+    SignedAssignment, VERSION, Welcome,
+};
+use windlass_protocol::token::{Token, TokenKind};
+use windlass_protocol::{Digest, Timestamp};
+use windlass_tests::raw::read;
+
+/// The target that every agent becomes.
+pub const TARGET: TargetId = TargetId::from_bytes([9; 16]);
+
+/// What the agent is told to do, and what it gets when it pulls for it.
+pub struct Job {
+    pub id: AssignmentId,
+    pub assignment: SignedAssignment,
+    pub stream: Vec<u8>,
+}
+
+/// What is said, and what was heard.
+pub struct Script {
+    pub jobs: Vec<Job>,
+    /// The key that the agent is told assignments are signed with.
+    pub assignment_key: [u8; 32],
+    pub reports: Mutex<Vec<Report>>,
+    pub pulls: Mutex<Vec<AssignmentId>>,
+}
+
+struct Authority {
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let certificate = params.self_signed(&key).expect("a certificate").der().clone();
+        Self { certificate, issuer: Issuer::new(params, key) }
+    }
+
+    fn server(&self) -> quinn::ServerConfig {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(vec![COORDINATOR_NAME.to_owned()]).expect("a name");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let leaf = params.signed_by(&key, &self.issuer).expect("a certificate").der().clone();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let mut tls = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf, self.certificate.clone()], key)
+            .expect("a certificate and its key");
+        tls.alpn_protocols = vec![SESSION_ALPN.to_vec(), ENROLMENT_ALPN.to_vec()];
+        quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).expect("TLS 1.3")))
+    }
+
+    fn enrolled(&self, request: &[u8], script: &Script) -> Enrolled {
+        let request = CertificateSigningRequestDer::from(request);
+        let request = CertificateSigningRequestParams::from_der(&request).expect("a request");
+        let mut params = CertificateParams::default();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&request.public_key, &self.issuer).expect("a certificate");
+        Enrolled {
+            target: TARGET,
+            name: "machine".to_owned(),
+            certificate: certificate.der().to_vec(),
+            authority: self.certificate.to_vec(),
+            assignment_key: script.assignment_key,
+            sealing_key: [1; 32],
+            now: Timestamp::from_milliseconds(1),
+        }
+    }
+}
+
+/// Starts it; answers with its address, the token that enrols with it, and its script.
+pub fn start(script: Script) -> (SocketAddr, String, Arc<Script>) {
+    let authority = Arc::new(Authority::new());
+    let endpoint = Endpoint::server(authority.server(), "127.0.0.1:0".parse().expect("an address"));
+    let endpoint = endpoint.expect("a server");
+    let address = endpoint.local_addr().expect("an address");
+    let token = Token {
+        kind: TokenKind::Enrolment,
+        id: [2; 16],
+        secret: [3; 32].into(),
+        fingerprint: Digest::of(authority.certificate.as_ref()),
+    };
+    let script = Arc::new(script);
+    let served = Arc::clone(&script);
+    tokio::spawn(async move {
+        while let Some(incoming) = endpoint.accept().await {
+            let (authority, script) = (Arc::clone(&authority), Arc::clone(&served));
+            tokio::spawn(async move {
+                let connection = incoming.await.expect("the agent trusts this coordinator");
+                let data = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+                match data.and_then(|data| data.protocol).as_deref() {
+                    Some(ENROLMENT_ALPN) => enrol(&connection, &authority, &script).await,
+                    _ => session(&connection, &script).await,
+                }
+            });
+        }
+    });
+    (address, token.to_text().to_string(), script)
+}
+
+async fn say<M: Message>(stream: &mut SendStream, message: &M) {
+    // An agent that has gone hears nothing.
+    let _ = stream.write_all(&frame(message)).await;
+}
+
+async fn enrol(connection: &Connection, authority: &Authority, script: &Script) {
+    let (mut answer, mut question) = connection.accept_bi().await.expect("a stream");
+    let message: Enrol = read(&mut question).await.expect("an enrolment");
+    say(&mut answer, &EnrolAnswer::Enrolled(Box::new(authority.enrolled(&message.request, script)))).await;
+    connection.closed().await;
+}
+
+async fn session(connection: &Connection, script: &Arc<Script>) {
+    let Ok((mut control, mut said)) = connection.accept_bi().await else { return };
+    if read::<Hello>(&mut said).await.is_err() {
+        return;
+    }
+    let welcome = Welcome {
+        version: VERSION,
+        now: Timestamp::from_milliseconds(1),
+        heartbeat_seconds: 10,
+        target: "machine".to_owned(),
+        space: "Default".to_owned(),
+        effective: EffectiveScope {
+            roles: Vec::new(),
+            environments: Vec::new(),
+            tenants: String::new(),
+            participation: Some(Participation::Both),
+        },
+        generation: newest(script),
+        renew: false,
+    };
+    say(&mut control, &FromCoordinator::Welcome(Box::new(welcome))).await;
+    let listening = async { while read::<FromAgent>(&mut said).await.is_ok() {} };
+    let serving = async {
+        while let Ok((answers, question)) = connection.accept_bi().await {
+            let script = Arc::clone(script);
+            tokio::spawn(async move { request(&script, answers, question).await });
+        }
+    };
+    tokio::join!(listening, serving);
+}
+
+fn newest(script: &Script) -> Generation {
+    Generation { epoch: 1, sequence: script.jobs.len() as u64 + 1 }
+}
+
+async fn request(script: &Script, mut answers: SendStream, mut question: RecvStream) {
+    let Ok(request) = read::<Request>(&mut question).await else { return };
+    let answer = match request {
+        Request::Assignments { since } => Answer::Assignments(Assignments {
+            generation: newest(script),
+            active: script.jobs.iter().map(|job| job.id).collect(),
+            new: match since {
+                None => script.jobs.iter().map(|job| job.assignment.clone()).collect(),
+                Some(_) => Vec::new(),
+            },
+            more: false,
+        }),
+        Request::Pull(wanted) => {
+            script.pulls.lock().expect("nobody panics").push(wanted.assignment);
+            let job = script.jobs.iter().find(|job| job.id == wanted.assignment).expect("a job");
+            let _ = answers.write_all(&job.stream).await;
+            let _ = answers.finish();
+            return;
+        }
+        Request::Report(reports) => {
+            script.reports.lock().expect("nobody panics").extend(reports);
+            Answer::Reported
+        }
+        Request::Output { first, lines, .. } => Answer::Output { next: first + lines.len() as u64 },
+        Request::Variables { .. } | Request::Renew { .. } => Answer::Denied(Denied::NotFound),
+    };
+    say(&mut answers, &answer).await;
+    let _ = answers.finish();
+}

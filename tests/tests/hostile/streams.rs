@@ -1,0 +1,287 @@
+//! A coordinator that sends hostile assignments and packages to a real agent. What a single stream can do wrong is
+//! shown where pulls are made (`windlass-agent-packages`, `hostile.rs`); here, that the whole program refuses, says why,
+//! and that nothing of it reaches a disk.
+
+use std::fs;
+
+use ed25519_dalek::{Signer, SigningKey};
+use windlass_protocol::codec::{self, frame};
+use windlass_protocol::ids::{
+    AssignmentId, DeploymentId, EnvironmentId, ProjectId, SpaceId, StepId, TargetId, TenantId,
+};
+use windlass_protocol::message::{
+    Action, Answer, Assignment, FetchWork, FileEncoding, Generation, Outcome, PackageReference, Place,
+    PullFile, PullHeader, ReportKind, RunWork, SignedAssignment, Work,
+};
+use windlass_protocol::{Digest, Timestamp};
+use windlass_tests::agents::Agent;
+use windlass_tests::client::runtime;
+use windlass_tests::installation::wait_until;
+
+use super::below;
+use super::coordinator::{Job, Script, TARGET, start};
+
+const EVIL: &[u8] = b"evil";
+
+/// What is wrong, and the job.
+struct Case {
+    what: &'static str,
+    job: Job,
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[5; 32])
+}
+
+fn assignment(number: u64, work: Work) -> Assignment {
+    let bytes = [u8::try_from(number).expect("few cases"); 16];
+    let slug = |text: &str| text.parse().expect("a slug");
+    Assignment {
+        target: TARGET,
+        id: AssignmentId::from_bytes(bytes),
+        generation: Generation { epoch: 1, sequence: number },
+        not_before: Timestamp::from_milliseconds(0),
+        expires: Timestamp::from_milliseconds(i64::MAX / 2),
+        deployment: DeploymentId::from_bytes(bytes),
+        place: Place {
+            space: (SpaceId::from_bytes([1; 16]), slug("default")),
+            environment: (EnvironmentId::from_bytes([1; 16]), slug("production")),
+            environment_name: "Production".to_owned(),
+            tenant: Some((TenantId::from_bytes([1; 16]), slug("abcdefghij"))),
+            tenant_name: Some("Tenant".to_owned()),
+            project: (ProjectId::from_bytes([1; 16]), slug("project")),
+            version: "1.0.0".to_owned(),
+        },
+        work,
+    }
+}
+
+fn sign(body: Vec<u8>) -> SignedAssignment {
+    let signed = [SignedAssignment::SIGNED_PREFIX, &body].concat();
+    SignedAssignment { signature: key().sign(&signed).to_bytes().to_vec(), body }
+}
+
+fn job(assignment: &Assignment, stream: Vec<u8>) -> Job {
+    Job { id: assignment.id, assignment: sign(codec::body(assignment)), stream }
+}
+
+fn reference(text: &[u8], size: u64) -> PackageReference {
+    PackageReference { id: "web".to_owned(), version: "1.0.0".to_owned(), manifest: Digest::of(text), size }
+}
+
+fn run(package: PackageReference) -> Work {
+    Work::Run(Box::new(RunWork {
+        step: (StepId::from_bytes([1; 16]), "install".parse().expect("a slug")),
+        name: "Install".to_owned(),
+        action: Action::Package { package, substitute: Vec::new() },
+        variables: None,
+        timeout_seconds: 60,
+        safe_to_repeat: false,
+        concurrent: false,
+        keep: 3,
+    }))
+}
+
+/// The header and the manifest of an answer that announces `files` contents.
+fn begin(text: &[u8], files: u32, bytes: u64) -> Vec<u8> {
+    let manifest_bytes = u32::try_from(text.len()).expect("a manifest");
+    [frame(&Answer::Pull(PullHeader { manifest_bytes, files, bytes })), text.to_vec()].concat()
+}
+
+fn content(digest: Digest, size: usize, encoding: FileEncoding, segment: &[u8]) -> Vec<u8> {
+    let mut bytes = frame(&PullFile { digest, size: size as u64, encoding, segments: 1 });
+    bytes.extend(u32::try_from(segment.len()).expect("short").to_be_bytes());
+    bytes.extend(segment);
+    bytes
+}
+
+fn line(path: impl AsRef<[u8]>) -> Vec<u8> {
+    let start = format!("f {} {} ", EVIL.len(), Digest::of(EVIL));
+    [start.as_bytes(), path.as_ref(), b"\n"].concat()
+}
+
+/// Manifests that are what their digest says, and no well-formed tree.
+fn trees() -> Vec<(&'static str, Vec<u8>)> {
+    let many = (0..200_001).flat_map(|number| format!("d {number:06}\n").into_bytes()).collect();
+    vec![
+        ("traversal", line("../evil")),
+        ("absolute", line("/etc/evil")),
+        ("with a NUL byte", line(b"evil\0.txt")),
+        ("not UTF-8", line(b"evil\xff")),
+        ("a link out", [line("evil"), b"l link\0../../x\n".to_vec()].concat()),
+        ("an absolute link", [line("evil"), b"l link\0/etc\n".to_vec()].concat()),
+        ("a file through a link", [b"d folder\nl link\0folder\n".to_vec(), line("link/evil")].concat()),
+        ("the same name twice", [line("evil"), line("evil")].concat()),
+        ("a name that differs in case", [line("EVIL"), line("evil")].concat()),
+        ("too many entries", many),
+        ("too large", format!("f 70000000000 {} evil\n", Digest::of(EVIL)).into_bytes()),
+        ("a device", b"c evil\n".to_vec()),
+    ]
+}
+
+/// Streams that lie about what they bring.
+fn streams(text: &[u8], own: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let (digest, size) = (Digest::of(own), own.len());
+    let start = begin(text, 1, size as u64);
+    let bomb = zstd::bulk::compress(&[0; 1 << 20], 3).expect("memory takes it");
+    let huge = frame(&Answer::Pull(PullHeader { manifest_bytes: u32::MAX, files: 1, bytes: 4 }));
+    vec![
+        ("another manifest", begin(b"d other\n", 0, 0)),
+        ("an endless manifest", huge),
+        ("more files than there are", begin(text, 9, size as u64)),
+        (
+            "another content",
+            [start.clone(), content(digest, size, FileEncoding::Plain, &vec![b'?'; size])].concat(),
+        ),
+        (
+            "a content of nobody's",
+            [start.clone(), content(Digest::of("x"), 1, FileEncoding::Plain, b"x")].concat(),
+        ),
+        ("a huge size", [start.clone(), content(digest, usize::MAX, FileEncoding::Plain, own)].concat()),
+        ("a bomb", [start.clone(), content(digest, size, FileEncoding::Zstd, &bomb)].concat()),
+        (
+            "bytes after the end",
+            [start, content(digest, size, FileEncoding::Plain, own), b"x".to_vec()].concat(),
+        ),
+    ]
+}
+
+/// Assignments that the agent must not carry out, whatever they bring.
+fn orders(next: impl Fn() -> u64, text: &[u8], honest: &[u8]) -> Vec<Case> {
+    let size = EVIL.len() as u64;
+    let fetch = |number| assignment(number, Work::Fetch(FetchWork { packages: vec![reference(text, size)] }));
+    let mut cases = Vec::new();
+    let foreign = Assignment { target: TargetId::from_bytes([8; 16]), ..fetch(next()) };
+    cases.push(Case { what: "for another target", job: job(&foreign, honest.to_vec()) });
+    let expired = Assignment { expires: Timestamp::from_milliseconds(0), ..fetch(next()) };
+    cases.push(Case { what: "expired", job: job(&expired, honest.to_vec()) });
+    let climbing = assignment(
+        next(),
+        run(PackageReference { version: "../../../evil".to_owned(), ..reference(text, size) }),
+    );
+    cases.push(Case { what: "a version that climbs", job: job(&climbing, honest.to_vec()) });
+    let forged = fetch(next());
+    let mut forged = job(&forged, honest.to_vec());
+    forged.assignment.signature[10] ^= 1;
+    cases.push(Case { what: "a wrong signature", job: forged });
+    let slug = assignment(next(), run(reference(text, size)));
+    let mut body = codec::body(&slug);
+    let at = body.windows(10).position(|part| part == b"abcdefghij").expect("the tenant's slug");
+    body[at..at + 10].copy_from_slice(b"../../evil");
+    cases.push(Case {
+        what: "a slug that climbs",
+        job: Job { id: slug.id, assignment: sign(body), stream: Vec::new() },
+    });
+    cases
+}
+
+fn cases() -> (Vec<Case>, Case) {
+    let counter = std::cell::Cell::new(0);
+    let next = || {
+        counter.set(counter.get() + 1);
+        counter.get()
+    };
+    let fetch = |package| Work::Fetch(FetchWork { packages: vec![package] });
+    let mut cases = Vec::new();
+    for (what, text) in trees() {
+        let assignment = assignment(next(), fetch(reference(&text, EVIL.len() as u64)));
+        let stream = [begin(&text, 1, 4), content(Digest::of(EVIL), 4, FileEncoding::Plain, EVIL)].concat();
+        cases.push(Case { what, job: job(&assignment, stream) });
+    }
+    // Each stream is of a package of its own, so that none waits for another's or is mended by it.
+    for index in 0..streams(b"", b"").len() {
+        let own = format!("evil content {index}");
+        let text = format!("f {} {} evil\n", own.len(), Digest::of(&own)).into_bytes();
+        let (what, stream) = streams(&text, own.as_bytes()).remove(index);
+        let assignment = assignment(next(), fetch(reference(&text, own.len() as u64)));
+        cases.push(Case { what, job: job(&assignment, stream) });
+    }
+    let text = line("harmless");
+    let honest = [begin(&text, 1, 4), content(Digest::of(EVIL), 4, FileEncoding::Plain, EVIL)].concat();
+    cases.extend(orders(next, &text, &honest));
+    let good = assignment(next(), fetch(reference(&text, 4)));
+    cases.push(Case { what: "an honest package", job: job(&good, honest) });
+    let installed = assignment(next(), run(reference(&text, 4)));
+    cases.push(Case { what: "its step", job: job(&installed, Vec::new()) });
+    let cut = format!("f 4 {} cut\n", Digest::of("cut off")).into_bytes();
+    let assignment = assignment(next(), fetch(reference(&cut, 4)));
+    (cases, Case { what: "cut off", job: job(&assignment, begin(&cut, 1, 4)) })
+}
+
+fn in_words(kind: &ReportKind) -> String {
+    match kind {
+        ReportKind::Refused(why) => format!("refused: {why:?}"),
+        ReportKind::FetchFailed(why) => why.clone(),
+        ReportKind::Fetched { .. } => "fetched".to_owned(),
+        ReportKind::Started => "started".to_owned(),
+        ReportKind::Ended { outcome: Outcome::Failed { reason }, .. } => format!("failed: {reason}"),
+        ReportKind::Ended { outcome, .. } => format!("{outcome:?}"),
+    }
+}
+
+#[test]
+fn a_hostile_coordinator_gets_one_sentence_and_puts_nothing_on_the_disk() {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let (cases, cut) = cases();
+    let whats: Vec<_> = cases.iter().map(|case| (case.what, case.job.id)).collect();
+    let cut_id = cut.job.id;
+    let jobs = cases.into_iter().chain([cut]).map(|case| case.job).collect();
+    let script = Script {
+        jobs,
+        assignment_key: key().verifying_key().to_bytes(),
+        reports: Default::default(),
+        pulls: Default::default(),
+    };
+    let (address, token, script) = start(script);
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = windlass_tests::programs().expect("the programs build").join("windlass-agent");
+    let mut agent = Agent::new(folder.path(), "machine", &address.to_string(), program);
+    agent.enrol_with(&token);
+    agent.run();
+
+    let heard = || {
+        let reports = script.reports.lock().expect("nobody panics");
+        let mut text = String::new();
+        for (what, id) in &whats {
+            let own = reports
+                .iter()
+                .filter(|report| report.assignment == *id && report.kind != ReportKind::Started);
+            let mut said: Vec<_> = own.map(|report| in_words(&report.kind)).collect();
+            // A report whose acknowledgement was lost comes again.
+            said.dedup();
+            text += &format!("{what}: {}\n", if said.is_empty() { "-".to_owned() } else { said.join(" | ") });
+        }
+        text
+    };
+    let expected = include_str!("streams.txt");
+    let pulled = |id| script.pulls.lock().expect("nobody panics").iter().filter(|pull| **pull == id).count();
+    wait_until("everything that the agent has to say", || {
+        let heard = heard();
+        heard == expected || heard.lines().filter(|line| line.ends_with(": -")).count() <= 2
+    });
+    assert!(heard() == expected, "what the agent says has changed; it is now:\n{}", heard());
+    wait_until("a second try of what was cut off", || pulled(cut_id) >= 2);
+    let log = fs::read_to_string(agent.log()).expect("a log");
+    for refused in ["the assignment's signature is not the coordinator's", "the assignment cannot be decoded"]
+    {
+        assert!(log.contains(refused), "{refused}: {log}");
+    }
+    drop(agent);
+
+    let outside: Vec<_> =
+        below(folder.path()).into_iter().filter(|path| !path.starts_with("machine")).collect();
+    assert_eq!(outside, [""; 0], "nothing outside of the machine's folder");
+    let state = folder.path().join("machine/state");
+    // A content that was verified before its stream went wrong may stay; it is what its name says.
+    for blob in below(&state.join("cache/blobs")) {
+        let bytes = fs::read(state.join("cache/blobs").join(&blob)).expect("a content");
+        assert_eq!(Digest::of(bytes).to_hex(), blob);
+    }
+    let manifests: Vec<_> = below(&state.join("cache/manifests")).into_iter().collect();
+    assert_eq!(manifests, [Digest::of(line("harmless")).to_hex()]);
+    let installed = below(&folder.path().join("machine/install"));
+    let files: Vec<_> =
+        installed.iter().filter(|path| path.contains("evil") || path.contains("harmless")).collect();
+    assert_eq!(files, ["default/production/abcdefghij/project/install/releases/1.0.0-1/harmless"]);
+}
