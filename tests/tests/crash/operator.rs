@@ -9,6 +9,9 @@ use serde_json::Value;
 /// How long anything may take to come about, however many programs die meanwhile.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
+/// The exit code of a command that is not written right.
+const USAGE: i32 = 2;
+
 /// Whoever has the administrator's token.
 #[derive(Debug, Clone)]
 pub struct Operator {
@@ -44,7 +47,9 @@ impl Operator {
             if done_before.is_some_and(|word| said.contains(word)) {
                 return String::new();
             }
-            assert!(started.elapsed() < PATIENCE, "windlass {}: {said}", arguments.join(" "));
+            // A command that is not written right will not become so.
+            let hopeless = output.status.code() == Some(USAGE);
+            assert!(!hopeless && started.elapsed() < PATIENCE, "windlass {}: {said}", arguments.join(" "));
             std::thread::sleep(Duration::from_millis(100));
         }
     }

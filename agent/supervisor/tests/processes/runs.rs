@@ -149,8 +149,7 @@ fn a_job_that_breaks_off_starts_nothing() {
     supervisor.stdin.take().expect("asked for").write_all(&job[..job.len() / 2]).expect("written");
     let answer = supervisor.wait_with_output().expect("it ends");
     assert_eq!(String::from_utf8_lossy(&answer.stdout), "held");
-    let Outcome::NotStarted { reason } = step.ended().outcome else { panic!("it cannot have started") };
-    assert!(reason.starts_with("the job is incomplete or malformed"), "{reason}");
+    assert_eq!(step.ended().outcome, Outcome::Void);
 }
 
 #[test]
