@@ -206,7 +206,8 @@ fn a_token_is_never_stronger_than_its_maker_is_at_the_moment_of_use() {
     let delete = |name: &'static str| {
         move |world: &mut World| drop(world.run(&Command::DeleteToken(name.to_owned())).expect("it exists"))
     };
-    let cases: [(&str, &dyn Fn(&mut World), bool); 5] = [
+    type Change<'a> = &'a dyn Fn(&mut World);
+    let cases: [(&str, Change<'_>, bool); 5] = [
         ("as it was made", &|_| (), true),
         ("at its maker's last moment", &|world| world.wait(HOUR), true),
         ("after that", &|world| world.wait(HOUR + 1), false),
