@@ -20,7 +20,7 @@ fn inside(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
-    let user: &[&str] = if nix_is_root() { &[] } else { &["--map-root-user"] };
+    let user: &[&str] = if is_root() { &[] } else { &["--map-root-user"] };
     let possible =
         Command::new("unshare").args(user).args(["--mount", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
     if !possible.is_ok_and(|output| output.status.success()) {
@@ -41,7 +41,7 @@ fn inside(test: &str) -> bool {
     false
 }
 
-fn nix_is_root() -> bool {
+fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output().expect("id starts");
     output.stdout == b"0\n"
 }
