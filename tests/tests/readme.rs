@@ -31,9 +31,9 @@ fn repository() -> PathBuf {
 
 /// Every README of the repository, the root's first.
 fn readmes() -> Vec<PathBuf> {
-    let mut listing = Command::new("git");
-    listing.args(["ls-files", "--", "README.md", "*/README.md"]).current_dir(repository());
-    let listed = listing.output().expect("git starts");
+    let mut git = Command::new("git");
+    git.args(["ls-files", "--", "README.md", "*/README.md"]).current_dir(repository());
+    let listed = git.output().expect("git starts");
     let mut paths: Vec<_> =
         String::from_utf8(listed.stdout).expect("text").lines().map(PathBuf::from).collect();
     paths.sort_by_key(|path| (path.components().count(), path.clone()));

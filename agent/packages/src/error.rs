@@ -30,7 +30,10 @@ pub enum CacheError {
         path: PathBuf,
     },
     /// Unpacking would leave less space than is to be kept free.
-    #[error("{needed} bytes are needed below {} and only {available} are available", path.display())]
+    #[error(
+        "{} MiB are needed below {} and only {} MiB are available; make room and deploy again",
+        needed.div_ceil(1 << 20), path.display(), available >> 20
+    )]
     NoRoom {
         /// Where it was to be unpacked.
         path: PathBuf,

@@ -21,6 +21,10 @@ pub(super) async fn fetch(order: &Order, work: &FetchWork) -> anyhow::Result<()>
                 saved += received.saved;
             }
             Err(why) => {
+                if let PullError::Cache(CacheError::Full { .. }) = &why {
+                    // The agent needs the room to say that there is none.
+                    order.agent.cache.abandon(package.manifest)?;
+                }
                 order.agent.did(format!("could not fetch {} {}: {why}", package.id, package.version));
                 return end(
                     order,

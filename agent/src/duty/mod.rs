@@ -27,6 +27,9 @@ pub(crate) use run::has_begun;
 /// Between two tries of what failed for a moment.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Between two tries of a duty that failed as a whole: a disk may have been full.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// A duty, as the session sees it.
 pub(crate) struct Duty {
     withdrawn: watch::Sender<bool>,
@@ -72,21 +75,23 @@ pub(crate) fn start(agent: Arc<Agent>, assignment: Assignment, entry: Entry) -> 
     tokio::spawn(async move {
         let id = order.id();
         let agent = Arc::clone(&order.agent);
-        if let Err(why) = carry_out(order).await {
-            tracing::error!(assignment = %id, why = format!("{why:#}"), "a duty failed; it is taken up at the next start");
+        // It asks the disk how far it is, so that it may be begun again here as well as after a restart.
+        while let Err(why) = carry_out(&order).await {
+            tracing::error!(assignment = %id, why = format!("{why:#}"), "a duty failed; it is taken up again");
+            tokio::time::sleep(AGAIN).await;
         }
         agent.finished(id);
     });
     Duty { withdrawn }
 }
 
-async fn carry_out(order: Order) -> anyhow::Result<()> {
+async fn carry_out(order: &Order) -> anyhow::Result<()> {
     let ended = order.agent.ledger().ended(order.id())?;
     if ended.is_none() {
         match order.assignment.work.clone() {
-            Work::Fetch(work) => fetch::fetch(&order, &work).await?,
-            Work::Run(work) => run::run(&order, &work).await?,
+            Work::Fetch(work) => fetch::fetch(order, &work).await?,
+            Work::Run(work) => run::run(order, &work).await?,
         }
     }
-    reporting::report_and_close(&order).await
+    reporting::report_and_close(order).await
 }

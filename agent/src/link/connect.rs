@@ -69,7 +69,13 @@ async fn connect_to(
     // The name is checked by the pinned authority itself, wherever the coordinator runs.
     let connecting = endpoint.connect_with(config, address, COORDINATOR_NAME)?;
     let connection =
-        tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| anyhow!("it does not answer"))??;
+        tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| anyhow!("it does not answer"))?;
+    let connection = connection.map_err(|why| match why.to_string() {
+        text if text.contains("invalid peer certificate") => {
+            anyhow!("it does not prove to be the coordinator that the token or the enrolment names")
+        }
+        _ => why.into(),
+    })?;
     Ok(Link { connection })
 }
 

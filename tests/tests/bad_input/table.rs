@@ -111,7 +111,7 @@ fn bad_form(output: &Output, said: &str) -> Option<&'static str> {
     {
         return Some("speaks to programmers");
     }
-    if ["wlt_", "wle_"].iter().any(|prefix| whole.split(prefix).skip(1).any(|rest| is_token(rest))) {
+    if ["wlt_", "wle_"].iter().any(|prefix| whole.split(prefix).skip(1).any(is_token)) {
         return Some("prints a token");
     }
     None

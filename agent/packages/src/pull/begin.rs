@@ -131,6 +131,12 @@ impl Cache {
         state.tree = Some(tree);
         Ok(state)
     }
+
+    /// Gives back the room of a pull that was not finished and is not to be gone on with.
+    pub fn abandon(&self, manifest: Digest) -> Result<(), CacheError> {
+        let _attempt = self.claim(manifest)?;
+        clean(self.places(), manifest, |_| false)
+    }
 }
 
 /// The package's tree, from a text that still has the right digest.

@@ -5,6 +5,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use nix::sys::statvfs::fstatvfs;
 use tokio::sync::mpsc;
 use windlass_protocol::Digest;
 
@@ -19,6 +20,10 @@ use crate::{CacheError, PullError, files};
 const SETTLE_BYTES: u64 = 64 << 20;
 /// The same for small files.
 const SETTLE_FILES: usize = 4096;
+
+/// Bytes that a pull leaves free, an eighth of a small disk: the agent still has to write down that it failed, and its store cannot go on after
+/// a write that a full disk refused.
+const RESERVE: u64 = 8 << 20;
 
 /// What the digesting thread says.
 pub(super) enum Write {
@@ -111,6 +116,12 @@ impl Writing {
 
     fn piece(&mut self, piece: &Piece) -> Result<(), Stop> {
         let open = self.open.as_mut().expect("pieces belong to a content");
+        let space = fstatvfs(&open.file).map_err(CacheError::system("look at", &open.path))?;
+        let available = space.blocks_available().saturating_mul(space.fragment_size());
+        let reserve = RESERVE.min(space.blocks().saturating_mul(space.fragment_size()) / 8);
+        if available < reserve + piece.bytes().len() as u64 {
+            return Err(CacheError::Full { action: "write", path: open.path.clone() }.into());
+        }
         open.file.write_all(piece.bytes()).map_err(CacheError::io("write", &open.path))?;
         self.bytes += piece.bytes().len() as u64;
         self.hand_over_if_enough()
