@@ -145,6 +145,14 @@ fn everybody_gets_one_more(world: &World, load: &Load) {
         assert_eq!(view["state"], "succeeded", "{view}");
         assert_eq!(installed::current(world, tenant), BTreeSet::from([1]), "{tenant}");
     }
+    // Now every machine has it, whatever was interrupted: nothing travels any more.
+    let again = project::TENANTS.map(|(tenant, _)| load.insist(world, tenant, 1));
+    load.finish(world, &again);
+    for deployment in &again {
+        let view = world.operator.read(&["deployment", "view", deployment]);
+        let targets = view["targets"].as_array().expect("it has targets");
+        assert!(targets.iter().all(|target| target["moved"] == 0 && target["saved"] != 0), "{view}");
+    }
     wait_until("the connection of all agents", || {
         let targets = world.operator.read(&["target", "list"]);
         let items = targets["items"].as_array().cloned().unwrap_or_default();
