@@ -92,6 +92,7 @@ fn run(world: &World, load: &Load, kills: &Kills, settings: Settings, started: I
             .map(|(tenant, _)| scope.spawn(|| load.deploy_all_the_time(world, tenant, chances(tenant))))
             .collect();
         workers.push(scope.spawn(|| load.publish_all_the_time(world, VERSIONS, chances("publish"))));
+        workers.push(scope.spawn(|| load.admit_all_the_time(world, chances("admit"))));
         // Whatever fails below, the others are told that it is over.
         let over = over;
         let killers = VICTIMS.map(|victim| {
