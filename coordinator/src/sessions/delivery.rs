@@ -22,6 +22,11 @@ use crate::vault::VaultError;
 /// Releases that stay on a target beside the current one.
 const KEPT_RELEASES: u16 = 3;
 
+fn kept_releases() -> u16 {
+    let kept = windlass_segments::fail::number("KEPT_RELEASES", KEPT_RELEASES.into());
+    u16::try_from(kept).unwrap_or(KEPT_RELEASES)
+}
+
 /// Why something cannot be delivered.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DeliveryError {
@@ -137,7 +142,7 @@ fn run_work(release: &Release, step: &Step, variables: Option<Digest>) -> Result
         timeout_seconds: step.timeout_seconds,
         safe_to_repeat: step.safe_to_repeat,
         concurrent: step.concurrent,
-        keep: KEPT_RELEASES,
+        keep: kept_releases(),
     })
 }
 

@@ -115,3 +115,23 @@ fn a_recovery_killed_around_its_cut_can_be_run_again() {
         check(place.path(), if cut_later { "torn" } else { point });
     }
 }
+
+#[test]
+fn a_file_arms_a_point_at_one_passing_and_only_once() {
+    let place = tempfile::tempdir().unwrap();
+    let arms = place.path().join("arms");
+    fs::create_dir(&arms).unwrap();
+    fs::write(arms.join("crash-after-sync"), "2").unwrap();
+    let run = || {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "a_writer_killed_at_any_point_loses_nothing_acknowledged", "--nocapture"]);
+        command.env(PLACE, place.path()).env("WINDLASS_FAIL_FOLDER", &arms);
+        command.env("WINDLASS_FAIL_LOG", place.path().join("points")).status().unwrap()
+    };
+    assert_eq!(run().signal(), Some(9));
+    let log = fs::read_to_string(place.path().join("points")).unwrap();
+    assert_eq!(log.lines().filter(|point| *point == "crash-after-sync").count(), 2);
+    let left: Vec<_> = fs::read_dir(&arms).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["crash-after-sync.killed"]);
+    assert!(run().success(), "one file is one kill");
+}

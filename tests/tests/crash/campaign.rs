@@ -77,7 +77,8 @@ pub fn kill_at_points(world: &World, victim: Victim, kills: &Kills, mut chances:
         while armed.len() < AT_ONCE
             && let Some(point) = waiting.pop_front()
         {
-            arm(world, point, chances.below(3) + 1, kills);
+            let passings = if victim == Victim::Supervisor { 8 } else { 3 };
+            arm(world, point, chances.below(passings) + 1, kills);
             armed.push(Armed { point, since: Instant::now(), taken: None });
         }
         armed.retain_mut(|armed| !has_killed(world, armed, kills));

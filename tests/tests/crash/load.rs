@@ -1,6 +1,6 @@
 //! What operators do all the while: deployments for every tenant, uploads, releases, new tenants.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +22,9 @@ pub struct Acknowledged {
     /// Tenants that were applied.
     pub tenants: BTreeSet<String>,
 }
+
+/// New tenants whose first deployments are waited for at once.
+const GUESTS: usize = 2;
 
 /// What the threads of a run share.
 #[derive(Default)]
@@ -132,16 +135,24 @@ impl Load {
         self.acknowledged().releases.insert(number);
     }
 
-    /// Publishes versions and admits tenants, each of which gets a release that fails and then one that does not.
-    pub fn publish_all_the_time(&self, world: &World, mut number: u64, mut chances: Chances) {
-        let hosting = ["Shared", "Dedicated", "Twice"];
-        for guest in 1.. {
+    /// Publishes one version after the other.
+    pub fn publish_all_the_time(&self, world: &World, before: u64, mut chances: Chances) {
+        for number in before + 1.. {
             if self.is_enough() {
                 return;
             }
-            for _ in 0..2 {
-                number += 1;
-                self.publish(world, number);
+            self.publish(world, number);
+            std::thread::sleep(chances.time(Duration::from_secs(2)));
+        }
+    }
+
+    /// Admits one tenant after the other, each of which gets a release that fails and then one that does not.
+    pub fn admit_all_the_time(&self, world: &World, mut chances: Chances) {
+        let hosting = ["Shared", "Dedicated", "Twice"];
+        let mut waiting: VecDeque<[String; 2]> = VecDeque::new();
+        for guest in 1.. {
+            if self.is_enough() {
+                break;
             }
             let (bad, good): (Vec<u64>, Vec<u64>) =
                 self.acknowledged().releases.iter().partition(|number| is_bad(**number));
@@ -149,9 +160,14 @@ impl Load {
             let tags = format!("[Hosting/{}]", chances.one_of(&hosting));
             world.operator.apply(&world.folder, "guest", &project::tenant(&name, &tags));
             self.acknowledged().tenants.insert(name.clone());
-            let ids = [&bad, &good].map(|kind| self.insist(world, &name, *chances.one_of(kind)));
-            self.finish(world, &ids);
+            waiting.push_back([&bad, &good].map(|kind| self.insist(world, &name, *chances.one_of(kind))));
+            if waiting.len() > GUESTS
+                && let Some(first) = waiting.pop_front()
+            {
+                self.finish(world, &first);
+            }
         }
+        waiting.iter().for_each(|ids| self.finish(world, ids));
     }
 
     /// The tenants that there are.

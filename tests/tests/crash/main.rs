@@ -92,6 +92,7 @@ fn run(world: &World, load: &Load, kills: &Kills, settings: Settings, started: I
             .map(|(tenant, _)| scope.spawn(|| load.deploy_all_the_time(world, tenant, chances(tenant))))
             .collect();
         workers.push(scope.spawn(|| load.publish_all_the_time(world, VERSIONS, chances("publish"))));
+        workers.push(scope.spawn(|| load.admit_all_the_time(world, chances("admit"))));
         // Whatever fails below, the others are told that it is over.
         let over = over;
         let killers = VICTIMS.map(|victim| {
@@ -144,6 +145,14 @@ fn everybody_gets_one_more(world: &World, load: &Load) {
         let view = world.operator.read(&["deployment", "view", deployment]);
         assert_eq!(view["state"], "succeeded", "{view}");
         assert_eq!(installed::current(world, tenant), BTreeSet::from([1]), "{tenant}");
+    }
+    // Now every machine has it, whatever was interrupted: nothing travels any more.
+    let again = project::TENANTS.map(|(tenant, _)| load.insist(world, tenant, 1));
+    load.finish(world, &again);
+    for deployment in &again {
+        let view = world.operator.read(&["deployment", "view", deployment]);
+        let targets = view["targets"].as_array().expect("it has targets");
+        assert!(targets.iter().all(|target| target["moved"] == 0 && target["saved"] != 0), "{view}");
     }
     wait_until("the connection of all agents", || {
         let targets = world.operator.read(&["target", "list"]);

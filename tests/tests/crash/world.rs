@@ -30,7 +30,8 @@ pub struct World {
 }
 
 /// The numbers that make rare things frequent.
-const COORDINATOR_NUMBERS: [(&str, &str); 3] = [
+const COORDINATOR_NUMBERS: [(&str, &str); 4] = [
+    ("WINDLASS_FAIL_NUMBER_KEPT_RELEASES", "1"),
     ("WINDLASS_FAIL_NUMBER_SEGMENT_BYTES", "10000"),
     ("WINDLASS_FAIL_NUMBER_SNAPSHOT_RECORDS", "100"),
     ("WINDLASS_FAIL_NUMBER_OUTPUT_COMMIT", "20"),
@@ -199,7 +200,9 @@ fn machine(
     let answer = operator.read(&[&create[..], &["--participation", "tenanted", "--name", name]].concat());
     let token = answer["token"].as_str().expect("a token").to_owned();
     let program = operator.programs.join("windlass-agent");
-    enrol(&program, &configuration, &token);
+    // One machine's enrolment shows it.
+    let killed_at: &[&str] = if name == TARGETS[0].0 { &ENROLMENT } else { &[] };
+    enrol(&program, &configuration, &token, killed_at);
     let (arms, points, log) = (folder.join("arm-agents"), folder.join("points.log"), own.join("agent.log"));
     let start = move || {
         let mut command = Command::new(&program);
@@ -211,8 +214,8 @@ fn machine(
     Machine { folder: own, agent: Daemon::keep(name, &log, Box::new(start)) }
 }
 
-/// Enrols with one single-use token, killed at every point on the way: the same token goes on where it stopped.
-fn enrol(program: &Path, configuration: &Path, token: &str) {
+/// Enrols with one single-use token, killed at each of these points: the same token goes on where it stopped.
+fn enrol(program: &Path, configuration: &Path, token: &str, killed_at: &[&str]) {
     let try_once = |point: Option<&str>| {
         let mut command = Command::new(program);
         command.arg("enrol").arg("--config").arg(configuration).env("WINDLASS_ENROLMENT_TOKEN", token);
@@ -221,7 +224,7 @@ fn enrol(program: &Path, configuration: &Path, token: &str) {
         }
         command.output().expect("windlass-agent starts")
     };
-    for point in ENROLMENT {
+    for point in killed_at {
         use std::os::unix::process::ExitStatusExt as _;
         let output = try_once(Some(point));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

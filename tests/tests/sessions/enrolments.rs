@@ -128,7 +128,7 @@ fn a_name_that_is_taken_is_refused_and_the_token_stays_good() {
     fs::create_dir(&other).expect("a folder");
     let second = Agent::new(&other, "machine", &installation.quic, program.clone());
     let refused = second.try_enrol_with(&text);
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(5));
     assert_eq!(
         String::from_utf8_lossy(&refused.stderr),
         "error: a target of this name exists already; choose another name, or have an operator delete that target\n"
