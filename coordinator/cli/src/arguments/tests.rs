@@ -63,7 +63,7 @@ fn what_the_surface_promises_is_understood() {
         "release create --project P --version 1.0 --package Website:1.4.0 --package Other=2.0 --notes-file F",
         "release list --project P",
         "release view --project P --version 1.0",
-        "release deploy --project P --version latest --environment E --tenant T --tenant-tag S/T --target M --exclude-target N --skip S --plan --expect sha256:00",
+        "release deploy --project P --version latest --environment E --tenant T --tenant-tag S/T --target M --exclude-target N --skip S --plan --expect sha256:0000000000000000000000000000000000000000000000000000000000000000",
         "release deploy --project P --version 1 --environment E --environment F --wait --reason because",
         "deployment list --project P --environment E --tenant T --state open",
         "deployment view deployment-1",
