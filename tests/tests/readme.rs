@@ -15,7 +15,7 @@ const ELSEWHERE: [&str; 4] = [
     "cargo build --release && target/release/windlass dev",
     // It is being run.
     "cargo test --workspace",
-    // Measures for minutes; this test asks it for its help.
+    // Measures for minutes, and is no test.
     "cargo run --release -p windlass-benchmark",
     // `units_are_right` asks systemd about what is enabled there.
     "systemctl enable --now windlass-coordinator",

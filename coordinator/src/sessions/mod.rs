@@ -16,12 +16,12 @@ mod frames;
 mod registry;
 mod requests;
 mod resets;
+mod turns;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use windlass_packages::PackageStore;
 use windlass_trust::{AssignmentSigner, SealingKey};
 
@@ -31,9 +31,6 @@ use crate::output::OutputStore;
 use crate::vault::Vault;
 pub use endpoint::{BufferReport, Endpoint};
 pub use registry::{Progress, Registry};
-
-/// Pulls that are served at once, over all agents: more would only make each slower.
-const PULLS: usize = 64;
 
 /// The certificate that agents see lasts for a month and is renewed once a day.
 const RENEWAL: Duration = Duration::from_secs(24 * 3600);
@@ -59,7 +56,7 @@ pub struct Sessions {
     pub output: Arc<OutputStore>,
     /// The live sessions.
     pub registry: Arc<Registry>,
-    pulls: Semaphore,
+    turns: turns::Turns,
     denials: denials::Denials,
 }
 
@@ -93,7 +90,7 @@ impl Sessions {
             packages: parts.packages,
             output: parts.output,
             registry: parts.registry,
-            pulls: Semaphore::new(PULLS),
+            turns: turns::Turns::default(),
             denials: denials::Denials::default(),
         }))
     }

@@ -1,7 +1,8 @@
 //! A package, as its difference to what the agent holds.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use quinn::SendStream;
 use windlass_coordinator_core::authorise::{self, Peer, PullPermit, RequestPermit};
@@ -19,6 +20,8 @@ use crate::engine::{Engine, now};
 /// How often the right to a pull is asked for beside the writing: an agent that reads slowly, or not at all, keeps the
 /// writing waiting, and what waits for it must not be sent once the right has gone.
 const LOOK: Duration = Duration::from_millis(100);
+/// An agent that takes nothing off the stream for so long loses its turn; it goes on later where it stopped.
+const STALL: Duration = Duration::from_secs(60);
 
 /// Streams the package, asking again whenever the state has changed under it.
 pub(super) async fn serve(
@@ -28,15 +31,20 @@ pub(super) async fn serve(
     wanted: &PullRequest,
     stream: &mut SendStream,
 ) -> Result<(), Denied> {
-    let _turn = sessions.pulls.acquire().await.map_err(|_| Denied::Busy)?;
+    let _turn = sessions.turns.take(peer.target).await.ok_or(Denied::Busy)?;
     let (manifest, held) = manifests(sessions, &permit, wanted).await.ok_or(Denied::NotFound)?;
     let plan = plan_pull(&manifest, &held, wanted).map_err(|_| Denied::Malformed)?;
     let bytes = plan.bytes_to_send();
-    let mut right = Right { sessions, peer, wanted, seen: sessions.engine.state() };
-    let mut beside = Right { seen: Arc::clone(&right.seen), ..right };
+    let right = || Right { sessions, peer, wanted, seen: None };
+    let (mut before_writing, mut beside) = (right(), right());
+    let writes = AtomicU64::new(0);
+    let may_go_on = || {
+        writes.fetch_add(1, Ordering::Relaxed);
+        before_writing.still_stands()
+    };
     let sent = tokio::select! {
-        sent = send(&sessions.packages, &plan, stream, || right.still_stands()) => sent,
-        () = beside.gone() => Err(SendError::Withdrawn),
+        sent = send(&sessions.packages, &plan, stream, may_go_on) => sent.map_err(Ending::from),
+        ending = beside.watch(&writes) => Err(ending),
     };
     match sent {
         Ok(_) => {
@@ -46,37 +54,66 @@ pub(super) async fn serve(
                 return Ok(());
             }
         }
-        Err(SendError::Withdrawn) => sessions.denials.count(peer.target, &Request::Pull(wanted.clone())),
-        Err(why) => tracing::warn!(target = %peer.target, %why, "a pull ended early"),
+        Err(Ending::Withdrawn) => sessions.denials.count(peer.target, &Request::Pull(wanted.clone())),
+        Err(Ending::Stalled) => tracing::warn!(target = %peer.target, "a pull that nobody reads was ended"),
+        Err(Ending::Failed(why)) => tracing::warn!(target = %peer.target, %why, "a pull ended early"),
     }
     let _ = stream.reset(quinn::VarInt::from_u32(1));
     Ok(())
 }
 
-/// The right to the stream, checked whenever there is a new state.
+/// Why a pull ends before its end.
+enum Ending {
+    /// The right to it has gone.
+    Withdrawn,
+    /// The agent takes nothing off the stream.
+    Stalled,
+    /// It cannot be sent.
+    Failed(SendError),
+}
+
+impl From<SendError> for Ending {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Withdrawn => Self::Withdrawn,
+            error => Self::Failed(error),
+        }
+    }
+}
+
+/// The right to the stream, checked at first, because it was given before there was a turn, and whenever there is a
+/// new state.
 struct Right<'a> {
     sessions: &'a Sessions,
     peer: &'a Peer,
     wanted: &'a PullRequest,
-    seen: Arc<State>,
+    seen: Option<Arc<State>>,
 }
 
 impl Right<'_> {
-    /// Ends when the right has gone.
-    async fn gone(&mut self) {
+    /// Ends when the pull has to: the right has gone, or the count of `writes` stood still for too long.
+    async fn watch(&mut self, writes: &AtomicU64) -> Ending {
+        let mut last = (writes.load(Ordering::Relaxed), Instant::now());
         while self.still_stands() {
+            let count = writes.load(Ordering::Relaxed);
+            if count != last.0 {
+                last = (count, Instant::now());
+            } else if last.1.elapsed() > STALL {
+                return Ending::Stalled;
+            }
             tokio::time::sleep(LOOK).await;
         }
+        Ending::Withdrawn
     }
 
     fn still_stands(&mut self) -> bool {
         let state = self.sessions.engine.state();
-        if Arc::ptr_eq(&state, &self.seen) {
+        if self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(&state, seen)) {
             return true;
         }
         let request = Request::Pull(self.wanted.clone());
         let permit = authorise::request(&state, self.peer, &request, now());
-        self.seen = state;
+        self.seen = Some(state);
         matches!(permit, Ok(RequestPermit::Pull(_)))
     }
 }
