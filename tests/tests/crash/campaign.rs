@@ -136,7 +136,10 @@ pub fn kill_at_random(world: &World, kills: &Kills, mut chances: Chances, enough
                 let living = world.supervisors();
                 !living.is_empty() && {
                     let id = chances.one_of(&living).to_string();
-                    Command::new("kill").args(["-9", &id]).status().is_ok_and(|status| status.success())
+                    Command::new("kill")
+                        .args(["-9", &id])
+                        .output()
+                        .is_ok_and(|output| output.status.success())
                 }
             }
         };

@@ -1,5 +1,6 @@
 //! The installation under test: one coordinator, three agents, an operator, all below one folder.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -97,10 +98,11 @@ impl World {
         });
     }
 
-    /// The supervisors that live at this moment.
+    /// The supervisors that live at this moment. A step's own process looks the same until it runs the step's program,
+    /// but its parent is a supervisor.
     pub fn supervisors(&self) -> Vec<i32> {
         let own = self.folder.to_string_lossy().into_owned();
-        let mut found = Vec::new();
+        let mut found = BTreeMap::new();
         for entry in fs::read_dir("/proc").expect("/proc").flatten() {
             let Ok(id) = entry.file_name().to_string_lossy().parse() else { continue };
             let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
@@ -108,10 +110,15 @@ impl World {
             if arguments.get(1) == Some(&"supervise")
                 && arguments.get(2).is_some_and(|at| at.starts_with(&own))
             {
-                found.push(id);
+                let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+                // What stands in brackets is the program's name; the state and the parent come after it.
+                let parent =
+                    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok());
+                found.insert(id, parent.unwrap_or(0));
             }
         }
-        found
+        let own_parent = |parent: &i32| found.contains_key(parent);
+        found.iter().filter(|(_, parent)| !own_parent(parent)).map(|(id, _)| *id).collect()
     }
 
     /// Removes the accounts that agents made for this installation's tenants, whose homes lie below its folder.
