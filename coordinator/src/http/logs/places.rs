@@ -119,13 +119,12 @@ pub(super) fn places(
     let found = deployments::find(space, deployment)?;
     let release = space.releases.get(&found.release).map(std::convert::AsRef::as_ref);
     let wanted_target = target.map(|name| space.targets.find(name).map(|target| target.id)).transpose()?;
-    let steps = || found.steps.iter().map(|of| deployments::step_name(release, of.step));
-    if let Some(wanted) = step
-        && !steps().any(|name| fold(&name) == fold(wanted))
-    {
-        let known: Vec<_> = steps().collect();
-        let known = known.iter().map(String::as_str);
-        return Err(Problem::not_found(unknown("step in this deployment called", wanted, known)));
+    if let (Some(wanted), Some(release)) = (step, release) {
+        // Also one that has no target here is a step of the release: it has no output, and that is no error.
+        let known = || release.snapshot.steps.iter().map(|step| step.name.as_str());
+        if !known().any(|name| fold(name) == fold(wanted)) {
+            return Err(Problem::not_found(unknown("step", wanted, known())));
+        }
     }
     let mut places = Vec::new();
     for (index, of) in found.steps.iter().enumerate() {
