@@ -126,7 +126,7 @@ fn has_killed(world: &World, armed: &mut Armed, kills: &Kills) -> bool {
 pub fn kill_at_random(world: &World, kills: &Kills, mut chances: Chances, enough: impl Fn() -> bool) {
     let started = Instant::now();
     while !enough() {
-        std::thread::sleep(Duration::from_millis(200) + chances.time(Duration::from_millis(1500)));
+        std::thread::sleep(Duration::from_millis(400) + chances.time(Duration::from_millis(2500)));
         let victim =
             *chances.one_of(&[Victim::Coordinator, Victim::Agent, Victim::Agent, Victim::Supervisor]);
         let killed = match victim {
