@@ -10,6 +10,7 @@ use windlass_agent_core::admission::{Admission, Known, admit};
 use windlass_agent_core::backoff::Backoff;
 use windlass_agent_packages::Cache;
 use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::limits::UNFINISHED_ASSIGNMENTS;
 use windlass_protocol::message::{
     Answer, Assignment, FromAgent, FromCoordinator, Generation, Goodbye, Hello, Report, ReportKind, Request,
     SESSION_ALPN, SignedAssignment, VERSION, Welcome,
@@ -182,8 +183,13 @@ impl Agent {
         let fingerprint = self.identity.fingerprint()?;
         let link = link::connect(address, fingerprint, Some(&credentials), SESSION_ALPN).await?;
         let (mut control, mut replies) = link.hello(&self.hello()?).await?;
-        let mut session =
-            Session { agent: self, link: link.clone(), taken: None, heartbeat: Duration::from_secs(10) };
+        let mut session = Session {
+            agent: self,
+            link: link.clone(),
+            taken: None,
+            heartbeat: Duration::from_secs(10),
+            renew: false,
+        };
         let mut beat = tokio::time::interval(session.heartbeat);
         beat.reset();
         loop {
@@ -220,7 +226,7 @@ impl Agent {
             advertised: self.configuration.advertised.clone(),
             isolation: self.configuration.isolation,
             generation: ledger.highest()?,
-            unfinished: unfinished.collect(),
+            unfinished: unfinished.take(UNFINISHED_ASSIGNMENTS).collect(),
         })
     }
 
@@ -276,6 +282,8 @@ struct Session<'a> {
     /// The generation up to which assignments were taken in this session.
     taken: Option<Generation>,
     heartbeat: Duration,
+    /// Whether the coordinator said that the certificate is due for renewal.
+    renew: bool,
 }
 
 impl Session<'_> {
@@ -290,6 +298,9 @@ impl Session<'_> {
             FromCoordinator::Alive { now, heartbeat_seconds, generation } => {
                 self.agent.time(now)?;
                 self.heartbeat = Duration::from_secs(heartbeat_seconds.max(1).into());
+                if let Some(over) = self.renew_if_due().await {
+                    return Ok(Some(over));
+                }
                 self.pull(generation).await?;
             }
             FromCoordinator::Goodbye(goodbye) => return Ok(Some(Over::Goodbye(goodbye))),
@@ -307,13 +318,31 @@ impl Session<'_> {
             status.effective = Some(welcome.effective);
             status.time = welcome.now;
         });
-        if welcome.renew {
-            self.agent.renew(&self.link).await?;
-            return Ok(Some(Over::Renewed));
+        self.renew = welcome.renew;
+        if let Some(over) = self.renew_if_due().await {
+            return Ok(Some(over));
         }
         self.agent.link.send_replace(Some(self.link.clone()));
         self.pull(welcome.generation).await?;
         Ok(None)
+    }
+
+    /// Renews the certificate, if it is due. A coordinator that cannot do it now is asked again with the next heartbeat:
+    /// until the certificate has expired, everything else goes on.
+    async fn renew_if_due(&mut self) -> Option<Over> {
+        if !self.renew {
+            return None;
+        }
+        match self.agent.renew(&self.link).await {
+            Ok(()) => Some(Over::Renewed),
+            Err(why) => {
+                tracing::warn!(
+                    why = format!("{why:#}"),
+                    "the certificate is due for renewal and was not renewed"
+                );
+                None
+            }
+        }
     }
 
     /// Pulls what is newer than what was taken.
@@ -321,32 +350,36 @@ impl Session<'_> {
         if self.taken >= Some(generation) {
             return Ok(());
         }
+        let mut after = None;
         loop {
-            let request = Request::Assignments { since: self.taken };
+            let request = Request::Assignments { since: self.taken, after };
             let Answer::Assignments(answer) = self.link.answer(&request).await? else {
                 bail!("the coordinator did not answer with assignments");
             };
-            let mut newest = self.taken;
             for signed in &answer.new {
-                newest = newest.max(self.take(signed).await?);
+                self.take(signed).await?;
             }
             self.withdraw_all_but(&answer.active);
-            self.taken = if answer.more { newest } else { Some(answer.generation) };
-            if !answer.more {
-                return Ok(());
+            match answer.next {
+                None => {
+                    self.taken = Some(answer.generation);
+                    return Ok(());
+                }
+                next if next <= after => bail!("the coordinator's list of assignments does not go on"),
+                next => after = next,
             }
         }
     }
 
     /// Admits or refuses one assignment; what is admitted is written down before it begins.
-    async fn take(&self, signed: &SignedAssignment) -> anyhow::Result<Option<Generation>> {
+    async fn take(&self, signed: &SignedAssignment) -> anyhow::Result<()> {
         let agent = self.agent;
         let key = agent.identity.membership.assignment_key;
         let assignment = match verify_assignment(key.as_bytes(), signed) {
             Ok(assignment) => assignment,
             Err(why) => {
                 tracing::error!(%why, "an assignment was not signed by this agent's coordinator; it is refused");
-                return Ok(None);
+                return Ok(());
             }
         };
         let digest = Digest::of(&signed.body);
@@ -380,7 +413,7 @@ impl Session<'_> {
                 agent.begin(assignment, entry);
             }
         }
-        Ok(Some(generation))
+        Ok(())
     }
 
     /// What the coordinator no longer counts as this target's work is withdrawn.

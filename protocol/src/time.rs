@@ -1,5 +1,7 @@
 //! Points in time, as they travel and as they are recorded.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01 UTC. This crate reads no clock: a time is always somebody's argument.
@@ -16,6 +18,11 @@ impl Timestamp {
     /// Milliseconds since 1970-01-01 UTC.
     pub const fn milliseconds(self) -> i64 {
         self.0
+    }
+
+    /// How long it is from an earlier time to this one; nothing, if that is not earlier.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
     /// The time `seconds` later; the end of time where that is beyond it.

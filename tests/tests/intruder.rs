@@ -109,7 +109,8 @@ fn other_tenants_things_answer_as_if_they_did_not_exist() {
     runtime().block_on(async {
         // Proof that the ids are live: their owner is given them.
         let owner = session(&beta).await.expect("a session");
-        let Ok(Answer::Assignments(own)) = owner.link.answer(&Request::Assignments { since: None }).await
+        let Ok(Answer::Assignments(own)) =
+            owner.link.answer(&Request::Assignments { since: None, after: None }).await
         else {
             panic!("the owner is answered");
         };
@@ -118,7 +119,7 @@ fn other_tenants_things_answer_as_if_they_did_not_exist() {
 
         let intruder = session(&alpha).await.expect("a session");
         let Ok(Answer::Assignments(theirs)) =
-            intruder.link.answer(&Request::Assignments { since: None }).await
+            intruder.link.answer(&Request::Assignments { since: None, after: None }).await
         else {
             panic!("the intruder is told of its own work");
         };

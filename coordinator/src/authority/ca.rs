@@ -156,8 +156,7 @@ impl Authority {
 
     /// How long it is until a certificate that expires then is due for renewal: nothing, if it is.
     pub fn until_renewal(&self, expires: Timestamp, now: Timestamp) -> Duration {
-        let due = now.plus_seconds(self.agent_seconds / 2).milliseconds();
-        Duration::from_millis(u64::try_from(expires.milliseconds().saturating_sub(due)).unwrap_or(0))
+        expires.since(now.plus_seconds(self.agent_seconds / 2))
     }
 }
 

@@ -21,8 +21,10 @@ use super::registry::Progress;
 use super::{Sessions, frames, origin, requests};
 use crate::engine::{Engine, now};
 
-/// An agent gets this long to say hello.
+/// An agent gets this long to say hello, and to read what it is told.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// And this long to read a goodbye.
+const PARTING: Duration = Duration::from_secs(1);
 /// Agents that one coordinator lets beat every [`FASTEST_HEARTBEAT`] seconds; more beat slower in proportion.
 const FAST_AGENTS: usize = 1000;
 const FASTEST_HEARTBEAT: u16 = 10;
@@ -37,10 +39,7 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
         Ok(Some((mut send, frames, hello))) => {
             match admit(&sessions, &peer, &hello, &origin(address)).await {
                 Err(goodbye) => {
-                    let _ = frames::write(&mut send, &FromCoordinator::Goodbye(goodbye)).await;
-                    let _ = send.finish();
-                    // Closing at once would overtake what was just written.
-                    let _ = timeout(Duration::from_secs(1), send.stopped()).await;
+                    part(&mut send, goodbye).await;
                     Err(goodbye)
                 }
                 Ok(()) => Ok(live(&sessions, &connection, peer, send, frames).await),
@@ -50,6 +49,25 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
     let (Ok(goodbye) | Err(goodbye)) = goodbye;
     tracing::debug!(target = %peer.target, ?goodbye, "session over");
     connection.close(VarInt::from_u32(0), b"goodbye");
+}
+
+/// Says something. Who does not read it in time keeps nothing waiting, least of all the end of the session.
+async fn say(send: &mut SendStream, message: &FromCoordinator) -> Result<(), Goodbye> {
+    match timeout(PATIENCE, frames::write(send, message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Goodbye::Protocol),
+    }
+}
+
+/// Says goodbye, and waits a moment for it to be read: closing at once would overtake what was just written.
+async fn part(send: &mut SendStream, goodbye: Goodbye) {
+    let parting = async {
+        if frames::write(send, &FromCoordinator::Goodbye(goodbye)).await.is_ok() {
+            let _ = send.finish();
+            let _ = send.stopped().await;
+        }
+    };
+    let _ = timeout(PARTING, parting).await;
 }
 
 async fn open(connection: &Connection) -> Option<(SendStream, Frames, Hello)> {
@@ -111,10 +129,7 @@ async fn live(
     let mut session = Session { sessions, peer, told: None, began_expired };
     let goodbye = session.run(connection, &wake, &mut send, &mut frames).await;
     registry.leave(peer.target, number);
-    if frames::write(&mut send, &FromCoordinator::Goodbye(goodbye)).await.is_ok() {
-        let _ = send.finish();
-        let _ = timeout(Duration::from_secs(1), send.stopped()).await;
-    }
+    part(&mut send, goodbye).await;
     goodbye
 }
 
@@ -159,7 +174,7 @@ impl Session<'_> {
             tokio::select! {
                 () = wake.notified() => {}
                 // An agent may stay for longer than its certificate lasts, with nothing else to be told.
-                () = self.renewal_due() => {}
+                () = self.certificate_due() => {}
                 message = frames.next::<FromAgent>() => match message {
                     Ok(FromAgent::Heartbeat) => {
                         if let Err(goodbye) = self.answer_heartbeat(send).await {
@@ -202,16 +217,21 @@ impl Session<'_> {
             }
         };
         self.told = Some(Told { generation, effective, renew });
-        frames::write(send, &message).await.map_err(|_| Goodbye::Protocol)
+        say(send, &message).await
     }
 
-    /// Ends when the renewal of the agent's certificate falls due; never, where the agent was told already. Should the
-    /// clock be set meanwhile, the next heartbeat finds out.
-    async fn renewal_due(&self) {
-        if self.told.as_ref().is_some_and(|told| told.renew) {
+    /// Ends when the agent's certificate is due for renewal or, where the agent was told that already, has expired.
+    /// Should the clock be set meanwhile, the next heartbeat finds out.
+    async fn certificate_due(&self) {
+        let left = match &self.told {
+            Some(told) if told.renew => self.peer.expires.since(now()),
+            _ => self.sessions.authority.until_renewal(self.peer.expires, now()),
+        };
+        if self.began_expired {
             return std::future::pending().await;
         }
-        tokio::time::sleep(self.sessions.authority.until_renewal(self.peer.expires, now())).await;
+        // A little later than the moment itself: what is due then is due.
+        tokio::time::sleep(left + Duration::from_millis(1)).await;
     }
 
     /// The permit of this moment: sessions of disabled and revoked targets end here, at once.
@@ -251,7 +271,7 @@ impl Session<'_> {
             heartbeat_seconds: heartbeat_seconds(self.sessions.registry.len()),
             generation: generation_of(&state, &permit),
         };
-        frames::write(send, &alive).await.map_err(|_| Goodbye::Protocol)
+        say(send, &alive).await
     }
 
     fn progressed(&self, assignment: windlass_protocol::ids::AssignmentId, progress: Progress) {

@@ -168,9 +168,6 @@ pub(super) fn variables(
         step: Some(step),
     };
     let mut variables = BTreeMap::new();
-    for (name, value) in system(space, deployment, release, target, step)? {
-        variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, data: false });
-    }
     let mut put = |name: String, value: &StoredValue, data: bool| -> Result<(), DeliveryError> {
         let clear = clear(sessions, value)?;
         variables
@@ -193,6 +190,10 @@ pub(super) fn variables(
             Resolution::Ambiguous(..) => return Err(DeliveryError::Ambiguous(name)),
             Resolution::Undefined => {}
         }
+    }
+    // The system's own come last: nothing shadows them, whatever it is called.
+    for (name, value) in system(space, deployment, release, target, step)? {
+        variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, data: false });
     }
     Ok(ClearVariables { variables: variables.into_values().collect() })
 }

@@ -134,9 +134,4 @@ impl Registry {
             }
         }
     }
-
-    /// Wakes every session.
-    pub fn wake_all(&self) {
-        self.inner().live.values().for_each(|live| live.wake.notify_one());
-    }
 }

@@ -100,7 +100,13 @@ impl KeyFiles {
             self.write(name, key.as_slice())?;
             return Ok(key);
         }
+        self.read_key(name)
+    }
+
+    /// The key of this name, which is there.
+    pub(super) fn read_key(&self, name: &str) -> Result<KeyBytes, VaultError> {
         let bytes = self.read(name)?;
+        let path = self.path(name);
         let key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| VaultError::NotAKey { path })?;
         Ok(Zeroizing::new(key))
     }

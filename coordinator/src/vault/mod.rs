@@ -63,19 +63,24 @@ impl Vault {
         self.files.read(name)
     }
 
-    fn data_key(&self, id: KeyId) -> Result<Arc<KeyBytes>, VaultError> {
+    /// A data key, by `read` where it is not known yet.
+    fn data_key(
+        &self,
+        id: KeyId,
+        read: fn(&KeyFiles, &str) -> Result<KeyBytes, VaultError>,
+    ) -> Result<Arc<KeyBytes>, VaultError> {
         let mut keys = self.data_keys.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = keys.get(&id) {
             return Ok(Arc::clone(key));
         }
-        let key = Arc::new(self.files.read_or_make(&id.to_string())?);
+        let key = Arc::new(read(&self.files, &id.to_string())?);
         keys.insert(id, Arc::clone(&key));
         Ok(key)
     }
 
     /// Seals a value with a data key, which is made when it is first used.
     pub fn seal(&self, key: KeyId, secret: &Secret) -> Result<Sealed, VaultError> {
-        let bytes = self.data_key(key)?;
+        let bytes = self.data_key(key, KeyFiles::read_or_make)?;
         let value = ValueId::from_bytes(random());
         let nonce: [u8; NONCE] = random();
         let payload = Payload { msg: secret.reveal().as_bytes(), aad: &bound_to(key, value) };
@@ -86,9 +91,10 @@ impl Vault {
         Ok(Sealed { key, value, ciphertext, digest, references: references_in(secret.reveal()) })
     }
 
-    /// Opens a sealed value. Whoever calls this holds a permit that says for whom.
+    /// Opens a sealed value. Whoever calls this holds a permit that says for whom. A key that was destroyed is not
+    /// made again.
     pub fn reveal(&self, sealed: &Sealed) -> Result<Secret, VaultError> {
-        let bytes = self.data_key(sealed.key)?;
+        let bytes = self.data_key(sealed.key, KeyFiles::read_key)?;
         let whole =
             data_encoding::BASE64.decode(sealed.ciphertext.as_bytes()).map_err(|_| VaultError::Opening)?;
         let (nonce, ciphertext) = whole.split_at_checked(NONCE).ok_or(VaultError::Opening)?;

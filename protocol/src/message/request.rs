@@ -17,6 +17,8 @@ pub enum Request {
     Assignments {
         /// Bodies are sent only for what is newer than this.
         since: Option<Generation>,
+        /// And only for what comes after this: the [`Assignments::next`] of the answer before.
+        after: Option<AssignmentPlace>,
     },
     /// A package, as its difference to what the agent holds. The answer is a [`PullHeader`], then the manifest's
     /// bytes if asked for, then for each file that travels a [`PullFile`] and its bytes.
@@ -129,11 +131,14 @@ pub struct Assignments {
     pub generation: Generation,
     /// All that the target has to do. What the agent holds beside it is withdrawn.
     pub active: Vec<AssignmentId>,
-    /// The bodies of those that are newer than asked for, oldest first.
+    /// The bodies of those that are newer than asked for, in the order of their places.
     pub new: Vec<SignedAssignment>,
-    /// Whether there are more new ones than fit; ask again.
-    pub more: bool,
+    /// Where this answer stops, if there are more new ones than fit; ask again for what comes after.
+    pub next: Option<AssignmentPlace>,
 }
+
+/// The place of an assignment among those of its target. Those of one record have one generation.
+pub type AssignmentPlace = (Generation, AssignmentId);
 
 /// What precedes the files of a pull.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

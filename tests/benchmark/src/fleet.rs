@@ -146,7 +146,7 @@ async fn session(
 }
 
 async fn pull(link: &Link) -> anyhow::Result<u64> {
-    let answer = link.answer(&Request::Assignments { since: None }).await?;
+    let answer = link.answer(&Request::Assignments { since: None, after: None }).await?;
     let Answer::Assignments(assignments) = answer else { bail!("assignments were denied") };
     let mut bytes = 0;
     for signed in &assignments.new {

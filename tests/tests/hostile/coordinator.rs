@@ -167,14 +167,14 @@ fn newest(script: &Script) -> Generation {
 async fn request(script: &Script, mut answers: SendStream, mut question: RecvStream) {
     let Ok(request) = read::<Request>(&mut question).await else { return };
     let answer = match request {
-        Request::Assignments { since } => Answer::Assignments(Assignments {
+        Request::Assignments { since, .. } => Answer::Assignments(Assignments {
             generation: newest(script),
             active: script.jobs.iter().map(|job| job.id).collect(),
             new: match since {
                 None => script.jobs.iter().map(|job| job.assignment.clone()).collect(),
                 Some(_) => Vec::new(),
             },
-            more: false,
+            next: None,
         }),
         Request::Pull(wanted) => {
             script.pulls.lock().expect("nobody panics").push(wanted.assignment);

@@ -91,7 +91,7 @@ fn an_expired_certificate_may_do_one_thing_renew() {
             complete_segments: 0,
         };
         for request in [
-            Request::Assignments { since: None },
+            Request::Assignments { since: None, after: None },
             Request::Variables { assignment: work },
             Request::Pull(pull),
             Request::Report(vec![Report { assignment: work, kind: ended }]),
@@ -110,7 +110,8 @@ fn an_expired_certificate_may_do_one_thing_renew() {
         late.link.close();
         let renewed = session(&agent.state()).await.expect("a session");
         assert!(!renewed.welcome.renew);
-        let answer = renewed.link.answer(&Request::Assignments { since: None }).await.expect("an answer");
+        let answer =
+            renewed.link.answer(&Request::Assignments { since: None, after: None }).await.expect("an answer");
         let Answer::Assignments(own) = answer else { panic!("its own work again") };
         assert!(own.active.contains(&work));
     });

@@ -1,5 +1,6 @@
 //! Sessions and enrolments of real programs over QUIC, and what a client gets that does not keep to the protocol.
 
+mod assignments;
 mod certificates;
 mod enrolments;
 mod malformed;

@@ -135,7 +135,7 @@ fn what_is_no_request_is_answered_as_malformed_and_harms_nothing_else() {
             assert!(matches!(answer, Answer::Denied(Denied::Malformed)), "{what}");
         }
         let (mut question, mut answer) = connection.open_bi().await.expect("a stream");
-        question.write_all(&frame(&Request::Assignments { since: None })).await.expect("sent");
+        question.write_all(&frame(&Request::Assignments { since: None, after: None })).await.expect("sent");
         let answer = raw::read::<Answer>(&mut answer).await.expect("an answer");
         assert!(matches!(answer, Answer::Assignments(_)), "the session stands");
     });

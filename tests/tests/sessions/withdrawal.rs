@@ -122,7 +122,8 @@ fn disabling_ends_the_session_and_the_download_at_once_and_enabling_brings_it_ba
         assert!(refused.to_string().contains("NotAdmitted"), "{refused}");
         installation.windlass(&["target", "enable", "machine"]);
         let back = session(&agent.state()).await.expect("an enabled one has");
-        let answer = back.link.answer(&Request::Assignments { since: None }).await.expect("an answer");
+        let answer =
+            back.link.answer(&Request::Assignments { since: None, after: None }).await.expect("an answer");
         assert!(matches!(answer, Answer::Assignments(_)));
     });
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::IsTerminal;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement};
+use windlass_protocol::names::is_unprintable;
 
 /// A table that is filled row by row.
 pub struct Table {
@@ -40,7 +41,7 @@ impl Table {
         self.table.add_row(cells.into_iter().map(|text| {
             // One row, one line: what came from elsewhere may hold breaks and worse.
             let clean: String =
-                text.chars().map(|found| if found.is_control() { ' ' } else { found }).collect();
+                text.chars().map(|found| if is_unprintable(found) { ' ' } else { found }).collect();
             match colour(&clean).filter(|_| colours) {
                 Some(colour) => Cell::new(clean).fg(colour),
                 None => Cell::new(clean),

@@ -5,6 +5,7 @@ mod screen;
 mod wait;
 
 use windlass_api::answers::LogLine;
+use windlass_protocol::names::is_unprintable;
 
 pub use follow::follow;
 pub use wait::wait;
@@ -14,7 +15,7 @@ pub fn line_text(line: &LogLine) -> String {
     let clean: String = line
         .text
         .chars()
-        .map(|found| if found.is_control() && found != '\t' { '\u{fffd}' } else { found })
+        .map(|found| if is_unprintable(found) && found != '\t' { '\u{fffd}' } else { found })
         .collect();
     let mark = match line.stream.as_str() {
         "err" => "!",

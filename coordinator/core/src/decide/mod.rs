@@ -17,7 +17,7 @@ mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use windlass_api::error::Problem;
+use windlass_api::error::{Problem, ProblemKind};
 use windlass_api::requests::{
     ApplyRequest, DeployRequest, EnrolmentRequest, GrantText, ReleaseRequest, TokenRequest,
 };
@@ -32,6 +32,7 @@ use draft::Draft;
 pub use enrol::EnrolmentUse;
 pub use progress::outcome_in_words;
 
+use crate::authorise::{Action, maker_may};
 use crate::event::{Actor, Stream};
 use crate::model::{Package, StoredValue};
 use crate::state::State;
@@ -261,6 +262,7 @@ pub enum Reply {
 
 /// Decides a command on a state.
 pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<Decision, Problem> {
+    refuse_lost_right(state, envelope)?;
     let mut draft = Draft::new(state, envelope);
     let reply = match command {
         Command::Initialise { authority, token, key } => {
@@ -275,6 +277,16 @@ pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<D
         }
     }?;
     Ok(draft.finish(reply))
+}
+
+/// A person's right was asked for when the command came; it has to hold at the moment of the decision too.
+fn refuse_lost_right(state: &State, envelope: &Envelope) -> Result<(), Problem> {
+    match envelope.actor {
+        Actor::Token(token) if !maker_may(state, Some(token), Action::Change, envelope.time) => {
+            Err(Problem::new(ProblemKind::NotAuthorised, "your token may not do this any more"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Reply, Problem> {

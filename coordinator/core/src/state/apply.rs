@@ -75,20 +75,20 @@ impl Space {
             Event::Defined { definition } => self.define(definition),
             Event::Deleted { definition, .. } => self.delete(*definition)?,
             Event::EnrolmentCreated { enrolment } => {
-                self.enrolments.insert(enrolment.id, enrolment.clone());
+                self.enrolments.insert(enrolment.id, Arc::new(enrolment.clone()));
             }
             Event::EnrolmentDeleted { enrolment } => {
                 self.enrolments.remove(enrolment).ok_or("no such enrolment token")?;
             }
             Event::TargetEnrolled { enrolment, target } => {
                 let token = self.enrolments.get_mut(enrolment).ok_or("no such enrolment token")?;
-                token.used_by.push((target.id, target.key.public_key));
+                Arc::make_mut(token).used_by.push((target.id, target.key.public_key));
                 self.put_target(target.clone());
                 self.generations.insert(target.id, generation);
             }
             Event::TargetEnrolledAgain { enrolment, target, key } => {
                 let token = self.enrolments.get_mut(enrolment).ok_or("no such enrolment token")?;
-                token.used_by.push((*target, key.public_key));
+                Arc::make_mut(token).used_by.push((*target, key.public_key));
                 // Another key is another machine, as far as anybody can know: what the old one holds does not count.
                 self.forget_pulls(*target);
                 self.change_target(*target, |target| {

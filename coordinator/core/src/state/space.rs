@@ -53,7 +53,7 @@ pub struct Space {
     /// Targets.
     pub targets: Catalogue<Target>,
     /// Enrolment tokens.
-    pub enrolments: OrdMap<EnrolmentId, Enrolment>,
+    pub enrolments: OrdMap<EnrolmentId, Arc<Enrolment>>,
     /// Packages.
     pub packages: OrdMap<PackageKey, Arc<Package>>,
     /// Releases.
@@ -83,7 +83,7 @@ struct Stored {
     projects: Catalogue<Project>,
     tenants: Catalogue<Tenant>,
     targets: Catalogue<Target>,
-    enrolments: OrdMap<EnrolmentId, Enrolment>,
+    enrolments: OrdMap<EnrolmentId, Arc<Enrolment>>,
     packages: Vec<Arc<Package>>,
     releases: OrdMap<ReleaseId, Arc<Release>>,
     deployments: OrdMap<DeploymentId, Arc<Deployment>>,

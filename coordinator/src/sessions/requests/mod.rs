@@ -67,11 +67,11 @@ async fn answer(
     request: &Request,
 ) -> Option<Answer> {
     match (permit, request) {
-        (RequestPermit::Assignments(permit), Request::Assignments { since }) => {
-            assignments::answer(sessions, &permit, *since)
+        (RequestPermit::Assignments(permit), Request::Assignments { since, after }) => {
+            assignments::answer(sessions, &permit, *since, *after)
         }
         (RequestPermit::Variables(permit), Request::Variables { .. }) => {
-            variables::answer(sessions, peer, &permit).await
+            variables::answer(sessions, peer, &permit, request).await
         }
         (RequestPermit::Report(permit), Request::Report(reports)) => {
             report::answer(sessions, &permit, reports).await

@@ -1,6 +1,5 @@
 //! A package, as its difference to what the agent holds.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,6 @@ use quinn::SendStream;
 use windlass_coordinator_core::authorise::{self, Peer, PullPermit, RequestPermit};
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
-use windlass_coordinator_core::state::State;
 use windlass_packages::{SendError, plan_pull, send};
 use windlass_protocol::Digest;
 use windlass_protocol::manifest::Manifest;
@@ -23,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// An agent that takes nothing off the stream for so long loses its turn; it goes on later where it stopped.
 const STALL: Duration = Duration::from_secs(60);
 
-/// Streams the package, asking again whenever the state has changed under it.
+/// Streams the package, asking again before every write whether it still may.
 pub(super) async fn serve(
     sessions: &Sessions,
     peer: &Peer,
@@ -35,8 +33,9 @@ pub(super) async fn serve(
     let (manifest, held) = manifests(sessions, &permit, wanted).await.ok_or(Denied::NotFound)?;
     let plan = plan_pull(&manifest, &held, wanted).map_err(|_| Denied::Malformed)?;
     let bytes = plan.bytes_to_send();
-    let right = || Right { sessions, peer, wanted, seen: None };
-    let (mut before_writing, mut beside) = (right(), right());
+    let request = Request::Pull(wanted.clone());
+    let right = || Right { sessions, peer, request: &request };
+    let (before_writing, beside) = (right(), right());
     let writes = AtomicU64::new(0);
     let may_go_on = || {
         writes.fetch_add(1, Ordering::Relaxed);
@@ -54,7 +53,7 @@ pub(super) async fn serve(
                 return Ok(());
             }
         }
-        Err(Ending::Withdrawn) => sessions.denials.count(peer.target, &Request::Pull(wanted.clone())),
+        Err(Ending::Withdrawn) => sessions.denials.count(peer.target, &request),
         Err(Ending::Stalled) => tracing::warn!(target = %peer.target, "a pull that nobody reads was ended"),
         Err(Ending::Failed(why)) => tracing::warn!(target = %peer.target, %why, "a pull ended early"),
     }
@@ -81,18 +80,17 @@ impl From<SendError> for Ending {
     }
 }
 
-/// The right to the stream, checked at first, because it was given before there was a turn, and whenever there is a
-/// new state.
+/// The right to the stream. It is asked for anew each time: the state may have changed since there was a turn, and time
+/// alone ends rights.
 struct Right<'a> {
     sessions: &'a Sessions,
     peer: &'a Peer,
-    wanted: &'a PullRequest,
-    seen: Option<Arc<State>>,
+    request: &'a Request,
 }
 
 impl Right<'_> {
     /// Ends when the pull has to: the right has gone, or the count of `writes` stood still for too long.
-    async fn watch(&mut self, writes: &AtomicU64) -> Ending {
+    async fn watch(&self, writes: &AtomicU64) -> Ending {
         let mut last = (writes.load(Ordering::Relaxed), Instant::now());
         while self.still_stands() {
             let count = writes.load(Ordering::Relaxed);
@@ -106,14 +104,9 @@ impl Right<'_> {
         Ending::Withdrawn
     }
 
-    fn still_stands(&mut self) -> bool {
+    fn still_stands(&self) -> bool {
         let state = self.sessions.engine.state();
-        if self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(&state, seen)) {
-            return true;
-        }
-        let request = Request::Pull(self.wanted.clone());
-        let permit = authorise::request(&state, self.peer, &request, now());
-        self.seen = Some(state);
+        let permit = authorise::request(&state, self.peer, self.request, now());
         matches!(permit, Ok(RequestPermit::Pull(_)))
     }
 }

@@ -1,22 +1,26 @@
 //! The variables of a step: resolved, opened, sealed to the agent's key, and the reading recorded first.
 
-use windlass_coordinator_core::authorise::{Peer, VariablesPermit};
+use windlass_coordinator_core::authorise::{self, Peer, RequestPermit, VariablesPermit};
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_protocol::codec;
-use windlass_protocol::message::{Answer, ClearVariables, SealedVariables};
+use windlass_protocol::message::{Answer, ClearVariables, Request, SealedVariables};
 use zeroize::Zeroizing;
 
 use super::super::{Sessions, delivery};
-use crate::engine::Engine;
+use crate::engine::{Engine, now};
 
-pub(super) async fn answer(sessions: &Sessions, peer: &Peer, permit: &VariablesPermit) -> Option<Answer> {
-    let (clear, sealing_key) = {
+pub(super) async fn answer(
+    sessions: &Sessions,
+    peer: &Peer,
+    permit: &VariablesPermit,
+    request: &Request,
+) -> Option<Answer> {
+    let clear = {
         let state = sessions.engine.state();
         let space = state.space(permit.space())?;
         let clear = delivery::variables(sessions, space, permit.deployment(), permit.target(), permit.step());
-        let clear = clear.inspect_err(|why| tracing::error!(%why, "variables cannot be delivered")).ok()?;
-        (clear, delivery::sealing_key(space, permit.target())?)
+        clear.inspect_err(|why| tracing::error!(%why, "variables cannot be delivered")).ok()?
     };
     // The reading is an event, and stands in the journal before a byte of it leaves.
     let names = clear.variables.iter().map(|variable| variable.name.clone()).collect();
@@ -25,7 +29,13 @@ pub(super) async fn answer(sessions: &Sessions, peer: &Peer, permit: &VariablesP
     let command = SpaceCommand::RecordVariablesRead { target, assignment, names, digest };
     let envelope = Engine::envelope(Actor::Target(peer.target), None);
     sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await.ok()?;
-    seal(&clear, &sealing_key, permit)
+    // Meanwhile the right may have gone, or the machine may have another key.
+    let state = sessions.engine.state();
+    let Ok(RequestPermit::Variables(permit)) = authorise::request(&state, peer, request, now()) else {
+        return None;
+    };
+    let sealing_key = delivery::sealing_key(state.space(permit.space())?, permit.target())?;
+    seal(&clear, &sealing_key, &permit)
 }
 
 fn seal(clear: &ClearVariables, key: &[u8; 32], permit: &VariablesPermit) -> Option<Answer> {

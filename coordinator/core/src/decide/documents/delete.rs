@@ -69,7 +69,7 @@ impl<'a> Moment<'a> {
                 && self.now <= token.expires
                 && authorise::maker_may(self.state, token.made_by, Action::Change, self.now)
         };
-        self.space.enrolments.values().filter(usable)
+        self.space.enrolments.values().map(|token| &**token).filter(usable)
     }
 }
 

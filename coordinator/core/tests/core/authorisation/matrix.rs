@@ -96,7 +96,7 @@ fn requests(of: Assigned) -> Vec<(&'static str, Request)> {
     };
     let output = |assignment| Request::Output { assignment, first: 1, lines: Vec::new() };
     vec![
-        ("", Request::Assignments { since: None }),
+        ("", Request::Assignments { since: None, after: None }),
         ("its package, to fetch", pull(of.fetch, "shop 1.0.0")),
         ("another package, to fetch", pull(of.fetch, "other 1.0.0")),
         ("its package, of a run", pull(of.run, "shop 1.0.0")),

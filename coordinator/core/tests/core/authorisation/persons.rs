@@ -7,6 +7,7 @@ use windlass_api::requests::TokenRequest;
 use windlass_coordinator_core::authorise::{Action, PersonDenied, person};
 use windlass_coordinator_core::decide::Command;
 use windlass_coordinator_core::event::{Actor, Event, Stream};
+use windlass_coordinator_core::model::Role;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::TokenId;
 
@@ -32,23 +33,26 @@ fn the_persons_matrix_is_as_reviewed() {
     let administrator = World::administrator();
     type Change = fn(&mut World);
     // In each, `maker` made `token`.
-    let states: [(&str, &str, Change); 6] = [
-        ("valid", "administrator", |_| ()),
-        ("at its last moment", "administrator", |world| world.wait(HOUR)),
-        ("expired", "administrator", |world| world.wait(HOUR + 1)),
-        ("deleted", "administrator", |world| {
-            drop(world.run(&Command::DeleteToken("token".to_owned())).expect("it exists"))
-        }),
-        ("its maker deleted", "administrator", |world| {
+    let states: [(&str, Change); 6] = [
+        ("valid", |_| ()),
+        ("at its last moment", |world| world.wait(HOUR)),
+        ("expired", |world| world.wait(HOUR + 1)),
+        ("deleted", |world| drop(world.run(&Command::DeleteToken("token".to_owned())).expect("it exists"))),
+        ("its maker deleted", |world| {
             drop(world.run(&Command::DeleteToken("maker".to_owned())).expect("it exists"))
         }),
-        ("its maker an auditor", "auditor", |_| ()),
+        ("its maker an auditor", |world| {
+            let tokens = &mut world.state.tokens;
+            let maker = tokens.iter().find(|(_, token)| token.name.as_str() == "maker");
+            let maker = *maker.expect("it was made").0;
+            tokens.get_mut(&maker).expect("it was found").role = Role::Auditor;
+        }),
     ];
     let mut table = String::new();
     for role in ["administrator", "auditor"] {
-        for (state, maker, change) in states {
+        for (state, change) in states {
             let mut world = World::new();
-            let maker = token(&mut world, administrator, "maker", maker, 10 * HOUR);
+            let maker = token(&mut world, administrator, "maker", "administrator", 10 * HOUR);
             let id = token(&mut world, maker, "token", role, HOUR);
             change(&mut world);
             for action in [Action::Read, Action::Change] {
@@ -119,4 +123,20 @@ fn the_last_administrator_cannot_be_deleted_and_any_other_can() {
     // Tokens that are worth nothing any more can be cleared away.
     delete(&mut world, "second").expect("it administers nothing");
     delete(&mut world, "reader").expect("it administers nothing");
+}
+
+#[test]
+fn a_command_whose_token_lost_its_right_while_it_waited_is_refused() {
+    let administrator = World::administrator();
+    for (role, gone) in [("administrator", true), ("auditor", false)] {
+        let mut world = World::new();
+        let id = token(&mut world, administrator, "other", role, HOUR);
+        world.actor = Actor::Token(administrator);
+        if gone {
+            world.run(&Command::DeleteToken("other".to_owned())).expect("it exists");
+        }
+        world.actor = Actor::Token(id);
+        let refused = world.run(&Command::DeleteToken("other".to_owned())).expect_err("it has no right");
+        assert_eq!(refused.kind, ProblemKind::NotAuthorised, "{role}");
+    }
 }

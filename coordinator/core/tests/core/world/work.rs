@@ -9,7 +9,7 @@ use windlass_coordinator_core::authorise::Peer;
 use windlass_coordinator_core::decide::{
     EnrolmentUse, Reply, SpaceCommand, TargetChange, WorkReport, WorkReportKind,
 };
-use windlass_coordinator_core::event::Event;
+use windlass_coordinator_core::event::{Actor, Event};
 use windlass_coordinator_core::model::{
     Deployment, DeploymentEnd, DeploymentState, Package, PackageKey, TargetKey,
 };
@@ -56,7 +56,10 @@ impl World {
             advertised: machine.advertised.clone(),
             isolation: Isolation::Accounts,
         };
-        self.ask(SpaceCommand::Enrol(Box::new(machine))).expect("an enrolment is answered")
+        let actor = std::mem::replace(&mut self.actor, Actor::Enrolment(enrolment));
+        let reply = self.ask(SpaceCommand::Enrol(Box::new(machine))).expect("an enrolment is answered");
+        self.actor = actor;
+        reply
     }
 
     /// A target with this grant, enrolled with a token of its own.

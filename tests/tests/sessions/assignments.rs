@@ -1,0 +1,39 @@
+//! More work at once than one answer holds.
+
+use windlass_tests::agents::{Agent, wait_for_presence};
+use windlass_tests::installation::Installation;
+
+/// Bytes of the script of each deployment: two of them fit one answer.
+const SCRIPT_BYTES: usize = 400 << 10;
+const TENANTS: [&str; 5] = ["Alpha", "Beta", "Gamma", "Delta", "Epsilon"];
+
+#[test]
+fn work_of_one_record_that_does_not_fit_one_answer_comes_in_several() {
+    windlass_trust::install_provider();
+    let folder = tempfile::tempdir().expect("a folder");
+    let installation = Installation::start(folder.path()).expect("a coordinator");
+    let script = "# ".to_owned() + &"x".repeat(SCRIPT_BYTES);
+    let mut documents = format!(
+        "kind: environment\nname: Production\n---\nkind: project\nname: Website\ntenancy: tenanted\n\
+         steps: [{{name: Say, roles: [web], concurrent: true, script: {{shell: sh, body: '{script}'}}}}]\n"
+    );
+    for tenant in TENANTS {
+        documents += &format!("---\nkind: tenant\nname: {tenant}\nprojects: {{Website: [Production]}}\n");
+    }
+    installation.apply(&documents);
+    installation.windlass(&["release", "create", "--project", "Website", "--version", "1.0.0"]);
+    let named: Vec<&str> = TENANTS.iter().flat_map(|tenant| ["--tenant", tenant]).collect();
+    let mut agent = Agent::enrol(&installation, "shared", &[&super::GRANT[..], &named].concat());
+    // One command, one record, one generation for the work of all tenants; the machine comes when it waits.
+    let deploy =
+        ["release", "deploy", "--project", "Website", "--version", "1.0.0", "--environment", "Production"];
+    let arguments = [&deploy[..], &named].concat();
+    installation.windlass(&arguments);
+    agent.run();
+    wait_for_presence(&installation, "shared", true);
+    windlass_tests::installation::wait_until("the end of all deployments", || {
+        let deployments = installation.json(&["deployment", "list"]);
+        let items = deployments["items"].as_array().expect("a list");
+        items.len() == TENANTS.len() && items.iter().all(|item| item["state"] == "succeeded")
+    });
+}
