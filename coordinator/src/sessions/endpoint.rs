@@ -25,7 +25,7 @@ const RECEIVE_WINDOW: u32 = 512 << 10;
 const SEND_WINDOW: u64 = 2 << 20;
 /// Request streams that an agent may have open at once.
 const REQUEST_STREAMS: u32 = 16;
-/// Connections that may be in their handshake at once; the others are refused, and come back with a back-off.
+/// First packets that may wait to be looked at; the others are refused, and their senders come back with a back-off.
 const INCOMING: usize = 2048;
 /// A connection that says nothing for so long is gone.
 const IDLE: Duration = Duration::from_secs(30);
