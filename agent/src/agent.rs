@@ -271,7 +271,6 @@ fn goodbye_in_words(goodbye: Goodbye) -> String {
             "this agent has seen later orders than the coordinator knows: was a backup restored?".to_owned()
         }
         Goodbye::Protocol => "the coordinator and this agent misunderstood each other".to_owned(),
-        Goodbye::Stopping => "the coordinator is stopping".to_owned(),
     }
 }
 

@@ -21,17 +21,6 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
-    /// The exit code of `windlass` for it.
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::Failed => 1,
-            Self::Usage => 2,
-            Self::NotAuthorised => 3,
-            Self::NotFound => 4,
-            Self::Conflict => 5,
-        }
-    }
-
     /// The HTTP status for it.
     pub const fn status(self) -> u16 {
         match self {

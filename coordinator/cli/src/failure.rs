@@ -1,9 +1,8 @@
 //! What went wrong, as one sentence and an exit code (SEMANTICS 12).
 
 use windlass_api::error::{Problem, ProblemKind};
+use windlass_sentences::ExitKind;
 
-/// The exit code for a coordinator that cannot be reached.
-const UNREACHABLE: u8 = 6;
 /// The exit code of who was interrupted, as shells have it.
 const INTERRUPTED: u8 = 130;
 
@@ -41,10 +40,10 @@ impl Failure {
     /// What the process ends with.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Problem(problem) => problem.kind.exit_code(),
-            Self::Unreachable(_) => UNREACHABLE,
+            Self::Problem(problem) => exit_kind(problem.kind).code(),
+            Self::Unreachable(_) => ExitKind::Unreachable.code(),
             Self::Interrupted => INTERRUPTED,
-            Self::Told => ProblemKind::Failed.exit_code(),
+            Self::Told => ExitKind::Failed.code(),
             Self::NobodyReads => 0,
         }
     }
@@ -52,6 +51,16 @@ impl Failure {
     /// Whether everything has been said already.
     pub const fn is_silent(&self) -> bool {
         matches!(self, Self::Interrupted | Self::Told | Self::NobodyReads)
+    }
+}
+
+const fn exit_kind(kind: ProblemKind) -> ExitKind {
+    match kind {
+        ProblemKind::Failed => ExitKind::Failed,
+        ProblemKind::Usage => ExitKind::Usage,
+        ProblemKind::NotAuthorised => ExitKind::NotAuthorised,
+        ProblemKind::NotFound => ExitKind::NotFound,
+        ProblemKind::Conflict => ExitKind::Conflict,
     }
 }
 

@@ -123,10 +123,10 @@ async fn live(
         if origin(older.address) != origin(address) && older.connection.close_reason().is_none() {
             record_clone(sessions, &peer, &origin(older.address), &origin(address)).await;
         }
-        older.connection.close(VarInt::from_u32(2), b"replaced");
+        older.wake.notify_one();
     }
     let began_expired = peer.expires < now();
-    let mut session = Session { sessions, peer, told: None, began_expired };
+    let mut session = Session { sessions, peer, number, told: None, began_expired };
     let goodbye = session.run(connection, &wake, &mut send, &mut frames).await;
     registry.leave(peer.target, number);
     part(&mut send, goodbye).await;
@@ -154,6 +154,8 @@ struct Told {
 struct Session<'a> {
     sessions: &'a Arc<Sessions>,
     peer: Peer,
+    /// Its number in the registry.
+    number: u64,
     told: Option<Told>,
     /// A session with an expired certificate stands, to renew it and for nothing else.
     began_expired: bool,
@@ -199,6 +201,9 @@ impl Session<'_> {
 
     /// Tells the agent what is new: its scope, or that its work changed. An error is the goodbye.
     async fn tell(&mut self, send: &mut SendStream) -> Result<(), Goodbye> {
+        if !self.sessions.registry.is_newest(self.peer.target, self.number) {
+            return Err(Goodbye::Replaced);
+        }
         let state = self.sessions.engine.state();
         let permit = self.permit(&state)?;
         let generation = generation_of(&state, &permit);

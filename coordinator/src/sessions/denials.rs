@@ -26,7 +26,7 @@ impl Denials {
     /// Counts a denied request.
     pub(super) fn count(&self, target: TargetId, request: &Request) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(target).or_default().entry(kind(request).to_owned()).or_default();
+        let count = counts.entry(target).or_default().entry(request.kind().to_owned()).or_default();
         *count += 1;
         self.news.notify_one();
     }
@@ -51,17 +51,5 @@ impl Denials {
                 tracing::error!(%why, "denied requests could not be recorded");
             }
         }
-    }
-}
-
-/// What a kind of request is called in the journal.
-fn kind(request: &Request) -> &'static str {
-    match request {
-        Request::Assignments { .. } => "assignments",
-        Request::Pull(_) => "pull",
-        Request::Variables { .. } => "variables",
-        Request::Report(_) => "report",
-        Request::Output { .. } => "output",
-        Request::Renew { .. } => "renew",
     }
 }

@@ -102,6 +102,11 @@ impl Registry {
         (number, older)
     }
 
+    /// Whether no other session has taken the place of this one.
+    pub(super) fn is_newest(&self, target: TargetId, number: u64) -> bool {
+        self.inner().live.get(&target).is_some_and(|live| live.number == number)
+    }
+
     /// Takes a session out, unless another one has taken its place.
     pub(super) fn leave(&self, target: TargetId, number: u64) {
         let mut inner = self.inner();

@@ -5,12 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::fault::end;
+use crate::fault::{ExitKind, end};
 use crate::output::{printed, say};
 use crate::system::plain_words;
-
-/// The exit code of a wrong command line.
-const USAGE: u8 = 2;
 
 /// Reads the command line. Otherwise the program ends with this: help and version were asked for, or it is told what
 /// is wrong.
@@ -21,11 +18,11 @@ pub fn parse<A: Parser>() -> Result<A, ExitCode> {
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = why.print();
-            ExitCode::from(USAGE)
+            ExitCode::from(ExitKind::Usage.code())
         }
         _ => {
             say(&format!("error: {}", sentence(&why)));
-            ExitCode::from(USAGE)
+            ExitCode::from(ExitKind::Usage.code())
         }
     })
 }

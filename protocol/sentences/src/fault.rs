@@ -23,7 +23,8 @@ pub enum ExitKind {
 }
 
 impl ExitKind {
-    const fn code(self) -> u8 {
+    /// The exit code.
+    pub const fn code(self) -> u8 {
         match self {
             Self::Failed => 1,
             Self::Usage => 2,

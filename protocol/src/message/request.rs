@@ -64,6 +64,20 @@ pub struct PullRequest {
     pub complete_segments: u32,
 }
 
+impl Request {
+    /// What this kind of request is called in the journal and in tables.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Assignments { .. } => "assignments",
+            Self::Pull(_) => "pull",
+            Self::Variables { .. } => "variables",
+            Self::Report(_) => "report",
+            Self::Output { .. } => "output",
+            Self::Renew { .. } => "renew",
+        }
+    }
+}
+
 impl Message for Request {
     const LIMIT: usize = 2 << 20;
 

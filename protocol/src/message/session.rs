@@ -140,8 +140,6 @@ pub enum Goodbye {
     FutureGeneration,
     /// The agent broke the protocol.
     Protocol,
-    /// The coordinator stops; come back after the back-off.
-    Stopping,
 }
 
 /// What an agent says on the control stream after `Hello`.

@@ -40,7 +40,7 @@ impl Verb {
 }
 
 /// Lists the things of a kind.
-pub async fn list(session: &Session, kind: &str, part: &Part) -> Result<(), Failure> {
+async fn list(session: &Session, kind: &str, part: &Part) -> Result<(), Failure> {
     let page: Page<DefinitionItem> = session.client.get(&["definitions", kind], &part.query()).await?;
     session.output.page(&page, &["name", "slug", "summary"], |item| {
         vec![item.name.clone(), item.slug.clone(), item.summary.clone()]
@@ -48,7 +48,7 @@ pub async fn list(session: &Session, kind: &str, part: &Part) -> Result<(), Fail
 }
 
 /// Shows a thing: its document, with its id as a comment.
-pub async fn view(session: &Session, kind: &str, name: &str) -> Result<(), Failure> {
+async fn view(session: &Session, kind: &str, name: &str) -> Result<(), Failure> {
     let view: DefinitionView = session.client.get(&["definitions", kind, name], &[]).await?;
     match session.output.format {
         Format::Json => session.output.text(&json(&view)?),
@@ -60,7 +60,7 @@ pub async fn view(session: &Session, kind: &str, name: &str) -> Result<(), Failu
 }
 
 /// Deletes a thing.
-pub async fn delete(session: &Session, kind: &str, name: &str) -> Result<(), Failure> {
+async fn delete(session: &Session, kind: &str, name: &str) -> Result<(), Failure> {
     session.client.delete(&["definitions", kind, name]).await?;
     session.output.done(&format!("deleted the {} `{name}`", kind.replace('-', " ")))
 }

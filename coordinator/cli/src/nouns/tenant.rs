@@ -13,20 +13,8 @@ use crate::failure::Failure;
 /// What to do with tenants. Their values are applied from files.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// List the tenants
-    #[command(alias = "get")]
-    List(Part),
-    /// Show a tenant; as YAML it is what `apply` reads
-    #[command(alias = "describe")]
-    View {
-        /// Name, slug or id
-        name: String,
-    },
-    /// Delete a tenant; refused while anything refers to it
-    Delete {
-        /// Name, slug or id
-        name: String,
-    },
+    #[command(flatten)]
+    Definition(definitions::Verb),
     /// Make a tenant
     Create {
         /// Its name
@@ -96,9 +84,7 @@ impl Verb {
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         let none = TenantChange::default();
         match self {
-            Self::List(part) => definitions::list(session, "tenant", &part).await,
-            Self::View { name } => definitions::view(session, "tenant", &name).await,
-            Self::Delete { name } => definitions::delete(session, "tenant", &name).await,
+            Self::Definition(verb) => verb.run(session, "tenant").await,
             Self::Create { name, tags, connect } => {
                 let mut projects: BTreeMap<String, Vec<String>> = BTreeMap::new();
                 for (project, environment) in connect {

@@ -70,18 +70,7 @@ fn id_of(world: &World, deployment: DeploymentId, kind: WorkKind, target: Target
     work.iter().find(|(of, _, item)| *of == target && item.kind == kind).expect("it is assigned").1
 }
 
-/// Every kind of request, of this work. A new kind does not compile before it stands here and in `requests`.
-const fn kind(request: &Request) -> &'static str {
-    match request {
-        Request::Assignments { .. } => "assignments",
-        Request::Pull(_) => "pull",
-        Request::Variables { .. } => "variables",
-        Request::Report(_) => "report",
-        Request::Output { .. } => "output",
-        Request::Renew { .. } => "renew",
-    }
-}
-
+/// Every kind of request, of this work.
 fn requests(of: Assigned) -> Vec<(&'static str, Request)> {
     let pull = |assignment, package: &str| {
         let manifest = Digest::of(package);
@@ -179,7 +168,7 @@ fn the_access_matrix_of_agents_is_as_reviewed() {
     let head: String = cases.iter().map(|(name, ..)| format!("{name:<14}")).collect();
     let mut table = format!("{:<38}{}\n", "request", head.trim_end());
     for (row, (note, request)) in requests(cases[0].2).iter().enumerate() {
-        let mut line = format!("{:<38}", format!("{} {note}", kind(request)));
+        let mut line = format!("{:<38}", format!("{} {note}", request.kind()));
         for (_, scene, assigned, peer) in &cases {
             let (_, request) = &requests(*assigned)[row];
             let answer = authorise::request(&scene.world.state, peer, request, scene.world.now);
@@ -216,6 +205,6 @@ fn a_permit_names_what_it_is_for() {
             }
             RequestPermit::Output(output) => output.target(),
         };
-        assert_eq!(named, one, "{}", kind(&request));
+        assert_eq!(named, one, "{}", request.kind());
     }
 }
