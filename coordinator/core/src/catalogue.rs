@@ -148,6 +148,11 @@ impl<T: Named> Catalogue<T> {
         }
     }
 
+    /// Whether this is a copy of `other`, and neither has changed since. False says nothing.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        self.items.ptr_eq(&other.items)
+    }
+
     /// Puts a thing in the place of the one with its id, or adds it.
     pub fn put(&mut self, item: T) {
         self.remove(item.id());

@@ -1,23 +1,22 @@
 //! The control stream of a session: hello, welcome, heartbeats, nudges, goodbye; and the request streams beside it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{Connection, SendStream, VarInt};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use windlass_coordinator_core::authorise::{self, Peer, SessionPermit};
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
-use windlass_coordinator_core::scope;
 use windlass_coordinator_core::state::State;
 use windlass_protocol::Timestamp;
-use windlass_protocol::message::{
-    EffectiveScope, FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome,
-};
+use windlass_protocol::message::{FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome};
 
 use super::frames::Frames;
 use super::registry::Progress;
+use super::told::{Scope, Told};
 use super::{Sessions, frames, origin, requests};
 use crate::engine::{Engine, now};
 
@@ -142,15 +141,6 @@ async fn record_clone(sessions: &Sessions, peer: &Peer, older: &str, newer: &str
     let _ = sessions.engine.submit(Engine::own_envelope(), command).await;
 }
 
-/// What the agent was told last, so that it is told again only what is new.
-#[derive(PartialEq)]
-struct Told {
-    generation: Generation,
-    effective: EffectiveScope,
-    /// Whether it was told to renew its certificate.
-    renew: bool,
-}
-
 struct Session<'a> {
     sessions: &'a Arc<Sessions>,
     peer: Peer,
@@ -169,14 +159,22 @@ impl Session<'_> {
         send: &mut SendStream,
         frames: &mut Frames,
     ) -> Goodbye {
+        let mut streams = pin!(connection.accept_bi());
+        let mut certificate = pin!(sleep(Duration::ZERO));
+        let mut set_for = None;
         loop {
             if let Err(goodbye) = self.tell(send).await {
                 return goodbye;
             }
+            let renew = self.told.as_ref().map(|told| told.renew);
+            if set_for != renew || certificate.is_elapsed() {
+                certificate.as_mut().reset(Instant::now() + self.certificate_due());
+                set_for = renew;
+            }
             tokio::select! {
                 () = wake.notified() => {}
                 // An agent may stay for longer than its certificate lasts, with nothing else to be told.
-                () = self.certificate_due() => {}
+                () = &mut certificate, if !self.began_expired => {}
                 message = frames.next::<FromAgent>() => match message {
                     Ok(FromAgent::Heartbeat) => {
                         if let Err(goodbye) = self.answer_heartbeat(send).await {
@@ -188,8 +186,9 @@ impl Session<'_> {
                     }
                     Err(_) => return Goodbye::Protocol,
                 },
-                stream = connection.accept_bi() => match stream {
+                stream = &mut streams => match stream {
                     Ok((answers, question)) => {
+                        streams.set(connection.accept_bi());
                         let (sessions, peer) = (Arc::clone(self.sessions), self.peer);
                         tokio::spawn(async move { requests::serve(&sessions, &peer, answers, question).await });
                     }
@@ -207,36 +206,34 @@ impl Session<'_> {
         let state = self.sessions.engine.state();
         let permit = self.permit(&state)?;
         let generation = generation_of(&state, &permit);
-        let effective = effective_scope(&state, &permit).ok_or(Goodbye::NotAdmitted)?;
+        let scope = Scope::of(&state, &permit).ok_or(Goodbye::NotAdmitted)?;
         let now = now();
         let renew = self.sessions.authority.is_renewal_due(self.peer.expires, now);
-        let same = self.told.as_ref().is_some_and(|told| told.effective == effective && told.renew == renew);
+        let same =
+            self.told.as_ref().is_some_and(|told| told.renew == renew && told.scope.says_the_same(&scope));
         let message = match &self.told {
             // It was told to renew and did not: it comes back with the expired certificate, which may do just that.
             Some(_) if self.peer.expires < now && !self.began_expired => return Err(Goodbye::Expired),
             Some(told) if same && told.generation == generation => return Ok(()),
             Some(_) if same => FromCoordinator::Nudge { generation },
             _ => {
-                let welcome = self.welcome(&state, &permit, generation, effective.clone(), renew, now);
+                let welcome = self.welcome(&state, &permit, &scope, generation, renew, now);
                 FromCoordinator::Welcome(Box::new(welcome.ok_or(Goodbye::NotAdmitted)?))
             }
         };
-        self.told = Some(Told { generation, effective, renew });
+        self.told = Some(Told { generation, scope, renew });
         say(send, &message).await
     }
 
-    /// Ends when the agent's certificate is due for renewal or, where the agent was told that already, has expired.
-    /// Should the clock be set meanwhile, the next heartbeat finds out.
-    async fn certificate_due(&self) {
+    /// How long it is until the agent's certificate is due for renewal or, where the agent was told that already, has
+    /// expired. Should the clock be set meanwhile, the next heartbeat finds out.
+    fn certificate_due(&self) -> Duration {
         let left = match &self.told {
             Some(told) if told.renew => self.peer.expires.since(now()),
             _ => self.sessions.authority.until_renewal(self.peer.expires, now()),
         };
-        if self.began_expired {
-            return std::future::pending().await;
-        }
         // A little later than the moment itself: what is due then is due.
-        tokio::time::sleep(left + Duration::from_millis(1)).await;
+        left + Duration::from_millis(1)
     }
 
     /// The permit of this moment: sessions of disabled and revoked targets end here, at once.
@@ -248,8 +245,8 @@ impl Session<'_> {
         &self,
         state: &State,
         permit: &SessionPermit,
+        scope: &Scope,
         generation: Generation,
-        effective: EffectiveScope,
         renew: bool,
         now: Timestamp,
     ) -> Option<Welcome> {
@@ -258,9 +255,9 @@ impl Session<'_> {
             version: VERSION,
             now,
             heartbeat_seconds: heartbeat_seconds(self.sessions.registry.len()),
-            target: space.targets.get(permit.target())?.name.to_string(),
+            target: scope.target_name(),
             space: space.head.name.to_string(),
-            effective,
+            effective: scope.effective(),
             generation,
             renew,
         })
@@ -299,24 +296,4 @@ fn generation_of(state: &State, permit: &SessionPermit) -> Generation {
 fn heartbeat_seconds(agents: usize) -> u16 {
     let seconds = usize::from(FASTEST_HEARTBEAT) * agents / FAST_AGENTS;
     u16::try_from(seconds).unwrap_or(SLOWEST_HEARTBEAT).clamp(FASTEST_HEARTBEAT, SLOWEST_HEARTBEAT)
-}
-
-/// A target's effective scope in names, as `windlass-agent status` shows it.
-fn effective_scope(state: &State, permit: &SessionPermit) -> Option<EffectiveScope> {
-    let space = state.space(permit.space())?;
-    let target = space.targets.get(permit.target())?;
-    let environments = scope::environments(target).into_iter().filter_map(|id| space.environments.get(id));
-    // Names of tenants beyond those that the machine itself named are not its business: it learns them when it
-    // is given their work.
-    let tenants = match (scope::takes_part(target, true), &target.advertised.tenants) {
-        (false, _) => "none".to_owned(),
-        (true, None) => "those that its grant admits".to_owned(),
-        (true, Some(_)) => "those of its configuration that its grant admits".to_owned(),
-    };
-    Some(EffectiveScope {
-        roles: scope::roles(target).into_iter().collect(),
-        environments: environments.map(|environment| environment.name.to_string()).collect(),
-        tenants,
-        participation: scope::participation(target),
-    })
 }

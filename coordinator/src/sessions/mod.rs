@@ -16,6 +16,7 @@ mod frames;
 mod registry;
 mod requests;
 mod resets;
+mod told;
 mod turns;
 
 use std::net::SocketAddr;

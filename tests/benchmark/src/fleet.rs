@@ -2,11 +2,11 @@
 //! protocol through the agent's own code, and doing no work.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use windlass_agent::link::{self, ControlReceiver, ControlSender, Credentials, Link};
 use windlass_protocol::codec;
@@ -18,15 +18,15 @@ use windlass_protocol::message::{
 use windlass_protocol::token::{Token, TokenKind};
 use zeroize::Zeroizing;
 
+use crate::arrivals::Arrivals;
+
 /// Handshakes that are under way at once.
 const AT_ONCE: usize = 32;
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Connected agents. Dropped, they go.
 pub struct Fleet {
     agents: Vec<Link>,
-    nudges: mpsc::UnboundedReceiver<Instant>,
+    nudges: Arc<Arrivals>,
     _sessions: JoinSet<()>,
 }
 
@@ -43,26 +43,21 @@ impl Fleet {
                 join(&address, &token, name).await
             });
         }
-        let (said, nudges) = mpsc::unbounded_channel();
+        let nudges = Arc::new(Arrivals::new());
         let mut agents = Vec::with_capacity(count);
         let mut sessions = JoinSet::new();
         while let Some(joined) = joining.join_next().await {
             let (link, sender, receiver, pace) = joined??;
-            sessions.spawn(session(sender, receiver, pace, said.clone()));
+            sessions.spawn(session(sender, receiver, pace, Arc::clone(&nudges)));
             agents.push(link);
         }
         Ok(Self { agents, nudges, _sessions: sessions })
     }
 
-    /// When the last agent had read the nudge that all of them are given.
-    pub async fn all_nudged(&mut self) -> anyhow::Result<Instant> {
-        let mut last = Instant::now();
-        for number in 0..self.agents.len() {
-            let nudged = tokio::time::timeout(PATIENCE, self.nudges.recv()).await;
-            let nudged = nudged.with_context(|| format!("only {number} agents were nudged"))?;
-            last = last.max(nudged.context("the sessions ended")?);
-        }
-        Ok(last)
+    /// Counts the nudges that the agents read. The next one is awaited from all of them.
+    pub fn expect_nudges(&self) -> &Arrivals {
+        self.nudges.expect(self.agents.len());
+        &self.nudges
     }
 
     /// Has every agent pull the packages that it is assigned, and returns how many bytes came to all of them.
@@ -127,7 +122,7 @@ async fn session(
     mut sender: ControlSender,
     mut receiver: ControlReceiver,
     pace: Duration,
-    nudged: mpsc::UnboundedSender<Instant>,
+    nudges: Arc<Arrivals>,
 ) {
     let beating = tokio::spawn(async move {
         loop {
@@ -138,8 +133,8 @@ async fn session(
         }
     });
     while let Ok(message) = receiver.next().await {
-        if matches!(message, FromCoordinator::Nudge { .. }) && nudged.send(Instant::now()).is_err() {
-            break;
+        if matches!(message, FromCoordinator::Nudge { .. }) {
+            nudges.arrived();
         }
     }
     beating.abort();

@@ -1,5 +1,6 @@
 //! The numbers that Windlass is measured by, each against its floor in the same run (see the README of this folder).
 
+mod arrivals;
 mod commands;
 mod fleet;
 mod machine;

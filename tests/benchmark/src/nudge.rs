@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 use windlass_tests::installation::Installation;
 
+use crate::arrivals;
 use crate::fleet::Fleet;
 use crate::machine::{median, row};
 use crate::operator::{self, Operator};
@@ -25,12 +26,12 @@ pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Verdict>> {
     let token = prepare(&installation, setting.runs + 1);
     let (mut bare, mut whole) = (Vec::new(), Vec::new());
     runtime.block_on(async {
-        let mut fleet = Fleet::connect(&installation.quic, &token, "agent", AGENTS).await?;
+        let fleet = Fleet::connect(&installation.quic, &token, "agent", AGENTS).await?;
         let mut raw = Raw::connect(AGENTS, AT_ONCE).await?;
         let operator = Operator::new(&installation)?;
         // The first of each warms everything up, the operator's connection too.
         for run in 0..=setting.runs {
-            let (raw, own) = (raw.nudge().await?, deploy(&operator, &mut fleet, run).await?);
+            let (raw, own) = (raw.nudge().await?, deploy(&operator, &fleet, run).await?);
             if run > 0 {
                 bare.push(raw.as_secs_f64() * 1e3);
                 whole.push(own);
@@ -68,12 +69,14 @@ fn prepare(installation: &Installation, runs: usize) -> String {
     operator::enrolment(installation, "Production", AGENTS)
 }
 
-async fn deploy(operator: &Operator, fleet: &mut Fleet, run: usize) -> anyhow::Result<f64> {
+async fn deploy(operator: &Operator, fleet: &Fleet, run: usize) -> anyhow::Result<f64> {
     let project = format!("Project {run}");
     let body = json!({"project": project, "version": "1.0.0", "environments": ["Production"]});
     let request = operator.post("deployments", &body)?;
+    let nudges = fleet.expect_nudges();
+    arrivals::settle().await;
     let started = Instant::now();
-    let (answer, last) = tokio::join!(operator.send(request), fleet.all_nudged());
+    let (answer, last) = tokio::join!(operator.send(request), nudges.all());
     answer?;
     Ok((last? - started).as_secs_f64() * 1e3)
 }

@@ -18,6 +18,8 @@ use windlass_protocol::Digest;
 use windlass_protocol::codec::LENGTH_BYTES;
 use windlass_protocol::message::{COORDINATOR_NAME, FromAgent};
 
+use crate::arrivals::{self, Arrivals};
+
 /// Bytes of the message: a nudge's frame.
 const MESSAGE_BYTES: usize = LENGTH_BYTES + 8;
 /// Bytes of the socket's buffers, as the coordinator asks for.
@@ -135,24 +137,25 @@ impl Raw {
     /// From the request to the last message having been read.
     pub async fn nudge(&mut self) -> anyhow::Result<Duration> {
         let mut reading = JoinSet::new();
+        let arrivals = Arc::new(Arrivals::new());
+        arrivals.expect(self.streams.len());
         for (link, mut stream) in self.streams.drain(..) {
+            let arrivals = Arc::clone(&arrivals);
             reading.spawn(async move {
                 let mut message = [0; MESSAGE_BYTES];
                 stream.read_exact(&mut message).await?;
-                anyhow::Ok((Instant::now(), link, stream))
+                arrivals.arrived();
+                anyhow::Ok((link, stream))
             });
         }
-        // Everybody waits before the request is sent.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        arrivals::settle().await;
         let started = Instant::now();
         self.trigger.write_all(b"\n")?;
-        let mut last = started;
+        let took = arrivals.all().await? - started;
         while let Some(read) = reading.join_next().await {
-            let (when, link, stream) = read??;
-            last = last.max(when);
-            self.streams.push((link, stream));
+            self.streams.push(read??);
         }
-        Ok(last - started)
+        Ok(took)
     }
 }
 

@@ -42,9 +42,9 @@ fn first_queued(draft: &Draft<'_>, lane: Lane) -> Option<DeploymentId> {
 
 /// Starts a deployment, every condition checked again. Whether it runs now; if not, it has ended.
 fn start(draft: &mut Draft<'_>, id: DeploymentId) -> bool {
-    let Some(deployment) = draft.space().deployments.get(&id).cloned() else { return false };
     let event = {
         let space = draft.space();
+        let Some(deployment) = space.deployments.get(&id) else { return false };
         let release = space.releases.get(&deployment.release).cloned();
         let project = space.projects.get(deployment.project);
         let (Some(release), Some(project)) = (release, project) else {
@@ -112,30 +112,45 @@ fn started(draft: &Draft<'_>, id: DeploymentId, laid: &[LaidStep<'_>]) -> Option
 
 /// Goes on with a deployment whose present stage waits for nobody any more.
 pub(super) fn advance(draft: &mut Draft<'_>, id: DeploymentId) {
-    loop {
-        let Some(deployment) = draft.space().deployments.get(&id).cloned() else { return };
-        let DeploymentState::Running(stage) = deployment.state else { return };
-        if !deployment.pending.is_empty() {
-            return;
+    while let Some(next) = next(draft.space(), id) {
+        match next {
+            Next::Step(index) => {
+                let expires = draft.now().plus_seconds(OFFLINE_SECONDS);
+                draft.emit(Event::StepStarted { deployment: id, index, expires });
+            }
+            Next::End(how, reason) => return end_and_go_on(draft, id, how, &reason),
         }
-        let failure =
-            failure(draft, &deployment, stage).or_else(|| left_without_targets(draft.space(), &deployment));
-        if let Some(reason) = failure {
-            end_and_go_on(draft, &deployment, DeploymentEnd::Failed, &reason);
-            return;
-        }
-        let next = match stage {
-            Stage::Fetching => 0,
-            Stage::Step(index) => index + 1,
-        };
-        if next >= deployment.steps.len() {
-            let (end, reason) = (DeploymentEnd::Succeeded, "every step succeeded on every target");
-            end_and_go_on(draft, &deployment, end, reason);
-            return;
-        }
-        let expires = draft.now().plus_seconds(OFFLINE_SECONDS);
-        draft.emit(Event::StepStarted { deployment: id, index: next, expires });
     }
+}
+
+/// What comes after a stage that is over.
+enum Next {
+    /// The step of this index.
+    Step(usize),
+    /// Nothing: it ends, for this reason.
+    End(DeploymentEnd, String),
+}
+
+/// What comes next in a running deployment; `None` while its present stage waits for somebody.
+fn next(space: &Space, id: DeploymentId) -> Option<Next> {
+    let deployment = space.deployments.get(&id)?;
+    let DeploymentState::Running(stage) = deployment.state else { return None };
+    if !deployment.pending.is_empty() {
+        return None;
+    }
+    if let Some(reason) =
+        failure(space, deployment, stage).or_else(|| left_without_targets(space, deployment))
+    {
+        return Some(Next::End(DeploymentEnd::Failed, reason));
+    }
+    let index = match stage {
+        Stage::Fetching => 0,
+        Stage::Step(index) => index + 1,
+    };
+    if index < deployment.steps.len() {
+        return Some(Next::Step(index));
+    }
+    Some(Next::End(DeploymentEnd::Succeeded, "every step succeeded on every target".to_owned()))
 }
 
 /// Most targets that a reason names; how many more there are, it counts.
@@ -162,8 +177,7 @@ fn target_name(space: &Space, id: TargetId) -> String {
 }
 
 /// What failed in a stage that is over, as a sentence.
-fn failure(draft: &Draft<'_>, deployment: &Deployment, stage: Stage) -> Option<String> {
-    let space = draft.space();
+fn failure(space: &Space, deployment: &Deployment, stage: Stage) -> Option<String> {
     let name = |id| target_name(space, id);
     match stage {
         Stage::Fetching => deployment.work.iter().find_map(|(target, work)| match &work.fetch {
@@ -198,19 +212,22 @@ pub fn outcome_in_words(outcome: &Outcome) -> Option<String> {
 }
 
 pub(super) fn cancel(draft: &mut Draft<'_>, id: DeploymentId) -> Result<Reply, Problem> {
-    let deployment = draft.space().deployments.get(&id).cloned();
+    let deployment = draft.space().deployments.get(&id);
     let deployment =
         deployment.ok_or_else(|| Problem::not_found(format!("there is no deployment `{id}`")))?;
     if deployment.is_over() {
         return Err(Problem::conflict(format!("the deployment `{id}` is over already")));
     }
-    end_and_go_on(draft, &deployment, DeploymentEnd::Cancelled, "somebody cancelled it");
+    end_and_go_on(draft, id, DeploymentEnd::Cancelled, "somebody cancelled it");
     Ok(Reply::Done)
 }
 
-fn end_and_go_on(draft: &mut Draft<'_>, deployment: &Deployment, how: DeploymentEnd, reason: &str) {
-    end(draft, deployment.id, how, reason);
-    start_next(draft, deployment.lane());
+fn end_and_go_on(draft: &mut Draft<'_>, id: DeploymentId, how: DeploymentEnd, reason: &str) {
+    let lane = draft.space().deployments.get(&id).map(|deployment| deployment.lane());
+    end(draft, id, how, reason);
+    if let Some(lane) = lane {
+        start_next(draft, lane);
+    }
 }
 
 /// Ends a deployment; always false: it does not run.

@@ -1,6 +1,7 @@
 //! Deployments and the work of each target in them (SEMANTICS 8).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
@@ -101,8 +102,9 @@ pub struct DeploymentStep {
 /// What one target does in a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetWork {
-    /// The target's effective roles when the deployment started: what scopes values.
-    pub roles: BTreeSet<String>,
+    /// The target's effective roles when the deployment started: what scopes values. Targets of the same roles share
+    /// them.
+    pub roles: Arc<BTreeSet<String>>,
     /// Why it ended as `scope-removed`, if so: it no longer qualifies, and gets nothing more.
     pub removed: Option<String>,
     /// Fetching.

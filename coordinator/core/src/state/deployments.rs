@@ -110,13 +110,15 @@ impl Space {
         deployment.steps.clone_from(steps);
         deployment.state = DeploymentState::Running(Stage::Fetching);
         for (roles, targets) in roles {
+            let roles = Arc::new(roles.clone());
             for target in targets {
                 let fetch = if fetch.contains(target) {
                     FetchState::Assigned { generation, expires: *expires }
                 } else {
                     FetchState::NotNeeded
                 };
-                let work = TargetWork { roles: roles.clone(), removed: None, fetch, runs: BTreeMap::new() };
+                let work =
+                    TargetWork { roles: Arc::clone(&roles), removed: None, fetch, runs: BTreeMap::new() };
                 deployment.work.insert(*target, work);
             }
         }

@@ -105,18 +105,19 @@ impl Space {
     /// Makes something a target's work.
     pub(super) fn add_work(&mut self, target: TargetId, item: WorkItem) {
         let id = assignment_id(item.deployment, target, item.kind);
-        self.drop_work(target, item.deployment, item.kind);
-        self.indexes.work.entry(target).or_default().insert(id, item);
+        if let Some(before) = self.indexes.work.entry(target).or_default().insert(id, item) {
+            self.indexes.deadlines.remove(&(before.deadline, target, id));
+        }
         self.indexes.deadlines.insert((item.deadline, target, id));
     }
 
     /// Takes something off a target's work, if it was.
     pub(super) fn drop_work(&mut self, target: TargetId, deployment: DeploymentId, kind: WorkKind) {
         let id = assignment_id(deployment, target, kind);
+        let Some(item) = self.work_item(target, id).copied() else { return };
+        self.indexes.deadlines.remove(&(item.deadline, target, id));
         let Some(items) = self.indexes.work.get_mut(&target) else { return };
-        if let Some(item) = items.remove(&id) {
-            self.indexes.deadlines.remove(&(item.deadline, target, id));
-        }
+        items.remove(&id);
         if items.is_empty() {
             self.indexes.work.remove(&target);
         }
