@@ -5,10 +5,12 @@
 //! it was made on. It is asked for again at every read, never kept. Whatever falls off the end is denied, and denied
 //! is the same answer as for what does not exist.
 
+use std::collections::BTreeSet;
+
 use windlass_protocol::Timestamp;
 use windlass_protocol::digest::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, SpaceId, StepId, TargetId, TokenId};
-use windlass_protocol::message::{PullRequest, Request};
+use windlass_protocol::message::{PullRequest, Report, Request};
 
 use crate::matching::{self, Question};
 use crate::model::{Deployment, DeploymentState, Role, Target};
@@ -62,13 +64,20 @@ impl SessionPermit {
     }
 }
 
-/// Whether a peer may have a session.
-pub fn session(state: &State, peer: &Peer, now: Timestamp) -> Result<SessionPermit, Denied> {
+/// The target that a peer is: it exists, has this very key, is neither disabled nor revoked. Between asking and
+/// deciding, a target may be enrolled again with another key: what the old one asked for is then nobody's.
+pub fn identity<'a>(state: &'a State, peer: &Peer) -> Result<(&'a Space, &'a Target), Denied> {
     let space = state.space_of(peer.target).ok_or(Denied)?;
     let target = space.targets.get(peer.target).ok_or(Denied)?;
     if !target.enabled || target.revoked || target.key.public_key != peer.public_key {
         return Err(Denied);
     }
+    Ok((space, target))
+}
+
+/// Whether a peer may have a session.
+pub fn session(state: &State, peer: &Peer, now: Timestamp) -> Result<SessionPermit, Denied> {
+    let (space, target) = identity(state, peer)?;
     let may = if peer.expires < now { May::RenewOnly } else { May::Everything };
     Ok(SessionPermit { space: space.head.id, target: target.id, may })
 }
@@ -81,8 +90,8 @@ pub enum RequestPermit {
     Pull(PullPermit),
     /// The variables of a step.
     Variables(VariablesPermit),
-    /// Reports; each counts only for work of this target.
-    Report(SessionPermit),
+    /// Reports, those of this target's own work.
+    Report(ReportPermit),
     /// Output of a step.
     Output(OutputPermit),
     /// A new certificate for the same key.
@@ -149,6 +158,29 @@ impl VariablesPermit {
     }
 }
 
+/// Reports may be taken, each if its assignment is or was this target's.
+pub struct ReportPermit {
+    session: SessionPermit,
+    own: BTreeSet<AssignmentId>,
+}
+
+impl ReportPermit {
+    /// The target.
+    pub const fn target(&self) -> TargetId {
+        self.session.target
+    }
+
+    /// Its space.
+    pub const fn space(&self) -> SpaceId {
+        self.session.space
+    }
+
+    /// Whether reports of this assignment may be taken.
+    pub fn admits(&self, assignment: AssignmentId) -> bool {
+        self.own.contains(&assignment)
+    }
+}
+
 /// Output of a step may be stored.
 pub struct OutputPermit {
     deployment: DeploymentId,
@@ -190,7 +222,7 @@ pub fn request(
         Request::Variables { assignment } => {
             variables(state, &session, *assignment, now).map(RequestPermit::Variables)
         }
-        Request::Report(_) => Ok(RequestPermit::Report(session)),
+        Request::Report(reports) => report(state, session, reports).map(RequestPermit::Report),
         Request::Output { assignment, .. } => output(state, &session, *assignment).map(RequestPermit::Output),
         Request::Renew { .. } => Ok(RequestPermit::Renew(session)),
     }
@@ -256,22 +288,22 @@ fn variables(
 
 /// Output is taken of any step that was this target's, also after the deployment has ended: what it printed happened.
 fn output(state: &State, session: &SessionPermit, assignment: AssignmentId) -> Result<OutputPermit, Denied> {
-    let space = space_of(state, session)?;
-    let target = session.target;
-    if let Some(item) = space.work_item(target, assignment) {
-        let WorkKind::Run(step) = item.kind else { return Err(Denied) };
-        return Ok(OutputPermit { deployment: item.deployment, step, target });
+    let assigned = space_of(state, session)?.assigned(session.target, assignment).ok_or(Denied)?;
+    match assigned.kind {
+        WorkKind::Run(step) => {
+            Ok(OutputPermit { deployment: assigned.deployment, step, target: session.target })
+        }
+        WorkKind::Fetch => Err(Denied),
     }
-    let of = |deployment: &Deployment| {
-        let work = deployment.work.get(&target)?;
-        let mut steps = work.runs.keys();
-        let id = |step: &StepId| crate::state::assignment_id(deployment.id, target, WorkKind::Run(*step));
-        let step = *steps.find(|step| id(step) == assignment)?;
-        Some(OutputPermit { deployment: deployment.id, step, target })
-    };
-    let recent = space.finished.iter().rev().filter_map(|id| space.deployments.get(id));
-    let running = space.indexes.running.iter().filter_map(|(_, id)| space.deployments.get(id));
-    running.chain(recent).find_map(|deployment| of(deployment)).ok_or(Denied)
+}
+
+/// Reports are taken of any assignment that is or was this target's, and of no other. The permit says of which: an agent
+/// may hold one for longer than the deployment is remembered, and sends what else it has with it.
+fn report(state: &State, session: SessionPermit, reports: &[Report]) -> Result<ReportPermit, Denied> {
+    let space = space_of(state, &session)?;
+    let named = reports.iter().map(|report| report.assignment);
+    let own = named.filter(|named| space.assigned(session.target, *named).is_some()).collect();
+    Ok(ReportPermit { session, own })
 }
 
 /// Whether a target still belongs to a deployment that runs; if not, the sentence why (SEMANTICS 3, "While it runs").
@@ -295,7 +327,7 @@ pub fn still_qualifies(
     }
     let release = space.releases.get(&deployment.release).ok_or("the release was deleted")?;
     let steps = deployment.steps.iter().filter(|step| step.targets.contains(&target.id));
-    let none = std::collections::BTreeSet::new();
+    let none = BTreeSet::new();
     for step in steps {
         let known = release.snapshot.steps.iter().find(|known| known.id == step.step);
         let known = known.ok_or("the step was deleted")?;

@@ -175,12 +175,27 @@ pub enum Event {
         /// Its new key.
         key: TargetKey,
     },
-    /// A use of an enrolment token was refused.
+    /// A use of an enrolment token was refused, for the first time for this reason.
     EnrolmentRefused {
         /// The token.
         enrolment: EnrolmentId,
         /// Why.
         reason: String,
+    },
+    /// Uses of an enrolment token were refused for a reason that was told before, counted since the last such event.
+    EnrolmentRefusedAgain {
+        /// The token.
+        enrolment: EnrolmentId,
+        /// Why.
+        reason: String,
+        /// From where.
+        origin: String,
+        /// How often.
+        count: u64,
+        /// The first time.
+        first: Timestamp,
+        /// The last time.
+        last: Timestamp,
     },
     /// A target's certificate was renewed, for the same key.
     CertificateRenewed {
@@ -240,6 +255,21 @@ pub enum Event {
         older: String,
         /// Where the newer one comes from.
         newer: String,
+    },
+    /// That happened again soon after, counted since the last such event.
+    CloneSuspectedAgain {
+        /// The target.
+        target: TargetId,
+        /// Where the older sessions came from.
+        older: String,
+        /// Where the newer ones came from.
+        newer: String,
+        /// How often.
+        count: u64,
+        /// The first time.
+        first: Timestamp,
+        /// The last time.
+        last: Timestamp,
     },
     /// A package was uploaded.
     PackageUploaded {
@@ -343,7 +373,8 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
-    /// Variables were read for an assignment (SEMANTICS 11: reads of sensitive things are events too).
+    /// Variables were read for an assignment, by this key of the target for the first time (SEMANTICS 11: reads of
+    /// sensitive things are events too).
     VariablesRead {
         /// The deployment.
         deployment: DeploymentId,
@@ -356,7 +387,7 @@ pub enum Event {
         /// The digest that the assignment names.
         digest: Digest,
     },
-    /// A package was pulled for an assignment.
+    /// A package was pulled for an assignment, by this key of the target for the first time.
     PackagePulled {
         /// The deployment.
         deployment: DeploymentId,
@@ -366,6 +397,43 @@ pub enum Event {
         manifest: Digest,
         /// Bytes of content that travelled.
         bytes: u64,
+    },
+    /// What was read or pulled before was so again, counted since the last such event.
+    ReadAgain {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The step whose variables were read; none where it is a package.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
+        /// The target.
+        target: TargetId,
+        /// The digest of the variables, or the package's manifest.
+        digest: Digest,
+        /// Bytes of content that travelled, of all times.
+        bytes: u64,
+        /// How often.
+        count: u64,
+        /// The first of these times.
+        first: Timestamp,
+        /// The last time.
+        last: Timestamp,
+    },
+    /// Pulls of a package ended before their end, counted since the last such event: a part of it was read.
+    PullBroken {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The target.
+        target: TargetId,
+        /// The package's manifest.
+        manifest: Digest,
+        /// Bytes that were written to the agent, of all times.
+        bytes: u64,
+        /// How often.
+        count: u64,
+        /// The first of these times.
+        first: Timestamp,
+        /// The last time.
+        last: Timestamp,
     },
     /// Requests of a target were denied, counted by kind since the last such event.
     Denied {

@@ -7,11 +7,12 @@ use quinn::{Connection, SendStream, VarInt};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use windlass_coordinator_core::authorise::{self, Peer, SessionPermit};
-use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_coordinator_core::decide::{Command, Greeted, Greeting, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::scope;
 use windlass_coordinator_core::state::State;
 use windlass_protocol::Timestamp;
+use windlass_protocol::limits::UNFINISHED_ASSIGNMENTS;
 use windlass_protocol::message::{
     EffectiveScope, FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome,
 };
@@ -91,15 +92,35 @@ async fn admit(sessions: &Sessions, peer: &Peer, hello: &Hello, from: &str) -> R
     if permit.renews_only() {
         return Ok(());
     }
-    let command = SpaceCommand::Advertise {
-        target: peer.target,
+    let may_change = sessions.registry.take_change(peer.target, now());
+    let command = SpaceCommand::Greet(Box::new(greeting(peer, hello, may_change)));
+    let envelope = Engine::envelope(Actor::Target(peer.target), Some(from.to_owned()));
+    let submitted = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;
+    let changed = matches!(submitted, Ok(Reply::Greeted(Greeted::Changed)));
+    if may_change && !changed {
+        sessions.registry.give_change_back(peer.target);
+    }
+    match submitted {
+        Ok(Reply::Greeted(Greeted::TooOften)) => {
+            tracing::warn!(target = %peer.target, "the machine says something else of itself again and again");
+            Err(Goodbye::TooOften)
+        }
+        Ok(_) => Ok(()),
+        Err(_) => Err(Goodbye::NotAdmitted),
+    }
+}
+
+fn greeting(peer: &Peer, hello: &Hello, may_change: bool) -> Greeting {
+    // A full list may be a part of a longer one; then it says nothing about what is not in it.
+    let whole = hello.unfinished.len() < UNFINISHED_ASSIGNMENTS;
+    Greeting {
+        peer: *peer,
         advertised: hello.advertised.clone(),
         isolation: hello.isolation,
         agent_version: hello.agent_version.clone(),
-    };
-    let envelope = Engine::envelope(Actor::Target(peer.target), Some(from.to_owned()));
-    let submitted = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;
-    submitted.map(drop).map_err(|_| Goodbye::NotAdmitted)
+        unfinished: whole.then(|| hello.unfinished.iter().copied().collect()),
+        may_change,
+    }
 }
 
 fn newest(state: &State) -> Generation {
@@ -136,6 +157,9 @@ async fn live(
 async fn record_clone(sessions: &Sessions, peer: &Peer, older: &str, newer: &str) {
     let state = sessions.engine.state();
     let Some(space) = state.space_of(peer.target).map(|space| space.head.id) else { return };
+    if !sessions.tally.is_first_clone(peer.target, older, newer) {
+        return;
+    }
     let (target, older, newer) = (peer.target, older.to_owned(), newer.to_owned());
     tracing::warn!(%target, older, newer, "two machines use one certificate: possible clone");
     let command = Command::Space(space, SpaceCommand::RecordClone { target, older, newer });
@@ -270,7 +294,7 @@ impl Session<'_> {
         let state = self.sessions.engine.state();
         let permit = self.permit(&state)?;
         let now = now();
-        self.sessions.registry.seen(self.peer.target, now);
+        self.sessions.registry.seen(self.peer.target, now, || self.sessions.engine.state());
         let alive = FromCoordinator::Alive {
             now,
             heartbeat_seconds: heartbeat_seconds(self.sessions.registry.len()),
@@ -280,13 +304,8 @@ impl Session<'_> {
     }
 
     fn progressed(&self, assignment: windlass_protocol::ids::AssignmentId, progress: Progress) {
-        let state = self.sessions.engine.state();
-        let own = state
-            .space_of(self.peer.target)
-            .is_some_and(|space| space.work_item(self.peer.target, assignment).is_some());
-        if own {
-            self.sessions.registry.progressed(assignment, progress);
-        }
+        let state = || self.sessions.engine.state();
+        self.sessions.registry.progressed(self.peer.target, assignment, progress, state);
     }
 }
 

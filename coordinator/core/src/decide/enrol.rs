@@ -65,13 +65,14 @@ pub(super) fn create(
         return Err(Problem::conflict(format!("there is a target `{}` already", taken.name)));
     }
     let expires = draft.now().plus_seconds(request.ttl_seconds.unwrap_or(TOKEN_SECONDS));
-    let (used_by, made_by) = (Vec::new(), draft.envelope().actor.token());
-    let enrolment = Enrolment { id, secret, uses, used_by, expires, granted, name, target, made_by };
+    let (used_by, refused, made_by) = (Vec::new(), BTreeSet::new(), draft.envelope().actor.token());
+    let enrolment = Enrolment { id, secret, uses, used_by, expires, granted, name, target, made_by, refused };
     draft.emit(Event::EnrolmentCreated { enrolment });
     Ok(Reply::Done)
 }
 
-/// Uses a token. A refusal is a decision as well: it is recorded, and who has the token's secret is told why.
+/// Uses a token. A refusal is a decision as well: who has the token's secret is told why, and the first one for a reason
+/// is recorded. What repeats is counted by who asked for the decision.
 pub(super) fn enrol(draft: &mut Draft<'_>, machine: &EnrolmentUse) -> Result<Reply, Problem> {
     let refused = |reason| Ok(Reply::EnrolmentRefused(reason));
     let Some(token) = draft.space().enrolments.get(&machine.enrolment).cloned() else {
@@ -94,6 +95,9 @@ pub(super) fn enrol(draft: &mut Draft<'_>, machine: &EnrolmentUse) -> Result<Rep
     }
     match check(draft, &token, machine) {
         Err(reason) => {
+            if token.refused.contains(&reason.to_string()) {
+                return Ok(Reply::EnrolmentRefusedAgain(reason));
+            }
             draft.emit(Event::EnrolmentRefused { enrolment: token.id, reason: reason.to_string() });
             refused(reason)
         }
@@ -163,6 +167,6 @@ fn register(
             id
         }
     };
-    targets::advertise_to(draft, id, &machine.advertised, machine.isolation, "");
+    targets::advertise_to(draft, id, &machine.advertised, machine.isolation);
     id
 }

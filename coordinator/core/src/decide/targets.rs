@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::error::Problem;
 use windlass_api::requests::GrantText;
-use windlass_protocol::Timestamp;
-use windlass_protocol::ids::TargetId;
+use windlass_protocol::ids::{AssignmentId, TagId, TargetId};
 use windlass_protocol::message::{Advertised, Isolation, Participation};
 use windlass_protocol::names::visible;
 
-use super::{Draft, Reply, TargetChange, recheck};
+use super::{Draft, Reply, TargetChange, identified, recheck, reports};
+use crate::authorise::Peer;
 use crate::event::Event;
 use crate::model::{Advertisement, Granted, Target};
 use crate::names::{PendingTenants, check_role, environment_ids, query};
@@ -45,37 +45,78 @@ pub(super) const fn nothing_advertised(isolation: Isolation) -> Advertisement {
     }
 }
 
-pub(super) fn advertise(
-    draft: &mut Draft<'_>,
-    id: TargetId,
-    advertised: &Advertised,
-    isolation: Isolation,
-    agent_version: &str,
-) -> Result<Reply, Problem> {
-    if draft.space().targets.get(id).is_none() {
-        return Err(Problem::not_found("there is no such target"));
+/// What an agent says when it comes.
+#[derive(Debug, Clone)]
+pub struct Greeting {
+    /// Who it is.
+    pub peer: Peer,
+    /// What its configuration says.
+    pub advertised: Advertised,
+    /// How it keeps tenants apart.
+    pub isolation: Isolation,
+    /// The agent's version.
+    pub agent_version: String,
+    /// What it holds unfinished; none where there is more than it can say.
+    pub unfinished: Option<BTreeSet<AssignmentId>>,
+    /// Whether it may say something else than before: it has not done so too often lately.
+    pub may_change: bool,
+}
+
+/// What came of a greeting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Greeted {
+    /// It says what it said before.
+    Known,
+    /// It says something new, and that is recorded.
+    Changed,
+    /// It says something new too often: nothing is recorded, and nothing rests on it.
+    TooOften,
+}
+
+pub(super) fn greet(draft: &mut Draft<'_>, greeting: &Greeting) -> Result<Reply, Problem> {
+    let id = identified(draft, &greeting.peer)?;
+    let Greeting { advertised, isolation, agent_version, .. } = greeting;
+    let new = news(draft, id, advertised, *isolation, agent_version);
+    if new.is_some() && !greeting.may_change {
+        return Ok(Reply::Greeted(Greeted::TooOften));
     }
-    advertise_to(draft, id, advertised, isolation, agent_version);
-    recheck::target(draft, id);
-    Ok(Reply::Done)
+    let changed = new.is_some();
+    if let Some(new) = new {
+        advertise(draft, id, new);
+        recheck::target(draft, id);
+    }
+    if let Some(unfinished) = &greeting.unfinished {
+        reports::end_lost(draft, id, unfinished);
+    }
+    Ok(Reply::Greeted(if changed { Greeted::Changed } else { Greeted::Known }))
 }
 
 /// Records what is new in what an agent says, over-claims once.
-pub(super) fn advertise_to(
-    draft: &mut Draft<'_>,
+pub(super) fn advertise_to(draft: &mut Draft<'_>, id: TargetId, said: &Advertised, isolation: Isolation) {
+    if let Some(new) = news(draft, id, said, isolation, "") {
+        advertise(draft, id, new);
+    }
+}
+
+/// What an agent's words come to, if that is something else than before.
+fn news(
+    draft: &Draft<'_>,
     id: TargetId,
     said: &Advertised,
     isolation: Isolation,
     agent_version: &str,
-) {
-    let space = draft.space();
-    let Some(target) = space.targets.get(id) else { return };
-    let new = understand(space, &target.granted, said, isolation, agent_version);
-    if new == target.advertised {
-        return;
-    }
-    let room = MOST_TOLD_CLAIMS.saturating_sub(target.told_claims.len());
-    let claims: BTreeSet<_> = new.over_claims.difference(&target.told_claims).take(room).cloned().collect();
+) -> Option<Advertisement> {
+    let target = draft.space().targets.get(id)?;
+    let new = understand(draft.space(), &target.granted, said, isolation, agent_version);
+    (new != target.advertised).then_some(new)
+}
+
+fn advertise(draft: &mut Draft<'_>, id: TargetId, mut new: Advertisement) {
+    let told = draft.space().targets.get(id).map(|target| target.told_claims.clone()).unwrap_or_default();
+    let room = MOST_TOLD_CLAIMS.saturating_sub(told.len());
+    let claims: BTreeSet<_> = new.over_claims.difference(&told).take(room).cloned().collect();
+    // The claims that are told now stand in the record once: with the event that tells them.
+    new.over_claims.retain(|claim| !claims.contains(claim));
     draft.emit(Event::TargetAdvertised { target: id, advertised: new });
     if !claims.is_empty() {
         draft.emit(Event::OverClaimed { target: id, claims });
@@ -117,6 +158,10 @@ fn understand(
     let nothing = said.tenants.is_none() && said.tenant_tags.is_none();
     let tenants = (!nothing).then(|| {
         let mut query = Query::default();
+        let tags = match &said.tenant_tags {
+            Some(_) => granted_tags(space, granted),
+            None => BTreeSet::new(),
+        };
         for name in said.tenants.iter().flatten() {
             let granted = |tenant: &&crate::model::Tenant| {
                 granted.tenants.matches(*tenant, Empty::MeansNobody).is_some()
@@ -129,7 +174,7 @@ fn understand(
             }
         }
         for name in said.tenant_tags.iter().flatten() {
-            match granted_tag(space, granted, name) {
+            match space.tag(name).filter(|(_, tag)| tags.contains(tag)) {
                 Some((set, tag)) => {
                     query.tags.entry(set).or_default().insert(tag);
                 }
@@ -149,23 +194,12 @@ fn understand(
     Advertisement { roles, environments, tenants, participation, over_claims, isolation, agent_version }
 }
 
-/// The tag of this name, if the grant has anything to do with it: it names the tag, or admits a tenant that carries
-/// it.
-fn granted_tag(
-    space: &Space,
-    granted: &Granted,
-    name: &str,
-) -> Option<(windlass_protocol::ids::TagSetId, windlass_protocol::ids::TagId)> {
-    let (set, tag) = name.split_once('/')?;
-    let set = space.tag_sets.named(set.trim())?;
-    let folded = windlass_protocol::names::fold(tag.trim());
-    let tag = set.tags.iter().find(|known| known.name.folded() == folded)?.id;
-    let named = granted.tenants.tags.values().any(|tags| tags.contains(&tag));
-    let admitted = || {
-        let mut carrying = space.tenants.iter().filter(|tenant| tenant.tags.contains(&tag));
-        carrying.any(|tenant| granted.tenants.matches(tenant, Empty::MeansNobody).is_some())
-    };
-    (named || admitted()).then_some((set.id, tag))
+/// The tags that a grant has anything to do with: it names them, or admits a tenant that carries them. Made once a
+/// greeting, however many tags that names.
+fn granted_tags(space: &Space, granted: &Granted) -> BTreeSet<TagId> {
+    let named = granted.tenants.tags.values().flatten();
+    let carried = space.admitted_tenants(&granted.tenants).flat_map(|tenant| &tenant.tags);
+    named.chain(carried).copied().collect()
 }
 
 pub(super) fn change(draft: &mut Draft<'_>, name: &str, change: &TargetChange) -> Result<Reply, Problem> {
@@ -213,13 +247,22 @@ fn refuse_scoped(space: &Space, target: &Target) -> Result<(), Problem> {
     Ok(())
 }
 
-pub(super) fn renew(draft: &mut Draft<'_>, target: TargetId, expires: Timestamp) -> Result<Reply, Problem> {
-    let admitted = draft.space().targets.get(target).is_some_and(|target| !target.revoked);
-    if !admitted {
-        return Err(Problem::not_found("there is no such target"));
+/// Renews a certificate. The one that the peer shows has to be half over: before, a renewal would be of no use but to
+/// fill the journal. Who asks again soon after a renewal, because the answer was lost, gets a certificate as long as
+/// that one, and nothing is new.
+pub(super) fn renew(draft: &mut Draft<'_>, peer: &Peer, life_seconds: u64) -> Result<Reply, Problem> {
+    let target = identified(draft, peer)?;
+    let now = draft.now();
+    if peer.expires > now.plus_seconds(life_seconds / 2) {
+        return Err(Problem::conflict("the certificate is not due for renewal before half of its life is over"));
     }
+    let known = draft.space().targets.get(target).map(|target| target.key.certificate_expires);
+    if let Some(known) = known.filter(|known| *known > now.plus_seconds(life_seconds / 4 * 3)) {
+        return Ok(Reply::Renewed { expires: known.min(now.plus_seconds(life_seconds)) });
+    }
+    let expires = now.plus_seconds(life_seconds);
     draft.emit(Event::CertificateRenewed { target, expires });
-    Ok(Reply::Done)
+    Ok(Reply::Renewed { expires })
 }
 
 pub(super) fn record_clone(

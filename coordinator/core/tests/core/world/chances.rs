@@ -162,8 +162,8 @@ impl World {
 
     fn renew(&mut self, name: &str, days: u8) {
         let Some(target) = self.there(name) else { return };
-        let expires = self.now.plus_seconds(u64::from(days) * 24 * 3600);
-        drop(self.ask(SpaceCommand::RecordRenewal { target, expires }));
+        let life_seconds = u64::from(days) * 24 * 3600;
+        drop(self.ask(SpaceCommand::Renew { peer: self.peer(target), life_seconds }));
     }
 
     fn cancel_one(&mut self, number: u8) {
@@ -200,12 +200,19 @@ impl World {
             (WorkKind::Fetch, 0..16) => WorkReportKind::FetchFailed("no space".to_owned()),
             (WorkKind::Fetch, _) => {
                 let manifest = windlass_protocol::Digest::of("shop 1.0.0");
-                let command = SpaceCommand::RecordPulled { target, assignment, manifest, bytes: 10 };
+                let peer = self.peer(target);
+                let command = SpaceCommand::RecordPulled { peer, assignment, manifest, bytes: 10 };
                 self.ask(command).expect("it is its work");
                 WorkReportKind::Fetched { moved: 10, saved: 990 }
             }
             (WorkKind::Run(_), 0..16) => ended(Outcome::Failed { reason: "exit code 1".to_owned() }),
-            (WorkKind::Run(_), 16..96) => WorkReportKind::Started,
+            (WorkKind::Run(_), 16..96) => {
+                let (peer, names) = (self.peer(target), vec!["Seen".to_owned()]);
+                let digest = windlass_protocol::Digest::of([third & 1]);
+                let command = SpaceCommand::RecordVariablesRead { peer, assignment, names, digest };
+                self.ask(command).expect("it is its work");
+                WorkReportKind::Started
+            }
             (WorkKind::Run(_), _) => {
                 let outputs = BTreeMap::from([("Seen".to_owned(), StoredValue::Plain(third.to_string()))]);
                 WorkReportKind::Ended { outcome: Outcome::Succeeded, outputs, lines: u64::from(third) }
