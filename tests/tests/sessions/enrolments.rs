@@ -8,6 +8,8 @@ use windlass_protocol::message::{Advertised, ENROLMENT_ALPN, Enrol, EnrolAnswer,
 use windlass_protocol::token::{Token, TokenKind};
 use windlass_tests::agents::{Agent, token};
 use windlass_tests::client::runtime;
+use windlass_tests::installation::wait_until;
+use windlass_tests::journal::events;
 
 use super::{GRANT, enrolled, installation};
 
@@ -67,6 +69,14 @@ fn of_64_machines_that_use_one_token_at_once_exactly_one_wins() {
     assert!(refused.iter().all(|answer| *answer == EnrolAnswer::Refused(EnrolRefusal::Used)), "{refused:?}");
     let targets = installation.json(&["target", "list"]);
     assert_eq!(targets["items"].as_array().map(Vec::len), Some(1), "{targets}");
+    // Each of them is in the journal: one as a record of its own, the others as counts.
+    let times = |kind: &str| -> u64 {
+        let events = events(&installation.data());
+        let refused = events.iter().filter(|event| event["event"] == kind);
+        refused.map(|event| event["count"].as_u64().unwrap_or(1)).sum()
+    };
+    wait_until("the count of the refused enrolments", || times("enrolment-refused-again") == 62);
+    assert_eq!(times("enrolment-refused"), 1);
 }
 
 #[test]
