@@ -88,7 +88,8 @@ fn answer(
     request: &[u8],
 ) -> Result<Enrolled, EnrolRefusal> {
     let state = sessions.engine.state();
-    let known = state.space(space).and_then(|space| space.targets.get(target)).ok_or(EnrolRefusal::Unknown)?;
+    let known =
+        state.space(space).and_then(|space| space.targets.get(target)).ok_or(EnrolRefusal::Unknown)?;
     // As long as the journal says, also where the same is asked again: for a longer one, an agent renews.
     let expires = known.key.certificate_expires;
     let certificate =

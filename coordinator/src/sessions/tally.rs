@@ -176,9 +176,9 @@ enum Of {
 
 fn space_of(state: &State, what: &Repeated) -> Option<SpaceId> {
     let space = match what {
-        Repeated::Read { target, .. } | Repeated::PullBroken { target, .. } | Repeated::Clone { target, .. } => {
-            state.space_of(*target)
-        }
+        Repeated::Read { target, .. }
+        | Repeated::PullBroken { target, .. }
+        | Repeated::Clone { target, .. } => state.space_of(*target),
         Repeated::EnrolmentRefused { enrolment, .. } => {
             state.spaces.values().find(|space| space.enrolments.contains_key(enrolment))
         }
@@ -198,7 +198,11 @@ mod tests {
 
     fn refused(origin: usize) -> Repeated {
         let enrolment = EnrolmentId::from_bytes([1; 16]);
-        Repeated::EnrolmentRefused { enrolment, reason: "used".to_owned(), origin: format!("192.0.2.{origin}") }
+        Repeated::EnrolmentRefused {
+            enrolment,
+            reason: "used".to_owned(),
+            origin: format!("192.0.2.{origin}"),
+        }
     }
 
     #[test]

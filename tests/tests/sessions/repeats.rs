@@ -96,7 +96,7 @@ async fn pull(agent: &Agent, request: &PullRequest, whole: bool) {
 
 #[test]
 fn pulls_are_recorded_once_counted_when_they_come_again_and_known_when_they_are_broken() {
-    let (folder, installation) = installation("", "package: {id: large}");
+    let (folder, mut installation) = installation("", "package: {id: large}");
     let package = folder.path().join("large.1.0.0.bin");
     let mut state = 1_u64;
     let mut noise = || {
@@ -116,15 +116,16 @@ fn pulls_are_recorded_once_counted_when_they_come_again_and_known_when_they_are_
         complete_files: 0,
         complete_segments: 0,
     };
-    runtime().block_on(async {
-        pull(&agent, &request, false).await;
+    let runtime = runtime();
+    runtime.block_on(pull(&agent, &request, false));
+    wait_until("the count of what was broken off", || counted(&installation, "pull-broken") == 1);
+    runtime.block_on(async {
         for _ in 0..3 {
             pull(&agent, &request, true).await;
         }
     });
-    wait_until("the counts", || {
-        (counted(&installation, "pull-broken"), counted(&installation, "read-again")) == (1, 2)
-    });
+    assert!(installation.stop(), "it ends well");
+    assert_eq!((counted(&installation, "pull-broken"), counted(&installation, "read-again")), (1, 2));
     assert_eq!(of_kind(&installation, "package-pulled").len(), 1);
     let broken = of_kind(&installation, "pull-broken")[0]["bytes"].as_u64().expect("bytes");
     assert!((1024..PACKAGE as u64).contains(&broken), "{broken} bytes left");

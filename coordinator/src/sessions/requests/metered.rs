@@ -24,7 +24,11 @@ impl<'a> Metered<'a> {
 }
 
 impl AsyncWrite for Metered<'_> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let taken = AsyncWrite::poll_write(Pin::new(&mut *self.stream), context, bytes);
         if let Poll::Ready(Ok(taken)) = &taken {
             self.written += *taken as u64;

@@ -77,7 +77,8 @@ fn whose_an_assignment_was_is_known_as_long_as_its_deployment_is_remembered_and_
     world.release("Shop", "1.0.0");
     world.release("Nothing", "1.0.0");
     let target = world.enrol("one", json!({"roles": ["web"], "environments": ["Staging"]}));
-    let request = |project: &str| json!({"project": project, "version": "1.0.0", "environments": ["Staging"]});
+    let request =
+        |project: &str| json!({"project": project, "version": "1.0.0", "environments": ["Staging"]});
     let id = world.deploy(request("Shop"));
     let fetch = world.work(id)[0].1;
     world.work_off(id, &Outcome::Succeeded);

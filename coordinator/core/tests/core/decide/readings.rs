@@ -38,7 +38,9 @@ fn scene(running: bool) -> Scene {
 
 fn reading(running: bool, peer: Peer, assignment: AssignmentId, digest: Digest) -> SpaceCommand {
     match running {
-        true => SpaceCommand::RecordVariablesRead { peer, assignment, names: vec!["Name".to_owned()], digest },
+        true => {
+            SpaceCommand::RecordVariablesRead { peer, assignment, names: vec!["Name".to_owned()], digest }
+        }
         false => SpaceCommand::RecordPulled { peer, assignment, manifest: digest, bytes: 10 },
     }
 }
@@ -110,8 +112,7 @@ fn what_is_counted_is_told_of_its_deployment_also_when_that_is_over() {
         });
         let (bytes, count) = (30, 3);
         let read = Event::ReadAgain { deployment, step, target, digest, bytes, count, first, last };
-        let broken =
-            Event::PullBroken { deployment, target, manifest: digest, bytes, count, first, last };
+        let broken = Event::PullBroken { deployment, target, manifest: digest, bytes, count, first, last };
         assert_eq!(events, [read, broken]);
     }
 }
