@@ -7,20 +7,18 @@ use quinn::{Connection, SendStream, VarInt};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use windlass_coordinator_core::authorise::{self, Peer, SessionPermit};
-use windlass_coordinator_core::decide::{Command, Greeted, Greeting, Reply, SpaceCommand};
-use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::scope;
 use windlass_coordinator_core::state::State;
 use windlass_protocol::Timestamp;
-use windlass_protocol::limits::UNFINISHED_ASSIGNMENTS;
 use windlass_protocol::message::{
     EffectiveScope, FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome,
 };
 
+use super::admission::{admit, record_clone};
 use super::frames::Frames;
 use super::registry::Progress;
 use super::{Sessions, frames, origin, requests};
-use crate::engine::{Engine, now};
+use crate::engine::now;
 
 /// An agent gets this long to say hello, and to read what it is told.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,55 +76,6 @@ async fn open(connection: &Connection) -> Option<(SendStream, Frames, Hello)> {
     Some((send, frames, hello))
 }
 
-/// Whether the session may stand; what the agent advertises is recorded before it is relied on.
-async fn admit(sessions: &Sessions, peer: &Peer, hello: &Hello, from: &str) -> Result<(), Goodbye> {
-    if hello.lowest > VERSION || hello.highest < VERSION {
-        return Err(Goodbye::Version { lowest: VERSION, highest: VERSION });
-    }
-    let state = sessions.engine.state();
-    let permit = authorise::session(&state, peer, now()).map_err(|_| Goodbye::NotAdmitted)?;
-    if hello.generation > Some(newest(&state)) {
-        tracing::warn!(target = %peer.target, "the agent knows a later generation than the journal: was a backup restored?");
-        return Err(Goodbye::FutureGeneration);
-    }
-    if permit.renews_only() {
-        return Ok(());
-    }
-    let may_change = sessions.registry.take_change(peer.target, now());
-    let command = SpaceCommand::Greet(Box::new(greeting(peer, hello, may_change)));
-    let envelope = Engine::envelope(Actor::Target(peer.target), Some(from.to_owned()));
-    let submitted = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;
-    let changed = matches!(submitted, Ok(Reply::Greeted(Greeted::Changed)));
-    if may_change && !changed {
-        sessions.registry.give_change_back(peer.target);
-    }
-    match submitted {
-        Ok(Reply::Greeted(Greeted::TooOften)) => {
-            tracing::warn!(target = %peer.target, "the machine says something else of itself again and again");
-            Err(Goodbye::TooOften)
-        }
-        Ok(_) => Ok(()),
-        Err(_) => Err(Goodbye::NotAdmitted),
-    }
-}
-
-fn greeting(peer: &Peer, hello: &Hello, may_change: bool) -> Greeting {
-    // A full list may be a part of a longer one; then it says nothing about what is not in it.
-    let whole = hello.unfinished.len() < UNFINISHED_ASSIGNMENTS;
-    Greeting {
-        peer: *peer,
-        advertised: hello.advertised.clone(),
-        isolation: hello.isolation,
-        agent_version: hello.agent_version.clone(),
-        unfinished: whole.then(|| hello.unfinished.iter().copied().collect()),
-        may_change,
-    }
-}
-
-fn newest(state: &State) -> Generation {
-    Generation { epoch: state.epoch, sequence: state.sequence }
-}
-
 /// The session stands: it is registered, told of changes, and its requests are served.
 async fn live(
     sessions: &Arc<Sessions>,
@@ -152,18 +101,6 @@ async fn live(
     registry.leave(peer.target, number);
     part(&mut send, goodbye).await;
     goodbye
-}
-
-async fn record_clone(sessions: &Sessions, peer: &Peer, older: &str, newer: &str) {
-    let state = sessions.engine.state();
-    let Some(space) = state.space_of(peer.target).map(|space| space.head.id) else { return };
-    if !sessions.tally.is_first_clone(peer.target, older, newer) {
-        return;
-    }
-    let (target, older, newer) = (peer.target, older.to_owned(), newer.to_owned());
-    tracing::warn!(%target, older, newer, "two machines use one certificate: possible clone");
-    let command = Command::Space(space, SpaceCommand::RecordClone { target, older, newer });
-    let _ = sessions.engine.submit(Engine::own_envelope(), command).await;
 }
 
 /// What the agent was told last, so that it is told again only what is new.

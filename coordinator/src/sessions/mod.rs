@@ -7,6 +7,7 @@
 //! ```
 
 mod accept;
+mod admission;
 mod changes;
 mod control;
 mod delivery;

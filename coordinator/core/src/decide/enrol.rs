@@ -8,7 +8,7 @@ use windlass_protocol::ids::{EnrolmentId, TargetId};
 use windlass_protocol::message::{Advertised, EnrolRefusal, Isolation};
 use windlass_protocol::{Digest, DisplayName, Slug};
 
-use super::{Draft, Reply, targets};
+use super::{Draft, Reply, greetings, targets};
 use crate::authorise::{self, Action};
 use crate::event::Event;
 use crate::model::{Enrolment, Target, TargetKey};
@@ -151,7 +151,7 @@ fn register(
         None => {
             let id = TargetId::from_bytes(draft.fresh.bytes());
             let granted = token.granted.clone();
-            let advertised = targets::nothing_advertised(machine.isolation);
+            let advertised = greetings::nothing_advertised(machine.isolation);
             let target = Target {
                 id,
                 slug,
@@ -167,6 +167,6 @@ fn register(
             id
         }
     };
-    targets::advertise_to(draft, id, &machine.advertised, machine.isolation);
+    greetings::advertise_to(draft, id, &machine.advertised, machine.isolation);
     id
 }

@@ -8,6 +8,7 @@ mod documents;
 mod draft;
 mod enrol;
 mod fresh;
+mod greetings;
 mod progress;
 mod readings;
 mod recheck;
@@ -31,9 +32,9 @@ use windlass_protocol::{Digest, Timestamp};
 pub use draft::Decision;
 use draft::Draft;
 pub use enrol::EnrolmentUse;
+pub use greetings::{Greeted, Greeting};
 pub use progress::outcome_in_words;
 pub use readings::{Repeat, Repeated};
-pub use targets::{Greeted, Greeting};
 
 use crate::authorise::{self, Action, Peer, maker_may};
 use crate::event::{Actor, Stream};
@@ -309,7 +310,7 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         SpaceCommand::CreateEnrolment { request, token } => enrol::create(draft, request, *token),
         SpaceCommand::Enrol(enrolment) => enrol::enrol(draft, enrolment),
         SpaceCommand::Renew { peer, life_seconds } => targets::renew(draft, peer, *life_seconds),
-        SpaceCommand::Greet(greeting) => targets::greet(draft, greeting),
+        SpaceCommand::Greet(greeting) => greetings::greet(draft, greeting),
         SpaceCommand::ChangeTarget { target, change } => targets::change(draft, target, change),
         SpaceCommand::RecordClone { target, older, newer } => {
             targets::record_clone(draft, *target, older, newer)

@@ -19,11 +19,7 @@ use crate::state::{Assigned, WorkItem, WorkKind, assignment_id};
 /// What an agent may need beyond a step's own time to tell how it ended: it may have been offline meanwhile.
 const REPORT_SECONDS: u64 = 3600;
 
-pub(super) fn report(
-    draft: &mut Draft<'_>,
-    peer: &Peer,
-    reports: &[WorkReport],
-) -> Result<Reply, Problem> {
+pub(super) fn report(draft: &mut Draft<'_>, peer: &Peer, reports: &[WorkReport]) -> Result<Reply, Problem> {
     let target = identified(draft, peer)?;
     let mut touched = BTreeSet::new();
     for report in reports {

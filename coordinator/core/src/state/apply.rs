@@ -209,11 +209,7 @@ impl Space {
         self.targets.put(target);
     }
 
-    fn change_target(
-        &mut self,
-        id: TargetId,
-        change: impl FnOnce(&mut Target),
-    ) -> Result<(), Missing> {
+    fn change_target(&mut self, id: TargetId, change: impl FnOnce(&mut Target)) -> Result<(), Missing> {
         let mut target = self.targets.get(id).ok_or("no such target")?.clone();
         change(&mut target);
         self.put_target(target);

@@ -35,7 +35,8 @@ impl Space {
 
     /// Puts a tenant's place among the carriers of its tags right.
     pub(super) fn reindex_tenant(&mut self, before: Option<&Tenant>, after: Option<&Tenant>) {
-        for (tag, id) in before.into_iter().flat_map(|tenant| tenant.tags.iter().map(|tag| (tag, tenant.id))) {
+        for (tag, id) in before.into_iter().flat_map(|tenant| tenant.tags.iter().map(|tag| (tag, tenant.id)))
+        {
             let Some(carriers) = self.indexes.carriers.get_mut(tag) else { continue };
             carriers.remove(&id);
             if carriers.is_empty() {
