@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use windlass_coordinator_core::decide::{Command, Repeat, Repeated, SpaceCommand};
-use windlass_coordinator_core::state::State;
+use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnrolmentId, SpaceId, TargetId};
 
@@ -174,16 +174,16 @@ enum Of {
     Token(EnrolmentId),
 }
 
+/// The space that something happened in. What was read outlives the target that read it.
 fn space_of(state: &State, what: &Repeated) -> Option<SpaceId> {
-    let space = match what {
-        Repeated::Read { target, .. }
-        | Repeated::PullBroken { target, .. }
-        | Repeated::Clone { target, .. } => state.space_of(*target),
-        Repeated::EnrolmentRefused { enrolment, .. } => {
-            state.spaces.values().find(|space| space.enrolments.contains_key(enrolment))
+    let known = |space: &&Space| match what {
+        Repeated::Read { target, assignment, .. } | Repeated::PullBroken { target, assignment, .. } => {
+            space.assigned(*target, *assignment).is_some()
         }
+        Repeated::Clone { target, .. } => space.targets.get(*target).is_some(),
+        Repeated::EnrolmentRefused { enrolment, .. } => space.enrolments.contains_key(enrolment),
     };
-    space.map(|space| space.head.id)
+    state.spaces.values().find(known).map(|space| space.head.id)
 }
 
 /// Whether it was recorded.

@@ -10,8 +10,8 @@ use super::indexes::{WorkKind, assignment_id};
 use super::space::Space;
 use crate::model::{Deployment, FetchState};
 
-/// What an assignment is for. One entry for each assignment of a deployment that is remembered, about 150 bytes: less
-/// than the deployment itself holds about it.
+/// What an assignment is for. One entry for each assignment of a deployment that is remembered, 100 bytes by measure:
+/// less than the deployment itself holds about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Assigned {
     /// The deployment.
