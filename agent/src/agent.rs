@@ -270,6 +270,10 @@ fn goodbye_in_words(goodbye: Goodbye) -> String {
         Goodbye::FutureGeneration => {
             "this agent has seen later orders than the coordinator knows: was a backup restored?".to_owned()
         }
+        Goodbye::TooOften => {
+            "this machine's configuration changes too often; the coordinator takes no further change for an hour"
+                .to_owned()
+        }
         Goodbye::Protocol => "the coordinator and this agent misunderstood each other".to_owned(),
     }
 }

@@ -82,7 +82,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
     let outcome = tokio::select! {
-        () = sessions.serve(&endpoint) => Ok(()),
+        () = Arc::clone(&sessions).serve(&endpoint) => Ok(()),
         result = operators.serve() => result,
         () = give_up_overdue(&engine) => Ok(()),
         result = told_to_stop() => result,
@@ -90,7 +90,8 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     };
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     endpoint.close().await;
-    drop(engine);
+    sessions.record_counts().await;
+    drop((engine, sessions));
     finish(outcome, ended).await
 }
 

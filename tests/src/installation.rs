@@ -38,6 +38,14 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Tells it to stop, as a service manager does, and waits for its end: whether that was a good one.
+    pub fn stop(&mut self) -> bool {
+        let told = Command::new("kill").arg("-TERM").arg(self.id().to_string()).status();
+        told.is_ok_and(|status| status.success()) && self.0.wait().is_ok_and(|status| status.success())
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
@@ -124,6 +132,11 @@ impl Installation {
     /// Kills the coordinator.
     pub fn kill(&mut self) {
         self.coordinator = None;
+    }
+
+    /// Tells the coordinator to stop, and waits for its end: whether that was a good one.
+    pub fn stop(&mut self) -> bool {
+        self.coordinator.take().is_some_and(|mut coordinator| coordinator.stop())
     }
 
     /// A program of Windlass, to be started.

@@ -12,7 +12,7 @@ use windlass_protocol::message::{
 };
 use windlass_tests::agents::Agent;
 use windlass_tests::client::{runtime, session};
-use windlass_tests::installation::{Installation, wait_until};
+use windlass_tests::installation::Installation;
 use windlass_tests::journal::{events, field};
 
 const DOCUMENTS: &str = r#"
@@ -80,7 +80,7 @@ async fn answers(link: &Link, requests: &[Request]) -> Vec<Vec<u8>> {
 #[test]
 fn other_tenants_things_answer_as_if_they_did_not_exist() {
     let folder = tempfile::tempdir().expect("a folder");
-    let installation = Installation::start(folder.path()).expect("a coordinator");
+    let mut installation = Installation::start(folder.path()).expect("a coordinator");
     installation.apply(DOCUMENTS);
     let package = folder.path().join("secretive.1.0.0.txt");
     std::fs::write(&package, "canary of the package").expect("a file");
@@ -136,11 +136,16 @@ fn other_tenants_things_answer_as_if_they_did_not_exist() {
     for (id, expected) in deployments.iter().zip(["fetching", "running"]) {
         assert_eq!(state(id), expected, "forged reports change nothing");
     }
-    wait_until("the record of the denied requests", || {
-        let events = events(&installation.data());
+    assert!(installation.stop(), "it ends well, and what it has counted is recorded");
+    let events = events(&installation.data());
+    let denied = |kind: &str| -> u64 {
         let denied = events.iter().filter(|event| event["event"] == "denied");
-        denied.filter_map(|event| event["counts"]["variables"].as_u64()).sum::<u64>() == 4
-    });
+        denied.filter_map(|event| event["counts"][kind].as_u64()).sum()
+    };
+    // Reports are counted one by one, whatever request they came in.
+    for (kind, count) in [("pull", 4), ("variables", 4), ("output", 2), ("report", 4), ("renew", 2)] {
+        assert_eq!(denied(kind), count, "{kind}");
+    }
 }
 
 /// The id of a project's only step, as a plan cannot say it: from the journal.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
@@ -14,7 +14,7 @@ use windlass_protocol::message::COORDINATOR_NAME;
 use windlass_protocol::{Digest, Timestamp};
 
 use super::agents::{self, BadRequest};
-use crate::engine::{now, random};
+use crate::engine::random;
 use crate::vault::{self, Vault, VaultError};
 
 /// The CA outlives every machine that it certifies.
@@ -67,12 +67,18 @@ fn certificate_file(data: &Path) -> PathBuf {
     data.join("authority.der")
 }
 
-fn validity(params: &mut CertificateParams, seconds: u64) -> Timestamp {
-    let start = std::time::SystemTime::now();
+fn validity(params: &mut CertificateParams, seconds: u64) {
+    let start = SystemTime::now();
     let end = start + Duration::from_secs(seconds);
     params.not_before = (start - BACKDATED).into();
     params.not_after = end.into();
-    now().plus_seconds(seconds)
+}
+
+/// The same, up to a moment; one that is over makes a certificate that has expired, and is one all the same.
+fn validity_until(params: &mut CertificateParams, expires: Timestamp) {
+    let end = UNIX_EPOCH + expires.since(Timestamp::from_milliseconds(0));
+    params.not_before = (SystemTime::now().min(end) - BACKDATED).into();
+    params.not_after = end.into();
 }
 
 impl Authority {
@@ -129,12 +135,24 @@ impl Authority {
         Ok(ServerIdentity { chain: vec![leaf.der().clone(), self.certificate.clone()], key })
     }
 
-    /// A certificate for a target, for the public key of its request and nothing else of it. Returns when it expires.
+    /// Seconds that agents' certificates are good for.
+    pub const fn agent_seconds(&self) -> u64 {
+        self.agent_seconds
+    }
+
+    /// When an agent's certificate expires that begins now.
+    pub const fn expiry(&self, now: Timestamp) -> Timestamp {
+        now.plus_seconds(self.agent_seconds)
+    }
+
+    /// A certificate for a target, for the public key of its request and nothing else of it, up to the moment that the
+    /// journal says.
     pub fn certify(
         &self,
         target: TargetId,
         request: &[u8],
-    ) -> Result<(CertificateDer<'static>, Timestamp), BadRequest> {
+        expires: Timestamp,
+    ) -> Result<CertificateDer<'static>, BadRequest> {
         let der = CertificateSigningRequestDer::from(request);
         let request = CertificateSigningRequestParams::from_der(&der).map_err(|_| BadRequest)?;
         let mut params = CertificateParams::default();
@@ -144,9 +162,9 @@ impl Authority {
         params.subject_alt_names = vec![SanType::URI(name)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let expires = validity(&mut params, self.agent_seconds);
+        validity_until(&mut params, expires);
         let certificate = params.signed_by(&request.public_key, &self.issuer).map_err(|_| BadRequest)?;
-        Ok((certificate.der().clone(), expires))
+        Ok(certificate.der().clone())
     }
 
     /// Whether a certificate that expires then is due for renewal.

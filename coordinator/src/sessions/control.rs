@@ -8,17 +8,16 @@ use quinn::{Connection, SendStream, VarInt};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use windlass_coordinator_core::authorise::{self, Peer, SessionPermit};
-use windlass_coordinator_core::decide::{Command, SpaceCommand};
-use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::state::State;
 use windlass_protocol::Timestamp;
 use windlass_protocol::message::{FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome};
 
+use super::admission::{admit, record_clone};
 use super::frames::Frames;
 use super::registry::Progress;
 use super::told::{Scope, Told};
 use super::{Sessions, frames, origin, requests};
-use crate::engine::{Engine, now};
+use crate::engine::now;
 
 /// An agent gets this long to say hello, and to read what it is told.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -76,35 +75,6 @@ async fn open(connection: &Connection) -> Option<(SendStream, Frames, Hello)> {
     Some((send, frames, hello))
 }
 
-/// Whether the session may stand; what the agent advertises is recorded before it is relied on.
-async fn admit(sessions: &Sessions, peer: &Peer, hello: &Hello, from: &str) -> Result<(), Goodbye> {
-    if hello.lowest > VERSION || hello.highest < VERSION {
-        return Err(Goodbye::Version { lowest: VERSION, highest: VERSION });
-    }
-    let state = sessions.engine.state();
-    let permit = authorise::session(&state, peer, now()).map_err(|_| Goodbye::NotAdmitted)?;
-    if hello.generation > Some(newest(&state)) {
-        tracing::warn!(target = %peer.target, "the agent knows a later generation than the journal: was a backup restored?");
-        return Err(Goodbye::FutureGeneration);
-    }
-    if permit.renews_only() {
-        return Ok(());
-    }
-    let command = SpaceCommand::Advertise {
-        target: peer.target,
-        advertised: hello.advertised.clone(),
-        isolation: hello.isolation,
-        agent_version: hello.agent_version.clone(),
-    };
-    let envelope = Engine::envelope(Actor::Target(peer.target), Some(from.to_owned()));
-    let submitted = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;
-    submitted.map(drop).map_err(|_| Goodbye::NotAdmitted)
-}
-
-fn newest(state: &State) -> Generation {
-    Generation { epoch: state.epoch, sequence: state.sequence }
-}
-
 /// The session stands: it is registered, told of changes, and its requests are served.
 async fn live(
     sessions: &Arc<Sessions>,
@@ -130,15 +100,6 @@ async fn live(
     registry.leave(peer.target, number);
     part(&mut send, goodbye).await;
     goodbye
-}
-
-async fn record_clone(sessions: &Sessions, peer: &Peer, older: &str, newer: &str) {
-    let state = sessions.engine.state();
-    let Some(space) = state.space_of(peer.target).map(|space| space.head.id) else { return };
-    let (target, older, newer) = (peer.target, older.to_owned(), newer.to_owned());
-    tracing::warn!(%target, older, newer, "two machines use one certificate: possible clone");
-    let command = Command::Space(space, SpaceCommand::RecordClone { target, older, newer });
-    let _ = sessions.engine.submit(Engine::own_envelope(), command).await;
 }
 
 struct Session<'a> {
@@ -267,7 +228,7 @@ impl Session<'_> {
         let state = self.sessions.engine.state();
         let permit = self.permit(&state)?;
         let now = now();
-        self.sessions.registry.seen(self.peer.target, now);
+        self.sessions.registry.seen(self.peer.target, now, || self.sessions.engine.state());
         let alive = FromCoordinator::Alive {
             now,
             heartbeat_seconds: heartbeat_seconds(self.sessions.registry.len()),
@@ -277,13 +238,8 @@ impl Session<'_> {
     }
 
     fn progressed(&self, assignment: windlass_protocol::ids::AssignmentId, progress: Progress) {
-        let state = self.sessions.engine.state();
-        let own = state
-            .space_of(self.peer.target)
-            .is_some_and(|space| space.work_item(self.peer.target, assignment).is_some());
-        if own {
-            self.sessions.registry.progressed(assignment, progress);
-        }
+        let state = || self.sessions.engine.state();
+        self.sessions.registry.progressed(self.peer.target, assignment, progress, state);
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quinn::{Connection, VarInt};
 use tokio::time::timeout;
-use windlass_coordinator_core::decide::{Command, EnrolmentUse, Envelope, Reply, SpaceCommand};
+use windlass_coordinator_core::decide::{Command, EnrolmentUse, Envelope, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::model::TargetKey;
 use windlass_protocol::Digest;
@@ -48,10 +48,11 @@ fn space_of(sessions: &Sessions, message: &Enrol) -> Option<SpaceId> {
 async fn enrol(sessions: &Sessions, message: Enrol, from: &str) -> Result<Enrolled, EnrolRefusal> {
     let space = space_of(sessions, &message).ok_or(EnrolRefusal::Unknown)?;
     let public_key = requested_key(&message.request).map_err(|_| EnrolRefusal::BadRequest)?;
-    // Certified for nobody yet: only to know that the request can be, and until when.
+    // Certified for nobody yet: only to know that the request can be.
     let nobody = TargetId::from_bytes([0; 16]);
-    let (_, expires) =
-        sessions.authority.certify(nobody, &message.request).map_err(|_| EnrolRefusal::BadRequest)?;
+    let expires = sessions.authority.expiry(now());
+    let certified = sessions.authority.certify(nobody, &message.request, expires);
+    certified.map_err(|_| EnrolRefusal::BadRequest)?;
     let key = TargetKey {
         public_key,
         sealing_key: Digest::from_bytes(message.sealing_key).to_hex(),
@@ -70,6 +71,12 @@ async fn enrol(sessions: &Sessions, message: Enrol, from: &str) -> Result<Enroll
     match sessions.engine.submit(envelope, command).await {
         Ok(Reply::Enrolled(target)) => answer(sessions, space, target, &message.request),
         Ok(Reply::EnrolmentRefused(refusal)) => Err(refusal),
+        Ok(Reply::EnrolmentRefusedAgain(refusal)) => {
+            let (reason, origin) = (refusal.to_string(), from.to_owned());
+            let again = Repeated::EnrolmentRefused { enrolment: message.enrolment, reason, origin };
+            sessions.tally.again(again, 0);
+            Err(refusal)
+        }
         Ok(_) | Err(_) => Err(EnrolRefusal::Busy),
     }
 }
@@ -81,13 +88,15 @@ fn answer(
     request: &[u8],
 ) -> Result<Enrolled, EnrolRefusal> {
     let state = sessions.engine.state();
-    let name =
-        state.space(space).and_then(|space| space.targets.get(target)).map(|target| target.name.to_string());
-    let (certificate, _) =
-        sessions.authority.certify(target, request).map_err(|_| EnrolRefusal::BadRequest)?;
+    let known =
+        state.space(space).and_then(|space| space.targets.get(target)).ok_or(EnrolRefusal::Unknown)?;
+    // As long as the journal says, also where the same is asked again: for a longer one, an agent renews.
+    let expires = known.key.certificate_expires;
+    let certificate =
+        sessions.authority.certify(target, request, expires).map_err(|_| EnrolRefusal::BadRequest)?;
     Ok(Enrolled {
         target,
-        name: name.ok_or(EnrolRefusal::Unknown)?,
+        name: known.name.to_string(),
         certificate: certificate.to_vec(),
         authority: sessions.authority.certificate().to_vec(),
         assignment_key: sessions.signer.public(),

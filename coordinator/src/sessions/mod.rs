@@ -7,15 +7,17 @@
 //! ```
 
 mod accept;
+mod admission;
+mod changes;
 mod control;
 mod delivery;
-mod denials;
 mod endpoint;
 mod enrol;
 mod frames;
 mod registry;
 mod requests;
 mod resets;
+mod tally;
 mod told;
 mod turns;
 
@@ -58,7 +60,7 @@ pub struct Sessions {
     /// The live sessions.
     pub registry: Arc<Registry>,
     turns: turns::Turns,
-    denials: denials::Denials,
+    tally: tally::Tally,
 }
 
 /// The parts that sessions are made of.
@@ -92,21 +94,23 @@ impl Sessions {
             output: parts.output,
             registry: parts.registry,
             turns: turns::Turns::default(),
-            denials: denials::Denials::default(),
+            tally: tally::Tally::default(),
         }))
     }
 
     /// Serves agents until the endpoint is closed.
     pub async fn serve(self: Arc<Self>, endpoint: &Endpoint) {
-        let counting = Arc::clone(&self);
-        let denials =
-            tokio::spawn(async move { counting.denials.record_every_minute(&counting.engine).await });
-        let authority = Arc::clone(&self.authority);
+        let sessions = Arc::clone(&self);
         tokio::select! {
             () = accept::accept_all(self, endpoint) => {}
-            () = renew_daily(endpoint, &authority) => {}
+            () = renew_daily(endpoint, &sessions.authority) => {}
+            () = sessions.tally.record_every_minute(&sessions.engine) => {}
         }
-        denials.abort();
+    }
+
+    /// Records what was counted and not recorded yet: the coordinator is about to end.
+    pub async fn record_counts(&self) {
+        self.tally.record(&self.engine).await;
     }
 }
 

@@ -12,6 +12,8 @@ use windlass_coordinator_core::state::State;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{AssignmentId, TargetId};
 
+use super::changes::Changes;
+
 /// How far a pull has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -35,8 +37,21 @@ pub(super) struct Live {
 struct Inner {
     live: HashMap<TargetId, Live>,
     last_seen: HashMap<TargetId, Timestamp>,
-    progress: HashMap<AssignmentId, Progress>,
+    /// Of open work alone.
+    progress: HashMap<TargetId, HashMap<AssignmentId, Progress>>,
+    changes: Changes,
     next: u64,
+}
+
+impl Inner {
+    fn keep_progress_of_open_work(&mut self, target: TargetId, state: &State) {
+        let Some(progress) = self.progress.get_mut(&target) else { return };
+        let space = state.space_of(target);
+        progress.retain(|id, _| space.is_some_and(|space| space.work_item(target, *id).is_some()));
+        if progress.is_empty() {
+            self.progress.remove(&target);
+        }
+    }
 }
 
 /// All live sessions.
@@ -70,21 +85,43 @@ impl Registry {
         self.inner().last_seen.get(&target).copied()
     }
 
-    /// How far the pulls for an assignment have come.
-    pub fn progress(&self, assignment: AssignmentId) -> Option<Progress> {
-        self.inner().progress.get(&assignment).copied()
+    /// How far the pulls for an assignment of a target have come.
+    pub fn progress(&self, target: TargetId, assignment: AssignmentId) -> Option<Progress> {
+        self.inner().progress.get(&target)?.get(&assignment).copied()
     }
 
-    pub(super) fn seen(&self, target: TargetId, now: Timestamp) {
-        self.inner().last_seen.insert(target, now);
+    /// A target was heard of. `state` is asked for inside the lock, here and below: what [`Self::wake_changed`] has
+    /// taken out because the state lost it must not come back from a state that had it.
+    pub(super) fn seen(&self, target: TargetId, now: Timestamp, state: impl FnOnce() -> Arc<State>) {
+        let mut inner = self.inner();
+        if state().space_of(target).is_some() {
+            inner.last_seen.insert(target, now);
+        }
     }
 
-    pub(super) fn progressed(&self, assignment: AssignmentId, progress: Progress) {
-        self.inner().progress.insert(assignment, progress);
+    /// A pull of a target has come so far; what is not its work is not kept.
+    pub(super) fn progressed(
+        &self,
+        target: TargetId,
+        assignment: AssignmentId,
+        progress: Progress,
+        state: impl FnOnce() -> Arc<State>,
+    ) {
+        let mut inner = self.inner();
+        let state = state();
+        if state.space_of(target).is_some_and(|space| space.work_item(target, assignment).is_some()) {
+            inner.progress.entry(target).or_default().insert(assignment, progress);
+        }
     }
 
-    pub(super) fn forget_progress(&self, assignment: AssignmentId) {
-        self.inner().progress.remove(&assignment);
+    /// Takes one of the changes that a target may tell of itself; whether there was one left.
+    pub(super) fn take_change(&self, target: TargetId, now: Timestamp) -> bool {
+        self.inner().changes.take(target, now)
+    }
+
+    /// Gives one back: there was nothing new.
+    pub(super) fn give_change_back(&self, target: TargetId) {
+        self.inner().changes.give_back(target);
     }
 
     /// Registers a session; the one that it takes the place of, if any, is returned.
@@ -115,9 +152,10 @@ impl Registry {
         }
     }
 
-    /// Wakes the sessions whose target, or whose work, is not what it was. Costs what changed.
+    /// Wakes the sessions whose target, or whose work, is not what it was, and forgets what is no more. Costs what
+    /// changed.
     pub fn wake_changed(&self, before: &State, after: &State) {
-        let mut changed = Vec::new();
+        let (mut changed, mut worked) = (Vec::new(), Vec::new());
         for (id, space) in &after.spaces {
             let Some(old) = before.spaces.get(id) else { continue };
             for difference in old.generations.diff(&space.generations) {
@@ -128,15 +166,29 @@ impl Registry {
                 });
             }
             old.targets.changed_into(&space.targets, &mut changed);
+            for difference in old.indexes.work.diff(&space.indexes.work) {
+                worked.push(match difference {
+                    DiffItem::Add(id, _)
+                    | DiffItem::Remove(id, _)
+                    | DiffItem::Update { new: (id, _), .. } => *id,
+                });
+            }
         }
-        if changed.is_empty() {
+        if changed.is_empty() && worked.is_empty() {
             return;
         }
-        let inner = self.inner();
+        let mut inner = self.inner();
         for target in changed {
             if let Some(live) = inner.live.get(&target) {
                 live.wake.notify_one();
             }
+            if after.space_of(target).is_none() {
+                inner.last_seen.remove(&target);
+                inner.changes.forget(target);
+            }
+        }
+        for target in worked {
+            inner.keep_progress_of_open_work(target, after);
         }
     }
 }

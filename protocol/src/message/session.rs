@@ -72,7 +72,9 @@ pub struct Hello {
     /// The highest generation that the agent has stored, if any. Higher than the journal knows: the coordinator was
     /// restored from a backup, and gives nothing until an operator confirms.
     pub generation: Option<Generation>,
-    /// What the agent holds unfinished, so that both sides reconcile after any crash.
+    /// What the agent holds unfinished. A step that it told it had started and that is missing here was lost with the
+    /// agent's state: the coordinator ends it as of unknown outcome and does not give it again. Full, the list may be a
+    /// part of a longer one, and nothing follows from what is missing.
     pub unfinished: Vec<AssignmentId>,
 }
 
@@ -140,6 +142,8 @@ pub enum Goodbye {
     FutureGeneration,
     /// The agent broke the protocol.
     Protocol,
+    /// The machine's configuration changes too often: what it says now is not recorded, so nothing may rest on it.
+    TooOften,
 }
 
 /// What an agent says on the control stream after `Hello`.

@@ -8,6 +8,7 @@ use windlass_protocol::message::{Advertised, ENROLMENT_ALPN, Enrol, EnrolAnswer,
 use windlass_protocol::token::{Token, TokenKind};
 use windlass_tests::agents::{Agent, token};
 use windlass_tests::client::runtime;
+use windlass_tests::journal::events;
 
 use super::{GRANT, enrolled, installation};
 
@@ -35,7 +36,7 @@ async fn ask(address: &str, token: &Token, message: &Enrol) -> EnrolAnswer {
 
 #[test]
 fn of_64_machines_that_use_one_token_at_once_exactly_one_wins() {
-    let (_folder, installation) = installation("", "script: {body: 'echo hello'}");
+    let (_folder, mut installation) = installation("", "script: {body: 'echo hello'}");
     let token = Token::parse(TokenKind::Enrolment, &token(&installation, &GRANT)).expect("a token");
     let answers = runtime().block_on(async {
         let together = std::sync::Arc::new(tokio::sync::Barrier::new(MACHINES));
@@ -67,6 +68,15 @@ fn of_64_machines_that_use_one_token_at_once_exactly_one_wins() {
     assert!(refused.iter().all(|answer| *answer == EnrolAnswer::Refused(EnrolRefusal::Used)), "{refused:?}");
     let targets = installation.json(&["target", "list"]);
     assert_eq!(targets["items"].as_array().map(Vec::len), Some(1), "{targets}");
+    // Each of them is in the journal: one as a record of its own, the others as counts.
+    let data = installation.data();
+    let times = |kind: &str| -> u64 {
+        let events = events(&data);
+        let refused = events.iter().filter(|event| event["event"] == kind);
+        refused.map(|event| event["count"].as_u64().unwrap_or(1)).sum()
+    };
+    assert!(installation.stop(), "it ends well, and what it has counted is recorded");
+    assert_eq!((times("enrolment-refused"), times("enrolment-refused-again")), (1, 62));
 }
 
 #[test]

@@ -118,17 +118,21 @@ pub struct Pulled {
 pub struct PulledItem {
     /// The record's number.
     pub sequence: u64,
-    /// When.
+    /// When; the first time, where the record counts several.
     pub time: String,
+    /// When the last time.
+    pub last: String,
+    /// How often.
+    pub times: u64,
     /// The deployment's id.
     pub deployment: String,
     /// The tenant's name, as far as the deployment is still known.
     pub tenant: Option<String>,
-    /// `package` or `variables`.
+    /// `package` or `variables`; with `-again` what it had already, and `package-in-part` what ended before its end.
     pub kind: String,
     /// The package's manifest, or the variables' digest.
     pub digest: String,
-    /// Bytes of content that travelled.
+    /// Bytes of content that travelled, of all times.
     pub bytes: u64,
     /// Names of the variables.
     pub names: Vec<String>,

@@ -224,13 +224,14 @@ fn who_can(found: &WhoCan) -> String {
 }
 
 fn pulled(found: &Pulled) -> String {
-    let mut table = Table::new(&["record", "time", "kind", "tenant", "bytes", "what"]);
+    let mut table = Table::new(&["record", "time", "kind", "times", "tenant", "bytes", "what"]);
     for item in &found.items {
         let what = if item.names.is_empty() { item.digest.clone() } else { joined(&item.names) };
         table.row(vec![
             item.sequence.to_string(),
             item.time.clone(),
             item.kind.clone(),
+            item.times.to_string(),
             or_dash(item.tenant.as_deref()),
             bytes(item.bytes),
             what,

@@ -8,7 +8,7 @@ use windlass_protocol::ids::{EnrolmentId, TargetId};
 use windlass_protocol::message::{Advertised, EnrolRefusal, Isolation};
 use windlass_protocol::{Digest, DisplayName, Slug};
 
-use super::{Draft, Reply, targets};
+use super::{Draft, Reply, greetings, targets};
 use crate::authorise::{self, Action};
 use crate::event::Event;
 use crate::model::{Enrolment, Target, TargetKey};
@@ -65,13 +65,14 @@ pub(super) fn create(
         return Err(Problem::conflict(format!("there is a target `{}` already", taken.name)));
     }
     let expires = draft.now().plus_seconds(request.ttl_seconds.unwrap_or(TOKEN_SECONDS));
-    let (used_by, made_by) = (Vec::new(), draft.envelope().actor.token());
-    let enrolment = Enrolment { id, secret, uses, used_by, expires, granted, name, target, made_by };
+    let (used_by, refused, made_by) = (Vec::new(), BTreeSet::new(), draft.envelope().actor.token());
+    let enrolment = Enrolment { id, secret, uses, used_by, expires, granted, name, target, made_by, refused };
     draft.emit(Event::EnrolmentCreated { enrolment });
     Ok(Reply::Done)
 }
 
-/// Uses a token. A refusal is a decision as well: it is recorded, and who has the token's secret is told why.
+/// Uses a token. A refusal is a decision as well: who has the token's secret is told why, and the first one for a reason
+/// is recorded. What repeats is counted by who asked for the decision.
 pub(super) fn enrol(draft: &mut Draft<'_>, machine: &EnrolmentUse) -> Result<Reply, Problem> {
     let refused = |reason| Ok(Reply::EnrolmentRefused(reason));
     let Some(token) = draft.space().enrolments.get(&machine.enrolment).cloned() else {
@@ -94,6 +95,9 @@ pub(super) fn enrol(draft: &mut Draft<'_>, machine: &EnrolmentUse) -> Result<Rep
     }
     match check(draft, &token, machine) {
         Err(reason) => {
+            if token.refused.contains(&reason.to_string()) {
+                return Ok(Reply::EnrolmentRefusedAgain(reason));
+            }
             draft.emit(Event::EnrolmentRefused { enrolment: token.id, reason: reason.to_string() });
             refused(reason)
         }
@@ -147,7 +151,7 @@ fn register(
         None => {
             let id = TargetId::from_bytes(draft.fresh.bytes());
             let granted = token.granted.clone();
-            let advertised = targets::nothing_advertised(machine.isolation);
+            let advertised = greetings::nothing_advertised(machine.isolation);
             let target = Target {
                 id,
                 slug,
@@ -163,6 +167,6 @@ fn register(
             id
         }
     };
-    targets::advertise_to(draft, id, &machine.advertised, machine.isolation, "");
+    greetings::advertise_to(draft, id, &machine.advertised, machine.isolation);
     id
 }

@@ -8,7 +8,9 @@ mod documents;
 mod draft;
 mod enrol;
 mod fresh;
+mod greetings;
 mod progress;
+mod readings;
 mod recheck;
 mod releases;
 mod reports;
@@ -24,15 +26,17 @@ use windlass_api::requests::{
 use windlass_protocol::ids::{
     AssignmentId, DeploymentId, EnrolmentId, KeyId, ReleaseId, SpaceId, TargetId, TokenId,
 };
-use windlass_protocol::message::{Advertised, EnrolRefusal, Isolation, Outcome, Refusal};
+use windlass_protocol::message::{EnrolRefusal, Outcome, Refusal};
 use windlass_protocol::{Digest, Timestamp};
 
 pub use draft::Decision;
 use draft::Draft;
 pub use enrol::EnrolmentUse;
+pub use greetings::{Greeted, Greeting};
 pub use progress::outcome_in_words;
+pub use readings::{Repeat, Repeated};
 
-use crate::authorise::{Action, maker_may};
+use crate::authorise::{self, Action, Peer, maker_may};
 use crate::event::{Actor, Stream};
 use crate::model::{Package, StoredValue};
 use crate::state::State;
@@ -108,24 +112,15 @@ pub enum SpaceCommand {
     },
     /// Uses an enrolment token.
     Enrol(Box<EnrolmentUse>),
-    /// Records a renewed certificate.
-    RecordRenewal {
-        /// The target.
-        target: TargetId,
-        /// When it expires.
-        expires: Timestamp,
+    /// Renews a certificate.
+    Renew {
+        /// Who it is, by the certificate that it has.
+        peer: Peer,
+        /// Seconds that certificates are good for.
+        life_seconds: u64,
     },
     /// What an agent's `Hello` says.
-    Advertise {
-        /// The target.
-        target: TargetId,
-        /// What its configuration says.
-        advertised: Advertised,
-        /// How it keeps tenants apart.
-        isolation: Isolation,
-        /// The agent's version.
-        agent_version: String,
-    },
+    Greet(Box<Greeting>),
     /// Changes a target, by id, slug or name.
     ChangeTarget {
         /// The target.
@@ -149,6 +144,8 @@ pub enum SpaceCommand {
         /// How many, by kind of request.
         counts: BTreeMap<String, u64>,
     },
+    /// Records what happened again.
+    RecordRepeats(Vec<Repeat>),
     /// Registers an uploaded package, whose content is stored already.
     AddPackage(Package),
     /// Makes a release.
@@ -164,15 +161,15 @@ pub enum SpaceCommand {
     Cancel(DeploymentId),
     /// What an agent reports of its work.
     Report {
-        /// The target.
-        target: TargetId,
+        /// Who it is.
+        peer: Peer,
         /// The reports, in order.
         reports: Vec<WorkReport>,
     },
     /// Records that variables were read for an assignment.
     RecordVariablesRead {
-        /// The target.
-        target: TargetId,
+        /// Who read them.
+        peer: Peer,
         /// The assignment.
         assignment: AssignmentId,
         /// Their names.
@@ -182,8 +179,8 @@ pub enum SpaceCommand {
     },
     /// Records that a package was pulled for an assignment.
     RecordPulled {
-        /// The target.
-        target: TargetId,
+        /// Who pulled it.
+        peer: Peer,
         /// The assignment.
         assignment: AssignmentId,
         /// The package's manifest.
@@ -254,6 +251,17 @@ pub enum Reply {
     Enrolled(TargetId),
     /// The enrolment was refused; that is recorded.
     EnrolmentRefused(EnrolRefusal),
+    /// The enrolment was refused like one before it; that is to be counted.
+    EnrolmentRefusedAgain(EnrolRefusal),
+    /// The target read this before for the same work; that is to be counted.
+    ReadBefore,
+    /// The certificate may be renewed.
+    Renewed {
+        /// When the new one expires.
+        expires: Timestamp,
+    },
+    /// What came of a greeting.
+    Greeted(Greeted),
     /// The release that was made.
     Release(ReleaseId),
     /// The deployments that were made.
@@ -289,16 +297,20 @@ fn refuse_lost_right(state: &State, envelope: &Envelope) -> Result<(), Problem> 
     }
 }
 
+/// The target that a peer is at the moment of the decision: meanwhile it may have another key.
+fn identified(draft: &Draft<'_>, peer: &Peer) -> Result<TargetId, Problem> {
+    let known = authorise::identity(draft.state(), peer);
+    known.map(|(_, target)| target.id).map_err(|_| Problem::not_found("there is no such target"))
+}
+
 fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Reply, Problem> {
     match command {
         SpaceCommand::Apply { request, keys } => documents::apply(draft, request, keys),
         SpaceCommand::Delete { kind, name } => documents::delete(draft, kind, name),
         SpaceCommand::CreateEnrolment { request, token } => enrol::create(draft, request, *token),
         SpaceCommand::Enrol(enrolment) => enrol::enrol(draft, enrolment),
-        SpaceCommand::RecordRenewal { target, expires } => targets::renew(draft, *target, *expires),
-        SpaceCommand::Advertise { target, advertised, isolation, agent_version } => {
-            targets::advertise(draft, *target, advertised, *isolation, agent_version)
-        }
+        SpaceCommand::Renew { peer, life_seconds } => targets::renew(draft, peer, *life_seconds),
+        SpaceCommand::Greet(greeting) => greetings::greet(draft, greeting),
         SpaceCommand::ChangeTarget { target, change } => targets::change(draft, target, change),
         SpaceCommand::RecordClone { target, older, newer } => {
             targets::record_clone(draft, *target, older, newer)
@@ -310,13 +322,14 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         }
         SpaceCommand::Deploy(request) => deploy::deploy(draft, request),
         SpaceCommand::Cancel(deployment) => progress::cancel(draft, *deployment),
-        SpaceCommand::Report { target, reports } => reports::report(draft, *target, reports),
-        SpaceCommand::RecordVariablesRead { target, assignment, names, digest } => {
-            reports::variables_read(draft, *target, *assignment, names, *digest)
+        SpaceCommand::Report { peer, reports } => reports::report(draft, peer, reports),
+        SpaceCommand::RecordVariablesRead { peer, assignment, names, digest } => {
+            readings::variables_read(draft, peer, *assignment, names, *digest)
         }
-        SpaceCommand::RecordPulled { target, assignment, manifest, bytes } => {
-            reports::pulled(draft, *target, *assignment, *manifest, *bytes)
+        SpaceCommand::RecordPulled { peer, assignment, manifest, bytes } => {
+            readings::pulled(draft, peer, *assignment, *manifest, *bytes)
         }
+        SpaceCommand::RecordRepeats(repeats) => readings::repeats(draft, repeats),
         SpaceCommand::GiveUpOverdue => reports::give_up_overdue(draft),
     }
 }

@@ -19,14 +19,15 @@ pub(super) fn target(draft: &mut Draft<'_>, id: TargetId) {
     }
 }
 
-/// Takes a target out of every deployment that runs: it is about to be deleted.
+/// Takes a target out of every deployment that runs: it is about to be deleted. What that ends may let another one
+/// start, with this very target: so it goes on until none is left that has it.
 pub(super) fn remove(draft: &mut Draft<'_>, id: TargetId, reason: &str) {
-    for deployment in running(draft) {
-        if deployment.work.get(&id).is_some_and(|work| work.removed.is_none()) {
-            let reason = reason.to_owned();
-            draft.emit(Event::ScopeRemoved { deployment: deployment.id, target: id, reason });
-            progress::advance(draft, deployment.id);
-        }
+    let has_it =
+        |deployment: &Deployment| deployment.work.get(&id).is_some_and(|work| work.removed.is_none());
+    while let Some(deployment) = running(draft).into_iter().find(|deployment| has_it(deployment)) {
+        let reason = reason.to_owned();
+        draft.emit(Event::ScopeRemoved { deployment: deployment.id, target: id, reason });
+        progress::advance(draft, deployment.id);
     }
 }
 

@@ -5,28 +5,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::error::Problem;
-use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId, TargetId};
 use windlass_protocol::message::{Outcome, Refusal};
 use windlass_protocol::names::visible;
 
-use super::{Draft, Reply, WorkReport, WorkReportKind, progress};
+use super::{Draft, Reply, WorkReport, WorkReportKind, identified, progress};
+use crate::authorise::Peer;
 use crate::event::Event;
 use crate::matching::{self, Waits};
-use crate::model::{FetchState, RunState, StoredValue};
-use crate::state::{WorkItem, WorkKind, assignment_id};
+use crate::model::{FetchState, RunState, Step, StoredValue};
+use crate::state::{Assigned, WorkItem, WorkKind, assignment_id};
 
 /// What an agent may need beyond a step's own time to tell how it ended: it may have been offline meanwhile.
 const REPORT_SECONDS: u64 = 3600;
 
-pub(super) fn report(
-    draft: &mut Draft<'_>,
-    target: TargetId,
-    reports: &[WorkReport],
-) -> Result<Reply, Problem> {
+pub(super) fn report(draft: &mut Draft<'_>, peer: &Peer, reports: &[WorkReport]) -> Result<Reply, Problem> {
+    let target = identified(draft, peer)?;
     let mut touched = BTreeSet::new();
     for report in reports {
-        if let Some((deployment, kind)) = locate(draft, target, report.assignment) {
+        if let Some(Assigned { deployment, kind, .. }) =
+            draft.space().assigned(target, report.assignment).copied()
+        {
             take(draft, target, deployment, kind, &report.kind);
             touched.insert(deployment);
         }
@@ -35,23 +34,6 @@ pub(super) fn report(
         progress::advance(draft, deployment);
     }
     Ok(Reply::Done)
-}
-
-/// What an assignment of this target was for: its work now, or a part of a deployment that is remembered.
-fn locate(draft: &Draft<'_>, target: TargetId, assignment: AssignmentId) -> Option<(DeploymentId, WorkKind)> {
-    let space = draft.space();
-    if let Some(item) = space.work_item(target, assignment) {
-        return Some((item.deployment, item.kind));
-    }
-    let of = |deployment: &crate::model::Deployment| {
-        let work = deployment.work.get(&target)?;
-        let kinds = std::iter::once(WorkKind::Fetch).chain(work.runs.keys().map(|step| WorkKind::Run(*step)));
-        let mut kinds = kinds.filter(|kind| assignment_id(deployment.id, target, *kind) == assignment);
-        kinds.next().map(|kind| (deployment.id, kind))
-    };
-    let recent = space.finished.iter().rev().filter_map(|id| space.deployments.get(id));
-    let running = space.indexes.running.iter().filter_map(|(_, id)| space.deployments.get(id));
-    running.chain(recent).find_map(|deployment| of(deployment))
 }
 
 fn take(
@@ -114,15 +96,19 @@ fn run_state<'a>(
     draft.space().deployments.get(&deployment)?.work.get(&target)?.runs.get(&step)
 }
 
+/// A step as the release of the deployment froze it.
+fn frozen_step<'a>(draft: &'a Draft<'_>, deployment: DeploymentId, step: StepId) -> Option<&'a Step> {
+    let release = draft.space().deployments.get(&deployment)?.release;
+    let release = draft.space().releases.get(&release)?;
+    release.snapshot.steps.iter().find(|known| known.id == step)
+}
+
 fn started(draft: &mut Draft<'_>, target: TargetId, deployment: DeploymentId, step: StepId) {
     let active = draft.space().work_item(target, assignment_id(deployment, target, WorkKind::Run(step)));
     if active.is_none_or(|item| item.started) {
         return;
     }
-    let release = draft.space().deployments.get(&deployment).map(|deployment| deployment.release);
-    let release = release.and_then(|release| draft.space().releases.get(&release));
-    let steps = release.map(|release| release.snapshot.steps.as_slice()).unwrap_or_default();
-    let timeout = steps.iter().find(|known| known.id == step).map_or(0, |known| known.timeout_seconds);
+    let timeout = frozen_step(draft, deployment, step).map_or(0, |known| known.timeout_seconds);
     let deadline = draft.now().plus_seconds(u64::from(timeout) + REPORT_SECONDS);
     draft.emit(Event::RunStarted { deployment, step, target, deadline });
 }
@@ -197,32 +183,21 @@ fn give_up(draft: &mut Draft<'_>, target: TargetId, item: WorkItem) {
     }
 }
 
-pub(super) fn variables_read(
-    draft: &mut Draft<'_>,
-    target: TargetId,
-    assignment: AssignmentId,
-    names: &[String],
-    digest: Digest,
-) -> Result<Reply, Problem> {
-    let item = draft.space().work_item(target, assignment).copied();
-    let Some(WorkItem { deployment, kind: WorkKind::Run(step), .. }) = item else {
-        return Err(Problem::not_found("there is no such assignment"));
-    };
-    draft.emit(Event::VariablesRead { deployment, step, target, names: names.to_vec(), digest });
-    Ok(Reply::Done)
-}
-
-pub(super) fn pulled(
-    draft: &mut Draft<'_>,
-    target: TargetId,
-    assignment: AssignmentId,
-    manifest: Digest,
-    bytes: u64,
-) -> Result<Reply, Problem> {
-    let item = draft.space().work_item(target, assignment).copied();
-    let Some(WorkItem { deployment, kind: WorkKind::Fetch, .. }) = item else {
-        return Err(Problem::not_found("there is no such assignment"));
-    };
-    draft.emit(Event::PackagePulled { deployment, target, manifest, bytes });
-    Ok(Reply::Done)
+/// Ends what the agent told it had started and does not hold any more: its state was lost, or put back to an earlier
+/// one. Given again, the step would run a second time (SEMANTICS 7); only one that is `safe-to-repeat` may.
+pub(super) fn end_lost(draft: &mut Draft<'_>, target: TargetId, held: &BTreeSet<AssignmentId>) {
+    let started = draft.space().work_of(target).filter(|(id, item)| item.started && !held.contains(id));
+    let lost: Vec<_> = started
+        .filter_map(|(_, item)| match item.kind {
+            WorkKind::Run(step) => Some((item.deployment, step)),
+            WorkKind::Fetch => None,
+        })
+        .filter(|(deployment, step)| {
+            frozen_step(draft, *deployment, *step).is_some_and(|known| !known.safe_to_repeat)
+        })
+        .collect();
+    for (deployment, step) in lost {
+        ended(draft, target, deployment, step, Outcome::Unknown, BTreeMap::new(), 0);
+        progress::advance(draft, deployment);
+    }
 }

@@ -1,5 +1,7 @@
 //! Enrolment tokens (SEMANTICS 3).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{EnrolmentId, TargetId, TokenId};
 use windlass_protocol::{Digest, DisplayName, Timestamp};
@@ -29,4 +31,8 @@ pub struct Enrolment {
     /// The token of the API that made it: it is good for nothing once that one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_by: Option<TokenId>,
+    /// Reasons for which a use was refused, as the journal says: each is recorded when it first happens, and counted
+    /// after that.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub refused: BTreeSet<String>,
 }

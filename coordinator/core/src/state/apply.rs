@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use windlass_protocol::ids::SpaceId;
+use windlass_protocol::Digest;
+use windlass_protocol::ids::{DeploymentId, SpaceId, TargetId};
 use windlass_protocol::message::Generation;
 
-use super::{Space, State};
+use super::{Space, State, WorkKind, assignment_id};
 use crate::event::{Definition, DefinitionId, Event, Record, Stream};
 use crate::model::Target;
 
@@ -91,6 +92,7 @@ impl Space {
                 Arc::make_mut(token).used_by.push((*target, key.public_key));
                 // Another key is another machine, as far as anybody can know: what the old one holds does not count.
                 self.forget_pulls(*target);
+                self.forget_handed_out(*target, None);
                 self.change_target(*target, |target| {
                     target.key = key.clone();
                     target.revoked = false;
@@ -103,7 +105,10 @@ impl Space {
                 self.change_target(*target, |target| target.advertised = advertised.clone())?;
             }
             Event::OverClaimed { target, claims } => {
-                self.change_target(*target, |target| target.told_claims.extend(claims.iter().cloned()))?;
+                self.change_target(*target, |target| {
+                    target.told_claims.extend(claims.iter().cloned());
+                    target.advertised.over_claims.extend(claims.iter().cloned());
+                })?;
             }
             Event::TargetGranted { target, granted } => {
                 self.change_target(*target, |target| target.granted = granted.clone())?;
@@ -121,13 +126,24 @@ impl Space {
                 self.indexes.releases.insert((release.project, release.version.clone()), release.id);
                 self.releases.insert(release.id, Arc::new(release.clone()));
             }
-            Event::PackagePulled { target, manifest, .. } => {
+            Event::PackagePulled { deployment, target, manifest, .. } => {
                 self.pulled.insert((*target, *manifest));
+                self.hand_out(*deployment, *target, WorkKind::Fetch, *manifest);
+            }
+            Event::VariablesRead { deployment, step, target, digest, .. } => {
+                self.hand_out(*deployment, *target, WorkKind::Run(*step), *digest);
+            }
+            Event::EnrolmentRefused { enrolment, reason } => {
+                if let Some(token) = self.enrolments.get_mut(enrolment) {
+                    Arc::make_mut(token).refused.insert(reason.clone());
+                }
             }
             // What these tell is for the record alone.
-            Event::EnrolmentRefused { .. }
+            Event::EnrolmentRefusedAgain { .. }
             | Event::CloneSuspected { .. }
-            | Event::VariablesRead { .. }
+            | Event::CloneSuspectedAgain { .. }
+            | Event::ReadAgain { .. }
+            | Event::PullBroken { .. }
             | Event::Denied { .. } => {}
             Event::Initialised { .. }
             | Event::SnapshotTaken { .. }
@@ -151,22 +167,38 @@ impl Space {
     fn define(&mut self, definition: &Definition) {
         match definition {
             Definition::Environment(environment) => self.environments.put(environment.clone()),
-            Definition::TagSet(tag_set) => self.tag_sets.put(tag_set.clone()),
+            Definition::TagSet(tag_set) => {
+                let before = self.tag_sets.share(tag_set.id);
+                self.reindex_tags(before.as_deref(), Some(tag_set));
+                self.tag_sets.put(tag_set.clone());
+            }
             Definition::Lifecycle(lifecycle) => self.lifecycles.put(lifecycle.clone()),
             Definition::LibrarySet(set) => self.library_sets.put(set.clone()),
             Definition::Project(project) => self.projects.put(project.clone()),
-            Definition::Tenant(tenant) => self.tenants.put(tenant.clone()),
+            Definition::Tenant(tenant) => {
+                let before = self.tenants.share(tenant.id);
+                self.reindex_tenant(before.as_deref(), Some(tenant));
+                self.tenants.put(tenant.clone());
+            }
         }
     }
 
     fn delete(&mut self, id: DefinitionId) -> Result<(), Missing> {
         let gone = match id {
             DefinitionId::Environment(id) => self.environments.remove(id).is_some(),
-            DefinitionId::TagSet(id) => self.tag_sets.remove(id).is_some(),
+            DefinitionId::TagSet(id) => {
+                let gone = self.tag_sets.remove(id);
+                self.reindex_tags(gone.as_deref(), None);
+                gone.is_some()
+            }
             DefinitionId::Lifecycle(id) => self.lifecycles.remove(id).is_some(),
             DefinitionId::LibrarySet(id) => self.library_sets.remove(id).is_some(),
             DefinitionId::Project(id) => self.projects.remove(id).is_some(),
-            DefinitionId::Tenant(id) => self.tenants.remove(id).is_some(),
+            DefinitionId::Tenant(id) => {
+                let gone = self.tenants.remove(id);
+                self.reindex_tenant(gone.as_deref(), None);
+                gone.is_some()
+            }
         };
         gone.then_some(()).ok_or("no such thing to delete")
     }
@@ -177,27 +209,32 @@ impl Space {
         self.targets.put(target);
     }
 
-    fn change_target(
-        &mut self,
-        id: windlass_protocol::ids::TargetId,
-        change: impl FnOnce(&mut Target),
-    ) -> Result<(), Missing> {
+    fn change_target(&mut self, id: TargetId, change: impl FnOnce(&mut Target)) -> Result<(), Missing> {
         let mut target = self.targets.get(id).ok_or("no such target")?.clone();
         change(&mut target);
         self.put_target(target);
         Ok(())
     }
 
-    fn delete_target(&mut self, id: windlass_protocol::ids::TargetId) -> Result<(), Missing> {
+    fn delete_target(&mut self, id: TargetId) -> Result<(), Missing> {
         let before = self.targets.remove(id).ok_or("no such target")?;
         self.reindex_target(Some(&before), None);
         self.forget_pulls(id);
+        self.forget_handed_out(id, None);
         self.generations.remove(&id);
         Ok(())
     }
 
-    fn forget_pulls(&mut self, id: windlass_protocol::ids::TargetId) {
-        let lowest = windlass_protocol::Digest::from_bytes([0; 32]);
+    /// What is handed out for open work is remembered; a journal may hold readings of work that was over by then.
+    fn hand_out(&mut self, deployment: DeploymentId, target: TargetId, kind: WorkKind, digest: Digest) {
+        let assignment = assignment_id(deployment, target, kind);
+        if self.work_item(target, assignment).is_some() {
+            self.handed_out.insert((target, assignment, digest));
+        }
+    }
+
+    fn forget_pulls(&mut self, id: TargetId) {
+        let lowest = Digest::from_bytes([0; 32]);
         let pulled: Vec<_> =
             self.pulled.range((id, lowest)..).take_while(|(of, _)| *of == id).copied().collect();
         for pull in pulled {

@@ -134,6 +134,7 @@ impl Space {
                 deadline: *expires,
                 started: false,
             };
+            self.remember_assignment(*id, *target, kind);
             self.add_work(*target, item);
             self.generations.insert(*target, generation);
         }
@@ -163,6 +164,7 @@ impl Space {
             let kind = WorkKind::Run(step.step);
             let item =
                 WorkItem { deployment: id, kind, generation, expires, deadline: expires, started: false };
+            self.remember_assignment(id, target, kind);
             self.add_work(target, item);
             self.generations.insert(target, generation);
         }
@@ -211,8 +213,9 @@ impl Space {
         self.finished.push_back(id);
         if self.finished.len() > FINISHED_IN_MEMORY
             && let Some(oldest) = self.finished.pop_front()
+            && let Some(forgotten) = self.deployments.remove(&oldest)
         {
-            self.deployments.remove(&oldest);
+            self.forget_assignments(&forgotten);
         }
         Ok(())
     }

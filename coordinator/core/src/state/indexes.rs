@@ -4,10 +4,12 @@ use imbl::{OrdMap, OrdSet, Vector};
 use windlass_protocol::Timestamp;
 use windlass_protocol::digest::Hasher;
 use windlass_protocol::ids::{
-    AssignmentId, DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TargetId, TenantId,
+    AssignmentId, DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TagId, TagSetId, TargetId,
+    TenantId,
 };
 use windlass_protocol::message::Generation;
 
+use super::assignments::Assigned;
 use super::space::Space;
 use crate::model::{Deployment, DeploymentState, FetchState, RunState, Target};
 use crate::scope;
@@ -31,6 +33,12 @@ pub struct Indexes {
     pub deadlines: OrdSet<(Timestamp, TargetId, AssignmentId)>,
     /// Deployments that run, by tenant.
     pub running: OrdSet<(Option<TenantId>, DeploymentId)>,
+    /// Whose each assignment of a remembered deployment is, and what it is for.
+    pub assignments: OrdMap<AssignmentId, Assigned>,
+    /// Tags by their set and their name in any case.
+    pub tags: OrdMap<(TagSetId, String), TagId>,
+    /// Tenants by the tags that they carry.
+    pub carriers: OrdMap<TagId, OrdSet<TenantId>>,
 }
 
 /// Something that a target has to do.
@@ -102,7 +110,7 @@ impl Space {
         }
     }
 
-    /// Makes something a target's work.
+    /// Makes something a target's work, or changes what is known of it.
     pub(super) fn add_work(&mut self, target: TargetId, item: WorkItem) {
         let id = assignment_id(item.deployment, target, item.kind);
         if let Some(before) = self.indexes.work.entry(target).or_default().insert(id, item) {
@@ -111,9 +119,10 @@ impl Space {
         self.indexes.deadlines.insert((item.deadline, target, id));
     }
 
-    /// Takes something off a target's work, if it was.
+    /// Takes something off a target's work, if it was. Nothing is handed out for it any more.
     pub(super) fn drop_work(&mut self, target: TargetId, deployment: DeploymentId, kind: WorkKind) {
         let id = assignment_id(deployment, target, kind);
+        self.forget_handed_out(target, Some(id));
         let Some(item) = self.work_item(target, id).copied() else { return };
         self.indexes.deadlines.remove(&(item.deadline, target, id));
         let Some(items) = self.indexes.work.get_mut(&target) else { return };
@@ -137,7 +146,14 @@ impl Space {
                 self.indexes.lanes.insert(first.lane(), lane.into_iter().collect());
             }
         }
+        for tenant in self.tenants.iter().cloned().collect::<Vec<_>>() {
+            self.reindex_tenant(None, Some(&tenant));
+        }
+        for set in self.tag_sets.iter().cloned().collect::<Vec<_>>() {
+            self.reindex_tags(None, Some(&set));
+        }
         for deployment in self.deployments.clone().values() {
+            self.remember_assignments(deployment);
             if let DeploymentState::Running(_) = deployment.state {
                 self.indexes.running.insert((deployment.tenant, deployment.id));
                 self.reindex_work(deployment);

@@ -4,9 +4,11 @@
 //! [`State::apply`]. Indexes that can be computed from the rest are not written into snapshots.
 
 mod apply;
+mod assignments;
 mod deployments;
 mod indexes;
 mod space;
+mod tagging;
 
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,7 @@ use windlass_protocol::ids::{SpaceId, TargetId, TokenId};
 use windlass_protocol::{Digest, Timestamp};
 
 pub use apply::DoesNotFit;
+pub use assignments::Assigned;
 pub use indexes::{Indexes, Lane, WorkItem, WorkKind, assignment_id};
 pub use space::{Space, SpaceHead};
 

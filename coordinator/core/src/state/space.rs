@@ -5,7 +5,8 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{
-    DeploymentId, EnrolmentId, EnvironmentId, KeyId, ProjectId, ReleaseId, SpaceId, TargetId, TenantId,
+    AssignmentId, DeploymentId, EnrolmentId, EnvironmentId, KeyId, ProjectId, ReleaseId, SpaceId, TargetId,
+    TenantId,
 };
 use windlass_protocol::message::Generation;
 use windlass_protocol::{Digest, DisplayName, Slug};
@@ -68,6 +69,9 @@ pub struct Space {
     pub generations: OrdMap<TargetId, Generation>,
     /// Manifests that targets pulled whole under an assignment.
     pub pulled: OrdSet<(TargetId, Digest)>,
+    /// What was handed out for work that is still open, and stands in the journal: variables by their digest, packages
+    /// by their manifest's. Handed out again, it is counted.
+    pub handed_out: OrdSet<(TargetId, AssignmentId, Digest)>,
     /// What is computed from the rest.
     pub indexes: Indexes,
 }
@@ -93,6 +97,8 @@ struct Stored {
     successes: OrdSet<(ReleaseId, EnvironmentId, Option<TenantId>)>,
     generations: OrdMap<TargetId, Generation>,
     pulled: OrdSet<(TargetId, Digest)>,
+    #[serde(default, skip_serializing_if = "OrdSet::is_empty")]
+    handed_out: OrdSet<(TargetId, AssignmentId, Digest)>,
 }
 
 impl From<Stored> for Space {
@@ -114,6 +120,7 @@ impl From<Stored> for Space {
             successes: stored.successes,
             generations: stored.generations,
             pulled: stored.pulled,
+            handed_out: stored.handed_out,
             indexes: Indexes::default(),
         };
         space.rebuild_indexes(stored.lanes);
@@ -141,6 +148,7 @@ impl From<Space> for Stored {
             successes: space.successes,
             generations: space.generations,
             pulled: space.pulled,
+            handed_out: space.handed_out,
         }
     }
 }
@@ -165,6 +173,7 @@ impl Space {
             successes: OrdSet::new(),
             generations: OrdMap::new(),
             pulled: OrdSet::new(),
+            handed_out: OrdSet::new(),
             indexes: Indexes::default(),
         }
     }

@@ -1,5 +1,6 @@
 //! The rules of SEMANTICS, as tables, models and golden files, against the core as the daemon uses it.
 
+mod assignments;
 mod authorisation;
 mod chance;
 mod decide;

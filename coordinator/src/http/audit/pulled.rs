@@ -5,6 +5,7 @@ use std::path::Path;
 use windlass_api::answers::{Pulled, PulledItem};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::event::Event;
+use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{DeploymentId, TargetId};
 
 use super::journal::{Entry, Journal};
@@ -31,6 +32,19 @@ pub(super) fn pulled(data: &Path, moment: &Moment, name: &str) -> Result<Pulled,
                     let found = item(moment, &entry, *deployment, "variables", digest.to_string());
                     items.push(PulledItem { names: names.clone(), ..found });
                 }
+                Event::ReadAgain { deployment, step, target, digest, bytes, count, first, last }
+                    if *target == wanted =>
+                {
+                    let kind = if step.is_some() { "variables-again" } else { "package-again" };
+                    let found = item(moment, &entry, *deployment, kind, digest.to_string());
+                    items.push(again(found, *bytes, *count, (*first, *last)));
+                }
+                Event::PullBroken { deployment, target, manifest, bytes, count, first, last }
+                    if *target == wanted =>
+                {
+                    let found = item(moment, &entry, *deployment, "package-in-part", manifest.to_string());
+                    items.push(again(found, *bytes, *count, (*first, *last)));
+                }
                 _ => {}
             }
         }
@@ -49,6 +63,12 @@ fn item(moment: &Moment, entry: &Entry, deployment: DeploymentId, kind: &str, di
         kind: kind.to_owned(),
         digest,
         bytes: 0,
+        times: 1,
+        last: words::time(entry.record.time),
         names: Vec::new(),
     }
+}
+
+fn again(item: PulledItem, bytes: u64, times: u64, (first, last): (Timestamp, Timestamp)) -> PulledItem {
+    PulledItem { bytes, times, time: words::time(first), last: words::time(last), ..item }
 }

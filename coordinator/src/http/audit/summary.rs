@@ -98,6 +98,8 @@ fn describe(space: &Space, fields: &Map<String, Value>, depth: usize, about: &mu
             ("reason" | "name" | "version" | "end", Value::String(text)) => {
                 about.push(format!("{key} {text}"))
             }
+            ("count", Value::Number(count)) => about.push(format!("{count} times")),
+            ("origin" | "older" | "newer", Value::String(place)) => about.push(format!("{key} {place}")),
             ("outcome", value) => about.push(format!("outcome {}", plain(value))),
             ("claims" | "names", Value::Array(items)) => {
                 about.push(format!("{key} {}", items.iter().map(plain).collect::<Vec<_>>().join(" ")));

@@ -11,6 +11,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use windlass_api::error::Problem;
+use windlass_coordinator_core::authorise::Peer;
 use windlass_coordinator_core::decide::{Command, EnrolmentUse, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::model::TargetKey;
@@ -197,6 +198,14 @@ impl Desk {
         let space = self.engine.state().space_named(None).unwrap().head.id;
         let envelope = Engine::envelope(actor, None);
         self.engine.submit(envelope, Command::Space(space, command)).await.unwrap()
+    }
+
+    /// Who a connection of a target proves to be.
+    pub(super) fn peer(&self, target: TargetId) -> Peer {
+        let state = self.engine.state();
+        let space = state.space_of(target).unwrap();
+        let key = &space.targets.get(target).unwrap().key;
+        Peer { target, public_key: key.public_key, expires: key.certificate_expires }
     }
 
     /// What a target has to do now.

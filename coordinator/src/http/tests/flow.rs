@@ -50,7 +50,8 @@ async fn work_off(desk: &Desk, target: TargetId) {
                 }
             };
             let reports = kinds.into_iter().map(|kind| WorkReport { assignment, kind }).collect();
-            desk.in_space(Actor::Target(target), SpaceCommand::Report { target, reports }).await;
+            desk.in_space(Actor::Target(target), SpaceCommand::Report { peer: desk.peer(target), reports })
+                .await;
         }
     }
 }

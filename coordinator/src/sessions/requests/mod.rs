@@ -1,6 +1,7 @@
 //! Request streams: read one request, ask for the permit, and let the file of its kind answer.
 
 mod assignments;
+mod metered;
 mod output;
 mod pull;
 mod renew;
@@ -51,7 +52,7 @@ pub(super) async fn serve(
         },
     };
     if answer.is_none() {
-        sessions.denials.count(peer.target, &request);
+        sessions.tally.denied(peer.target, request.kind(), 1);
     }
     let answer = answer.unwrap_or(Answer::Denied(Denied::NotFound));
     if frames::write(&mut answers, &answer).await.is_ok() {
@@ -74,7 +75,7 @@ async fn answer(
             variables::answer(sessions, peer, &permit, request).await
         }
         (RequestPermit::Report(permit), Request::Report(reports)) => {
-            report::answer(sessions, &permit, reports).await
+            report::answer(sessions, peer, &permit, reports).await
         }
         (RequestPermit::Output(permit), Request::Output { assignment, first, lines }) => {
             output::answer(sessions, &permit, *assignment, *first, lines).await

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use quinn::SendStream;
 use windlass_coordinator_core::authorise::{self, Peer, PullPermit, RequestPermit};
-use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_coordinator_core::decide::{Command, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_packages::{SendError, plan_pull, send};
 use windlass_protocol::Digest;
@@ -13,6 +13,7 @@ use windlass_protocol::manifest::Manifest;
 use windlass_protocol::message::{Denied, PullRequest, Request};
 
 use super::super::Sessions;
+use super::metered::Metered;
 use crate::engine::{Engine, now};
 
 /// How often the right to a pull is asked for beside the writing: an agent that reads slowly, or not at all, keeps the
@@ -37,14 +38,16 @@ pub(super) async fn serve(
     let right = || Right { sessions, peer, request: &request };
     let (before_writing, beside) = (right(), right());
     let writes = AtomicU64::new(0);
+    let mut metered = Metered::new(stream);
     let may_go_on = || {
         writes.fetch_add(1, Ordering::Relaxed);
         before_writing.still_stands()
     };
     let sent = tokio::select! {
-        sent = send(&sessions.packages, &plan, stream, may_go_on) => sent.map_err(Ending::from),
+        sent = send(&sessions.packages, &plan, &mut metered, may_go_on) => sent.map_err(Ending::from),
         ending = beside.watch(&writes) => Err(ending),
     };
+    let written = metered.written();
     match sent {
         Ok(_) => {
             // Recorded before the stream ends: what an agent holds counts only if the journal says that it came.
@@ -53,9 +56,14 @@ pub(super) async fn serve(
                 return Ok(());
             }
         }
-        Err(Ending::Withdrawn) => sessions.denials.count(peer.target, &request),
+        Err(Ending::Withdrawn) => sessions.tally.denied(peer.target, request.kind(), 1),
         Err(Ending::Stalled) => tracing::warn!(target = %peer.target, "a pull that nobody reads was ended"),
         Err(Ending::Failed(why)) => tracing::warn!(target = %peer.target, %why, "a pull ended early"),
+    }
+    let (target, assignment, manifest) = (permit.target(), permit.assignment(), permit.manifest());
+    // A part of it was read all the same.
+    if written > 0 {
+        sessions.tally.again(Repeated::PullBroken { target, assignment, manifest }, written);
     }
     let _ = stream.reset(quinn::VarInt::from_u32(1));
     Ok(())
@@ -138,7 +146,11 @@ async fn manifests(
 async fn record(sessions: &Sessions, peer: &Peer, permit: &PullPermit, bytes: u64) -> Option<()> {
     let space = sessions.engine.state().space_of(peer.target)?.head.id;
     let (target, assignment, manifest) = (permit.target(), permit.assignment(), permit.manifest());
-    let command = SpaceCommand::RecordPulled { target, assignment, manifest, bytes };
+    let command = SpaceCommand::RecordPulled { peer: *peer, assignment, manifest, bytes };
     let envelope = Engine::envelope(Actor::Target(target), None);
-    sessions.engine.submit(envelope, Command::Space(space, command)).await.ok().map(drop)
+    let reply = sessions.engine.submit(envelope, Command::Space(space, command)).await.ok()?;
+    if reply == Reply::ReadBefore {
+        sessions.tally.again(Repeated::Read { target, assignment, digest: manifest }, bytes);
+    }
+    Some(())
 }

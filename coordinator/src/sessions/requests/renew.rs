@@ -1,13 +1,13 @@
 //! A new certificate for the same key, before the old one expires or after.
 
 use windlass_coordinator_core::authorise::{Peer, SessionPermit};
-use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_coordinator_core::decide::{Command, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_protocol::message::Answer;
 
 use super::super::Sessions;
 use crate::authority::requested_key;
-use crate::engine::Engine;
+use crate::engine::{Engine, now};
 
 pub(super) async fn answer(
     sessions: &Sessions,
@@ -19,9 +19,13 @@ pub(super) async fn answer(
     if !same_key {
         return None;
     }
-    let (certificate, expires) = sessions.authority.certify(permit.target(), request).ok()?;
-    let command = SpaceCommand::RecordRenewal { target: permit.target(), expires };
-    let envelope = Engine::envelope(Actor::Target(permit.target()), None);
-    sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await.ok()?;
+    // Only to know that the request can be certified, before anything is recorded.
+    let (target, authority) = (permit.target(), &sessions.authority);
+    authority.certify(target, request, authority.expiry(now())).ok()?;
+    let command = SpaceCommand::Renew { peer: *peer, life_seconds: authority.agent_seconds() };
+    let envelope = Engine::envelope(Actor::Target(target), None);
+    let decided = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;
+    let Ok(Reply::Renewed { expires }) = decided else { return None };
+    let certificate = authority.certify(target, request, expires).ok()?;
     Some(Answer::Renewed { certificate: certificate.to_vec() })
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use windlass_coordinator_core::authorise::SessionPermit;
+use windlass_api::error::ProblemKind;
+use windlass_coordinator_core::authorise::{Peer, ReportPermit};
 use windlass_coordinator_core::decide::{Command, SpaceCommand, WorkReport, WorkReportKind};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::model::StoredValue;
@@ -17,26 +18,33 @@ use crate::engine::Engine;
 
 pub(super) async fn answer(
     sessions: &Sessions,
-    permit: &SessionPermit,
+    peer: &Peer,
+    permit: &ReportPermit,
     reports: &[Report],
 ) -> Option<Answer> {
     let target = permit.target();
-    let mut taken = Vec::with_capacity(reports.len());
+    // An agent tells a report until it is acknowledged, and may hold one for longer than the deployment is remembered.
+    // So it hears the same of all of them: it need not tell them again.
+    let (own, others): (Vec<_>, Vec<_>) = reports.iter().partition(|report| permit.admits(report.assignment));
+    sessions.tally.denied(target, "report", others.len() as u64);
+    if own.is_empty() {
+        return Some(Answer::Reported);
+    }
+    let mut taken = Vec::with_capacity(own.len());
     {
         let state = sessions.engine.state();
         let space = state.space(permit.space())?;
-        for report in reports {
+        for report in own {
             let key = key_for(space, permit, report.assignment);
             taken.push(WorkReport { assignment: report.assignment, kind: kind(sessions, key, &report.kind) });
-            if !matches!(report.kind, ReportKind::Started) {
-                sessions.registry.forget_progress(report.assignment);
-            }
         }
     }
-    let command = Command::Space(permit.space(), SpaceCommand::Report { target, reports: taken });
+    let command = Command::Space(permit.space(), SpaceCommand::Report { peer: *peer, reports: taken });
     let envelope = Engine::envelope(Actor::Target(target), None);
     match sessions.engine.submit(envelope, command).await {
         Ok(_) => Some(Answer::Reported),
+        // Meanwhile the target has gone, or has another key.
+        Err(why) if why.kind == ProblemKind::NotFound => None,
         Err(why) => {
             tracing::error!(%target, %why, "reports could not be recorded");
             Some(Answer::Denied(windlass_protocol::message::Denied::Busy))
@@ -45,7 +53,7 @@ pub(super) async fn answer(
 }
 
 /// The data key for what this assignment puts out: its tenant's, or the space's.
-fn key_for(space: &Space, permit: &SessionPermit, assignment: AssignmentId) -> KeyId {
+fn key_for(space: &Space, permit: &ReportPermit, assignment: AssignmentId) -> KeyId {
     let deployment = space.work_item(permit.target(), assignment).map(|item| item.deployment);
     let tenant =
         deployment.and_then(|id| space.deployments.get(&id)).and_then(|deployment| deployment.tenant);

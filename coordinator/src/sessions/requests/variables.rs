@@ -1,7 +1,7 @@
 //! The variables of a step: resolved, opened, sealed to the agent's key, and the reading recorded first.
 
 use windlass_coordinator_core::authorise::{self, Peer, RequestPermit, VariablesPermit};
-use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_coordinator_core::decide::{Command, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_protocol::codec;
 use windlass_protocol::message::{Answer, ClearVariables, Request, SealedVariables};
@@ -22,13 +22,16 @@ pub(super) async fn answer(
         let clear = delivery::variables(sessions, space, permit.deployment(), permit.target(), permit.step());
         clear.inspect_err(|why| tracing::error!(%why, "variables cannot be delivered")).ok()?
     };
-    // The reading is an event, and stands in the journal before a byte of it leaves.
+    // The first reading is an event, and stands in the journal before a byte of it leaves; further ones are counted.
     let names = clear.variables.iter().map(|variable| variable.name.clone()).collect();
     let digest = clear.digest(permit.assignment());
     let (target, assignment) = (permit.target(), permit.assignment());
-    let command = SpaceCommand::RecordVariablesRead { target, assignment, names, digest };
+    let command = SpaceCommand::RecordVariablesRead { peer: *peer, assignment, names, digest };
     let envelope = Engine::envelope(Actor::Target(peer.target), None);
-    sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await.ok()?;
+    let reply = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await.ok()?;
+    if reply == Reply::ReadBefore {
+        sessions.tally.again(Repeated::Read { target, assignment, digest }, 0);
+    }
     // Meanwhile the right may have gone, or the machine may have another key.
     let state = sessions.engine.state();
     let Ok(RequestPermit::Variables(permit)) = authorise::request(&state, peer, request, now()) else {

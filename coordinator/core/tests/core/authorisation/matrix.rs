@@ -91,7 +91,7 @@ fn requests(of: Assigned) -> Vec<(&'static str, Request)> {
         ("its package, of a run", pull(of.run, "shop 1.0.0")),
         ("of a run", Request::Variables { assignment: of.run }),
         ("of a fetch", Request::Variables { assignment: of.fetch }),
-        ("", Request::Report(vec![Report { assignment: of.run, kind: ReportKind::Started }])),
+        ("of a run", Request::Report(vec![Report { assignment: of.run, kind: ReportKind::Started }])),
         ("of a run", output(of.run)),
         ("of a fetch", output(of.fetch)),
         ("", Request::Renew { request: Vec::new() }),
@@ -170,15 +170,26 @@ fn the_access_matrix_of_agents_is_as_reviewed() {
     for (row, (note, request)) in requests(cases[0].2).iter().enumerate() {
         let mut line = format!("{:<38}", format!("{} {note}", request.kind()));
         for (_, scene, assigned, peer) in &cases {
-            let (_, request) = &requests(*assigned)[row];
-            let answer = authorise::request(&scene.world.state, peer, request, scene.world.now);
-            write!(line, "{:<14}", if answer.is_ok() { "granted" } else { "-" }).expect("a text grows");
+            let request = requests(*assigned).swap_remove(row).1;
+            let answer = authorise::request(&scene.world.state, peer, &request, scene.world.now);
+            let granted = answer.is_ok_and(|permit| takes(&permit, &request));
+            write!(line, "{:<14}", if granted { "granted" } else { "-" }).expect("a text grows");
         }
         writeln!(table, "{}", line.trim_end()).expect("a text grows");
     }
     let what =
         "Every kind of request, by the assignment that it names and how its target stands. A dash is denied.";
     golden::check("access-of-agents", what, &table);
+}
+
+/// Whether a permit admits all of a request: that of reports says itself which.
+fn takes(permit: &RequestPermit, request: &Request) -> bool {
+    match (permit, request) {
+        (RequestPermit::Report(permit), Request::Report(reports)) => {
+            reports.iter().all(|report| permit.admits(report.assignment))
+        }
+        _ => true,
+    }
 }
 
 #[test]
@@ -188,9 +199,12 @@ fn a_permit_names_what_it_is_for() {
     for (_, request) in requests(own) {
         let Ok(permit) = authorise::request(&world.state, &peer, &request, world.now) else { continue };
         let named = match permit {
-            RequestPermit::Assignments(session)
-            | RequestPermit::Report(session)
-            | RequestPermit::Renew(session) => {
+            RequestPermit::Report(reports) => {
+                assert!(reports.admits(own.run) && !reports.admits(own.fetch), "of what was named");
+                assert_eq!(reports.space(), world.space_id());
+                reports.target()
+            }
+            RequestPermit::Assignments(session) | RequestPermit::Renew(session) => {
                 assert!(!session.renews_only());
                 assert_eq!(session.space(), world.space_id());
                 session.target()

@@ -5,6 +5,8 @@ mod deployments;
 mod documents;
 mod enrolment;
 mod errors;
+mod identity;
 mod lanes;
+mod readings;
 mod releases;
 mod shrinking;

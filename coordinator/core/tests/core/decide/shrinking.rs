@@ -175,3 +175,22 @@ fn a_reason_names_five_targets_and_counts_the_others() {
     assert_eq!(reason.matches("(the tenant was disconnected)").count(), 5, "{reason}");
     assert!(reason.ends_with(" and 2 more"), "{reason}");
 }
+
+#[test]
+fn a_target_that_is_deleted_is_in_no_deployment_that_its_own_end_lets_start() {
+    let mut world = ready();
+    let first = begin(&mut world);
+    world.change("two", TargetChange::Disable);
+    let next = begin(&mut world);
+    let one = target(&world, "one");
+    world.change("one", TargetChange::Delete);
+    assert_eq!(world.end(first), Some(DeploymentEnd::Failed));
+    assert!(world.deployment(next).work.contains_key(&one), "the next one began with it");
+    assert_eq!(world.end(next), Some(DeploymentEnd::Failed));
+    assert_eq!(
+        world.reason(next),
+        "step `Install` has no target left; scope-removed: one (the target was deleted)"
+    );
+    assert_eq!(world.space().work_of(one).count(), 0, "what is gone has no work");
+    assert!(!world.space().generations.contains_key(&one));
+}

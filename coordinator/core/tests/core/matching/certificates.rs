@@ -74,8 +74,8 @@ fn it_gets_nothing_until_it_has_renewed_and_then_goes_on_as_if_nothing_had_been(
     // Nothing that happens meanwhile takes it out.
     world.apply(&[json!({"kind": "tenant", "name": "Gamma", "tags": ["Tier/Iron"]})]);
     assert!(world.deployment(id).work[&target].removed.is_none());
-    let expires = world.now.plus_seconds(30 * DAY);
-    world.ask(SpaceCommand::RecordRenewal { target, expires }).expect("it may renew");
+    let peer = world.peer(target);
+    world.ask(SpaceCommand::Renew { peer, life_seconds: 30 * DAY }).expect("it may renew");
     assert_eq!(may(&world, target, id), [true, true]);
     world.succeed(id);
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 use serde_json::{Value, json};
 use windlass_api::plan::TargetState;
-use windlass_coordinator_core::decide::{SpaceCommand, TargetChange};
+use windlass_coordinator_core::decide::{Greeted, Greeting, SpaceCommand, TargetChange};
 use windlass_coordinator_core::event::Event;
 use windlass_coordinator_core::matching::{Question, admits};
 use windlass_coordinator_core::plan;
@@ -291,8 +291,9 @@ fn records_of_clones_and_denials_change_nothing_that_is_delivered() {
     world.change("machine", TargetChange::Disable);
     assert_eq!(delivered(&world, target), BTreeSet::new());
     // What it says of how it keeps tenants apart opens nothing either.
-    let (advertised, isolation) = (Advertised::default(), Isolation::None);
-    let command = SpaceCommand::Advertise { target, advertised, isolation, agent_version: "9".to_owned() };
-    world.ask(command).expect("it is recorded");
+    world.change("machine", TargetChange::Enable);
+    let greeting = Greeting { isolation: Isolation::None, ..world.greeting(target) };
+    assert_eq!(world.greet(greeting).expect("it is admitted"), Greeted::Changed);
+    world.change("machine", TargetChange::Disable);
     assert_eq!(delivered(&world, target), BTreeSet::new());
 }

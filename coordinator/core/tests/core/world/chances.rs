@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use windlass_coordinator_core::decide::{Reply, SpaceCommand, TargetChange, WorkReportKind};
+use windlass_coordinator_core::decide::{
+    Repeat, Repeated, Reply, SpaceCommand, TargetChange, WorkReportKind,
+};
 use windlass_coordinator_core::model::StoredValue;
 use windlass_coordinator_core::state::WorkKind;
-use windlass_protocol::ids::TargetId;
+use windlass_protocol::Digest;
+use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::{Advertised, Outcome};
 
 use super::{Machine, Operators, World, ended, project, small};
@@ -162,8 +165,27 @@ impl World {
 
     fn renew(&mut self, name: &str, days: u8) {
         let Some(target) = self.there(name) else { return };
-        let expires = self.now.plus_seconds(u64::from(days) * 24 * 3600);
-        drop(self.ask(SpaceCommand::RecordRenewal { target, expires }));
+        let life_seconds = u64::from(days) * 24 * 3600;
+        drop(self.ask(SpaceCommand::Renew { peer: self.peer(target), life_seconds }));
+    }
+
+    /// Everything that is counted happens again.
+    fn repeat(&mut self, target: TargetId, assignment: AssignmentId, digest: Digest) {
+        let (older, newer) = ("192.0.2.1".to_owned(), "192.0.2.2".to_owned());
+        let mut repeats = vec![
+            Repeated::Read { target, assignment, digest },
+            Repeated::PullBroken { target, assignment, manifest: digest },
+            Repeated::Clone { target, older, newer },
+        ];
+        let token = self.space().enrolments.keys().next().copied();
+        repeats.extend(token.map(|enrolment| {
+            let (reason, origin) = ("used".to_owned(), "192.0.2.3".to_owned());
+            Repeated::EnrolmentRefused { enrolment, reason, origin }
+        }));
+        let (first, last) = (self.now, self.now);
+        let repeat = |what| Repeat { what, count: 2, bytes: 20, first, last };
+        let repeats = repeats.into_iter().map(repeat).collect();
+        self.ask(SpaceCommand::RecordRepeats(repeats)).expect("counts are always recorded");
     }
 
     fn cancel_one(&mut self, number: u8) {
@@ -199,13 +221,21 @@ impl World {
         let report = match (item.kind, second) {
             (WorkKind::Fetch, 0..16) => WorkReportKind::FetchFailed("no space".to_owned()),
             (WorkKind::Fetch, _) => {
-                let manifest = windlass_protocol::Digest::of("shop 1.0.0");
-                let command = SpaceCommand::RecordPulled { target, assignment, manifest, bytes: 10 };
+                let manifest = Digest::of("shop 1.0.0");
+                let peer = self.peer(target);
+                let command = SpaceCommand::RecordPulled { peer, assignment, manifest, bytes: 10 };
                 self.ask(command).expect("it is its work");
+                self.repeat(target, assignment, manifest);
                 WorkReportKind::Fetched { moved: 10, saved: 990 }
             }
             (WorkKind::Run(_), 0..16) => ended(Outcome::Failed { reason: "exit code 1".to_owned() }),
-            (WorkKind::Run(_), 16..96) => WorkReportKind::Started,
+            (WorkKind::Run(_), 16..96) => {
+                let (peer, names) = (self.peer(target), vec!["Seen".to_owned()]);
+                let digest = Digest::of([third & 1]);
+                let command = SpaceCommand::RecordVariablesRead { peer, assignment, names, digest };
+                self.ask(command).expect("it is its work");
+                WorkReportKind::Started
+            }
             (WorkKind::Run(_), _) => {
                 let outputs = BTreeMap::from([("Seen".to_owned(), StoredValue::Plain(third.to_string()))]);
                 WorkReportKind::Ended { outcome: Outcome::Succeeded, outputs, lines: u64::from(third) }

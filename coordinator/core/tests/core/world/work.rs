@@ -7,7 +7,7 @@ use windlass_api::error::Problem;
 use windlass_api::requests::DeployRequest;
 use windlass_coordinator_core::authorise::Peer;
 use windlass_coordinator_core::decide::{
-    EnrolmentUse, Reply, SpaceCommand, TargetChange, WorkReport, WorkReportKind,
+    EnrolmentUse, Greeted, Greeting, Reply, SpaceCommand, TargetChange, WorkReport, WorkReportKind,
 };
 use windlass_coordinator_core::event::{Actor, Event};
 use windlass_coordinator_core::model::{
@@ -99,9 +99,29 @@ impl World {
 
     /// What an agent's `Hello` says.
     pub fn advertise(&mut self, target: TargetId, advertised: Advertised) {
-        let (isolation, agent_version) = (Isolation::Accounts, "0.1.0".to_owned());
-        let command = SpaceCommand::Advertise { target, advertised, isolation, agent_version };
-        self.ask(command).expect("the target exists");
+        let greeting = Greeting { advertised, ..self.greeting(target) };
+        // A target that is disabled or revoked is told to go; then nothing of what it says counts.
+        drop(self.greet(greeting));
+    }
+
+    /// What a target's agent says that has nothing to say.
+    pub fn greeting(&self, target: TargetId) -> Greeting {
+        Greeting {
+            peer: self.peer(target),
+            advertised: Advertised::default(),
+            isolation: Isolation::Accounts,
+            agent_version: "0.1.0".to_owned(),
+            unfinished: None,
+            may_change: true,
+        }
+    }
+
+    /// Lets an agent greet.
+    pub fn greet(&mut self, greeting: Greeting) -> Result<Greeted, Problem> {
+        match self.ask(SpaceCommand::Greet(Box::new(greeting)))? {
+            Reply::Greeted(greeted) => Ok(greeted),
+            other => panic!("not the answer to a greeting: {other:?}"),
+        }
     }
 
     /// Uploads a package.
@@ -183,8 +203,8 @@ impl World {
 
     /// Reports something of an assignment.
     pub fn report(&mut self, target: TargetId, assignment: AssignmentId, kind: WorkReportKind) {
-        let reports = vec![WorkReport { assignment, kind }];
-        self.ask(SpaceCommand::Report { target, reports }).expect("reports are always taken");
+        let (peer, reports) = (self.peer(target), vec![WorkReport { assignment, kind }]);
+        self.ask(SpaceCommand::Report { peer, reports }).expect("its own reports are taken");
     }
 
     /// Every agent does what a deployment asks of it now, and `outcome` is how it ends.

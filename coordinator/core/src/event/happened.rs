@@ -1,107 +1,18 @@
-//! Events: the only things that change state, and the record that carries those of one command (SEMANTICS 11).
-//!
-//! A published event never changes its meaning. What has to mean something else gets another name.
+//! The events, as one closed list: installation, definitions, targets, deployments, readings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use windlass_protocol::ids::{
-    DeploymentId, EnrolmentId, EnvironmentId, LibrarySetId, LifecycleId, ProjectId, SpaceId, StepId,
-    TagSetId, TargetId, TenantId, TokenId,
-};
+use windlass_protocol::ids::{DeploymentId, EnrolmentId, StepId, TargetId, TokenId};
 use windlass_protocol::message::Outcome;
 use windlass_protocol::{Digest, Timestamp};
 
+use super::{Definition, DefinitionId};
 use crate::model::{
-    Advertisement, ApiToken, Deployment, DeploymentEnd, DeploymentStep, Enrolment, Environment, Granted,
-    LibrarySet, Lifecycle, Package, Project, Release, StoredValue, TagSet, Target, TargetKey, Tenant,
+    Advertisement, ApiToken, Deployment, DeploymentEnd, DeploymentStep, Enrolment, Granted, Lifecycle,
+    Package, Release, StoredValue, Target, TargetKey,
 };
 use crate::state::SpaceHead;
-
-/// What one command did, as it stands in the journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// Its number in the journal, from 1.
-    pub sequence: u64,
-    /// Counts restorations from a backup, from 1.
-    pub epoch: u64,
-    /// When, never earlier than the record before.
-    pub time: Timestamp,
-    /// Whose state it changes.
-    pub stream: Stream,
-    /// Who.
-    pub actor: Actor,
-    /// From where: a network address, as far as there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<String>,
-    /// Why, where somebody gave a reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What happened.
-    pub events: Vec<Event>,
-}
-
-/// Whose state a record changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stream {
-    /// The installation's: tokens and certificates.
-    Installation,
-    /// A space's.
-    Space(SpaceId),
-}
-
-/// Who caused a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Actor {
-    /// Who started the coordinator's programs on its machine.
-    Installer,
-    /// The coordinator itself: deadlines, counts.
-    Coordinator,
-    /// The holder of a token of the API.
-    Token(TokenId),
-    /// A target's agent.
-    Target(TargetId),
-    /// A machine that is enrolling.
-    Enrolment(EnrolmentId),
-}
-
-impl Actor {
-    /// The token of the API that it used, if it did.
-    pub const fn token(self) -> Option<TokenId> {
-        match self {
-            Self::Token(token) => Some(token),
-            Self::Installer | Self::Coordinator | Self::Target(_) | Self::Enrolment(_) => None,
-        }
-    }
-}
-
-/// A thing that documents define.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum Definition {
-    Environment(Environment),
-    TagSet(TagSet),
-    Lifecycle(Lifecycle),
-    LibrarySet(LibrarySet),
-    Project(Project),
-    Tenant(Tenant),
-}
-
-/// What names such a thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum DefinitionId {
-    Environment(EnvironmentId),
-    TagSet(TagSetId),
-    Lifecycle(LifecycleId),
-    LibrarySet(LibrarySetId),
-    Project(ProjectId),
-    Tenant(TenantId),
-}
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,12 +86,27 @@ pub enum Event {
         /// Its new key.
         key: TargetKey,
     },
-    /// A use of an enrolment token was refused.
+    /// A use of an enrolment token was refused, for the first time for this reason.
     EnrolmentRefused {
         /// The token.
         enrolment: EnrolmentId,
         /// Why.
         reason: String,
+    },
+    /// Uses of an enrolment token were refused for a reason that was told before, counted since the last such event.
+    EnrolmentRefusedAgain {
+        /// The token.
+        enrolment: EnrolmentId,
+        /// Why.
+        reason: String,
+        /// From where.
+        origin: String,
+        /// How often.
+        count: u64,
+        /// The first time.
+        first: Timestamp,
+        /// The last time.
+        last: Timestamp,
     },
     /// A target's certificate was renewed, for the same key.
     CertificateRenewed {
@@ -240,6 +166,21 @@ pub enum Event {
         older: String,
         /// Where the newer one comes from.
         newer: String,
+    },
+    /// That happened again soon after, counted since the last such event.
+    CloneSuspectedAgain {
+        /// The target.
+        target: TargetId,
+        /// Where the older sessions came from.
+        older: String,
+        /// Where the newer ones came from.
+        newer: String,
+        /// How often.
+        count: u64,
+        /// The first time.
+        first: Timestamp,
+        /// The last time.
+        last: Timestamp,
     },
     /// A package was uploaded.
     PackageUploaded {
@@ -343,7 +284,8 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
-    /// Variables were read for an assignment (SEMANTICS 11: reads of sensitive things are events too).
+    /// Variables were read for an assignment, by this key of the target for the first time (SEMANTICS 11: reads of
+    /// sensitive things are events too).
     VariablesRead {
         /// The deployment.
         deployment: DeploymentId,
@@ -356,7 +298,7 @@ pub enum Event {
         /// The digest that the assignment names.
         digest: Digest,
     },
-    /// A package was pulled for an assignment.
+    /// A package was pulled for an assignment, by this key of the target for the first time.
     PackagePulled {
         /// The deployment.
         deployment: DeploymentId,
@@ -366,6 +308,43 @@ pub enum Event {
         manifest: Digest,
         /// Bytes of content that travelled.
         bytes: u64,
+    },
+    /// What was read or pulled before was so again, counted since the last such event.
+    ReadAgain {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The step whose variables were read; none where it is a package.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
+        /// The target.
+        target: TargetId,
+        /// The digest of the variables, or the package's manifest.
+        digest: Digest,
+        /// Bytes of content that travelled, of all times.
+        bytes: u64,
+        /// How often.
+        count: u64,
+        /// The first of these times.
+        first: Timestamp,
+        /// The last time.
+        last: Timestamp,
+    },
+    /// Pulls of a package ended before their end, counted since the last such event: a part of it was read.
+    PullBroken {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The target.
+        target: TargetId,
+        /// The package's manifest.
+        manifest: Digest,
+        /// Bytes that were written to the agent, of all times.
+        bytes: u64,
+        /// How often.
+        count: u64,
+        /// The first of these times.
+        first: Timestamp,
+        /// The last time.
+        last: Timestamp,
     },
     /// Requests of a target were denied, counted by kind since the last such event.
     Denied {

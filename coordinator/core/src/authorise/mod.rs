@@ -1,0 +1,89 @@
+//! The one function that decides what an agent or a person may get, and the permits that it returns (ARCHITECTURE,
+//! "The agent's conversation"; THREATS A3, A4, C2).
+//!
+//! A permit's fields are private to this module and those below it: holding one is the proof that the check was made, on
+//! the state that it was made on. It is asked for again at every read, never kept. Whatever falls off the end is denied,
+//! and denied is the same answer as for what does not exist.
+//!
+//! Here: who an agent is, and whether it may have a session. Below: its requests, whether a target still belongs to
+//! what it works on, and people.
+
+mod people;
+mod requests;
+mod standing;
+
+use windlass_protocol::Timestamp;
+use windlass_protocol::digest::Digest;
+use windlass_protocol::ids::{SpaceId, TargetId};
+
+pub use people::{Action, PersonDenied, PersonPermit, maker_may, person, role_at};
+pub use requests::{OutputPermit, PullPermit, ReportPermit, RequestPermit, VariablesPermit, request};
+pub use standing::still_qualifies;
+
+use crate::model::Target;
+use crate::state::{Space, State};
+
+/// Who a TLS connection proved to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// The target that its certificate names.
+    pub target: TargetId,
+    /// SHA-256 of its public key.
+    pub public_key: Digest,
+    /// When its certificate expires.
+    pub expires: Timestamp,
+}
+
+/// No, and nothing more: what is not one's own does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denied;
+
+/// A session may go on: the target exists, has this key, is neither disabled nor revoked.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionPermit {
+    space: SpaceId,
+    target: TargetId,
+    may: May,
+}
+
+/// What a session may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum May {
+    Everything,
+    RenewOnly,
+}
+
+impl SessionPermit {
+    /// The target.
+    pub const fn target(&self) -> TargetId {
+        self.target
+    }
+
+    /// Its space.
+    pub const fn space(&self) -> SpaceId {
+        self.space
+    }
+
+    /// Whether its certificate has expired, so that renewing is all that it may do.
+    pub fn renews_only(&self) -> bool {
+        self.may == May::RenewOnly
+    }
+}
+
+/// The target that a peer is: it exists, has this very key, is neither disabled nor revoked. Between asking and
+/// deciding, a target may be enrolled again with another key: what the old one asked for is then nobody's.
+pub fn identity<'a>(state: &'a State, peer: &Peer) -> Result<(&'a Space, &'a Target), Denied> {
+    let space = state.space_of(peer.target).ok_or(Denied)?;
+    let target = space.targets.get(peer.target).ok_or(Denied)?;
+    if !target.enabled || target.revoked || target.key.public_key != peer.public_key {
+        return Err(Denied);
+    }
+    Ok((space, target))
+}
+
+/// Whether a peer may have a session.
+pub fn session(state: &State, peer: &Peer, now: Timestamp) -> Result<SessionPermit, Denied> {
+    let (space, target) = identity(state, peer)?;
+    let may = if peer.expires < now { May::RenewOnly } else { May::Everything };
+    Ok(SessionPermit { space: space.head.id, target: target.id, may })
+}

@@ -1,0 +1,237 @@
+//! What an agent may get and tell: a permit for each kind of request.
+
+use std::collections::BTreeSet;
+
+use windlass_protocol::Timestamp;
+use windlass_protocol::digest::Digest;
+use windlass_protocol::ids::{AssignmentId, DeploymentId, SpaceId, StepId, TargetId};
+use windlass_protocol::message::{PullRequest, Report, Request};
+
+use super::{Denied, Peer, SessionPermit, session, still_qualifies};
+use crate::matching;
+use crate::model::{Deployment, DeploymentState};
+use crate::state::{Space, State, WorkItem, WorkKind};
+
+/// What a request may do. One for each kind of request: a new kind does not compile without its rule.
+pub enum RequestPermit {
+    /// Its own work.
+    Assignments(SessionPermit),
+    /// A package.
+    Pull(PullPermit),
+    /// The variables of a step.
+    Variables(VariablesPermit),
+    /// Reports, those of this target's own work.
+    Report(ReportPermit),
+    /// Output of a step.
+    Output(OutputPermit),
+    /// A new certificate for the same key.
+    Renew(SessionPermit),
+}
+
+/// A package may be pulled.
+pub struct PullPermit {
+    target: TargetId,
+    assignment: AssignmentId,
+    manifest: Digest,
+}
+
+impl PullPermit {
+    /// The target.
+    pub const fn target(&self) -> TargetId {
+        self.target
+    }
+
+    /// What it is pulled for.
+    pub const fn assignment(&self) -> AssignmentId {
+        self.assignment
+    }
+
+    /// The package's manifest.
+    pub const fn manifest(&self) -> Digest {
+        self.manifest
+    }
+}
+
+/// The variables of a step may be read.
+pub struct VariablesPermit {
+    space: SpaceId,
+    target: TargetId,
+    assignment: AssignmentId,
+    deployment: DeploymentId,
+    step: StepId,
+}
+
+impl VariablesPermit {
+    /// The space.
+    pub const fn space(&self) -> SpaceId {
+        self.space
+    }
+
+    /// The target.
+    pub const fn target(&self) -> TargetId {
+        self.target
+    }
+
+    /// What they are read for.
+    pub const fn assignment(&self) -> AssignmentId {
+        self.assignment
+    }
+
+    /// The deployment.
+    pub const fn deployment(&self) -> DeploymentId {
+        self.deployment
+    }
+
+    /// The step.
+    pub const fn step(&self) -> StepId {
+        self.step
+    }
+}
+
+/// Reports may be taken, each if its assignment is or was this target's.
+pub struct ReportPermit {
+    session: SessionPermit,
+    own: BTreeSet<AssignmentId>,
+}
+
+impl ReportPermit {
+    /// The target.
+    pub const fn target(&self) -> TargetId {
+        self.session.target
+    }
+
+    /// Its space.
+    pub const fn space(&self) -> SpaceId {
+        self.session.space
+    }
+
+    /// Whether reports of this assignment may be taken.
+    pub fn admits(&self, assignment: AssignmentId) -> bool {
+        self.own.contains(&assignment)
+    }
+}
+
+/// Output of a step may be stored.
+pub struct OutputPermit {
+    deployment: DeploymentId,
+    step: StepId,
+    target: TargetId,
+}
+
+impl OutputPermit {
+    /// The deployment.
+    pub const fn deployment(&self) -> DeploymentId {
+        self.deployment
+    }
+
+    /// The step.
+    pub const fn step(&self) -> StepId {
+        self.step
+    }
+
+    /// The target.
+    pub const fn target(&self) -> TargetId {
+        self.target
+    }
+}
+
+/// Decides a request of an agent on `state`. The session's own permit is decided anew with it.
+pub fn request(
+    state: &State,
+    peer: &Peer,
+    request: &Request,
+    now: Timestamp,
+) -> Result<RequestPermit, Denied> {
+    let session = session(state, peer, now)?;
+    if session.renews_only() && !matches!(request, Request::Renew { .. }) {
+        return Err(Denied);
+    }
+    match request {
+        Request::Assignments { .. } => Ok(RequestPermit::Assignments(session)),
+        Request::Pull(wanted) => pull(state, &session, wanted, now).map(RequestPermit::Pull),
+        Request::Variables { assignment } => {
+            variables(state, &session, *assignment, now).map(RequestPermit::Variables)
+        }
+        Request::Report(reports) => report(state, session, reports).map(RequestPermit::Report),
+        Request::Output { assignment, .. } => output(state, &session, *assignment).map(RequestPermit::Output),
+        Request::Renew { .. } => Ok(RequestPermit::Renew(session)),
+    }
+}
+
+fn space_of<'a>(state: &'a State, session: &SessionPermit) -> Result<&'a Space, Denied> {
+    state.space(session.space).ok_or(Denied)
+}
+
+/// An assignment that is this target's work now, and rests on what still holds.
+fn live<'a>(
+    state: &'a State,
+    session: &SessionPermit,
+    assignment: AssignmentId,
+    now: Timestamp,
+) -> Result<(&'a Space, &'a Deployment, WorkItem), Denied> {
+    let space = space_of(state, session)?;
+    let item = *space.work_item(session.target, assignment).ok_or(Denied)?;
+    let deployment = space.deployments.get(&item.deployment).ok_or(Denied)?;
+    if !matches!(deployment.state, DeploymentState::Running(_)) || item.deadline < now {
+        return Err(Denied);
+    }
+    still_qualifies(space, deployment, session.target, now).map_err(|_| Denied)?;
+    let target = space.targets.get(session.target).ok_or(Denied)?;
+    if matching::waits(target, now).is_some() {
+        return Err(Denied);
+    }
+    Ok((space, deployment, item))
+}
+
+fn pull(
+    state: &State,
+    session: &SessionPermit,
+    wanted: &PullRequest,
+    now: Timestamp,
+) -> Result<PullPermit, Denied> {
+    let (space, deployment, item) = live(state, session, wanted.assignment, now)?;
+    if item.kind != WorkKind::Fetch {
+        return Err(Denied);
+    }
+    let release = space.releases.get(&deployment.release).ok_or(Denied)?;
+    let mut needed = deployment.steps.iter().filter(|step| step.targets.contains(&session.target));
+    let of_step = |step: StepId| release.packages.get(&step).map(|package| package.manifest);
+    if needed.any(|step| of_step(step.step) == Some(wanted.manifest)) {
+        let (target, assignment) = (session.target, wanted.assignment);
+        Ok(PullPermit { target, assignment, manifest: wanted.manifest })
+    } else {
+        Err(Denied)
+    }
+}
+
+fn variables(
+    state: &State,
+    session: &SessionPermit,
+    assignment: AssignmentId,
+    now: Timestamp,
+) -> Result<VariablesPermit, Denied> {
+    let (space, deployment, item) = live(state, session, assignment, now)?;
+    let WorkKind::Run(step) = item.kind else { return Err(Denied) };
+    let (space, deployment) = (space.head.id, deployment.id);
+    Ok(VariablesPermit { space, target: session.target, assignment, deployment, step })
+}
+
+/// Output is taken of any step that was this target's, also after the deployment has ended: what it printed happened.
+fn output(state: &State, session: &SessionPermit, assignment: AssignmentId) -> Result<OutputPermit, Denied> {
+    let assigned = space_of(state, session)?.assigned(session.target, assignment).ok_or(Denied)?;
+    match assigned.kind {
+        WorkKind::Run(step) => {
+            Ok(OutputPermit { deployment: assigned.deployment, step, target: session.target })
+        }
+        WorkKind::Fetch => Err(Denied),
+    }
+}
+
+/// Reports are taken of any assignment that is or was this target's, and of no other. The permit says of which: an agent
+/// may hold one for longer than the deployment is remembered, and sends what else it has with it.
+fn report(state: &State, session: SessionPermit, reports: &[Report]) -> Result<ReportPermit, Denied> {
+    let space = space_of(state, &session)?;
+    let named = reports.iter().map(|report| report.assignment);
+    let own = named.filter(|named| space.assigned(session.target, *named).is_some()).collect();
+    Ok(ReportPermit { session, own })
+}

@@ -1,0 +1,118 @@
+//! Readings (SEMANTICS 11): who read what, when first, how often and when last is in the journal, and asking again fills
+//! nothing.
+
+use serde_json::json;
+use windlass_coordinator_core::authorise::Peer;
+use windlass_coordinator_core::decide::{Repeat, Repeated, Reply, SpaceCommand};
+use windlass_coordinator_core::event::Event;
+use windlass_coordinator_core::state::WorkKind;
+use windlass_protocol::Digest;
+use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
+use windlass_protocol::message::{Advertised, Outcome};
+
+use crate::world::{Machine, World, project, small};
+
+struct Scene {
+    world: World,
+    target: TargetId,
+    deployment: DeploymentId,
+    assignment: AssignmentId,
+    kind: WorkKind,
+}
+
+/// A target that is to fetch a package (`false`) or to run the step that has it (`true`).
+fn scene(running: bool) -> Scene {
+    let mut world = small();
+    world.apply(&[project("Shop", json!([{"name": "Copy", "roles": ["web"], "package": {"id": "shop"}}]))]);
+    world.package("shop", "1.0.0");
+    world.release("Shop", "1.0.0");
+    let target = world.enrol("machine", json!({"roles": ["web"], "environments": ["Staging"]}));
+    let deployment =
+        world.deploy(json!({"project": "Shop", "version": "1.0.0", "environments": ["Staging"]}));
+    if running {
+        world.work_off(deployment, &Outcome::Succeeded);
+    }
+    let (_, assignment, item) = world.work(deployment)[0];
+    Scene { world, target, deployment, assignment, kind: item.kind }
+}
+
+fn reading(running: bool, peer: Peer, assignment: AssignmentId, digest: Digest) -> SpaceCommand {
+    match running {
+        true => {
+            SpaceCommand::RecordVariablesRead { peer, assignment, names: vec!["Name".to_owned()], digest }
+        }
+        false => SpaceCommand::RecordPulled { peer, assignment, manifest: digest, bytes: 10 },
+    }
+}
+
+#[test]
+fn the_first_reading_is_recorded_and_the_same_again_is_to_be_counted() {
+    for running in [true, false] {
+        let Scene { mut world, target, assignment, .. } = scene(running);
+        let read = |world: &mut World, what: &str| {
+            let command = reading(running, world.peer(target), assignment, Digest::of(what));
+            let mut reply = None;
+            let events = world.events_of(|world| reply = Some(world.ask(command).expect("it is its work")));
+            (reply.expect("it was asked"), events.len())
+        };
+        assert_eq!(read(&mut world, "one"), (Reply::Done, 1));
+        for _ in 0..3 {
+            assert_eq!(read(&mut world, "one"), (Reply::ReadBefore, 0));
+        }
+        assert_eq!(read(&mut world, "other"), (Reply::Done, 1), "other content is another reading");
+        assert_eq!(read(&mut world, "one"), (Reply::ReadBefore, 0));
+        // A restart forgets nothing of it.
+        let text = serde_json::to_vec(&world.state).expect("a state is JSON");
+        world.state = serde_json::from_slice(&text).expect("what was written can be read");
+        assert_eq!(read(&mut world, "one"), (Reply::ReadBefore, 0));
+        // Another key is another machine.
+        let token = world.token(json!({"target": "machine"})).expect("the token can be made");
+        let machine = Machine { name: "machine", key: "new key", advertised: Advertised::default() };
+        assert_eq!(world.use_token(token, "secret", &machine), Reply::Enrolled(target));
+        assert_eq!(read(&mut world, "one"), (Reply::Done, 1));
+        assert_eq!(read(&mut world, "one"), (Reply::ReadBefore, 0));
+    }
+}
+
+#[test]
+fn a_step_that_has_started_remembers_what_was_read_and_one_that_has_ended_keeps_nothing() {
+    let Scene { mut world, target, deployment, assignment, .. } = scene(true);
+    let read = |world: &mut World| {
+        let command = reading(true, world.peer(target), assignment, Digest::of("variables"));
+        world.ask(command)
+    };
+    assert_eq!(read(&mut world), Ok(Reply::Done));
+    world.report(target, assignment, windlass_coordinator_core::decide::WorkReportKind::Started);
+    assert_eq!(read(&mut world), Ok(Reply::ReadBefore));
+    world.succeed(deployment);
+    assert!(world.space().handed_out.is_empty());
+    read(&mut world).expect_err("there is nothing to be read any more");
+}
+
+#[test]
+fn what_is_counted_is_told_of_its_deployment_also_when_that_is_over() {
+    for running in [true, false] {
+        let Scene { mut world, target, deployment, assignment, kind } = scene(running);
+        world.succeed(deployment);
+        let (digest, first, last) = (Digest::of("content"), world.now, world.now.plus_seconds(7));
+        let step = match kind {
+            WorkKind::Fetch => None,
+            WorkKind::Run(step) => Some(step),
+        };
+        let unknown = AssignmentId::from_bytes([7; 16]);
+        let repeats = vec![
+            Repeated::Read { target, assignment, digest },
+            Repeated::PullBroken { target, assignment, manifest: digest },
+            Repeated::Read { target, assignment: unknown, digest },
+        ];
+        let repeat = |what| Repeat { what, count: 3, bytes: 30, first, last };
+        let repeats = repeats.into_iter().map(repeat).collect();
+        let events = world.events_of(|world| {
+            world.ask(SpaceCommand::RecordRepeats(repeats)).expect("it is recorded");
+        });
+        let (bytes, count) = (30, 3);
+        let read = Event::ReadAgain { deployment, step, target, digest, bytes, count, first, last };
+        let broken = Event::PullBroken { deployment, target, manifest: digest, bytes, count, first, last };
+        assert_eq!(events, [read, broken]);
+    }
+}

@@ -1,0 +1,78 @@
+//! Whether a session may stand, by what the agent says first; and what is recorded of that.
+
+use windlass_coordinator_core::authorise::{self, Peer};
+use windlass_coordinator_core::decide::{Command, Greeted, Greeting, Reply, SpaceCommand};
+use windlass_coordinator_core::event::Actor;
+use windlass_coordinator_core::state::State;
+use windlass_protocol::limits::UNFINISHED_ASSIGNMENTS;
+use windlass_protocol::message::{Generation, Goodbye, Hello, VERSION};
+
+use super::Sessions;
+use crate::engine::{Engine, now};
+
+/// Whether the session may stand; what the agent advertises is recorded before it is relied on.
+pub(super) async fn admit(
+    sessions: &Sessions,
+    peer: &Peer,
+    hello: &Hello,
+    from: &str,
+) -> Result<(), Goodbye> {
+    if hello.lowest > VERSION || hello.highest < VERSION {
+        return Err(Goodbye::Version { lowest: VERSION, highest: VERSION });
+    }
+    let state = sessions.engine.state();
+    let permit = authorise::session(&state, peer, now()).map_err(|_| Goodbye::NotAdmitted)?;
+    if hello.generation > Some(newest(&state)) {
+        tracing::warn!(target = %peer.target, "the agent knows a later generation than the journal: was a backup restored?");
+        return Err(Goodbye::FutureGeneration);
+    }
+    if permit.renews_only() {
+        return Ok(());
+    }
+    let may_change = sessions.registry.take_change(peer.target, now());
+    let command = SpaceCommand::Greet(Box::new(greeting(peer, hello, may_change)));
+    let envelope = Engine::envelope(Actor::Target(peer.target), Some(from.to_owned()));
+    let submitted = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;
+    let changed = matches!(submitted, Ok(Reply::Greeted(Greeted::Changed)));
+    if may_change && !changed {
+        sessions.registry.give_change_back(peer.target);
+    }
+    match submitted {
+        Ok(Reply::Greeted(Greeted::TooOften)) => {
+            tracing::warn!(target = %peer.target, "the machine says something else of itself again and again");
+            Err(Goodbye::TooOften)
+        }
+        Ok(_) => Ok(()),
+        Err(_) => Err(Goodbye::NotAdmitted),
+    }
+}
+
+fn greeting(peer: &Peer, hello: &Hello, may_change: bool) -> Greeting {
+    // A full list may be a part of a longer one; then it says nothing about what is not in it.
+    let whole = hello.unfinished.len() < UNFINISHED_ASSIGNMENTS;
+    Greeting {
+        peer: *peer,
+        advertised: hello.advertised.clone(),
+        isolation: hello.isolation,
+        agent_version: hello.agent_version.clone(),
+        unfinished: whole.then(|| hello.unfinished.iter().copied().collect()),
+        may_change,
+    }
+}
+
+fn newest(state: &State) -> Generation {
+    Generation { epoch: state.epoch, sequence: state.sequence }
+}
+
+/// Two live sessions have one certificate. The first time in a while is recorded at once, others are counted.
+pub(super) async fn record_clone(sessions: &Sessions, peer: &Peer, older: &str, newer: &str) {
+    let state = sessions.engine.state();
+    let Some(space) = state.space_of(peer.target).map(|space| space.head.id) else { return };
+    if !sessions.tally.is_first_clone(peer.target, older, newer) {
+        return;
+    }
+    let (target, older, newer) = (peer.target, older.to_owned(), newer.to_owned());
+    tracing::warn!(%target, older, newer, "two machines use one certificate: possible clone");
+    let command = Command::Space(space, SpaceCommand::RecordClone { target, older, newer });
+    let _ = sessions.engine.submit(Engine::own_envelope(), command).await;
+}

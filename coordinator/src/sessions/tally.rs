@@ -1,0 +1,243 @@
+//! What peers do again and again, counted here and recorded now and then: each time is in the journal, and nobody can
+//! fill it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use windlass_coordinator_core::decide::{Command, Repeat, Repeated, SpaceCommand};
+use windlass_coordinator_core::state::{Space, State};
+use windlass_protocol::Timestamp;
+use windlass_protocol::ids::{EnrolmentId, SpaceId, TargetId};
+
+use crate::engine::{Engine, now};
+
+/// How often counts are recorded, where the first ones are recorded at once.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// How long the first ones wait for more of their kind.
+const SOON: Duration = Duration::from_secs(1);
+/// Addresses that the counts of one target or token name; who has more of them is counted under [`OTHERS`].
+const ORIGINS: usize = 16;
+const OTHERS: &str = "others";
+/// Repeats in one record, so that it stays one that can be read.
+const RECORD: usize = 256;
+
+/// How often something happened, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Times {
+    count: u64,
+    bytes: u64,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+#[derive(Default)]
+struct Counts {
+    denied: BTreeMap<TargetId, BTreeMap<String, u64>>,
+    repeats: BTreeMap<Repeated, Times>,
+    /// When a clone of a target was recorded the last time.
+    clones: HashMap<TargetId, Timestamp>,
+}
+
+/// The counts since they were last recorded. What is counted here belongs to targets and tokens that exist, and to
+/// their open work, so there is an end to it.
+#[derive(Default)]
+pub(super) struct Tally {
+    counts: Mutex<Counts>,
+    news: tokio::sync::Notify,
+}
+
+impl Tally {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts denied requests of a kind.
+    pub(super) fn denied(&self, target: TargetId, kind: &str, count: u64) {
+        if count > 0 {
+            *self.counts().denied.entry(target).or_default().entry(kind.to_owned()).or_default() += count;
+            self.news.notify_one();
+        }
+    }
+
+    /// Counts something that happened before, with the bytes that travelled.
+    pub(super) fn again(&self, what: Repeated, bytes: u64) {
+        let now = now();
+        let mut counts = self.counts();
+        let what = counts.bounded(what);
+        counts.add(what, Times { count: 1, bytes, first: now, last: now });
+        drop(counts);
+        self.news.notify_one();
+    }
+
+    /// Whether a clone is to be recorded at once: none of this target was in the last period. Else it is counted.
+    pub(super) fn is_first_clone(&self, target: TargetId, older: &str, newer: &str) -> bool {
+        let now = now();
+        let mut counts = self.counts();
+        let told = counts.clones.get(&target);
+        if told.is_none_or(|told| now.since(*told) > INTERVAL) {
+            counts.clones.insert(target, now);
+            return true;
+        }
+        drop(counts);
+        self.again(Repeated::Clone { target, older: older.to_owned(), newer: newer.to_owned() }, 0);
+        false
+    }
+
+    /// Records what was counted, again and again: soon after the first, then once a minute. Never ends.
+    pub(super) async fn record_every_minute(&self, engine: &Engine) {
+        loop {
+            self.news.notified().await;
+            tokio::time::sleep(SOON).await;
+            self.record(engine).await;
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    /// Records what was counted so far. What cannot be recorded now is counted on.
+    pub(super) async fn record(&self, engine: &Engine) {
+        let Counts { denied, repeats, clones } = std::mem::take(&mut *self.counts());
+        let state = engine.state();
+        let now = now();
+        self.counts().clones.extend(clones.into_iter().filter(|(_, told)| now.since(*told) <= INTERVAL));
+        for (target, counts) in denied {
+            let Some(space) = state.space_of(target).map(|space| space.head.id) else { continue };
+            let command = SpaceCommand::RecordDenials { target, counts: counts.clone() };
+            if !submit(engine, space, command).await {
+                counts.iter().for_each(|(kind, count)| self.denied(target, kind, *count));
+            }
+        }
+        let mut by_space: BTreeMap<SpaceId, Vec<Repeat>> = BTreeMap::new();
+        for (what, Times { count, bytes, first, last }) in repeats {
+            let Some(space) = space_of(&state, &what) else { continue };
+            by_space.entry(space).or_default().push(Repeat { what, count, bytes, first, last });
+        }
+        for (space, repeats) in by_space {
+            for repeats in repeats.chunks(RECORD) {
+                if !submit(engine, space, SpaceCommand::RecordRepeats(repeats.to_vec())).await {
+                    let mut counts = self.counts();
+                    for Repeat { what, count, bytes, first, last } in repeats.iter().cloned() {
+                        counts.add(what, Times { count, bytes, first, last });
+                    }
+                    drop(counts);
+                    self.news.notify_one();
+                }
+            }
+        }
+    }
+}
+
+impl Counts {
+    fn add(&mut self, what: Repeated, times: Times) {
+        let add = |known: &mut Times| {
+            known.count += times.count;
+            known.bytes = known.bytes.saturating_add(times.bytes);
+            known.first = known.first.min(times.first);
+            known.last = known.last.max(times.last);
+        };
+        self.repeats.entry(what).and_modify(add).or_insert(times);
+    }
+
+    /// What is counted under an address of the peer's is counted under that of others, once there are enough.
+    fn bounded(&self, what: Repeated) -> Repeated {
+        if self.repeats.contains_key(&what) {
+            return what;
+        }
+        let others = || OTHERS.to_owned();
+        match what {
+            Repeated::Clone { target, .. } if self.origins_of(Of::Target(target)) >= ORIGINS => {
+                Repeated::Clone { target, older: others(), newer: others() }
+            }
+            Repeated::EnrolmentRefused { enrolment, reason, .. }
+                if self.origins_of(Of::Token(enrolment)) >= ORIGINS =>
+            {
+                Repeated::EnrolmentRefused { enrolment, reason, origin: others() }
+            }
+            what => what,
+        }
+    }
+
+    fn origins_of(&self, of: Of) -> usize {
+        let is_of = |what: &&Repeated| match what {
+            Repeated::Clone { target, .. } => of == Of::Target(*target),
+            Repeated::EnrolmentRefused { enrolment, .. } => of == Of::Token(*enrolment),
+            Repeated::Read { .. } | Repeated::PullBroken { .. } => false,
+        };
+        self.repeats.keys().filter(is_of).count()
+    }
+}
+
+/// Whose addresses are counted.
+#[derive(PartialEq)]
+enum Of {
+    Target(TargetId),
+    Token(EnrolmentId),
+}
+
+/// The space that something happened in. What was read outlives the target that read it.
+fn space_of(state: &State, what: &Repeated) -> Option<SpaceId> {
+    let known = |space: &&Space| match what {
+        Repeated::Read { target, assignment, .. } | Repeated::PullBroken { target, assignment, .. } => {
+            space.assigned(*target, *assignment).is_some()
+        }
+        Repeated::Clone { target, .. } => space.targets.get(*target).is_some(),
+        Repeated::EnrolmentRefused { enrolment, .. } => space.enrolments.contains_key(enrolment),
+    };
+    state.spaces.values().find(known).map(|space| space.head.id)
+}
+
+/// Whether it was recorded.
+async fn submit(engine: &Engine, space: SpaceId, command: SpaceCommand) -> bool {
+    let submitted = engine.submit(Engine::own_envelope(), Command::Space(space, command)).await;
+    submitted.inspect_err(|why| tracing::error!(%why, "what peers repeat could not be recorded")).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(origin: usize) -> Repeated {
+        let enrolment = EnrolmentId::from_bytes([1; 16]);
+        Repeated::EnrolmentRefused {
+            enrolment,
+            reason: "used".to_owned(),
+            origin: format!("192.0.2.{origin}"),
+        }
+    }
+
+    #[test]
+    fn whoever_has_many_addresses_takes_no_more_room_and_every_time_counts() {
+        let tally = Tally::default();
+        for round in 0..3 {
+            for origin in 0..100 {
+                tally.again(refused(origin), round);
+            }
+        }
+        let counts = tally.counts();
+        assert_eq!(counts.repeats.len(), ORIGINS + 1, "16 addresses and the others");
+        assert_eq!(counts.repeats.values().map(|times| times.count).sum::<u64>(), 300);
+        assert_eq!(counts.repeats.values().map(|times| times.bytes).sum::<u64>(), 300);
+        let others: u64 = counts
+            .repeats
+            .iter()
+            .filter(|(what, _)| matches!(what, Repeated::EnrolmentRefused { origin, .. } if origin == OTHERS))
+            .map(|(_, times)| times.count)
+            .sum();
+        assert_eq!(others, 3 * (100 - ORIGINS as u64));
+        assert!(counts.repeats.values().all(|times| times.first <= times.last));
+    }
+
+    #[test]
+    fn the_first_clone_of_a_target_is_told_at_once_and_the_next_ones_are_counted_each_for_its_places() {
+        let tally = Tally::default();
+        let target = TargetId::from_bytes([1; 16]);
+        assert!(tally.is_first_clone(target, "a", "b"));
+        for (older, newer) in [("b", "a"), ("a", "b"), ("b", "a")] {
+            assert!(!tally.is_first_clone(target, older, newer));
+        }
+        assert!(tally.is_first_clone(TargetId::from_bytes([2; 16]), "a", "b"), "each target for itself");
+        let counts = tally.counts();
+        let counted: Vec<_> = counts.repeats.values().map(|times| times.count).collect();
+        assert_eq!(counted, [1, 2]);
+    }
+}
