@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use serde::Deserialize;
-use windlass_api::durations;
+use windlass_api::{durations, sizes};
 
 use crate::authority::AGENT_SECONDS;
 
@@ -18,6 +18,11 @@ const HTTP: &str = "[::]:8443";
 /// Seconds of an agent's certificate: half of them has to be enough to renew, and a year is not short-lived any more.
 const AGENT_CERTIFICATE: std::ops::RangeInclusive<u64> = 2..=365 * 24 * 3600;
 
+/// Bytes of the output of all steps that are kept unless somebody says.
+const OUTPUT: u64 = 10 << 30;
+/// Less is four segments of the store, of which one goes at a time; more is more than disks hold.
+const OUTPUT_BYTES: std::ops::RangeInclusive<u64> = (16 << 20)..=(1 << 50);
+
 /// As it is written in the file. Unknown keys are errors.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -27,6 +32,7 @@ struct Written {
     http: Option<SocketAddr>,
     names: Vec<String>,
     agent_certificate: Option<String>,
+    output_limit: Option<String>,
 }
 
 /// What the command line says; it wins over the file.
@@ -53,6 +59,8 @@ pub struct Configuration {
     pub names: Vec<String>,
     /// Seconds that an agent's certificate is good for; it renews when half of them are over.
     pub agent_certificate_seconds: u64,
+    /// Bytes of the output of all steps that are kept; beyond them the oldest goes.
+    pub output_bytes: u64,
 }
 
 impl Configuration {
@@ -66,6 +74,10 @@ impl Configuration {
             None => AGENT_SECONDS,
             Some(text) => certificate_seconds(text)?,
         };
+        let output_bytes = match &written.output_limit {
+            None => OUTPUT,
+            Some(text) => output_bytes(text)?,
+        };
         let address = |text: &str| text.parse().expect("a literal address is one");
         Ok(Self {
             data: overrides.data.or(written.data).unwrap_or_else(|| DATA.into()),
@@ -73,6 +85,7 @@ impl Configuration {
             http: overrides.http.or(written.http).unwrap_or_else(|| address(HTTP)),
             names: written.names,
             agent_certificate_seconds,
+            output_bytes,
         })
     }
 }
@@ -84,5 +97,15 @@ fn certificate_seconds(text: &str) -> anyhow::Result<u64> {
             bail!("`agent-certificate = \"{text}\"` is not between 2s and 365d; agents renew at half of it")
         }
         Ok(seconds) => Ok(seconds),
+    }
+}
+
+fn output_bytes(text: &str) -> anyhow::Result<u64> {
+    match sizes::bytes(text) {
+        Err(why) => bail!("`output-limit`: {why}"),
+        Ok(bytes) if !OUTPUT_BYTES.contains(&bytes) => {
+            bail!("`output-limit = \"{text}\"` is not between 16MiB and 1024TiB")
+        }
+        Ok(bytes) => Ok(bytes),
     }
 }
