@@ -1,6 +1,7 @@
 //! The coordinator's configuration: written, merged with the command line, validated (`coordinator.toml`).
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -23,6 +24,9 @@ const OUTPUT: u64 = 10 << 30;
 /// Less is four segments of the store, of which one goes at a time; more is more than disks hold.
 const OUTPUT_BYTES: std::ops::RangeInclusive<u64> = (16 << 20)..=(1 << 50);
 
+/// Pulls that are served at once unless somebody says: more would only make each slower.
+const PULLS: NonZeroU16 = NonZeroU16::new(64).expect("64 is not zero");
+
 /// As it is written in the file. Unknown keys are errors.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -33,6 +37,7 @@ struct Written {
     names: Vec<String>,
     agent_certificate: Option<String>,
     output_limit: Option<String>,
+    pulls_at_once: Option<NonZeroU16>,
 }
 
 /// What the command line says; it wins over the file.
@@ -61,6 +66,8 @@ pub struct Configuration {
     pub agent_certificate_seconds: u64,
     /// Bytes of the output of all steps that are kept; beyond them the oldest goes.
     pub output_bytes: u64,
+    /// Pulls that are served at once, over all agents; as many slow ones go on beside them. Each takes 4 MiB of memory.
+    pub pulls_at_once: NonZeroU16,
 }
 
 impl Configuration {
@@ -86,6 +93,7 @@ impl Configuration {
             names: written.names,
             agent_certificate_seconds,
             output_bytes,
+            pulls_at_once: written.pulls_at_once.unwrap_or(PULLS),
         })
     }
 }

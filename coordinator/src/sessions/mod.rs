@@ -13,6 +13,7 @@ mod denials;
 mod endpoint;
 mod enrol;
 mod frames;
+mod pace;
 mod registry;
 mod requests;
 mod resets;
@@ -74,6 +75,8 @@ pub struct Parts {
     pub output: Arc<OutputStore>,
     /// The live sessions.
     pub registry: Arc<Registry>,
+    /// Pulls that are served at once.
+    pub pulls: usize,
 }
 
 impl Sessions {
@@ -90,7 +93,7 @@ impl Sessions {
             packages: parts.packages,
             output: parts.output,
             registry: parts.registry,
-            turns: turns::Turns::default(),
+            turns: turns::Turns::new(parts.pulls),
             denials: denials::Denials::default(),
         }))
     }

@@ -4,6 +4,7 @@ mod assignments;
 mod certificates;
 mod enrolments;
 mod malformed;
+mod pulls;
 mod withdrawal;
 
 use windlass_tests::agents::Agent;

@@ -1,9 +1,12 @@
 //! A package, as its difference to what the agent holds.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use quinn::SendStream;
+use tokio::io::AsyncWrite;
 use windlass_coordinator_core::authorise::{self, Peer, PullPermit, RequestPermit};
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
@@ -13,13 +16,13 @@ use windlass_protocol::manifest::Manifest;
 use windlass_protocol::message::{Denied, PullRequest, Request};
 
 use super::super::Sessions;
+use super::super::pace::{Gauge, Look};
+use super::super::turns::Turn;
 use crate::engine::{Engine, now};
 
 /// How often the right to a pull is asked for beside the writing: an agent that reads slowly, or not at all, keeps the
 /// writing waiting, and what waits for it must not be sent once the right has gone.
 const LOOK: Duration = Duration::from_millis(100);
-/// An agent that takes nothing off the stream for so long loses its turn; it goes on later where it stopped.
-const STALL: Duration = Duration::from_secs(60);
 
 /// Streams the package, asking again before every write whether it still may.
 pub(super) async fn serve(
@@ -29,21 +32,18 @@ pub(super) async fn serve(
     wanted: &PullRequest,
     stream: &mut SendStream,
 ) -> Result<(), Denied> {
-    let _turn = sessions.turns.take(peer.target).await.ok_or(Denied::Busy)?;
+    let turn = sessions.turns.take(peer.target).await.ok_or(Denied::Busy)?;
     let (manifest, held) = manifests(sessions, &permit, wanted).await.ok_or(Denied::NotFound)?;
     let plan = plan_pull(&manifest, &held, wanted).map_err(|_| Denied::Malformed)?;
     let bytes = plan.bytes_to_send();
     let request = Request::Pull(wanted.clone());
     let right = || Right { sessions, peer, request: &request };
     let (before_writing, beside) = (right(), right());
-    let writes = AtomicU64::new(0);
-    let may_go_on = || {
-        writes.fetch_add(1, Ordering::Relaxed);
-        before_writing.still_stands()
-    };
+    let may_go_on = || before_writing.still_stands();
+    let mut counted = Counted { stream: &mut *stream, turn: &turn };
     let sent = tokio::select! {
-        sent = send(&sessions.packages, &plan, stream, may_go_on) => sent.map_err(Ending::from),
-        ending = beside.watch(&writes) => Err(ending),
+        sent = send(&sessions.packages, &plan, &mut counted, may_go_on) => sent.map_err(Ending::from),
+        ending = beside.watch(&turn) => Err(ending),
     };
     match sent {
         Ok(_) => {
@@ -55,6 +55,9 @@ pub(super) async fn serve(
         }
         Err(Ending::Withdrawn) => sessions.denials.count(peer.target, &request),
         Err(Ending::Stalled) => tracing::warn!(target = %peer.target, "a pull that nobody reads was ended"),
+        Err(Ending::CrowdedOut) => {
+            tracing::warn!(target = %peer.target, "the slowest of many slow pulls was ended; it comes again");
+        }
         Err(Ending::Failed(why)) => tracing::warn!(target = %peer.target, %why, "a pull ended early"),
     }
     let _ = stream.reset(quinn::VarInt::from_u32(1));
@@ -67,6 +70,8 @@ enum Ending {
     Withdrawn,
     /// The agent takes nothing off the stream.
     Stalled,
+    /// It is the slowest of more slow ones than there is room for.
+    CrowdedOut,
     /// It cannot be sent.
     Failed(SendError),
 }
@@ -89,15 +94,17 @@ struct Right<'a> {
 }
 
 impl Right<'_> {
-    /// Ends when the pull has to: the right has gone, or the count of `writes` stood still for too long.
-    async fn watch(&self, writes: &AtomicU64) -> Ending {
-        let mut last = (writes.load(Ordering::Relaxed), Instant::now());
+    /// Ends when the pull has to: the right has gone, or the agent takes too little of it.
+    async fn watch(&self, turn: &Turn<'_>) -> Ending {
+        let mut gauge = Gauge::new(Instant::now(), turn.taken());
         while self.still_stands() {
-            let count = writes.load(Ordering::Relaxed);
-            if count != last.0 {
-                last = (count, Instant::now());
-            } else if last.1.elapsed() > STALL {
-                return Ending::Stalled;
+            match gauge.look(Instant::now(), turn.taken()) {
+                Look::Stalled => return Ending::Stalled,
+                Look::Measured(pace) => turn.measured(pace),
+                Look::Between => {}
+            }
+            if !turn.give_way() {
+                return Ending::CrowdedOut;
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -108,6 +115,31 @@ impl Right<'_> {
         let state = self.sessions.engine.state();
         let permit = authorise::request(&state, self.peer, self.request, now());
         matches!(permit, Ok(RequestPermit::Pull(_)))
+    }
+}
+
+/// The stream of a pull, with its bytes counted as the agent takes them. What lies in the window of the connection
+/// counts as taken.
+struct Counted<'a, 'b> {
+    stream: &'a mut SendStream,
+    turn: &'a Turn<'b>,
+}
+
+impl AsyncWrite for Counted<'_, '_> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = AsyncWrite::poll_write(Pin::new(&mut *self.stream), context, bytes);
+        if let Poll::Ready(Ok(count)) = written {
+            self.turn.took(count);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        AsyncWrite::poll_flush(Pin::new(&mut *self.stream), context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        AsyncWrite::poll_shutdown(Pin::new(&mut *self.stream), context)
     }
 }
 
