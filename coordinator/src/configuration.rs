@@ -1,7 +1,6 @@
 //! The coordinator's configuration: written, merged with the command line, validated (`coordinator.toml`).
 
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -25,7 +24,38 @@ const OUTPUT: u64 = 10 << 30;
 const OUTPUT_BYTES: std::ops::RangeInclusive<u64> = (16 << 20)..=(1 << 50);
 
 /// Pulls that are served at once unless somebody says: more would only make each slower.
-const PULLS: NonZeroU16 = NonZeroU16::new(64).expect("64 is not zero");
+const PULLS: u16 = 64;
+/// More than these would take more memory than machines have.
+const PULLS_AT_ONCE: std::ops::RangeInclusive<i64> = 1..=4096;
+
+/// `output-limit`, in bytes.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct OutputLimit(u64);
+
+impl TryFrom<String> for OutputLimit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bytes = sizes::bytes(&text)?;
+        let right = OUTPUT_BYTES.contains(&bytes);
+        right.then_some(Self(bytes)).ok_or_else(|| format!("`{text}` is not between 16MiB and 1024TiB"))
+    }
+}
+
+/// `pulls-at-once`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "i64")]
+struct PullsAtOnce(u16);
+
+impl TryFrom<i64> for PullsAtOnce {
+    type Error = String;
+
+    fn try_from(count: i64) -> Result<Self, String> {
+        let right = u16::try_from(count).ok().filter(|_| PULLS_AT_ONCE.contains(&count));
+        right.map(Self).ok_or_else(|| format!("{count} is not between 1 and 4096"))
+    }
+}
 
 /// As it is written in the file. Unknown keys are errors.
 #[derive(Debug, Default, Deserialize)]
@@ -36,8 +66,8 @@ struct Written {
     http: Option<SocketAddr>,
     names: Vec<String>,
     agent_certificate: Option<String>,
-    output_limit: Option<String>,
-    pulls_at_once: Option<NonZeroU16>,
+    output_limit: Option<OutputLimit>,
+    pulls_at_once: Option<PullsAtOnce>,
 }
 
 /// What the command line says; it wins over the file.
@@ -67,7 +97,7 @@ pub struct Configuration {
     /// Bytes of the output of all steps that are kept; beyond them the oldest goes.
     pub output_bytes: u64,
     /// Pulls that are served at once, over all agents; as many slow ones go on beside them. Each takes 4 MiB of memory.
-    pub pulls_at_once: NonZeroU16,
+    pub pulls_at_once: u16,
 }
 
 impl Configuration {
@@ -81,10 +111,6 @@ impl Configuration {
             None => AGENT_SECONDS,
             Some(text) => certificate_seconds(text)?,
         };
-        let output_bytes = match &written.output_limit {
-            None => OUTPUT,
-            Some(text) => output_bytes(text)?,
-        };
         let address = |text: &str| text.parse().expect("a literal address is one");
         Ok(Self {
             data: overrides.data.or(written.data).unwrap_or_else(|| DATA.into()),
@@ -92,8 +118,8 @@ impl Configuration {
             http: overrides.http.or(written.http).unwrap_or_else(|| address(HTTP)),
             names: written.names,
             agent_certificate_seconds,
-            output_bytes,
-            pulls_at_once: written.pulls_at_once.unwrap_or(PULLS),
+            output_bytes: written.output_limit.map_or(OUTPUT, |limit| limit.0),
+            pulls_at_once: written.pulls_at_once.map_or(PULLS, |pulls| pulls.0),
         })
     }
 }
@@ -105,15 +131,5 @@ fn certificate_seconds(text: &str) -> anyhow::Result<u64> {
             bail!("`agent-certificate = \"{text}\"` is not between 2s and 365d; agents renew at half of it")
         }
         Ok(seconds) => Ok(seconds),
-    }
-}
-
-fn output_bytes(text: &str) -> anyhow::Result<u64> {
-    match sizes::bytes(text) {
-        Err(why) => bail!("`output-limit`: {why}"),
-        Ok(bytes) if !OUTPUT_BYTES.contains(&bytes) => {
-            bail!("`output-limit = \"{text}\"` is not between 16MiB and 1024TiB")
-        }
-        Ok(bytes) => Ok(bytes),
     }
 }

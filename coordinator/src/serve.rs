@@ -56,7 +56,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         packages: Arc::clone(&packages),
         output: Arc::clone(&output),
         registry: Arc::clone(&registry),
-        pulls: configuration.pulls_at_once.get().into(),
+        pulls: configuration.pulls_at_once.into(),
     };
     let sessions = Sessions::new(parts)?;
     let endpoint = Endpoint::bind(configuration.quic, &authority, vault.own_key("connection-resets")?)?;

@@ -55,7 +55,9 @@ impl Standing {
         }
         loop {
             // The sender is `self`, so that waiting for it always has an end.
-            let Ok(answered) = now.wait_for(|now| now.open == 0).await.map(|now| now.answered) else { continue };
+            let Ok(answered) = now.wait_for(|now| now.open == 0).await.map(|now| now.answered) else {
+                continue;
+            };
             let asks = now.wait_for(|now| now.open > 0 || now.answered != answered);
             if timeout(idle, asks).await.is_err() {
                 return Overstay::Idle;

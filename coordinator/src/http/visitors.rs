@@ -54,9 +54,7 @@ impl Drop for Visit {
 /// Whom an address counts for: one machine of IPv6 has as many addresses as it likes, all in one network of 64 bits.
 fn origin(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
-        }
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         version_4 => version_4,
     }
 }

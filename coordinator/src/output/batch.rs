@@ -94,7 +94,8 @@ mod tests {
     fn a_batch_is_cut_where_the_room_ends_and_says_so() {
         let batch = |room| {
             let lines = ["1", "22", "333"].map(line).to_vec();
-            let mut batch = Batch { assignment: AssignmentId::from_bytes([1; 16]), first: 7, lines, full: false };
+            let mut batch =
+                Batch { assignment: AssignmentId::from_bytes([1; 16]), first: 7, lines, full: false };
             batch.cut_to(room);
             (batch.lines.len(), batch.full, batch.end())
         };

@@ -25,7 +25,10 @@ pub(super) fn retain(files: &mut Files) -> Result<(), OutputError> {
     index.keep_from(kept)?;
     index.commit()?;
     writer.truncate_before(kept)?;
-    tracing::info!(batches = kept - first, "the oldest output of steps was removed: `output-limit` is reached");
+    tracing::info!(
+        batches = kept - first,
+        "the oldest output of steps was removed: `output-limit` is reached"
+    );
     Ok(())
 }
 
@@ -63,7 +66,9 @@ mod tests {
     #[test]
     fn the_oldest_segments_go_and_never_the_last() {
         let segments = [(1, 10), (5, 20), (9, 30)].map(|(first, bytes)| SegmentSize { first, bytes });
-        for (limit, kept) in [(60, None), (59, Some(5)), (50, Some(5)), (49, Some(9)), (30, Some(9)), (0, Some(9))] {
+        for (limit, kept) in
+            [(60, None), (59, Some(5)), (50, Some(5)), (49, Some(9)), (30, Some(9)), (0, Some(9))]
+        {
             assert_eq!(first_kept(&segments, limit), kept, "{limit}");
         }
         assert_eq!(first_kept(&segments[2..], 0), None);

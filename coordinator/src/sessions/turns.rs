@@ -38,7 +38,10 @@ pub(super) struct Turn<'a> {
 
 enum Place<'a> {
     /// With the pace that was measured last.
-    Turn { _permit: SemaphorePermit<'a>, pace: Option<Pace> },
+    Turn {
+        _permit: SemaphorePermit<'a>,
+        pace: Option<Pace>,
+    },
     Aside(AsidePlace<'a>),
 }
 

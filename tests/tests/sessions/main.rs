@@ -4,6 +4,7 @@ mod assignments;
 mod certificates;
 mod enrolments;
 mod malformed;
+mod output;
 mod pulls;
 mod withdrawal;
 

@@ -49,7 +49,8 @@ impl Pull {
     async fn drain(&mut self) -> usize {
         let mut bytes = 0;
         let mut piece = vec![0; 64 << 10];
-        while let Some(came) = self.stream.read(&mut piece).await.expect("the stream comes to its proper end") {
+        while let Some(came) = self.stream.read(&mut piece).await.expect("the stream comes to its proper end")
+        {
             bytes += came;
         }
         bytes

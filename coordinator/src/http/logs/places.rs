@@ -85,12 +85,7 @@ impl Place {
         (self.index, self.target)
     }
 
-    pub(super) fn read(
-        &self,
-        logs: &dyn TaskLogs,
-        from: u64,
-        most: usize,
-    ) -> Result<Vec<Piece>, Problem> {
+    pub(super) fn read(&self, logs: &dyn TaskLogs, from: u64, most: usize) -> Result<Vec<Piece>, Problem> {
         logs.read(self.deployment, self.step, self.target, from, most, self.lines)
     }
 

@@ -79,7 +79,8 @@ impl House {
     }
 
     fn question(&self, token: bool) -> String {
-        let token = if token { format!("Authorization: Bearer {}\r\n", self.desk.token) } else { String::new() };
+        let token =
+            if token { format!("Authorization: Bearer {}\r\n", self.desk.token) } else { String::new() };
         format!("GET /api/v1/whoami HTTP/1.1\r\nHost: here\r\n{token}\r\n")
     }
 }

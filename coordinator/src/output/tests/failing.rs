@@ -19,7 +19,8 @@ fn opened(data: &Path, limits: Limits) -> Files {
 fn write(files: &mut Files, numbers: std::ops::RangeInclusive<u64>) {
     let writer = files.writer.as_mut().unwrap();
     for number in numbers {
-        let batch = Batch { assignment: assignment(1), first: number, lines: lines(number..=number), full: false };
+        let batch =
+            Batch { assignment: assignment(1), first: number, lines: lines(number..=number), full: false };
         writer.append(&batch.to_line()).unwrap();
         writer.sync().unwrap();
     }

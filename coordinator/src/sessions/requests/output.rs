@@ -18,6 +18,7 @@ pub(super) async fn answer(
         Ok(next) => Some(Answer::Output { next }),
         // The store has said why, once; the agent keeps its lines and comes again.
         Err(OutputError::NotWorking) => Some(Answer::Denied(Denied::Busy)),
+        Err(OutputError::Numbers) => Some(Answer::Denied(Denied::Malformed)),
         Err(why) => {
             tracing::error!(%assignment, %why, "output of a step could not be stored");
             Some(Answer::Denied(Denied::Busy))

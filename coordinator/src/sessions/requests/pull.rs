@@ -126,7 +126,11 @@ struct Counted<'a, 'b> {
 }
 
 impl AsyncWrite for Counted<'_, '_> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = AsyncWrite::poll_write(Pin::new(&mut *self.stream), context, bytes);
         if let Poll::Ready(Ok(count)) = written {
             self.turn.took(count);
