@@ -41,13 +41,14 @@ impl Files {
             Ok(index) => index,
             Err(_) => Arc::new(Index::open(&self.index_folder)?),
         };
+        // Whatever becomes of the files, what is indexed can be read.
+        self.index.set(Some(Arc::clone(&index)));
         let options =
             Options { segment_bytes: self.limits.segment_bytes, name: "output", ..Options::default() };
         let (mut writer, _) = Writer::open(&self.folder, options)?;
         // Whoever removes segments notes it first.
         writer.truncate_before(index.kept()?)?;
         catch_up(&self.folder, &writer, &index)?;
-        self.index.set(Some(index));
         self.writer = Some(writer);
         Ok(())
     }
