@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use serde::Deserialize;
-use windlass_api::durations;
+use windlass_api::{durations, sizes};
 
 use crate::authority::AGENT_SECONDS;
 
@@ -18,6 +18,45 @@ const HTTP: &str = "[::]:8443";
 /// Seconds of an agent's certificate: half of them has to be enough to renew, and a year is not short-lived any more.
 const AGENT_CERTIFICATE: std::ops::RangeInclusive<u64> = 2..=365 * 24 * 3600;
 
+/// Bytes of the output of all steps that are kept unless somebody says.
+const OUTPUT: u64 = 10 << 30;
+/// Less is four segments of the store, of which one goes at a time; more is more than disks hold.
+const OUTPUT_BYTES: std::ops::RangeInclusive<u64> = (16 << 20)..=(1 << 50);
+
+/// Pulls that are served at once unless somebody says: more would only make each slower.
+const PULLS: u16 = 64;
+/// More than these would take more memory than machines have.
+const PULLS_AT_ONCE: std::ops::RangeInclusive<i64> = 1..=4096;
+
+/// `output-limit`, in bytes.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct OutputLimit(u64);
+
+impl TryFrom<String> for OutputLimit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bytes = sizes::bytes(&text)?;
+        let right = OUTPUT_BYTES.contains(&bytes);
+        right.then_some(Self(bytes)).ok_or_else(|| format!("`{text}` is not between 16MiB and 1024TiB"))
+    }
+}
+
+/// `pulls-at-once`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "i64")]
+struct PullsAtOnce(u16);
+
+impl TryFrom<i64> for PullsAtOnce {
+    type Error = String;
+
+    fn try_from(count: i64) -> Result<Self, String> {
+        let right = u16::try_from(count).ok().filter(|_| PULLS_AT_ONCE.contains(&count));
+        right.map(Self).ok_or_else(|| format!("{count} is not between 1 and 4096"))
+    }
+}
+
 /// As it is written in the file. Unknown keys are errors.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -27,6 +66,8 @@ struct Written {
     http: Option<SocketAddr>,
     names: Vec<String>,
     agent_certificate: Option<String>,
+    output_limit: Option<OutputLimit>,
+    pulls_at_once: Option<PullsAtOnce>,
 }
 
 /// What the command line says; it wins over the file.
@@ -53,6 +94,10 @@ pub struct Configuration {
     pub names: Vec<String>,
     /// Seconds that an agent's certificate is good for; it renews when half of them are over.
     pub agent_certificate_seconds: u64,
+    /// Bytes of the output of all steps that are kept; beyond them the oldest goes.
+    pub output_bytes: u64,
+    /// Pulls that are served at once, over all agents; as many slow ones go on beside them. Each takes 4 MiB of memory.
+    pub pulls_at_once: u16,
 }
 
 impl Configuration {
@@ -73,6 +118,8 @@ impl Configuration {
             http: overrides.http.or(written.http).unwrap_or_else(|| address(HTTP)),
             names: written.names,
             agent_certificate_seconds,
+            output_bytes: written.output_limit.map_or(OUTPUT, |limit| limit.0),
+            pulls_at_once: written.pulls_at_once.map_or(PULLS, |pulls| pulls.0),
         })
     }
 }

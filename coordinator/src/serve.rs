@@ -19,7 +19,7 @@ use crate::engine::{Engine, now};
 use crate::http;
 use crate::installation;
 use crate::journal;
-use crate::output::OutputStore;
+use crate::output::{Limits, OutputStore};
 use crate::sessions::{Endpoint, Parts, Registry, Sessions};
 use crate::vault::Vault;
 
@@ -48,7 +48,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let published = Box::new(move |before: &_, after: &Arc<_>| waker.wake_changed(before, after));
     let (engine, ended) = Engine::start(data.clone(), replayed, published)?;
     let packages = Arc::new(PackageStore::open(data.join("packages"))?);
-    let output = Arc::new(OutputStore::open(data)?);
+    let output = Arc::new(OutputStore::open(data, Limits::with_total(configuration.output_bytes))?);
     let parts = Parts {
         engine: engine.clone(),
         vault: Arc::clone(&vault),
@@ -56,6 +56,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         packages: Arc::clone(&packages),
         output: Arc::clone(&output),
         registry: Arc::clone(&registry),
+        pulls: configuration.pulls_at_once.into(),
     };
     let sessions = Sessions::new(parts)?;
     let endpoint = Endpoint::bind(configuration.quic, &authority, vault.own_key("connection-resets")?)?;

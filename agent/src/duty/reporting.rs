@@ -59,11 +59,12 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    /// Sends everything up to line `last`, however long it takes.
+    /// Sends everything up to line `last`, however long it takes. Where the coordinator's disk has lost lines that it
+    /// had, it expects an earlier one, and is sent them again.
     async fn send_until(&mut self, last: u64) -> anyhow::Result<()> {
         while self.next <= last {
             match self.send_once(last).await? {
-                Some(next) if next > self.next => self.next = next,
+                Some(next) if next != self.next => self.next = next,
                 _ => sleep(RETRY).await,
             }
         }

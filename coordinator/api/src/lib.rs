@@ -11,3 +11,4 @@ pub mod plan;
 pub mod query;
 pub mod requests;
 pub mod sealed;
+pub mod sizes;

@@ -22,6 +22,7 @@ use windlass_protocol::token::{Token, TokenKind};
 
 use super::Context;
 use super::refusal::Refusal;
+use super::standing::Standing;
 use crate::engine::{Engine, now};
 
 /// The header that names the space, where `?space=` does not.
@@ -126,6 +127,9 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
             space: named_space(parts)?,
         };
         caller.authorise()?;
+        if let Some(standing) = parts.extensions.get::<Standing>() {
+            standing.admit();
+        }
         Ok(caller)
     }
 }

@@ -7,6 +7,7 @@
 mod apply;
 mod audit;
 mod caller;
+mod connection;
 mod definitions;
 mod deploy;
 mod deployments;
@@ -22,12 +23,14 @@ mod releases;
 mod routes;
 mod seal;
 mod server;
+mod standing;
 mod targets;
 mod tenants;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod variables;
+mod visitors;
 mod words;
 
 use std::path::PathBuf;

@@ -11,19 +11,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::extract::ConnectInfo;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use windlass_packages::PackageStore;
 
+use super::connection::Connection;
+use super::visitors::Visitors;
 use super::{Context, Parts, router};
 use crate::authority::Authority;
 use crate::engine::Engine;
@@ -32,18 +29,33 @@ use crate::serve::cannot_listen;
 use crate::sessions::Registry;
 use crate::vault::Vault;
 
-/// Connections at once. Operators and pipelines are few; more wait to be accepted.
-const CONNECTIONS: usize = 1024;
-/// A handshake takes no longer.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// The head of a request takes no longer.
-const HEAD: Duration = Duration::from_secs(15);
-/// Bytes of a request's head: names in addresses may be long.
-const HEAD_BYTES: usize = 64 << 10;
-/// How often the certificate is made anew: it is good for thirty days.
-const RENEWAL: Duration = Duration::from_secs(24 * 3600);
-/// How long requests that are being answered have when the coordinator stops.
-const DRAIN: Duration = Duration::from_secs(3);
+/// What the door admits, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Connections at once. Operators and pipelines are few; more wait to be accepted.
+    pub(super) connections: usize,
+    /// Connections of one address at once; more are closed. A whole office may stand behind one, and one alone must not
+    /// take all places.
+    pub(super) of_address: usize,
+    /// A connection has to show a valid token in this time.
+    pub(super) first_request: Duration,
+    /// And may then be without any request for so long.
+    pub(super) idle: Duration,
+    /// How often the certificate is made anew: it is good for thirty days.
+    pub(super) renewal: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            of_address: 256,
+            first_request: Duration::from_secs(30),
+            idle: Duration::from_secs(300),
+            renewal: Duration::from_secs(24 * 3600),
+        }
+    }
+}
 
 /// The parts of the coordinator that stand behind the door.
 pub struct Door {
@@ -71,6 +83,7 @@ pub struct Server {
     authority: Arc<Authority>,
     names: Vec<String>,
     tls: ArcSwap<ServerConfig>,
+    limits: Limits,
 }
 
 impl Server {
@@ -89,7 +102,8 @@ impl Server {
             data: door.data,
         });
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, router: router(context), authority, names: names.to_vec(), tls })
+        let (router, names) = (router(context), names.to_vec());
+        Ok(Self { listener, address, router, authority, names, tls, limits: Limits::default() })
     }
 
     /// Where it listens.
@@ -97,44 +111,79 @@ impl Server {
         self.address
     }
 
+    /// With other limits.
+    #[cfg(test)]
+    pub(super) fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// What it presents to who connects now.
+    #[cfg(test)]
+    pub(super) fn presented(&self) -> Arc<ServerConfig> {
+        self.tls.load_full()
+    }
+
     /// Serves for ever. When this is dropped, requests that are being answered have a moment to end.
     pub async fn serve(&self) -> anyhow::Result<()> {
         let stopping = CancellationToken::new();
         let _stop_when_dropped = stopping.clone().drop_guard();
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut renewal = tokio::time::interval(RENEWAL);
+        let room = Arc::new(Semaphore::new(self.limits.connections));
+        let visitors = Visitors::new(self.limits.of_address);
+        let mut renewal = tokio::time::interval(self.limits.renewal);
         renewal.tick().await;
         loop {
-            let permit = Arc::clone(&room)
-                .acquire_owned()
-                .await
-                .context("the limit of connections is never closed")?;
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+            // Also while all places are taken, and nobody is accepted, the certificate is renewed.
+            let (place, stream, peer) = tokio::select! {
+                accepted = self.accept(&room) => accepted?,
                 _ = renewal.tick() => {
-                    self.tls.store(tls(&self.authority, &self.names)?);
+                    self.renew();
                     continue;
                 }
             };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(why) => {
-                    // Out of file descriptors, mostly: whoever waits stays in the kernel's queue meanwhile.
-                    tracing::warn!(%why, "a connection of an operator cannot be accepted");
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                    continue;
-                }
+            let Some(visit) = visitors.enter(peer.ip()) else {
+                tracing::debug!(%peer, "a connection is refused: its address has too many");
+                continue;
             };
             let connection = Connection {
                 acceptor: TlsAcceptor::from(self.tls.load_full()),
                 router: self.router.clone(),
                 stopping: stopping.clone(),
                 peer,
+                limits: self.limits,
             };
             tokio::spawn(async move {
                 connection.answer(stream).await;
-                drop(permit);
+                drop((place, visit));
             });
+        }
+    }
+
+    /// Waits for a place, and then for who takes it. Dropping the future loses nobody.
+    async fn accept(
+        &self,
+        room: &Arc<Semaphore>,
+    ) -> anyhow::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+        let place = Arc::clone(room).acquire_owned().await;
+        let place = place.context("the limit of connections is never closed")?;
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, peer)) => return Ok((place, stream, peer)),
+                Err(why) => {
+                    // Out of file descriptors, mostly: whoever waits stays in the kernel's queue meanwhile.
+                    tracing::warn!(%why, "a connection of an operator cannot be accepted");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+    }
+
+    /// Presents a fresh certificate from now on. Without one the old one does for weeks, and nobody is sent away.
+    fn renew(&self) {
+        match tls(&self.authority, &self.names) {
+            Ok(config) => self.tls.store(config),
+            Err(why) => {
+                tracing::error!(%why, "the coordinator's certificate for operators cannot be renewed");
+            }
         }
     }
 }
@@ -148,43 +197,4 @@ fn tls(authority: &Authority, names: &[String]) -> anyhow::Result<Arc<ServerConf
         .with_single_cert(identity.chain, identity.key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
-}
-
-struct Connection {
-    acceptor: TlsAcceptor,
-    router: Router,
-    stopping: CancellationToken,
-    peer: SocketAddr,
-}
-
-impl Connection {
-    async fn answer(self, stream: TcpStream) {
-        // Strangers connect all day; what they get wrong is no event.
-        let Ok(Ok(stream)) = timeout(HANDSHAKE, self.acceptor.accept(stream)).await else {
-            tracing::debug!(peer = %self.peer, "a TLS handshake failed");
-            return;
-        };
-        let router = self.router.layer(axum::Extension(ConnectInfo(self.peer)));
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Some(HEAD))
-            .max_header_list_size(HEAD_BYTES as u32);
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-        tokio::pin!(connection);
-        tokio::select! {
-            ended = connection.as_mut() => {
-                if let Err(why) = ended {
-                    tracing::debug!(peer = %self.peer, %why, "a connection ended early");
-                }
-            }
-            () = self.stopping.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                // What is not answered by then is cut off; what was decided stands.
-                let _ = timeout(DRAIN, connection).await;
-            }
-        }
-    }
 }

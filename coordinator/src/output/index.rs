@@ -1,4 +1,4 @@
-//! Which batch of output lies where: assignment and first line -> number in the files and count of lines.
+//! Which batch of output lies where, and how much of each assignment is kept.
 
 use std::path::Path;
 
@@ -7,14 +7,54 @@ use windlass_segments::fail;
 use windlass_store::Store;
 
 use super::OutputError;
+use super::batch::Batch;
 
 const CACHE_BYTES: u64 = 16 << 20;
+/// Assignment and first line -> number of the batch in the files.
 const BATCH: u8 = b'b';
+/// Assignment -> [`Entry`].
 const NEXT: u8 = b'n';
+/// The last batch of the files that the index knows.
 const INDEXED: &[u8] = b"i";
+/// The first batch of the files that retention keeps.
+const KEPT: &[u8] = b"k";
 
 pub(super) struct Index {
     store: Store,
+}
+
+/// What is known of one assignment's output. It goes with the last of its batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The number of the line that is expected next.
+    pub(super) next: u64,
+    /// What its lines count against the limit.
+    pub(super) bytes: u64,
+    /// The limit is reached: lines that come are counted by `next`, and not kept.
+    pub(super) full: bool,
+}
+
+impl Entry {
+    /// Of an assignment that nothing is known of.
+    pub(super) const NEW: Self = Self { next: 1, bytes: 0, full: false };
+
+    /// With a batch; the same if it was counted already.
+    pub(super) fn with(self, batch: &Batch) -> Self {
+        let end = batch.end().unwrap_or(u64::MAX);
+        let bytes = if end > self.next { self.bytes + batch.bytes() } else { self.bytes };
+        Self { next: self.next.max(end), bytes, full: self.full || batch.full }
+    }
+
+    fn to_bytes(self) -> Vec<u8> {
+        [&self.next.to_be_bytes()[..], &self.bytes.to_be_bytes(), &[self.full.into()]].concat()
+    }
+
+    /// Also of an index from before there were limits, which holds the first number alone.
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let (next, rest) = bytes.split_at(bytes.len().min(8));
+        let (counted, full) = rest.split_at(rest.len().min(8));
+        Self { next: number(next).max(1), bytes: number(counted), full: full == [1] }
+    }
 }
 
 fn batch_key(assignment: AssignmentId, first: u64) -> Vec<u8> {
@@ -39,21 +79,50 @@ impl Index {
         Ok(self.store.get(INDEXED)?.map_or(0, |bytes| number(&bytes)))
     }
 
-    /// The number that an assignment's next line has.
-    pub(super) fn next(&self, assignment: AssignmentId) -> Result<u64, OutputError> {
-        Ok(self.store.get(&next_key(assignment))?.map_or(1, |bytes| number(&bytes)))
+    /// The first line of the files that is kept: 1 as long as nothing was removed.
+    pub(super) fn kept(&self) -> Result<u64, OutputError> {
+        Ok(self.store.get(KEPT)?.map_or(1, |bytes| number(&bytes)))
     }
 
+    /// Notes that everything before `place` is removed, or about to be.
+    pub(super) fn keep_from(&self, place: u64) -> Result<(), OutputError> {
+        Ok(self.store.put(KEPT, &place.to_be_bytes())?)
+    }
+
+    pub(super) fn entry(&self, assignment: AssignmentId) -> Result<Option<Entry>, OutputError> {
+        Ok(self.store.get(&next_key(assignment))?.map(|bytes| Entry::from_bytes(&bytes)))
+    }
+
+    /// Adds batches (assignment, first line, place), then what is known of their assignments, then that the files are
+    /// known so far. In this order a reader never misses lines that an entry counts, and what a crash leaves of it is
+    /// added once more.
     pub(super) fn add(
         &self,
-        assignment: AssignmentId,
-        first: u64,
-        count: u64,
-        place: u64,
+        places: &[(AssignmentId, u64, u64)],
+        entries: impl IntoIterator<Item = (AssignmentId, Entry)>,
     ) -> Result<(), OutputError> {
-        self.store.put(&batch_key(assignment, first), &place.to_be_bytes())?;
-        self.store.put(&next_key(assignment), &(first + count).to_be_bytes())?;
-        self.store.put(INDEXED, &place.to_be_bytes())?;
+        for (assignment, first, place) in places {
+            self.store.put(&batch_key(*assignment, *first), &place.to_be_bytes())?;
+        }
+        for (assignment, entry) in entries {
+            self.store.put(&next_key(assignment), &entry.to_bytes())?;
+        }
+        if let Some((_, _, place)) = places.last() {
+            self.store.put(INDEXED, &place.to_be_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Forgets a batch if it lies before `kept`, and the assignment with its last one.
+    pub(super) fn forget(&self, assignment: AssignmentId, first: u64, kept: u64) -> Result<(), OutputError> {
+        let key = batch_key(assignment, first);
+        // The same lines may lie further on as well, where the agent had to send them again.
+        if self.store.get(&key)?.is_some_and(|place| number(&place) < kept) {
+            self.store.remove(&key)?;
+        }
+        if self.store.scan(&key[..17]).next().transpose()?.is_none() {
+            self.store.remove(&next_key(assignment))?;
+        }
         Ok(())
     }
 

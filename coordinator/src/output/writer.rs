@@ -1,127 +1,205 @@
-//! The one thread that writes output: batches that wait together are made durable together.
+//! The one thread that writes output: batches that wait together are made durable together. What the disk does not
+//! take is not acknowledged, and agents send it again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::{self, error::TryRecvError};
+use tokio::sync::oneshot;
 use windlass_protocol::ids::AssignmentId;
-use windlass_segments::{Options, Writer, fail};
+use windlass_segments::{Writer, fail};
 
-use super::index::Index;
-use super::{Append, Batch, OutputError};
+use super::batch::Batch;
+use super::files::Files;
+use super::index::{Entry, Index};
+use super::{Append, Limits, OutputError, SharedIndex, retention};
 
-/// Small segments, because a reader skips from the start of one.
-const SEGMENT_BYTES: u64 = 1 << 20;
 /// Appends that are made durable together.
 const GROUP: usize = 256;
-
-/// Batches after which the index is committed, so that a start after a crash reads no more of the files than these.
+/// Changes after which the index is committed, so that a start after a crash reads no more of the files than these.
 const COMMIT: u64 = 4096;
+/// A store that failed is opened again after so long, and after so long again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often who asks meanwhile is told that it does not work.
+const ANSWERS: Duration = Duration::from_millis(50);
 
-type Answers = Vec<(oneshot::Sender<Result<u64, OutputError>>, u64)>;
+/// Opens the store and starts its thread; answers with the index for readers.
+pub(super) fn start(
+    folder: &Path,
+    index_folder: &Path,
+    limits: Limits,
+    appends: mpsc::Receiver<Append>,
+) -> Result<SharedIndex, OutputError> {
+    let index = SharedIndex(Arc::new(RwLock::new(None)));
+    let mut files = Files::new(folder, index_folder, limits, index.clone());
+    files.open()?;
+    let scribe = Scribe { files, uncommitted: 0, grown: None, failing: false };
+    let run = move || scribe.run(appends);
+    let spawned = thread::Builder::new().name("output".to_owned()).spawn(run);
+    spawned.map_err(|_| OutputError::NotWorking)?;
+    Ok(index)
+}
+
+struct Scribe {
+    files: Files,
+    /// Changes of the index since it was committed.
+    uncommitted: u64,
+    /// Bytes written since retention was last looked at; none before it was for the first time.
+    grown: Option<u64>,
+    /// The last thing that was to be stored was not; this was said, once.
+    failing: bool,
+}
 
 /// What of a group is in the files' buffer and not in the index yet. The index never runs ahead of what is durable:
 /// it would claim lines that a crash has taken, and take other lines for them afterwards.
 #[derive(Default)]
 struct Group {
-    /// Assignment, first line, count of lines, number of the batch in the files.
-    places: Vec<(AssignmentId, u64, u64, u64)>,
-    /// The line that is expected next of the assignments in here.
-    next: BTreeMap<AssignmentId, u64>,
+    /// Assignment, first line, number of the batch in the files.
+    places: Vec<(AssignmentId, u64, u64)>,
+    /// What is then known of the assignments in here.
+    entries: BTreeMap<AssignmentId, Entry>,
 }
 
-pub(super) fn start(
-    folder: &Path,
-    index: Arc<Index>,
-    appends: mpsc::Receiver<Append>,
-) -> Result<(), OutputError> {
-    let options = Options { segment_bytes: SEGMENT_BYTES, name: "output", ..Options::default() };
-    let (files, _) = Writer::open(folder, options)?;
-    catch_up(folder, &files, &index)?;
-    let run = move || {
-        if let Err(why) = run(files, &index, appends) {
-            tracing::error!(%why, "the store of output has stopped; agents keep their output until it works again");
-        }
-    };
-    let spawned = thread::Builder::new().name("output".to_owned()).spawn(run);
-    spawned.map(drop).map_err(|_| OutputError::Stopped)
-}
-
-/// Adds to the index what the files have and it does not: it is committed more rarely.
-fn catch_up(folder: &Path, files: &Writer, index: &Index) -> Result<(), OutputError> {
-    let mut indexed = index.indexed()?;
-    if indexed > files.durable() {
-        tracing::warn!("the index of output knows more than the files hold; it is made anew");
-        index.clear()?;
-        indexed = 0;
-    }
-    if indexed == files.durable() {
-        return Ok(());
-    }
-    for line in windlass_segments::read(folder, indexed + 1)? {
-        let (place, line) = line?;
-        let batch: Batch = serde_json::from_slice(&line).map_err(|_| OutputError::Damaged(place))?;
-        index.add(batch.assignment, batch.first, batch.lines.len() as u64, place)?;
-    }
-    index.commit()
-}
-
-fn run(mut files: Writer, index: &Index, mut appends: mpsc::Receiver<Append>) -> Result<(), OutputError> {
-    let mut uncommitted = 0;
-    while let Some(append) = appends.blocking_recv() {
-        let mut group = vec![append];
-        while group.len() < GROUP
-            && let Ok(append) = appends.try_recv()
-        {
-            group.push(append);
-        }
-        let mut answers: Answers = Vec::with_capacity(group.len());
-        let mut taken = Group::default();
-        for append in group {
-            match take(&mut files, index, &mut taken, append.batch) {
-                Ok(next) => answers.push((append.answer, next)),
-                Err(why) => drop(append.answer.send(Err(why))),
+impl Scribe {
+    fn run(mut self, mut appends: mpsc::Receiver<Append>) {
+        while let Some(append) = appends.blocking_recv() {
+            let mut group = vec![append];
+            while group.len() < GROUP
+                && let Ok(append) = appends.try_recv()
+            {
+                group.push(append);
+            }
+            if let Err(why) = self.store(group) {
+                self.fail(&why);
+                if !self.recover(&mut appends) {
+                    return;
+                }
             }
         }
-        files.sync()?;
-        uncommitted += taken.places.len() as u64;
-        for (assignment, first, count, place) in taken.places {
-            index.add(assignment, first, count, place)?;
-        }
-        fail::point("output-before-answers");
-        for (answer, next) in answers {
-            let _ = answer.send(Ok(next));
-        }
-        fail::point("output-after-answers");
-        if uncommitted >= fail::number("OUTPUT_COMMIT", COMMIT) {
-            index.commit()?;
-            uncommitted = 0;
+        let committed = self.files.index.get().and_then(|index| index.commit());
+        if let Err(why) = committed {
+            tracing::warn!(%why, "the index of output cannot be committed; the next start takes longer");
         }
     }
-    index.commit()
+
+    /// Makes a group durable and answers it. What is not answered when this fails was not acknowledged.
+    fn store(&mut self, appends: Vec<Append>) -> Result<(), OutputError> {
+        let limits = self.files.limits;
+        let (writer, index) = self.files.both()?;
+        let mut answers: Vec<(oneshot::Sender<_>, Result<u64, OutputError>)> =
+            Vec::with_capacity(appends.len());
+        let mut group = Group::default();
+        for append in appends {
+            let next = take(writer, &index, &mut group, limits, append.batch);
+            match next {
+                // Then the disk of the index does not work, which is nothing of this one append.
+                Err(why @ OutputError::Store(_)) => return Err(why),
+                next => answers.push((append.answer, next)),
+            }
+        }
+        let bytes = writer.buffered_bytes() as u64;
+        writer.sync()?;
+        self.uncommitted += group.entries.len() as u64;
+        index.add(&group.places, group.entries)?;
+        fail::point("output-before-answers");
+        for (answer, next) in answers {
+            let _ = answer.send(next);
+        }
+        fail::point("output-after-answers");
+        if self.failing && !group.places.is_empty() {
+            self.failing = false;
+            tracing::info!("output is stored again");
+        }
+        self.tidy(bytes)
+    }
+
+    /// What is due from time to time: retention, and committing the index.
+    fn tidy(&mut self, written: u64) -> Result<(), OutputError> {
+        let grown = self.grown.map_or(u64::MAX, |grown| grown + written);
+        self.grown = Some(grown);
+        if grown >= self.files.limits.segment_bytes {
+            retention::retain(&mut self.files)?;
+            self.grown = Some(0);
+        }
+        if self.uncommitted >= fail::number("OUTPUT_COMMIT", COMMIT) {
+            self.files.index.get()?.commit()?;
+            self.uncommitted = 0;
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, why: &OutputError) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::error!(%why, "output cannot be stored; agents keep theirs until it can");
+        }
+        self.files.close_failed(why);
+    }
+
+    /// Opens the store again, at a pace; meanwhile everybody is told that it does not work. False: nobody is left.
+    fn recover(&mut self, appends: &mut mpsc::Receiver<Append>) -> bool {
+        let mut due = Instant::now() + RETRY;
+        loop {
+            match appends.try_recv() {
+                Ok(append) => drop(append),
+                Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => thread::sleep(ANSWERS),
+            }
+            if Instant::now() < due {
+                continue;
+            }
+            match self.files.open() {
+                Ok(()) => return true,
+                Err(why) => {
+                    tracing::debug!(%why, "the store of output cannot be opened yet");
+                    self.files.close_failed(&why);
+                }
+            }
+            due = Instant::now() + RETRY;
+        }
+    }
 }
 
 /// Puts what is new of a batch into the files and the group; answers with the number expected next.
-fn take(files: &mut Writer, index: &Index, group: &mut Group, mut batch: Batch) -> Result<u64, OutputError> {
-    let next = match group.next.get(&batch.assignment) {
-        Some(next) => *next,
-        None => index.next(batch.assignment)?,
+fn take(
+    files: &mut Writer,
+    index: &Index,
+    group: &mut Group,
+    limits: Limits,
+    mut batch: Batch,
+) -> Result<u64, OutputError> {
+    let known = match group.entries.get(&batch.assignment) {
+        Some(entry) => Some(*entry),
+        None => index.entry(batch.assignment)?,
     };
-    if batch.first > next {
-        return Err(OutputError::Gap);
+    let end = batch.end().ok_or(OutputError::Numbers)?;
+    let entry = known.unwrap_or(Entry::NEW);
+    // Before these there may be lines that nobody remembers: their count where the assignment is full, and all of them
+    // where retention took the last ones. Otherwise the agent has to go back.
+    let forgotten = entry.full || (known.is_none() && index.kept()? > 1);
+    if batch.first > entry.next && !forgotten {
+        return Ok(entry.next);
     }
-    let known = usize::try_from(next - batch.first).unwrap_or(usize::MAX).min(batch.lines.len());
-    batch.lines.drain(..known);
-    if batch.lines.is_empty() {
+    let next = entry.next.max(batch.first);
+    if end <= next {
         return Ok(next);
     }
+    let assignment = batch.assignment;
+    if entry.full {
+        group.entries.insert(assignment, Entry { next: end, ..entry });
+        return Ok(end);
+    }
+    batch.lines.drain(..usize::try_from(next - batch.first).unwrap_or(usize::MAX));
     batch.first = next;
-    let line = serde_json::to_vec(&batch).expect("a batch has nothing that JSON cannot hold");
-    let place = files.append(&line)?;
-    let count = batch.lines.len() as u64;
-    group.places.push((batch.assignment, next, count, place));
-    group.next.insert(batch.assignment, next + count);
-    Ok(next + count)
+    batch.cut_to(limits.assignment_bytes.saturating_sub(entry.bytes));
+    if batch.full {
+        tracing::warn!(%assignment, "more output of a step came than is kept of one; the rest is left out");
+    }
+    let place = files.append(&batch.to_line())?;
+    group.places.push((assignment, next, place));
+    let bytes = entry.bytes + batch.bytes();
+    group.entries.insert(assignment, Entry { next: end, bytes, full: batch.full });
+    Ok(end)
 }

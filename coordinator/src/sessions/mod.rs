@@ -14,6 +14,7 @@ mod delivery;
 mod endpoint;
 mod enrol;
 mod frames;
+mod pace;
 mod registry;
 mod requests;
 mod resets;
@@ -77,6 +78,8 @@ pub struct Parts {
     pub output: Arc<OutputStore>,
     /// The live sessions.
     pub registry: Arc<Registry>,
+    /// Pulls that are served at once.
+    pub pulls: usize,
 }
 
 impl Sessions {
@@ -93,7 +96,7 @@ impl Sessions {
             packages: parts.packages,
             output: parts.output,
             registry: parts.registry,
-            turns: turns::Turns::default(),
+            turns: turns::Turns::new(parts.pulls),
             tally: tally::Tally::default(),
         }))
     }

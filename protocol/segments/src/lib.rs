@@ -25,12 +25,14 @@ pub mod fail;
 mod lines;
 mod names;
 mod open;
+mod sizes;
 mod source;
 mod writer;
 
 pub use error::SegmentError;
 pub use lines::{Lines, read, read_kept};
 pub use open::Recovery;
+pub use sizes::SegmentSize;
 pub use writer::Writer;
 
 /// The longest line that any writer puts and any reader takes, in bytes without its line break: 16 MiB. A reader

@@ -146,6 +146,11 @@ impl Writer {
         &self.folder
     }
 
+    /// The numbers of the first lines of all segments, oldest first.
+    pub(crate) const fn segments(&self) -> &VecDeque<u64> {
+        &self.segments
+    }
+
     fn check_usable(&self) -> Result<(), SegmentError> {
         if self.poisoned { Err(SegmentError::Poisoned { folder: self.folder.clone() }) } else { Ok(()) }
     }

@@ -4,6 +4,8 @@ mod assignments;
 mod certificates;
 mod enrolments;
 mod malformed;
+mod output;
+mod pulls;
 mod repeats;
 mod withdrawal;
 

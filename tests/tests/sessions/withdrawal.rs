@@ -23,7 +23,7 @@ const BEFORE: usize = 1 << 20;
 /// What the reader may still find: what was in its own window, and the answer's frames.
 const IN_FLIGHT: usize = WINDOW as usize + (64 << 10);
 
-fn noise(length: usize) -> Vec<u8> {
+pub(super) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {

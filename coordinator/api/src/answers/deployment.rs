@@ -107,8 +107,11 @@ pub struct LogLine {
     pub number: u64,
     /// When it was printed, by the machine's clock.
     pub time: String,
-    /// `out`, `err`, or `note` for what the agent itself says.
+    /// `out`, `err`, or `note` for what the agent or the coordinator says about the output.
     pub stream: String,
     /// The text, sensitive values masked.
     pub text: String,
+    /// How many lines are not there any more, where this note stands for them; its number is that of the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u64>,
 }

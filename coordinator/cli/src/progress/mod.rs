@@ -38,6 +38,7 @@ mod tests {
             time: "2026-01-01T00:00:00Z".to_owned(),
             stream: "err".to_owned(),
             text: "a\tb\u{1b}[2J\r".to_owned(),
+            missing: None,
         };
         assert_eq!(line_text(&line), "2026-01-01T00:00:00Z web-1 Website ! a\tb\u{fffd}[2J\u{fffd}");
     }

@@ -12,8 +12,9 @@ use std::fs::File;
 use windlass_api::error::Problem;
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 use windlass_protocol::manifest::EntryPath;
-use windlass_protocol::message::OutputLine;
 use windlass_protocol::{Digest, Timestamp};
+
+use crate::output::Piece;
 
 /// The package store. Its functions wait for the disk.
 pub trait PackageDoor: Send + Sync {
@@ -76,8 +77,8 @@ pub struct FetchProgress {
 
 /// The output of steps. Its functions wait for the disk.
 pub trait TaskLogs: Send + Sync {
-    /// The lines of a step on a target from number `from` (the first is 1), at most `most`, each with its number.
-    /// Nothing where there are none yet.
+    /// The output of a step on a target from line `from` (the first is 1), at most `most` pieces. Nothing where there
+    /// is none yet. `announced` is how many lines it has in all, once it has ended.
     fn read(
         &self,
         deployment: DeploymentId,
@@ -85,5 +86,6 @@ pub trait TaskLogs: Send + Sync {
         target: TargetId,
         from: u64,
         most: usize,
-    ) -> Result<Vec<(u64, OutputLine)>, Problem>;
+        announced: Option<u64>,
+    ) -> Result<Vec<Piece>, Problem>;
 }

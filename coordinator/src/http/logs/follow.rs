@@ -18,6 +18,7 @@ use crate::http::deploy::deployment_id;
 use crate::http::doors::TaskLogs;
 use crate::http::extract::{Asked, Named};
 use crate::http::refusal::Refusal;
+use crate::output::{Missing, Piece, Why};
 
 /// How often is looked for new lines.
 const PACE: Duration = Duration::from_millis(300);
@@ -133,11 +134,15 @@ fn read_places(
         if place.lines.is_some_and(|lines| *from > lines) {
             continue;
         }
-        for (number, line) in place.read(logs, *from, AT_ONCE)? {
-            serde_json::to_writer(&mut text, &place.line(number, &line))
+        for piece in place.read(logs, *from, AT_ONCE)? {
+            // How many lines are left out is only known when the step has ended.
+            if place.lines.is_none() && matches!(piece, Piece::Missing(Missing { why: Why::LeftOut, .. })) {
+                break;
+            }
+            serde_json::to_writer(&mut text, &place.line(&piece))
                 .map_err(|why| Problem::failed(why.to_string()))?;
             text.push(b'\n');
-            *from = number + 1;
+            *from = piece.last() + 1;
         }
         complete &= place.lines.is_some_and(|lines| *from > lines);
     }

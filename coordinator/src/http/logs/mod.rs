@@ -73,13 +73,13 @@ fn part(
             _ => 1,
         };
         let room = limit + 1 - page.items.len();
-        for (number, line) in place.read(logs, from, room)? {
+        for piece in place.read(logs, from, room)? {
             if page.items.len() == limit {
                 page.next = last;
                 return Ok(page);
             }
-            last = Some(place.position(number).to_string());
-            page.items.push(place.line(number, &line));
+            last = Some(place.position(piece.last()).to_string());
+            page.items.push(place.line(&piece));
         }
     }
     Ok(page)

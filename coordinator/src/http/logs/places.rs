@@ -9,11 +9,13 @@ use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::model::RunState;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
-use windlass_protocol::message::{OutputLine, OutputStream};
+use windlass_protocol::message::OutputStream;
 use windlass_protocol::names::fold;
 
+use crate::engine::now;
 use crate::http::doors::TaskLogs;
 use crate::http::{deployments, words};
+use crate::output::{NumberedLine, Piece, Why};
 
 /// A step of a deployment on a target.
 #[derive(Debug, Clone)]
@@ -83,29 +85,45 @@ impl Place {
         (self.index, self.target)
     }
 
-    pub(super) fn read(
-        &self,
-        logs: &dyn TaskLogs,
-        from: u64,
-        most: usize,
-    ) -> Result<Vec<(u64, OutputLine)>, Problem> {
-        logs.read(self.deployment, self.step, self.target, from, most)
+    pub(super) fn read(&self, logs: &dyn TaskLogs, from: u64, most: usize) -> Result<Vec<Piece>, Problem> {
+        logs.read(self.deployment, self.step, self.target, from, most, self.lines)
     }
 
-    pub(super) fn line(&self, number: u64, line: &OutputLine) -> LogLine {
-        let stream = match line.stream {
-            OutputStream::Out => "out",
-            OutputStream::Err => "err",
-            OutputStream::Note => "note",
+    /// A piece as it is shown. A note stands for lines that are missing, with the number of the last of them.
+    pub(super) fn line(&self, piece: &Piece) -> LogLine {
+        let (time, stream, text, missing) = match piece {
+            Piece::Line(NumberedLine { line, .. }) => (line.time, word(line.stream), line.text.clone(), None),
+            Piece::Missing(missing) => {
+                let count = missing.last - missing.first + 1;
+                (now(), word(OutputStream::Note), sentence(count, missing.why), Some(count))
+            }
         };
         LogLine {
             step: self.step_name.clone(),
             target: self.target_name.clone(),
-            number,
-            time: words::time(line.time),
+            number: piece.last(),
+            time: words::time(time),
             stream: stream.to_owned(),
-            text: line.text.clone(),
+            text,
+            missing,
         }
+    }
+}
+
+const fn word(stream: OutputStream) -> &'static str {
+    match stream {
+        OutputStream::Out => "out",
+        OutputStream::Err => "err",
+        OutputStream::Note => "note",
+    }
+}
+
+/// What is said in place of missing lines.
+fn sentence(count: u64, why: Why) -> String {
+    let lines = if count == 1 { "1 line was".to_owned() } else { format!("{count} lines were") };
+    match why {
+        Why::Removed => format!("{lines} removed: only the newest output of all deployments is kept"),
+        Why::LeftOut => format!("{lines} left out: the step printed more than is kept of one step"),
     }
 }
 
@@ -150,4 +168,21 @@ pub(super) fn places(
         }
     }
     Ok(Places { places, over: found.is_over() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_with_how_much_it_is() {
+        assert_eq!(
+            sentence(1, Why::Removed),
+            "1 line was removed: only the newest output of all deployments is kept"
+        );
+        assert_eq!(
+            sentence(12_000, Why::LeftOut),
+            "12000 lines were left out: the step printed more than is kept of one step"
+        );
+    }
 }

@@ -25,6 +25,7 @@ use windlass_protocol::{Digest, Timestamp};
 use crate::engine::Engine;
 use crate::http::doors::{FetchProgress, PackageDoor, PackageTexts, Presence, StoredPackage, TaskLogs};
 use crate::http::{Context, Parts, router};
+use crate::output::{NumberedLine, Piece};
 use crate::vault::Vault;
 use crate::{installation, journal};
 
@@ -86,10 +87,12 @@ impl TaskLogs for ThreeLines {
         _: TargetId,
         from: u64,
         most: usize,
-    ) -> Result<Vec<(u64, OutputLine)>, Problem> {
+        _: Option<u64>,
+    ) -> Result<Vec<Piece>, Problem> {
         let line = |number| {
             let text = format!("line {number}");
-            (number, OutputLine { time: Timestamp::from_milliseconds(0), stream: OutputStream::Out, text })
+            let line = OutputLine { time: Timestamp::from_milliseconds(0), stream: OutputStream::Out, text };
+            Piece::Line(NumberedLine { number, line })
         };
         Ok((from..=3).take(most).map(line).collect())
     }

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod desk;
+mod door;
 mod errors;
 mod flow;
 mod round_trip;

@@ -1,4 +1,4 @@
-//! A stream that counts what is written to it: whatever becomes of a pull, it is known how much of it left.
+//! A stream that counts what is written to it: for the pace of a pull while it lasts, and for the journal when it broke off.
 
 use std::io;
 use std::pin::Pin;
@@ -7,31 +7,29 @@ use std::task::{Context, Poll};
 use quinn::SendStream;
 use tokio::io::AsyncWrite;
 
-pub(super) struct Metered<'a> {
+use super::super::turns::Turn;
+
+/// The stream of a pull. What lies in the window of the connection counts as taken.
+pub(super) struct Metered<'a, 'b> {
     stream: &'a mut SendStream,
-    written: u64,
+    turn: &'a Turn<'b>,
 }
 
-impl<'a> Metered<'a> {
-    pub(super) const fn new(stream: &'a mut SendStream) -> Self {
-        Self { stream, written: 0 }
-    }
-
-    /// Bytes that the stream has taken.
-    pub(super) const fn written(&self) -> u64 {
-        self.written
+impl<'a, 'b> Metered<'a, 'b> {
+    pub(super) const fn new(stream: &'a mut SendStream, turn: &'a Turn<'b>) -> Self {
+        Self { stream, turn }
     }
 }
 
-impl AsyncWrite for Metered<'_> {
+impl AsyncWrite for Metered<'_, '_> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let taken = AsyncWrite::poll_write(Pin::new(&mut *self.stream), context, bytes);
-        if let Poll::Ready(Ok(taken)) = &taken {
-            self.written += *taken as u64;
+        if let Poll::Ready(Ok(count)) = taken {
+            self.turn.took(count);
         }
         taken
     }

@@ -5,6 +5,7 @@ use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::message::{Answer, Denied, OutputLine};
 
 use super::super::Sessions;
+use crate::output::OutputError;
 
 pub(super) async fn answer(
     sessions: &Sessions,
@@ -15,6 +16,9 @@ pub(super) async fn answer(
 ) -> Option<Answer> {
     match sessions.output.append(assignment, first, lines.to_vec()).await {
         Ok(next) => Some(Answer::Output { next }),
+        // The store has said why, once; the agent keeps its lines and comes again.
+        Err(OutputError::NotWorking) => Some(Answer::Denied(Denied::Busy)),
+        Err(OutputError::Numbers) => Some(Answer::Denied(Denied::Malformed)),
         Err(why) => {
             tracing::error!(%assignment, %why, "output of a step could not be stored");
             Some(Answer::Denied(Denied::Busy))

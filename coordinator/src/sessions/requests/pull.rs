@@ -1,6 +1,5 @@
 //! A package, as its difference to what the agent holds.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use quinn::SendStream;
@@ -13,14 +12,14 @@ use windlass_protocol::manifest::Manifest;
 use windlass_protocol::message::{Denied, PullRequest, Request};
 
 use super::super::Sessions;
+use super::super::pace::{Gauge, Look};
+use super::super::turns::Turn;
 use super::metered::Metered;
 use crate::engine::{Engine, now};
 
 /// How often the right to a pull is asked for beside the writing: an agent that reads slowly, or not at all, keeps the
 /// writing waiting, and what waits for it must not be sent once the right has gone.
 const LOOK: Duration = Duration::from_millis(100);
-/// An agent that takes nothing off the stream for so long loses its turn; it goes on later where it stopped.
-const STALL: Duration = Duration::from_secs(60);
 
 /// Streams the package, asking again before every write whether it still may.
 pub(super) async fn serve(
@@ -30,24 +29,20 @@ pub(super) async fn serve(
     wanted: &PullRequest,
     stream: &mut SendStream,
 ) -> Result<(), Denied> {
-    let _turn = sessions.turns.take(peer.target).await.ok_or(Denied::Busy)?;
+    let turn = sessions.turns.take(peer.target).await.ok_or(Denied::Busy)?;
     let (manifest, held) = manifests(sessions, &permit, wanted).await.ok_or(Denied::NotFound)?;
     let plan = plan_pull(&manifest, &held, wanted).map_err(|_| Denied::Malformed)?;
     let bytes = plan.bytes_to_send();
     let request = Request::Pull(wanted.clone());
     let right = || Right { sessions, peer, request: &request };
     let (before_writing, beside) = (right(), right());
-    let writes = AtomicU64::new(0);
-    let mut metered = Metered::new(stream);
-    let may_go_on = || {
-        writes.fetch_add(1, Ordering::Relaxed);
-        before_writing.still_stands()
-    };
+    let may_go_on = || before_writing.still_stands();
+    let mut metered = Metered::new(stream, &turn);
     let sent = tokio::select! {
         sent = send(&sessions.packages, &plan, &mut metered, may_go_on) => sent.map_err(Ending::from),
-        ending = beside.watch(&writes) => Err(ending),
+        ending = beside.watch(&turn) => Err(ending),
     };
-    let written = metered.written();
+    let written = turn.taken();
     match sent {
         Ok(_) => {
             // Recorded before the stream ends: what an agent holds counts only if the journal says that it came.
@@ -58,6 +53,9 @@ pub(super) async fn serve(
         }
         Err(Ending::Withdrawn) => sessions.tally.denied(peer.target, request.kind(), 1),
         Err(Ending::Stalled) => tracing::warn!(target = %peer.target, "a pull that nobody reads was ended"),
+        Err(Ending::CrowdedOut) => {
+            tracing::warn!(target = %peer.target, "the slowest of many slow pulls was ended; it comes again");
+        }
         Err(Ending::Failed(why)) => tracing::warn!(target = %peer.target, %why, "a pull ended early"),
     }
     let (target, assignment, manifest) = (permit.target(), permit.assignment(), permit.manifest());
@@ -75,6 +73,8 @@ enum Ending {
     Withdrawn,
     /// The agent takes nothing off the stream.
     Stalled,
+    /// It is the slowest of more slow ones than there is room for.
+    CrowdedOut,
     /// It cannot be sent.
     Failed(SendError),
 }
@@ -97,15 +97,17 @@ struct Right<'a> {
 }
 
 impl Right<'_> {
-    /// Ends when the pull has to: the right has gone, or the count of `writes` stood still for too long.
-    async fn watch(&self, writes: &AtomicU64) -> Ending {
-        let mut last = (writes.load(Ordering::Relaxed), Instant::now());
+    /// Ends when the pull has to: the right has gone, or the agent takes too little of it.
+    async fn watch(&self, turn: &Turn<'_>) -> Ending {
+        let mut gauge = Gauge::new(Instant::now(), turn.taken());
         while self.still_stands() {
-            let count = writes.load(Ordering::Relaxed);
-            if count != last.0 {
-                last = (count, Instant::now());
-            } else if last.1.elapsed() > STALL {
-                return Ending::Stalled;
+            match gauge.look(Instant::now(), turn.taken()) {
+                Look::Stalled => return Ending::Stalled,
+                Look::Measured(pace) => turn.measured(pace),
+                Look::Between => {}
+            }
+            if !turn.give_way() {
+                return Ending::CrowdedOut;
             }
             tokio::time::sleep(LOOK).await;
         }

@@ -1,0 +1,150 @@
+//! What is known of a connection while it lasts: whether it ever showed a valid token, and whether it asks for
+//! anything.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body::{Frame, SizeHint};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// How a connection stands. Cheap to clone; all clones are of the same connection.
+#[derive(Clone)]
+pub(super) struct Standing(Arc<watch::Sender<Now>>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Now {
+    admitted: bool,
+    /// Requests whose answers are not sent yet.
+    open: usize,
+    /// Requests that were answered.
+    answered: u64,
+}
+
+/// Why a connection has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overstay {
+    /// It has not shown a valid token.
+    Stranger,
+    /// Nothing was asked on it for long.
+    Idle,
+}
+
+impl Standing {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(watch::Sender::default()))
+    }
+
+    /// A request showed a valid token.
+    pub(super) fn admit(&self) {
+        self.0.send_if_modified(|now| !std::mem::replace(&mut now.admitted, true));
+    }
+
+    /// Ends when the connection has to: without a valid token for `first_request`, later without a request for `idle`.
+    pub(super) async fn overstayed(&self, first_request: Duration, idle: Duration) -> Overstay {
+        let mut now = self.0.subscribe();
+        if timeout(first_request, now.wait_for(|now| now.admitted)).await.is_err() {
+            return Overstay::Stranger;
+        }
+        loop {
+            // The sender is `self`, so that waiting for it always has an end.
+            let Ok(answered) = now.wait_for(|now| now.open == 0).await.map(|now| now.answered) else {
+                continue;
+            };
+            let asks = now.wait_for(|now| now.open > 0 || now.answered != answered);
+            if timeout(idle, asks).await.is_err() {
+                return Overstay::Idle;
+            }
+        }
+    }
+
+    fn begin(&self) -> Asked {
+        self.0.send_modify(|now| now.open += 1);
+        Asked(self.clone())
+    }
+}
+
+/// A request, until its answer is sent or nobody wants it any more.
+struct Asked(Standing);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|now| {
+            now.open -= 1;
+            now.answered += 1;
+        });
+    }
+}
+
+/// Tells every request whom it comes from and on which connection, and counts it until its answer is sent.
+pub(super) async fn attend(
+    State((peer, standing)): State<(SocketAddr, Standing)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let asked = standing.begin();
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(standing);
+    next.run(request).await.map(|body| Body::new(Attended { body, _asked: asked }))
+}
+
+/// The body of an answer; its end is the request's.
+struct Attended {
+    body: Body,
+    _asked: Asked,
+}
+
+impl http_body::Body for Attended {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+    const SHORT: Duration = Duration::from_millis(1);
+
+    #[tokio::test]
+    async fn who_shows_no_token_has_to_go_and_who_shows_one_may_be_idle_for_a_while() {
+        let standing = Standing::new();
+        let asked = standing.begin();
+        assert_eq!(standing.overstayed(SHORT, LONG).await, Overstay::Stranger);
+        standing.admit();
+        drop(asked);
+        assert_eq!(standing.overstayed(SHORT, SHORT).await, Overstay::Idle);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_an_answer_is_not_idle() {
+        let standing = Standing::new();
+        standing.admit();
+        let asked = standing.begin();
+        assert!(timeout(SHORT * 50, standing.overstayed(SHORT, SHORT)).await.is_err());
+        drop(asked);
+        assert_eq!(standing.overstayed(SHORT, SHORT).await, Overstay::Idle);
+    }
+}

@@ -1,0 +1,94 @@
+//! The parts of a store that fail, one by one.
+
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use super::super::batch::Batch;
+use super::super::files::Files;
+use super::super::{OutputError, SharedIndex, retention};
+use super::*;
+
+fn opened(data: &Path, limits: Limits) -> Files {
+    let index = SharedIndex(Arc::new(RwLock::new(None)));
+    let mut files = Files::new(&data.join("output"), &data.join("output-index"), limits, index);
+    files.open().unwrap();
+    files
+}
+
+/// Writes batches of one line each past the index, as a process that dies before it comes to the index.
+fn write(files: &mut Files, numbers: std::ops::RangeInclusive<u64>) {
+    let writer = files.writer.as_mut().unwrap();
+    for number in numbers {
+        let batch =
+            Batch { assignment: assignment(1), first: number, lines: lines(number..=number), full: false };
+        writer.append(&batch.to_line()).unwrap();
+        writer.sync().unwrap();
+    }
+}
+
+#[test]
+fn an_index_whose_disk_failed_is_opened_anew_and_learns_what_it_missed() {
+    let place = tempfile::tempdir().unwrap();
+    let mut files = opened(place.path(), SMALL);
+    write(&mut files, 1..=5);
+    files.open().unwrap();
+    assert_eq!(files.both().unwrap().1.entry(assignment(1)).unwrap().unwrap().next, 6);
+    write(&mut files, 6..=7);
+    let failed = windlass_store::StoreError::Io {
+        folder: place.path().to_owned(),
+        source: std::io::ErrorKind::StorageFull.into(),
+    };
+    files.close_failed(&OutputError::Store(failed));
+    assert!(matches!(files.both().err(), Some(OutputError::NotWorking)));
+    // sled lets its own lock go a moment after it was dropped.
+    let started = Instant::now();
+    while let Err(why) = files.open() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{why}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(files.both().unwrap().1.entry(assignment(1)).unwrap().unwrap().next, 8);
+}
+
+#[test]
+fn files_that_failed_leave_the_index_to_readers() {
+    let place = tempfile::tempdir().unwrap();
+    let mut files = opened(place.path(), SMALL);
+    files.close_failed(&OutputError::NotWorking);
+    assert!(files.index.get().is_ok() && files.writer.is_none());
+}
+
+#[test]
+fn a_removal_that_a_crash_interrupted_is_finished_at_the_next_start() {
+    let place = tempfile::tempdir().unwrap();
+    let mut files = opened(place.path(), SMALL);
+    write(&mut files, 1..=100);
+    files.open().unwrap();
+    let (writer, index) = files.both().unwrap();
+    let second = writer.sizes().unwrap()[1].first;
+    // The index has forgotten, durably, and the files are still there.
+    for number in 1..second {
+        index.forget(assignment(1), number, second).unwrap();
+    }
+    index.keep_from(second).unwrap();
+    index.commit().unwrap();
+    assert_eq!(writer.first(), 1);
+    files.open().unwrap();
+    let (writer, index) = files.both().unwrap();
+    assert_eq!(writer.first(), second);
+    assert_eq!(index.places(assignment(1), 1).unwrap(), (second..=100).collect::<Vec<_>>());
+}
+
+#[test]
+fn old_output_that_is_damaged_is_removed_all_the_same() {
+    let place = tempfile::tempdir().unwrap();
+    let mut files = opened(place.path(), Limits { total_bytes: 16 << 10, ..SMALL });
+    write(&mut files, 1..=100);
+    files.open().unwrap();
+    let first = place.path().join("output/00000000000000000001.jsonl");
+    let text = fs::read_to_string(&first).unwrap();
+    fs::write(&first, text.replacen("assignment", "assignmemt", 1)).unwrap();
+    retention::retain(&mut files).unwrap();
+    assert!(!first.exists());
+    let (writer, index) = files.both().unwrap();
+    assert_eq!(index.kept().unwrap(), writer.first());
+}

@@ -1,0 +1,87 @@
+//! A disk that is full: nothing is acknowledged, nothing acknowledged is lost, and it works again when there is room.
+//!
+//! On a real file system of some megabytes, in a mount namespace of the test's own process.
+
+use std::io::Write;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const PLACE: &str = "WINDLASS_TEST_OUTPUT_CHILD";
+const NAME: &str = "output::tests::full_disk::a_full_disk_stops_nothing_for_good_and_loses_nothing";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_full_disk_stops_nothing_for_good_and_loses_nothing() {
+    if let Some(place) = std::env::var_os(PLACE) {
+        return on_a_small_disk(Path::new(&place)).await;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let unshare = ["--user", "--map-root-user", "--mount"];
+    if !Command::new("unshare").args(unshare).arg("true").status().is_ok_and(|status| status.success()) {
+        // Past the test harness, which would keep it to itself.
+        let _ = writeln!(std::io::stderr(), "LEFT OUT: {NAME}: this system gives no mount namespaces");
+        return;
+    }
+    let mut again = Command::new("unshare");
+    again.args(unshare).arg(std::env::current_exe().unwrap()).args(["--exact", NAME, "--nocapture"]);
+    let output = again.env(PLACE, place.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+async fn on_a_small_disk(place: &Path) {
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "none"]).arg(place).status();
+    assert!(mounted.unwrap().success());
+    let limits = Limits { assignment_bytes: 1 << 30, total_bytes: 1 << 30, segment_bytes: 64 << 10 };
+    let store = OutputStore::open(place, limits).unwrap();
+    let one = assignment(1);
+    let mut next = 1;
+    // Twice, because a store that recovers once may have kept something that it should not.
+    for round in 0..2 {
+        let ballast = place.join("ballast");
+        let mut file = fs::File::create(&ballast).unwrap();
+        let room = 256 << 10;
+        while free(place) > room && file.write_all(&[1; 16 << 10]).is_ok() {}
+        let began = next;
+        while let Some(acknowledged) = append(&store, one, next..=next + 9).await {
+            assert_eq!(acknowledged, next + 10);
+            next = acknowledged;
+            assert!(next < 1_000_000, "the disk never became full");
+        }
+        assert!(next > began, "there was room for some");
+        while file.write_all(&[1]).is_ok() {}
+        for _ in 0..50 {
+            assert_eq!(append(&store, one, next..=next + 9).await, None, "the disk is full");
+        }
+        assert_eq!(runs(&store, one, None), [Ok((1, next - 1))], "what is there can be read meanwhile");
+        if round == 1 {
+            // The index meets the full disk as well, and may not survive it.
+            let _ = store.index.get().unwrap().commit();
+        }
+        drop(file);
+        fs::remove_file(&ballast).unwrap();
+        let started = Instant::now();
+        next = loop {
+            if let Some(acknowledged) = append(&store, one, next..=next + 9).await {
+                break acknowledged;
+            }
+            assert!(started.elapsed() < PATIENCE, "the store does not work again");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+    }
+    assert_eq!(runs(&store, one, None), [Ok((1, next - 1))]);
+    for with_index in [true, false] {
+        let disk = after_a_crash(place, with_index);
+        let again = OutputStore::open(disk.path(), limits).unwrap();
+        assert_eq!(runs(&again, one, None), [Ok((1, next - 1))], "all that was acknowledged is durable");
+    }
+}
+
+/// Bytes that are free.
+fn free(place: &Path) -> u64 {
+    let output = Command::new("df").args(["--output=avail", "-B1"]).arg(place).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().last().and_then(|line| line.trim().parse().ok()).unwrap()
+}
