@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use windlass_protocol::limits;
 use windlass_protocol::message::{Advertised, Isolation, Participation};
 use windlass_sentences::{Fault, parse_settings, read_settings};
 
@@ -61,6 +62,14 @@ impl Configuration {
     }
 
     fn validate(written: Written) -> anyhow::Result<Self> {
+        let advertised = Advertised {
+            roles: written.roles,
+            environments: written.environments,
+            tenants: written.tenants,
+            tenant_tags: written.tenant_tags,
+            participation: written.participation,
+        };
+        check_advertised(&advertised)?;
         let root = nix::unistd::Uid::effective().is_root();
         let isolation = match (written.isolation, root) {
             (Some(WrittenIsolation::None), _) => Isolation::None,
@@ -74,18 +83,42 @@ impl Configuration {
         };
         Ok(Self {
             coordinator: written.coordinator,
-            advertised: Advertised {
-                roles: written.roles,
-                environments: written.environments,
-                tenants: written.tenants,
-                tenant_tags: written.tenant_tags,
-                participation: written.participation,
-            },
+            advertised,
             install_root: written.install_root.unwrap_or_else(|| "/opt/windlass".into()),
             state_root: written.state_root.unwrap_or_else(|| "/var/lib/windlass-agent".into()),
             isolation,
         })
     }
+}
+
+/// What an agent says of its machine has to fit its first message: a coordinator would close the session without it.
+fn check_advertised(advertised: &Advertised) -> anyhow::Result<()> {
+    let lists = [
+        ("roles", &advertised.roles),
+        ("environments", &advertised.environments),
+        ("tenants", &advertised.tenants),
+        ("tenant_tags", &advertised.tenant_tags),
+    ];
+    let mut bytes = 0;
+    for (key, names) in lists {
+        let names = names.as_deref().unwrap_or_default();
+        if names.len() > limits::ADVERTISED_NAMES {
+            bail!("`{key}` has {} names; it may have {}", names.len(), limits::ADVERTISED_NAMES);
+        }
+        if let Some(long) = names.iter().find(|name| name.chars().count() > limits::NAME_CHARACTERS) {
+            let start: String = long.chars().take(20).collect();
+            bail!("a name in `{key}` is too long, `{start}…`; it may have {} characters", limits::NAME_CHARACTERS);
+        }
+        bytes += names.iter().map(String::len).sum::<usize>();
+    }
+    if bytes > limits::ADVERTISED_BYTES {
+        bail!(
+            "roles, environments, tenants and tags have {bytes} bytes together; they may have {}: name tags instead of \
+             tenants",
+            limits::ADVERTISED_BYTES
+        );
+    }
+    Ok(())
 }
 
 // Checked while the file is read, so that the parser knows the line.

@@ -56,7 +56,7 @@ fn deploy(place: &Path, store: &PackageStore, manifest: &Manifest, version: u8) 
         publish(&releases.join(".new"), &releases.join(&release)).unwrap();
         switch(&place.join("current"), &format!("releases/{release}")).unwrap();
     }
-    cache.evict(0, &[manifest.digest()]).unwrap();
+    cache.still().evict(0, &[manifest.digest()].into()).unwrap();
 }
 
 fn run(place: &Path) {
@@ -115,6 +115,7 @@ fn an_agent_killed_at_any_point_has_only_whole_things() {
         "cache-after-names",
         "cache-after-rename",
         "cache-after-sync",
+        "cache-before-evict",
         "cache-before-manifest",
         "cache-before-rename",
         "cache-before-sync",

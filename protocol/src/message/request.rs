@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::assignment::{Generation, SignedAssignment};
 use super::bounds;
 use super::report::{OutputLine, Report};
-use crate::codec::{self, Malformed, Message};
+use crate::codec::{self, Malformed, Message, TooLarge};
 use crate::digest::Digest;
 use crate::ids::AssignmentId;
 use crate::limits;
@@ -226,7 +226,8 @@ pub struct ClearVariables {
 }
 
 impl Message for ClearVariables {
-    const LIMIT: usize = 4 << 20;
+    // Less than an answer by more than sealing adds: what may be sealed may be sent.
+    const LIMIT: usize = Answer::LIMIT - 1024;
 }
 
 impl ClearVariables {
@@ -236,10 +237,11 @@ impl ClearVariables {
     }
 
     /// The digest that the assignment names, keyed by the assignment so that equal values show nothing.
-    pub fn digest(&self, assignment: AssignmentId) -> Digest {
+    /// Variables that could not be sent have none.
+    pub fn digest(&self, assignment: AssignmentId) -> Result<Digest, TooLarge> {
         let mut hasher = crate::digest::Hasher::new();
         hasher.update(Self::info(assignment));
-        hasher.update(codec::body(self));
-        hasher.finish()
+        hasher.update(codec::body(self)?);
+        Ok(hasher.finish())
     }
 }

@@ -10,7 +10,7 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use windlass_protocol::codec::{Message, frame};
+use windlass_protocol::codec::Message;
 use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::{
     Answer, Assignments, COORDINATOR_NAME, Denied, ENROLMENT_ALPN, EffectiveScope, Enrol, EnrolAnswer,
@@ -19,7 +19,7 @@ use windlass_protocol::message::{
 };
 use windlass_protocol::token::{Token, TokenKind};
 use windlass_protocol::{Digest, Timestamp};
-use windlass_tests::raw::read;
+use windlass_tests::raw::{frame, read};
 
 /// The target that every agent becomes.
 pub const TARGET: TargetId = TargetId::from_bytes([9; 16]);

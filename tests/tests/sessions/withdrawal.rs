@@ -3,14 +3,13 @@
 use quinn::RecvStream;
 use windlass_agent::identity::Identity;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
-use windlass_protocol::codec::{self, frame};
 use windlass_protocol::ids::DeploymentId;
 use windlass_protocol::message::{Answer, FromCoordinator, Goodbye, PullRequest, Request, SESSION_ALPN};
 use windlass_tests::agents::{Agent, wait_for_presence};
 use windlass_tests::client::{hello, runtime, session};
 use windlass_tests::installation::{Installation, wait_until};
 use windlass_tests::journal::{events, field};
-use windlass_tests::raw::{self, Caller};
+use windlass_tests::raw::{self, Caller, body, frame};
 
 use super::{deploy, enrolled, installation};
 
@@ -150,7 +149,7 @@ fn a_download_whose_right_goes_is_reset_while_the_session_stands() {
         let again = session(&agent.state()).await.expect("the session is not what was withdrawn");
         let answer = again.link.answer(&Request::Pull(request.clone())).await.expect("an answer");
         let denied = Answer::Denied(windlass_protocol::message::Denied::NotFound);
-        assert_eq!(codec::body(&answer), codec::body(&denied));
+        assert_eq!(body(&answer), body(&denied));
     });
 }
 

@@ -191,6 +191,13 @@ pub enum SpaceCommand {
         /// Bytes of content that travelled.
         bytes: u64,
     },
+    /// Gives up work that cannot be made into an assignment.
+    GiveUpUndeliverable {
+        /// The target.
+        target: TargetId,
+        /// The assignments, each with why not, as a sentence without a secret.
+        reasons: Vec<(AssignmentId, String)>,
+    },
     /// Gives up what is over its deadline.
     GiveUpOverdue,
 }
@@ -316,6 +323,9 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         }
         SpaceCommand::RecordPulled { target, assignment, manifest, bytes } => {
             reports::pulled(draft, *target, *assignment, *manifest, *bytes)
+        }
+        SpaceCommand::GiveUpUndeliverable { target, reasons } => {
+            reports::give_up_undeliverable(draft, *target, reasons)
         }
         SpaceCommand::GiveUpOverdue => reports::give_up_overdue(draft),
     }

@@ -12,9 +12,11 @@ use std::time::Duration;
 use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
 use windlass_coordinator_core::authorise::{self, Peer, RequestPermit};
+use windlass_protocol::gathering::FrameError;
 use windlass_protocol::message::{Answer, Denied, Request};
 
-use super::{Sessions, frames};
+use super::frames::{self, Frames};
+use super::Sessions;
 use crate::engine::now;
 
 /// A request has to be said in this time.
@@ -25,16 +27,17 @@ pub(super) async fn serve(
     sessions: &Sessions,
     peer: &Peer,
     mut answers: SendStream,
-    mut question: RecvStream,
+    question: RecvStream,
 ) {
-    let request = match timeout(PATIENCE, frames::read::<Request>(&mut question)).await {
+    let mut question = Frames::new(question);
+    let request = match timeout(PATIENCE, question.next::<Request>()).await {
         Ok(Ok(request)) => request,
-        Ok(Err(frames::FrameError::Malformed(_))) => {
+        Ok(Err(FrameError::Malformed(_))) => {
             let _ = frames::write(&mut answers, &Answer::Denied(Denied::Malformed)).await;
             let _ = answers.finish();
             return;
         }
-        Ok(Err(frames::FrameError::Ended)) | Err(_) => return,
+        Ok(Err(FrameError::Ended | FrameError::TooLarge(_))) | Err(_) => return,
     };
     let permit = authorise::request(&sessions.engine.state(), peer, &request, now());
     let answer = match permit {
@@ -68,7 +71,7 @@ async fn answer(
 ) -> Option<Answer> {
     match (permit, request) {
         (RequestPermit::Assignments(permit), Request::Assignments { since, after }) => {
-            assignments::answer(sessions, &permit, *since, *after)
+            assignments::answer(sessions, &permit, *since, *after).await
         }
         (RequestPermit::Variables(permit), Request::Variables { .. }) => {
             variables::answer(sessions, peer, &permit, request).await
