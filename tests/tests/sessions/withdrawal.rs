@@ -10,6 +10,7 @@ use windlass_tests::client::{hello, runtime, session};
 use windlass_tests::installation::{Installation, wait_until};
 use windlass_tests::journal::{events, field};
 use windlass_tests::raw::{self, Caller, body, frame};
+use windlass_workshop::noise;
 
 use super::{deploy, enrolled, installation};
 
@@ -22,23 +23,11 @@ const BEFORE: usize = 1 << 20;
 /// What the reader may still find: what was in its own window, and the answer's frames.
 const IN_FLIGHT: usize = WINDOW as usize + (64 << 10);
 
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes
-}
-
 /// An installation with a deployment whose only target waits for its package.
 fn waiting() -> (tempfile::TempDir, Installation, Agent, PullRequest) {
     let (folder, installation) = installation("", "package: {id: large}");
     let package = folder.path().join("large.1.0.0.bin");
-    std::fs::write(&package, noise(PACKAGE)).expect("a file");
+    std::fs::write(&package, noise(1, PACKAGE)).expect("a file");
     installation.windlass(&["package", "upload", &package.to_string_lossy()]);
     let agent = enrolled(&installation, "machine");
     let id: DeploymentId = deploy(&installation, "1.0.0").parse().expect("an id");

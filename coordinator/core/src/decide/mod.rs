@@ -31,6 +31,7 @@ pub use draft::Decision;
 use draft::Draft;
 pub use enrol::EnrolmentUse;
 pub use progress::outcome_in_words;
+pub use releases::choose_packages;
 
 use crate::authorise::{Action, maker_may};
 use crate::event::{Actor, Stream};
