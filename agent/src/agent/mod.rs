@@ -74,8 +74,7 @@ pub async fn run(configuration: Configuration, stop: impl Future<Output = ()>) -
     });
     agent.resume_duties()?;
     // What the limit says may have changed, or a crash may have come before the last time.
-    let housekeeping = Arc::clone(&agent);
-    tokio::spawn(async move { duty::keep_within_limit(&housekeeping).await });
+    duty::keep_within_limit(&agent);
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::select! {
         () = stop => Ok(()),

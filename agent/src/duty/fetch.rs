@@ -38,7 +38,7 @@ pub(super) async fn fetch(order: &Order, work: &FetchWork) -> anyhow::Result<()>
     // From here on the step that needs them may be ordered at any time, so they stay.
     order.agent.ledger().note_fetched(&order.assignment.place, &work.packages)?;
     end(order, ReportKind::Fetched { moved, saved })?;
-    room::keep_within_limit(&order.agent).await;
+    room::keep_within_limit(&order.agent);
     Ok(())
 }
 

@@ -8,20 +8,23 @@ use windlass_agent_packages::Evicted;
 
 use crate::agent::Agent;
 
-/// Removes what is over the configuration's limit and not needed, the least recently used first. A failure is no
-/// duty's: it is tried again after the next one.
-pub(crate) async fn keep_within_limit(agent: &Arc<Agent>) {
-    let evicting = Arc::clone(agent);
-    let evicted = tokio::task::spawn_blocking(move || {
-        let still = evicting.cache.still();
-        let needed = evicting.ledger().needed_packages()?;
-        anyhow::Ok(still.evict(evicting.configuration.cache_bytes, &needed)?)
-    });
-    match evicted.await.map_err(anyhow::Error::from).and_then(|evicted| evicted) {
+/// Removes what is over the configuration's limit and not needed, the least recently used first. Nobody waits for it,
+/// and a failure is no duty's: it is tried again after the next one.
+pub(crate) fn keep_within_limit(agent: &Arc<Agent>) {
+    let agent = Arc::clone(agent);
+    tokio::task::spawn_blocking(move || match evict(&agent) {
         Ok(Evicted { freed: 0, .. }) => {}
         Ok(Evicted { freed, left }) => tracing::info!(freed, left, "packages left the cache"),
-        Err(why) => tracing::warn!(why = format!("{why:#}"), "the package cache cannot be kept within its limit"),
-    }
+        Err(why) => {
+            tracing::warn!(why = format!("{why:#}"), "the package cache cannot be kept within its limit");
+        }
+    });
+}
+
+fn evict(agent: &Agent) -> anyhow::Result<Evicted> {
+    let still = agent.cache.still();
+    let needed = agent.ledger().needed_packages()?;
+    Ok(still.evict(agent.configuration.cache_bytes, &needed)?)
 }
 
 /// Removes what is not needed until so many bytes more are free; whether anything was.

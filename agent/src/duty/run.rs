@@ -216,7 +216,7 @@ mod tests {
         assert!(variables.is_empty());
         assert_eq!(
             reason,
-            "the step set output variables of 2097739 bytes together, and they may have 2097152; put what is large \
+            "the step set output variables of 2097644 bytes together, and they may have 2097152; put what is large \
              in files"
         );
         assert!(codec::body(&Request::Report(vec![told])).is_ok());

@@ -245,3 +245,30 @@ impl ClearVariables {
         Ok(hasher.finish())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{STEP_VARIABLES_BYTES, VARIABLE_OVERHEAD_BYTES};
+
+    #[test]
+    fn the_variables_that_a_step_may_be_given_come_in_one_answer_be_they_few_or_many() {
+        for value in [0, 100, crate::limits::VARIABLE_BYTES] {
+            let name = |number: usize| format!("{number:06}");
+            let count = STEP_VARIABLES_BYTES / (6 + value + VARIABLE_OVERHEAD_BYTES);
+            let variable = |number| ClearVariable {
+                name: name(number),
+                value: "x".repeat(value),
+                sensitive: true,
+                data: true,
+            };
+            let variables = ClearVariables { variables: (0..count).map(variable).collect() };
+            let body = codec::body(&variables).unwrap();
+            assert!(codec::decode::<ClearVariables>(&body).unwrap() == variables, "{count} of {value}");
+            let sealed = [body, vec![0; 16]].concat();
+            let answer = Answer::Variables(SealedVariables { encapsulated: vec![0; 32], sealed });
+            let body = codec::body(&answer).unwrap();
+            assert!(codec::decode::<Answer>(&body).unwrap() == answer, "{count} of {value}");
+        }
+    }
+}

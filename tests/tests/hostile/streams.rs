@@ -232,6 +232,8 @@ fn a_hostile_coordinator_gets_one_sentence_and_puts_nothing_on_the_disk() {
         assignment_key: key().verifying_key().to_bytes(),
         reports: Default::default(),
         pulls: Default::default(),
+        renews: false,
+        renewals: Default::default(),
     };
     let (address, token, script) = start(script);
     let folder = tempfile::tempdir().expect("a folder");

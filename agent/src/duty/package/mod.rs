@@ -50,7 +50,7 @@ pub(super) async fn deploy(
                 if outcome == Outcome::Succeeded {
                     let (place, keep) = (release.place.clone(), work.keep);
                     blocking(move || disk::clean_up(&place, keep)).await?;
-                    room::keep_within_limit(&release.order.agent).await;
+                    room::keep_within_limit(&release.order.agent);
                 }
                 return Ok(Some(outcome));
             }
