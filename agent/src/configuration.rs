@@ -118,7 +118,10 @@ fn check_advertised(advertised: &Advertised) -> anyhow::Result<()> {
         }
         if let Some(long) = names.iter().find(|name| name.chars().count() > limits::NAME_CHARACTERS) {
             let start: String = long.chars().take(20).collect();
-            bail!("a name in `{key}` is too long, `{start}…`; it may have {} characters", limits::NAME_CHARACTERS);
+            bail!(
+                "a name in `{key}` is too long, `{start}…`; it may have {} characters",
+                limits::NAME_CHARACTERS
+            );
         }
         bytes += names.iter().map(String::len).sum::<usize>();
     }

@@ -41,13 +41,8 @@ pub(super) async fn run(
     let fingerprint = agent.identity.fingerprint()?;
     let link = link::connect(address, fingerprint, Some(&credentials), SESSION_ALPN).await?;
     let (mut control, mut replies) = link.hello(&agent.hello()?).await?;
-    let mut session = Session {
-        agent,
-        link: link.clone(),
-        taken: None,
-        heartbeat: FIRST_HEARTBEAT,
-        renew: false,
-    };
+    let mut session =
+        Session { agent, link: link.clone(), taken: None, heartbeat: FIRST_HEARTBEAT, renew: false };
     let mut beat = tokio::time::interval(session.heartbeat);
     beat.reset();
     loop {

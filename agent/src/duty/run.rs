@@ -210,7 +210,8 @@ mod tests {
     fn a_step_that_sets_more_than_can_be_told_has_failed_and_says_so() {
         assert!(sendable(report(31)) == report(31));
         let told = sendable(report(32));
-        let ReportKind::Ended { outcome: Outcome::Failed { reason }, variables, lines: 7 } = &told.kind else {
+        let ReportKind::Ended { outcome: Outcome::Failed { reason }, variables, lines: 7 } = &told.kind
+        else {
             panic!("another kind of report");
         };
         assert!(variables.is_empty());

@@ -116,7 +116,8 @@ impl Ledger {
 /// Where one deployment runs at a time.
 fn lane(place: &Place) -> Digest {
     let tenant = place.tenant.as_ref().map(|(id, _)| id.as_bytes().to_vec()).unwrap_or_default();
-    let ids: [&[u8]; 3] = [place.space.0.as_bytes(), place.environment.0.as_bytes(), place.project.0.as_bytes()];
+    let ids: [&[u8]; 3] =
+        [place.space.0.as_bytes(), place.environment.0.as_bytes(), place.project.0.as_bytes()];
     Digest::of([ids.concat(), tenant].concat())
 }
 
@@ -128,7 +129,9 @@ fn release_key(path: &[u8]) -> Vec<u8> {
 mod tests {
     use std::fs;
 
-    use windlass_protocol::ids::{AssignmentId, DeploymentId, EnvironmentId, ProjectId, SpaceId, TargetId, TenantId};
+    use windlass_protocol::ids::{
+        AssignmentId, DeploymentId, EnvironmentId, ProjectId, SpaceId, TargetId, TenantId,
+    };
     use windlass_protocol::message::{FetchWork, Generation, SignedAssignment};
 
     use super::super::Entry;

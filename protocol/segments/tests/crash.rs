@@ -92,9 +92,7 @@ fn a_file_arms_a_point_at_one_passing_and_only_once() {
     let arms = place.path().join("arms");
     fs::create_dir(&arms).unwrap();
     fs::write(arms.join("crash-after-sync"), "2").unwrap();
-    let run = || {
-        WRITER.command(place.path()).env("WINDLASS_FAIL_FOLDER", &arms).status().unwrap()
-    };
+    let run = || WRITER.command(place.path()).env("WINDLASS_FAIL_FOLDER", &arms).status().unwrap();
     assert_eq!(run().signal(), Some(9));
     let passed = Killed::passed(place.path());
     assert_eq!(passed.iter().filter(|point| *point == "crash-after-sync").count(), 2);

@@ -43,7 +43,8 @@ impl Killed {
 
     /// The points that were passed in `place`, each as often as it was.
     pub fn passed(place: &Path) -> Vec<String> {
-        let log = fs::read_to_string(place.join("points")).expect("the process noted the points that it passed");
+        let log =
+            fs::read_to_string(place.join("points")).expect("the process noted the points that it passed");
         log.lines().map(str::to_owned).collect()
     }
 

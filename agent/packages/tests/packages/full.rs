@@ -49,7 +49,8 @@ async fn fill(small: &Path) {
     let state = begin();
     let answer = place.answer(&state.request(assignment())).await;
     let mut came = 0;
-    let refused = cache.receive(state, &mut answer.as_slice(), manifest.size(), |_| came += 1).await.unwrap_err();
+    let refused =
+        cache.receive(state, &mut answer.as_slice(), manifest.size(), |_| came += 1).await.unwrap_err();
     let PullError::Cache(CacheError::NoRoom { needed, available, .. }) = refused else { panic!("{refused}") };
     assert!(needed > available && needed > 1_200_000, "{needed} {available}");
     assert_eq!(came, 0);

@@ -167,7 +167,9 @@ mod tests {
     fn nothing_unprintable_leaves_as_json_or_yaml_and_all_of_it_comes_back() {
         let texts = hostile();
         assert!(texts.len() > 70, "{}", texts.len());
-        for text in [json(&texts), json_line(&texts), yaml(&texts)].map(|text| text.expect("it can be written")) {
+        for text in
+            [json(&texts), json_line(&texts), yaml(&texts)].map(|text| text.expect("it can be written"))
+        {
             assert!(!text.contains(harms), "{text:?}");
             assert_eq!(serde_json::from_str::<Vec<String>>(&text).expect("it is JSON"), texts);
         }

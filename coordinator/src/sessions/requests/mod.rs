@@ -15,20 +15,15 @@ use windlass_coordinator_core::authorise::{self, Peer, RequestPermit};
 use windlass_protocol::gathering::FrameError;
 use windlass_protocol::message::{Answer, Denied, Request};
 
-use super::frames::{self, Frames};
 use super::Sessions;
+use super::frames::{self, Frames};
 use crate::engine::now;
 
 /// A request has to be said in this time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers one request. Whatever is not granted gets the same answer as what does not exist.
-pub(super) async fn serve(
-    sessions: &Sessions,
-    peer: &Peer,
-    mut answers: SendStream,
-    question: RecvStream,
-) {
+pub(super) async fn serve(sessions: &Sessions, peer: &Peer, mut answers: SendStream, question: RecvStream) {
     let mut question = Frames::new(question);
     let request = match timeout(PATIENCE, question.next::<Request>()).await {
         Ok(Ok(request)) => request,

@@ -72,9 +72,7 @@ fn a_step_that_needs_more_variables_than_can_be_sent_is_refused_before_anything_
         project["variables"] = Value::Object(values.collect());
         project
     };
-    let request = |version| {
-        json!({"project": "Shop", "version": version, "environments": ["Staging"], "tenants": {"tenants": ["Alpha"]}})
-    };
+    let request = |version| json!({"project": "Shop", "version": version, "environments": ["Staging"], "tenants": {"tenants": ["Alpha"]}});
     world.apply(&[sized(63)]);
     world.release("Shop", "2.0.0");
     assert_eq!(world.try_deploy(request("2.0.0")).map(|made| made.len()), Ok(1));
@@ -106,7 +104,11 @@ fn what_cannot_be_delivered_fails_with_the_reason_unless_it_has_begun() {
     give_up(&mut world, 1);
     world.report(target, assignment, ended(Outcome::Succeeded));
     assert_eq!(world.end(id), Some(DeploymentEnd::Failed));
-    assert!(world.reason(id).starts_with(&format!("step `Copy` failed ({reason}) on ")), "{}", world.reason(id));
+    assert!(
+        world.reason(id).starts_with(&format!("step `Copy` failed ({reason}) on ")),
+        "{}",
+        world.reason(id)
+    );
 }
 
 #[test]
