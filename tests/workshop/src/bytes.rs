@@ -14,7 +14,8 @@ pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that compress well, different for each seed.
+/// Text that compresses well, different for each seed.
 pub fn words(seed: u64, length: usize) -> Vec<u8> {
-    noise(seed, 2000).iter().copied().cycle().take(length).collect()
+    let letters: Vec<_> = noise(seed, 2000).into_iter().map(|byte| b'a' + byte % 26).collect();
+    letters.iter().copied().cycle().take(length).collect()
 }
