@@ -5,11 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use windlass_protocol::limits;
 use windlass_protocol::message::{Advertised, Isolation, Participation};
+use windlass_segments::fail;
 use windlass_sentences::{Fault, parse_settings, read_settings};
 
 /// Where the configuration is unless somebody says.
 pub const FILE: &str = "/etc/windlass/agent.toml";
+
+/// Mebibytes of the package cache unless somebody says: tens of releases, and little on any disk that serves tenants.
+const CACHE_MIB: u64 = 10 << 10;
+/// Mebibytes that can be written there, so that they are a number of bytes too.
+const MOST_MIB: u64 = 1 << 40;
 
 /// As it is written. Unknown keys are errors.
 #[derive(Debug, Deserialize)]
@@ -27,6 +34,8 @@ struct Written {
     #[serde(default, deserialize_with = "absolute")]
     state_root: Option<PathBuf>,
     isolation: Option<WrittenIsolation>,
+    #[serde(default, deserialize_with = "mebibytes")]
+    cache_limit_mib: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -49,6 +58,8 @@ pub struct Configuration {
     pub state_root: PathBuf,
     /// How tenants are kept apart.
     pub isolation: Isolation,
+    /// Bytes that the package cache may have, beside what is needed.
+    pub cache_bytes: u64,
 }
 
 impl Configuration {
@@ -61,6 +72,14 @@ impl Configuration {
     }
 
     fn validate(written: Written) -> anyhow::Result<Self> {
+        let advertised = Advertised {
+            roles: written.roles,
+            environments: written.environments,
+            tenants: written.tenants,
+            tenant_tags: written.tenant_tags,
+            participation: written.participation,
+        };
+        check_advertised(&advertised)?;
         let root = nix::unistd::Uid::effective().is_root();
         let isolation = match (written.isolation, root) {
             (Some(WrittenIsolation::None), _) => Isolation::None,
@@ -74,18 +93,46 @@ impl Configuration {
         };
         Ok(Self {
             coordinator: written.coordinator,
-            advertised: Advertised {
-                roles: written.roles,
-                environments: written.environments,
-                tenants: written.tenants,
-                tenant_tags: written.tenant_tags,
-                participation: written.participation,
-            },
+            advertised,
             install_root: written.install_root.unwrap_or_else(|| "/opt/windlass".into()),
             state_root: written.state_root.unwrap_or_else(|| "/var/lib/windlass-agent".into()),
             isolation,
+            cache_bytes: fail::number("CACHE_BYTES", written.cache_limit_mib.unwrap_or(CACHE_MIB) << 20),
         })
     }
+}
+
+/// What an agent says of its machine has to fit its first message: a coordinator would close the session without it.
+fn check_advertised(advertised: &Advertised) -> anyhow::Result<()> {
+    let lists = [
+        ("roles", &advertised.roles),
+        ("environments", &advertised.environments),
+        ("tenants", &advertised.tenants),
+        ("tenant_tags", &advertised.tenant_tags),
+    ];
+    let mut bytes = 0;
+    for (key, names) in lists {
+        let names = names.as_deref().unwrap_or_default();
+        if names.len() > limits::ADVERTISED_NAMES {
+            bail!("`{key}` has {} names; it may have {}", names.len(), limits::ADVERTISED_NAMES);
+        }
+        if let Some(long) = names.iter().find(|name| name.chars().count() > limits::NAME_CHARACTERS) {
+            let start: String = long.chars().take(20).collect();
+            bail!(
+                "a name in `{key}` is too long, `{start}…`; it may have {} characters",
+                limits::NAME_CHARACTERS
+            );
+        }
+        bytes += names.iter().map(String::len).sum::<usize>();
+    }
+    if bytes > limits::ADVERTISED_BYTES {
+        bail!(
+            "roles, environments, tenants and tags have {bytes} bytes together; they may have {}: name tags instead of \
+             tenants",
+            limits::ADVERTISED_BYTES
+        );
+    }
+    Ok(())
 }
 
 // Checked while the file is read, so that the parser knows the line.
@@ -105,7 +152,61 @@ fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf
     Err(D::Error::custom(format!("`{}` is no absolute path, which begins with /", path.display())))
 }
 
+fn mebibytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let number = i64::deserialize(deserializer)?;
+    match u64::try_from(number) {
+        Ok(number) if number <= MOST_MIB => Ok(Some(number)),
+        _ => Err(D::Error::custom(format!("{number} is no number of mebibytes, such as 10240"))),
+    }
+}
+
 /// Whether a text is `HOST:PORT`.
 pub fn is_address(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Configuration, String> {
+        let written = parse_settings(Path::new("agent.toml"), text).map_err(|why| why.to_string())?;
+        Configuration::validate(written).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn the_cache_has_a_limit_unless_somebody_says_another() {
+        assert_eq!(read("").map(|read| read.cache_bytes), Ok(10 << 30));
+        assert_eq!(read("cache_limit_mib = 0").map(|read| read.cache_bytes), Ok(0));
+        assert_eq!(read("cache_limit_mib = 512").map(|read| read.cache_bytes), Ok(512 << 20));
+        for wrong in ["-1", "9000000000000000"] {
+            assert_eq!(
+                read(&format!("cache_limit_mib = {wrong}")).unwrap_err(),
+                format!("agent.toml:1: `cache_limit_mib`: {wrong} is no number of mebibytes, such as 10240")
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_machine_says_of_itself_fits_what_it_says_it_in() {
+        let names = |number: usize, length: usize| {
+            let names: Vec<_> = (0..number).map(|n| format!("\"{n:0length$}\"")).collect();
+            names.join(", ")
+        };
+        assert!(read(&format!("tenants = [{}]", names(256, 100))).is_ok());
+        for (text, sentence) in [
+            (format!("tenants = [{}]", names(257, 10)), "`tenants` has 257 names; it may have 256"),
+            (
+                format!("roles = [{}]", names(1, 201)),
+                "a name in `roles` is too long, `00000000000000000000…`; it may have 200 characters",
+            ),
+            (
+                format!("tenants = [{}]\nroles = [{}]", names(200, 100), names(150, 100)),
+                "roles, environments, tenants and tags have 35000 bytes together; they may have 32768: name tags \
+                 instead of tenants",
+            ),
+        ] {
+            assert_eq!(read(&text).unwrap_err(), sentence);
+        }
+    }
 }

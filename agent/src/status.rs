@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use windlass_protocol::Timestamp;
 use windlass_protocol::message::EffectiveScope;
+use windlass_protocol::names::visible;
 
 use crate::identity::Identity;
 
@@ -67,7 +68,9 @@ impl Status {
         let connection = match &self.connection {
             _ if !running => "the agent does not run".to_owned(),
             Connection::Connected => format!("connected to {}", self.coordinator),
-            Connection::Disconnected(why) => format!("not connected to {}: {why}", self.coordinator),
+            Connection::Disconnected(why) => {
+                format!("not connected to {}: {}", self.coordinator, visible(why))
+            }
         };
         let may = match &self.effective {
             None => "not known before the first session".to_owned(),
@@ -86,7 +89,7 @@ impl Status {
                 )
             }
         };
-        let last = self.last.as_deref().unwrap_or("nothing yet");
+        let last = visible(self.last.as_deref().unwrap_or("nothing yet"));
         format!("target: {}\nconnection: {connection}\nmay receive: {may}\nlast: {last}\n", self.target)
     }
 }

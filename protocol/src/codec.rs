@@ -43,21 +43,31 @@ pub const LENGTH_BYTES: usize = 4;
 const SMALL: usize = 64 << 10;
 const LARGE: usize = 4 << 20;
 
+/// A message that its reader would refuse for its length. It is refused here, where the reason can still be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the message has {bytes} bytes, and its kind may have {most}")]
+pub struct TooLarge {
+    /// Bytes of the body.
+    pub bytes: usize,
+    /// Bytes that it may have.
+    pub most: usize,
+}
+
 /// The frame of `message`: its length and its body.
-pub fn frame<M: Message>(message: &M) -> Vec<u8> {
-    let mut frame = vec![0; LENGTH_BYTES];
-    frame.extend_from_slice(&body(message));
-    let length = u32::try_from(frame.len() - LENGTH_BYTES).expect("limits of messages fit 32 bits");
-    frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
-    frame
+pub fn frame<M: Message>(message: &M) -> Result<Vec<u8>, TooLarge> {
+    let body = body(message)?;
+    let length = u32::try_from(body.len()).expect("limits of messages fit 32 bits");
+    Ok([length.to_be_bytes().as_slice(), &body].concat())
 }
 
 /// The body of `message` alone, as it is signed or sealed.
-pub fn body<M: Message>(message: &M) -> Vec<u8> {
+pub fn body<M: Message>(message: &M) -> Result<Vec<u8>, TooLarge> {
     let body = bincode::serde::encode_to_vec(message, bincode::config::standard())
         .expect("messages are made of types that always encode");
-    debug_assert!(body.len() <= M::LIMIT, "whoever builds a message keeps its limits");
-    body
+    if body.len() > M::LIMIT {
+        return Err(TooLarge { bytes: body.len(), most: M::LIMIT });
+    }
+    Ok(body)
 }
 
 /// How many bytes of body follow `length`, if a message of kind `M` may have so many.
@@ -110,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_frame_carries_its_length() {
-        let frame = frame(&sample(&[1, 2]));
+        let frame = frame(&sample(&[1, 2])).unwrap();
         let (length, body) = frame.split_at(LENGTH_BYTES);
         let length = body_length::<Sample>(length.try_into().expect("four bytes"));
         assert_eq!(length, Ok(body.len()));
@@ -127,12 +137,23 @@ mod tests {
     fn lengths_counts_and_trailing_bytes_are_refused() {
         assert_eq!(body_length::<Sample>([0, 0, 0, 65]), Err(Malformed::TooLong));
         assert_eq!(decode::<Sample>(&[0; 65]), Err(Malformed::TooLong));
-        assert_eq!(decode::<Sample>(&body(&sample(&[1, 2, 3, 4]))), Err(Malformed::Bound));
-        let mut longer = body(&sample(&[]));
+        assert_eq!(decode::<Sample>(&body(&sample(&[1, 2, 3, 4])).unwrap()), Err(Malformed::Bound));
+        let mut longer = body(&sample(&[])).unwrap();
         longer.push(0);
         assert_eq!(decode::<Sample>(&longer), Err(Malformed::Trailing));
-        for cut in 0..body(&sample(&[7])).len() {
-            assert_eq!(decode::<Sample>(&body(&sample(&[7]))[..cut]), Err(Malformed::Undecodable));
+        let whole = body(&sample(&[7])).unwrap();
+        for cut in 0..whole.len() {
+            assert_eq!(decode::<Sample>(&whole[..cut]), Err(Malformed::Undecodable));
         }
+    }
+
+    #[test]
+    fn what_a_reader_would_refuse_for_its_length_is_not_made() {
+        let of = |bytes: usize| Sample { text: "x".repeat(bytes), numbers: Vec::new() };
+        let most = body(&of(62)).unwrap();
+        assert_eq!(most.len(), Sample::LIMIT);
+        assert_eq!(decode::<Sample>(&most), Ok(of(62)));
+        assert_eq!(body(&of(63)), Err(TooLarge { bytes: 65, most: 64 }));
+        assert_eq!(frame(&of(63)), Err(TooLarge { bytes: 65, most: 64 }));
     }
 }

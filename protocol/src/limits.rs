@@ -30,6 +30,8 @@ pub const DATAGRAM_BYTES: u16 = 8952;
 
 /// Names in one dimension of an advertised scope.
 pub const ADVERTISED_NAMES: usize = 256;
+/// Bytes of all names of an advertised scope together: it is a part of the first message, which is small.
+pub const ADVERTISED_BYTES: usize = 32 << 10;
 /// Assignments that an agent can hold unfinished, and that a coordinator gives it at once.
 pub const UNFINISHED_ASSIGNMENTS: usize = 1000;
 /// Bytes of a certificate or of a request for one; real ones have about 500.
@@ -38,6 +40,11 @@ pub const CERTIFICATE_BYTES: usize = 8 << 10;
 pub const REASON_BYTES: usize = 2 << 10;
 /// Bytes of a variable's value.
 pub const VARIABLE_BYTES: usize = 64 << 10;
+/// Bytes of the names and values that a step is given, each counted with [`VARIABLE_OVERHEAD_BYTES`]: what one answer
+/// can carry, less what the deployment itself adds (its names, eight of them, and its id).
+pub const STEP_VARIABLES_BYTES: usize = (4 << 20) - (16 << 10);
+/// Bytes that a variable has on the way beside its name and value, at most.
+pub const VARIABLE_OVERHEAD_BYTES: usize = 20;
 /// Variables that one step may set.
 pub const OUTPUT_VARIABLES: usize = 200;
 /// Reports in one request.

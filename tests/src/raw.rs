@@ -12,7 +12,8 @@ use rustls::crypto::CryptoProvider;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use windlass_agent::identity::Identity;
 use windlass_protocol::Digest;
-use windlass_protocol::codec::{self, LENGTH_BYTES, Message};
+use windlass_protocol::codec::{self, Message};
+use windlass_protocol::gathering::Gathering;
 use windlass_protocol::message::COORDINATOR_NAME;
 use windlass_trust::PinnedAuthority;
 
@@ -73,13 +74,25 @@ impl Caller {
 /// How long anything may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The frame of a message that may be sent.
+pub fn frame<M: Message>(message: &M) -> Vec<u8> {
+    codec::frame(message).expect("a test's message is within the limit of its kind")
+}
+
+/// The body of a message that may be sent.
+pub fn body<M: Message>(message: &M) -> Vec<u8> {
+    codec::body(message).expect("a test's message is within the limit of its kind")
+}
+
 /// Reads one frame.
 pub async fn read<M: Message>(stream: &mut RecvStream) -> anyhow::Result<M> {
-    let mut length = [0; LENGTH_BYTES];
-    tokio::time::timeout(PATIENCE, stream.read_exact(&mut length)).await.context("nothing came")??;
-    let mut body = vec![0; codec::body_length::<M>(length)?];
-    tokio::time::timeout(PATIENCE, stream.read_exact(&mut body)).await.context("nothing came")??;
-    Ok(codec::decode(&body)?)
+    let mut gathering = Gathering::default();
+    while let wanted @ 1.. = gathering.wanted::<M>()? {
+        let mut piece = vec![0; wanted];
+        tokio::time::timeout(PATIENCE, stream.read_exact(&mut piece)).await.context("nothing came")??;
+        gathering.came(&piece);
+    }
+    Ok(gathering.message()?)
 }
 
 /// Waits until the other side has ended the connection.

@@ -5,7 +5,6 @@ use windlass_agent::identity::Identity;
 use windlass_agent::link::Link;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
 use windlass_protocol::Digest;
-use windlass_protocol::codec;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId};
 use windlass_protocol::message::{
     Answer, Outcome, OutputLine, OutputStream, PullRequest, Report, ReportKind, Request,
@@ -14,6 +13,7 @@ use windlass_tests::agents::Agent;
 use windlass_tests::client::{runtime, session};
 use windlass_tests::installation::Installation;
 use windlass_tests::journal::{events, field};
+use windlass_tests::raw::body;
 
 const DOCUMENTS: &str = r#"
 kind: environment
@@ -72,7 +72,7 @@ fn requests(fetch: AssignmentId, run: AssignmentId, manifest: Digest) -> Vec<Req
 async fn answers(link: &Link, requests: &[Request]) -> Vec<Vec<u8>> {
     let mut answers = Vec::new();
     for request in requests {
-        answers.push(codec::body(&link.answer(request).await.expect("an answer")));
+        answers.push(body(&link.answer(request).await.expect("an answer")));
     }
     answers
 }

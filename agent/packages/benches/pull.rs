@@ -4,8 +4,8 @@
 //! `cargo bench -p windlass-agent-packages --bench pull [-- FOLDER [MEGABYTES]]`: the folder says which disk.
 #![allow(clippy::print_stdout, reason = "a measurement is printed for whoever runs it")]
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Seek as _, Write as _};
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use windlass_agent_packages::{Cache, Unpack};
 use windlass_packages::{Limits, PackageStore, plan_pull, send};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::AssignmentId;
+use windlass_workshop::{noise, tar};
 
 fn main() {
     let mut given = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
@@ -29,7 +30,7 @@ fn main() {
 }
 
 fn measure(place: &Path, files: usize, bytes: usize) {
-    let archive = archive(&place.join("archive"), files, bytes / files);
+    let archive = archive(files, bytes / files);
     println!("{files} files:");
     let report = |what: &str, since: Instant| {
         let seconds = since.elapsed().as_secs_f64();
@@ -95,40 +96,7 @@ fn sync_each(base: &Path, files: usize, bytes: usize) {
 }
 
 /// A tar archive of files of random bytes.
-fn archive(path: &Path, files: usize, bytes: usize) -> File {
-    let options = &mut OpenOptions::new();
-    let mut file = options.read(true).write(true).create_new(true).open(path).expect("it can be written");
-    for number in 0..files {
-        let mut header = [0u8; 512];
-        let name = format!("folder-{}/file-{number}", number / 100);
-        header[..name.len()].copy_from_slice(name.as_bytes());
-        header[100..108].copy_from_slice(b"0000644\0");
-        header[124..136].copy_from_slice(format!("{bytes:011o}\0").as_bytes());
-        header[156] = b'0';
-        header[257..265].copy_from_slice(b"ustar\x0000");
-        header[148..156].fill(b' ');
-        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        file.write_all(&header).expect("there is room");
-        let content = noise(number as u64, bytes.next_multiple_of(512));
-        file.write_all(&content[..bytes]).expect("there is room");
-        file.write_all(&vec![0; content.len() - bytes]).expect("there is room");
-    }
-    file.write_all(&[0; 1024]).expect("there is room");
-    file.rewind().expect("a file rewinds");
-    fs::remove_file(path).expect("the name is not needed any more");
-    file
-}
-
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
+fn archive(files: usize, bytes: usize) -> File {
+    let path = |number: usize| format!("folder-{}/file-{number}", number / 100);
+    tar(&(0..files).map(|number| (path(number), noise(number as u64, bytes))).collect())
 }

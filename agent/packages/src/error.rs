@@ -29,15 +29,15 @@ pub enum CacheError {
         /// The file or folder concerned.
         path: PathBuf,
     },
-    /// Unpacking would leave less space than is to be kept free.
+    /// A pull, or unpacking, would leave less space than is to be kept free.
     #[error(
         "{} MiB are needed below {} and only {} MiB are available; make room and deploy again",
         needed.div_ceil(1 << 20), path.display(), available >> 20
     )]
     NoRoom {
-        /// Where it was to be unpacked.
+        /// Where it was to be.
         path: PathBuf,
-        /// Bytes of the package and of the reserve.
+        /// Bytes that are missing of the package, and of the reserve.
         needed: u64,
         /// Bytes that the file system has for this user.
         available: u64,

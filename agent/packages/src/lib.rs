@@ -11,8 +11,9 @@ mod files;
 mod pull;
 pub mod recording;
 mod release;
+mod room;
 
-pub use cache::{Cache, Evicted};
+pub use cache::{Cache, Evicted, Still};
 pub use error::{CacheError, PullError};
 pub use pull::{PullState, Received};
 pub use release::{Unpack, Unpacked, publish, remove_others, switch, unprepare, unswitch};

@@ -2,21 +2,17 @@
 //! there is whole, and the same steps come to their end afterwards.
 #![allow(clippy::unwrap_used, reason = "a test panics where something is not as it has to be")]
 
-use std::collections::BTreeSet;
-use std::env;
 use std::fs::{self, File};
 use std::io::{Seek as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus};
 
 use windlass_agent_packages::{Cache, CacheError, Unpack, publish, remove_others, switch};
 use windlass_packages::{Limits, PackageStore, plan_pull, send};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::manifest::Manifest;
-
-const PLACE: &str = "WINDLASS_AGENT_PACKAGES_CHILD";
+use windlass_workshop::Killed;
 
 /// Two versions of a package, each a single file; `upload` is the coordinator's side and may not be killed.
 fn upload(store: &PackageStore, version: u8) -> Manifest {
@@ -56,7 +52,7 @@ fn deploy(place: &Path, store: &PackageStore, manifest: &Manifest, version: u8) 
         publish(&releases.join(".new"), &releases.join(&release)).unwrap();
         switch(&place.join("current"), &format!("releases/{release}")).unwrap();
     }
-    cache.evict(0, &[manifest.digest()]).unwrap();
+    cache.still().evict(0, &[manifest.digest()].into()).unwrap();
 }
 
 fn run(place: &Path) {
@@ -64,16 +60,6 @@ fn run(place: &Path) {
     for version in [1, 2] {
         deploy(place, &store, &upload(&store, version), version);
     }
-}
-
-fn run_child(place: &Path, point: Option<&str>) -> ExitStatus {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "an_agent_killed_at_any_point_has_only_whole_things", "--nocapture"]);
-    command.env(PLACE, place).env("WINDLASS_FAIL_LOG", place.join("points"));
-    if let Some(point) = point {
-        command.env("WINDLASS_FAIL_POINT", point);
-    }
-    command.status().unwrap()
 }
 
 /// What is there is whole: contents, packages, and the release that is current.
@@ -99,15 +85,9 @@ fn check(place: &Path, point: &str) {
 
 #[test]
 fn an_agent_killed_at_any_point_has_only_whole_things() {
-    if let Some(place) = env::var_os(PLACE) {
-        return run(Path::new(&place));
+    if let Some(place) = Killed::place() {
+        return run(&place);
     }
-    let place = tempfile::tempdir().unwrap();
-    assert!(run_child(place.path(), None).success());
-    check(place.path(), "none");
-    let log = fs::read_to_string(place.path().join("points")).unwrap();
-    let points: Vec<_> = log.lines().filter(|point| !point.starts_with("packages-")).collect();
-    let names: BTreeSet<_> = points.iter().copied().collect();
     let expected = [
         "cache-after-complete",
         "cache-after-evict",
@@ -115,13 +95,12 @@ fn an_agent_killed_at_any_point_has_only_whole_things() {
         "cache-after-names",
         "cache-after-rename",
         "cache-after-sync",
+        "cache-before-evict",
         "cache-before-manifest",
         "cache-before-rename",
         "cache-before-sync",
-        "release-after-remove",
         "release-after-rename",
         "release-after-sync",
-        "release-before-remove",
         "release-before-rename",
         "switch-after-rename",
         "switch-after-sync",
@@ -129,37 +108,30 @@ fn an_agent_killed_at_any_point_has_only_whole_things() {
         "unpack-after-sync",
         "unpack-before-sync",
     ];
-    // Nothing is removed yet in the first deployment; that the old release goes is a step of its own below.
-    assert!(names.iter().eq(expected.iter().filter(|name| !name.ends_with("-remove"))), "{names:?}");
-    for name in names {
-        for count in 1..=points.iter().filter(|point| **point == name).count() {
-            let place = tempfile::tempdir().unwrap();
-            let point = format!("{name}:{count}");
-            assert_eq!(run_child(place.path(), Some(&point)).signal(), Some(9), "{point}");
-            check(place.path(), &point);
-            run(place.path());
-            check(place.path(), &point);
-            let current = fs::read_link(place.path().join("current")).unwrap();
-            assert_eq!(current, Path::new("releases/2.0-1"), "{point}");
-        }
-    }
+    let killed = Killed { test: "an_agent_killed_at_any_point_has_only_whole_things" };
+    // The coordinator's side has its own test. That an old release goes is a step of its own below.
+    let mine = |point: &str| !point.starts_with("packages-");
+    killed.at_every_point(mine, &expected, |place, point| {
+        check(place, point);
+        run(place);
+        check(place, point);
+        assert_eq!(fs::read_link(place.join("current")).unwrap(), Path::new("releases/2.0-1"), "{point}");
+    });
 }
 
 #[test]
 fn a_release_killed_half_removed_is_gone_after_the_next_time() {
-    let folder = tempfile::tempdir().unwrap();
-    if let Some(place) = env::var_os(PLACE) {
-        let _: Result<_, CacheError> = remove_others(Path::new(&place), &["kept"]);
+    if let Some(place) = Killed::place() {
+        let _: Result<_, CacheError> = remove_others(&place, &["kept"]);
         return;
     }
+    let folder = tempfile::tempdir().unwrap();
     for name in ["kept", "old"] {
         fs::create_dir_all(folder.path().join(name).join("deep")).unwrap();
     }
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "a_release_killed_half_removed_is_gone_after_the_next_time", "--nocapture"]);
-    command.env(PLACE, folder.path()).env("WINDLASS_FAIL_POINT", "release-before-remove");
-    assert_eq!(command.status().unwrap().signal(), Some(9));
+    let killed = Killed { test: "a_release_killed_half_removed_is_gone_after_the_next_time" };
+    assert_eq!(killed.run(folder.path(), Some("release-before-remove")).signal(), Some(9));
     assert!(folder.path().join(".removing-old").exists() && !folder.path().join("old").exists());
     assert_eq!(remove_others(folder.path(), &["kept"]).unwrap(), [""; 0]);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(windlass_workshop::names(folder.path()), ["kept", "points"]);
 }

@@ -1,12 +1,13 @@
 //! Fetching: every package of the deployment, verified, before any step runs anywhere.
 
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use windlass_agent_packages::{CacheError, PullError, Received};
 use windlass_protocol::message::{
     Denied, FetchWork, FromAgent, PackageReference, Report, ReportKind, Request,
 };
 
-use super::{Order, RETRY};
+use super::{Order, RETRY, room};
 
 pub(super) async fn fetch(order: &Order, work: &FetchWork) -> anyhow::Result<()> {
     let (mut moved, mut saved) = (0, 0);
@@ -34,7 +35,11 @@ pub(super) async fn fetch(order: &Order, work: &FetchWork) -> anyhow::Result<()>
         }
         order.agent.did(format!("fetched {} {}", package.id, package.version));
     }
-    end(order, ReportKind::Fetched { moved, saved })
+    // From here on the step that needs them may be ordered at any time, so they stay.
+    order.agent.ledger().note_fetched(&order.assignment.place, &work.packages)?;
+    end(order, ReportKind::Fetched { moved, saved })?;
+    room::keep_within_limit(&order.agent);
+    Ok(())
 }
 
 fn end(order: &Order, kind: ReportKind) -> anyhow::Result<()> {
@@ -43,8 +48,15 @@ fn end(order: &Order, kind: ReportKind) -> anyhow::Result<()> {
 
 /// Fetches one package, going on after every broken connection. What can't be mended by trying again is an error.
 async fn fetch_one(order: &Order, package: &PackageReference) -> Result<Received, PullError> {
+    let mut made_room = false;
     loop {
         match try_once(order, package).await {
+            Err(PullError::Cache(CacheError::NoRoom { needed, available, .. })) if !made_room => {
+                made_room = true;
+                if let Err(why) = room::make(&order.agent, needed.saturating_sub(available)).await {
+                    tracing::warn!(why = format!("{why:#}"), "nothing can be removed from the package cache");
+                }
+            }
             Err(PullError::Stream(_) | PullError::Denied(Denied::Busy)) => sleep(RETRY).await,
             // Another deployment of this target pulls the same package: when it has it, so have we.
             Err(PullError::Cache(CacheError::Busy { .. })) => sleep(RETRY).await,
@@ -57,7 +69,9 @@ async fn fetch_one(order: &Order, package: &PackageReference) -> Result<Received
 
 async fn try_once(order: &Order, package: &PackageReference) -> Result<Received, PullError> {
     let link = order.agent.linked().await;
-    let state = order.agent.cache.begin(package.manifest, &package.id)?;
+    let (cache, manifest, label) = (order.agent.cache.clone(), package.manifest, package.id.clone());
+    let died = |why| PullError::Stream(std::io::Error::other(why));
+    let state = spawn_blocking(move || cache.begin(manifest, &label)).await.map_err(died)??;
     if state.is_whole() {
         return Ok(Received { moved: 0, saved: package.size, total: package.size });
     }

@@ -8,6 +8,7 @@ mod package;
 mod place;
 mod preludes;
 mod reporting;
+mod room;
 mod run;
 mod script;
 mod variables;
@@ -22,6 +23,7 @@ use windlass_protocol::message::{Assignment, Work};
 use crate::agent::Agent;
 use crate::ledger::Entry;
 
+pub(crate) use room::keep_within_limit;
 pub(crate) use run::has_begun;
 
 /// Between two tries of what failed for a moment.

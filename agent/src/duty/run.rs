@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use windlass_agent_core::course::Stage;
+use windlass_protocol::codec::{self, TooLarge};
 use windlass_protocol::message::{
-    Action, Body, Outcome, OutputLine, OutputVariable, OutputVariableValue, Report, ReportKind, RunWork,
+    Action, Body, Outcome, OutputLine, OutputVariable, OutputVariableValue, Report, ReportKind, Request,
+    RunWork,
 };
 use windlass_supervisor::{Account, OutputValue};
 
@@ -40,7 +42,21 @@ pub(super) async fn run(order: &Order, work: &RunWork) -> anyhow::Result<()> {
     let folder = order.agent.ledger().folder(order.id());
     let (variables, lines) = tokio::task::spawn_blocking(move || gather(&folder)).await??;
     let kind = ReportKind::Ended { outcome, variables, lines };
-    order.agent.ledger().end(&Report { assignment: order.id(), kind })
+    order.agent.ledger().end(&sendable(Report { assignment: order.id(), kind }))
+}
+
+/// The report, or the failure that it comes to if it is larger than the coordinator takes: sent as it is, it would be
+/// refused for ever.
+fn sendable(report: Report) -> Report {
+    let Err(TooLarge { bytes, most }) = codec::body(&Request::Report(vec![report.clone()])) else {
+        return report;
+    };
+    let reason = format!(
+        "the step set output variables of {bytes} bytes together, and they may have {most}; put what is large in files"
+    );
+    let lines = if let ReportKind::Ended { lines, .. } = report.kind { lines } else { 0 };
+    let kind = ReportKind::Ended { outcome: Outcome::Failed { reason }, variables: Vec::new(), lines };
+    Report { kind, ..report }
 }
 
 fn order_has_begun(order: &Order) -> bool {
@@ -172,4 +188,38 @@ pub(super) fn read_output(work: &Path, from: u64, most: usize) -> anyhow::Result
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_protocol::ids::AssignmentId;
+
+    use super::*;
+
+    fn report(variables: usize) -> Report {
+        let variable = |number| OutputVariable {
+            name: format!("Output{number}"),
+            value: OutputVariableValue::Plain("x".repeat(windlass_protocol::limits::VARIABLE_BYTES)),
+        };
+        let variables = (0..variables).map(variable).collect();
+        let kind = ReportKind::Ended { outcome: Outcome::Succeeded, variables, lines: 7 };
+        Report { assignment: AssignmentId::from_bytes([1; 16]), kind }
+    }
+
+    #[test]
+    fn a_step_that_sets_more_than_can_be_told_has_failed_and_says_so() {
+        assert!(sendable(report(31)) == report(31));
+        let told = sendable(report(32));
+        let ReportKind::Ended { outcome: Outcome::Failed { reason }, variables, lines: 7 } = &told.kind
+        else {
+            panic!("another kind of report");
+        };
+        assert!(variables.is_empty());
+        assert_eq!(
+            reason,
+            "the step set output variables of 2097644 bytes together, and they may have 2097152; put what is large \
+             in files"
+        );
+        assert!(codec::body(&Request::Report(vec![told])).is_ok());
+    }
 }

@@ -34,7 +34,7 @@ pub(super) async fn fetch(order: &Order, work: &RunWork) -> anyhow::Result<Optio
         match answer {
             Some(Answer::Variables(sealed)) => {
                 let clear = open(order, sealed)?;
-                if clear.digest(order.id()) != digest {
+                if clear.digest(order.id())? != digest {
                     bail!("the variables that came are not those that the assignment names");
                 }
                 return Ok(Some(Variables::new(clear)));

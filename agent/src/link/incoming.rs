@@ -7,40 +7,31 @@ use std::task::{Context, Poll};
 use quinn::RecvStream;
 use tokio::io::{AsyncRead, ReadBuf};
 use windlass_agent_packages::recording::Tape;
+use windlass_protocol::codec::Message;
+use windlass_protocol::gathering::{FrameError, Gathering, PIECE_BYTES};
 
 /// The receiving half of a stream.
 pub struct Incoming {
     stream: RecvStream,
     tape: Tape,
-    /// What has come of the frame that is being read.
-    frame: Vec<u8>,
+    gathering: Gathering,
 }
-
-/// Bytes taken off the stream at once while a frame is gathered: memory grows with what comes, not with what is
-/// announced.
-const PIECE_BYTES: usize = 4 << 10;
 
 impl Incoming {
     pub(super) fn new(stream: RecvStream) -> Self {
-        Self { stream, tape: Tape::new("stream"), frame: Vec::new() }
+        Self { stream, tape: Tape::new("stream"), gathering: Gathering::default() }
     }
 
-    /// The first `length` bytes of the frame, as soon as they are there; `None` if the stream ends before. Dropping
-    /// the future loses nothing: the control stream is read beside other things that happen.
-    pub(super) async fn gathered(&mut self, length: usize) -> Option<&[u8]> {
+    /// The next message. Dropping the future loses nothing: the control stream is read beside other things that happen.
+    pub(super) async fn message<M: Message>(&mut self) -> Result<M, FrameError> {
         let mut piece = [0; PIECE_BYTES];
-        while self.frame.len() < length {
-            let wanted = (length - self.frame.len()).min(PIECE_BYTES);
-            let came = self.stream.read(&mut piece[..wanted]).await.ok()??;
+        while let wanted @ 1.. = self.gathering.wanted::<M>()? {
+            let read = self.stream.read(&mut piece[..wanted]).await;
+            let came = read.ok().flatten().ok_or(FrameError::Ended)?;
             self.tape.write(&piece[..came]);
-            self.frame.extend_from_slice(&piece[..came]);
+            self.gathering.came(&piece[..came]);
         }
-        Some(&self.frame[..length])
-    }
-
-    /// The frame was read to its end.
-    pub(super) fn next_frame(&mut self) {
-        self.frame.clear();
+        Ok(self.gathering.message()?)
     }
 }
 

@@ -6,10 +6,10 @@ mod incoming;
 
 use quinn::{Connection, SendStream};
 use windlass_protocol::codec::Message;
+use windlass_protocol::gathering::FrameError;
 use windlass_protocol::message::{Answer, FromAgent, FromCoordinator, Hello, Request};
 
 pub use connect::{Credentials, connect};
-pub use frames::FrameError;
 pub use incoming::Incoming;
 
 /// An established connection. Cheap to clone.
@@ -48,13 +48,13 @@ impl Link {
     /// Asks one request whose answer is one frame.
     pub async fn answer(&self, request: &Request) -> Result<Answer, FrameError> {
         let mut stream = self.ask(request).await?;
-        frames::read(&mut stream).await
+        stream.message().await
     }
 
     /// Asks with one message whose answer is one frame.
     pub async fn exchange<M: Message, A: Message>(&self, message: &M) -> Result<A, FrameError> {
         let mut stream = self.ask_message(message).await?;
-        frames::read(&mut stream).await
+        stream.message().await
     }
 
     /// Ends the connection.
@@ -74,6 +74,6 @@ impl ControlReceiver {
     /// What the coordinator says next. Dropping the future loses nothing: what came of a message is kept for the next
     /// call.
     pub async fn next(&mut self) -> Result<FromCoordinator, FrameError> {
-        frames::read(&mut self.0).await
+        self.0.message().await
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 
 use windlass_protocol::limits;
 use windlass_protocol::manifest::{BadPath, BadTree};
+use windlass_protocol::names::visible;
 
 use crate::Format;
 
@@ -98,19 +99,10 @@ impl Shown {
                 shown.push('…');
                 break;
             }
-            if character.is_control() || turns_text_around(character) {
-                shown.extend(character.escape_default());
-            } else {
-                shown.push(character);
-            }
+            shown.push(character);
         }
-        Self(shown)
+        Self(visible(&shown).into_owned())
     }
-}
-
-/// The characters that make what follows read differently from what it is.
-fn turns_text_around(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 impl fmt::Display for Shown {

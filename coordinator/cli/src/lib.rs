@@ -51,8 +51,7 @@ pub fn run() -> ExitCode {
 
 fn tell(failure: &Failure) -> ExitCode {
     if !failure.is_silent() {
-        let sentence = windlass_sentences::plain_words(&failure.to_string());
-        let _ = writeln!(std::io::stderr(), "error: {sentence}");
+        let _ = writeln!(std::io::stderr(), "error: {}", windlass_sentences::printable(&failure.to_string()));
     }
     ExitCode::from(failure.exit_code())
 }

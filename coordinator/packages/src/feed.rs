@@ -86,7 +86,7 @@ impl Filler {
         }
         let skip = file.skip_segments as usize;
         let segments = blob.segments().count() - skip;
-        self.put(&codec::frame(&PullFile {
+        let frame = codec::frame(&PullFile {
             digest: file.digest,
             size: file.size,
             encoding: match blob.encoding() {
@@ -94,7 +94,8 @@ impl Filler {
                 Encoding::Zstd => FileEncoding::Zstd,
             },
             segments: u32::try_from(segments).expect("a package has at most 16,384 segments"),
-        }))?;
+        });
+        self.put(&frame.expect("the frame before a file has no text in it"))?;
         for segment in blob.segments().skip(skip) {
             self.put(&segment.length.to_be_bytes())?;
             let (mut offset, mut left) = (segment.offset, segment.length as usize);

@@ -48,7 +48,8 @@ pub async fn send<W: AsyncWrite + Unpin>(
     check: impl FnMut() -> bool,
 ) -> Result<Sent, SendError> {
     let mut outlet = Outlet { writer, check, bytes: 0 };
-    outlet.write(&codec::frame(&Answer::Pull(plan.header.clone()))).await?;
+    let header = codec::frame(&Answer::Pull(plan.header.clone())).expect("a header is three numbers");
+    outlet.write(&header).await?;
     outlet.write(&plan.text).await?;
     if !plan.travelling.is_empty() {
         forward(store, plan, &mut outlet).await?;

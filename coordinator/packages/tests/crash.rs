@@ -2,18 +2,13 @@
 //! again.
 #![allow(clippy::unwrap_used, reason = "a test panics where something is not as it has to be")]
 
-use std::collections::BTreeSet;
-use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek as _, Write as _};
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus};
 
 use windlass_packages::{Limits, PackageStore};
 use windlass_protocol::Digest;
-
-const PLACE: &str = "WINDLASS_PACKAGES_CHILD";
+use windlass_workshop::Killed;
 
 /// A single file is a package of its own.
 fn upload(store: &PackageStore, number: u8) -> Digest {
@@ -34,16 +29,6 @@ fn upload_until_killed(place: &Path) {
     for number in [1, 2, 1, 3] {
         writeln!(acknowledged, "{}", upload(&store, number)).unwrap();
     }
-}
-
-fn run_child(place: &Path, point: Option<&str>) -> ExitStatus {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "a_store_killed_at_any_point_keeps_what_it_acknowledged", "--nocapture"]);
-    command.env(PLACE, place).env("WINDLASS_FAIL_LOG", place.join("points"));
-    if let Some(point) = point {
-        command.env("WINDLASS_FAIL_POINT", point);
-    }
-    command.status().unwrap()
 }
 
 /// Everything that is there reads whole, everything acknowledged is there, and the same uploads pass now.
@@ -67,24 +52,17 @@ fn check(place: &Path, point: &str) {
 
 #[test]
 fn a_store_killed_at_any_point_keeps_what_it_acknowledged() {
-    if let Some(place) = env::var_os(PLACE) {
-        return upload_until_killed(Path::new(&place));
+    if let Some(place) = Killed::place() {
+        return upload_until_killed(&place);
     }
-    let place = tempfile::tempdir().unwrap();
-    assert!(run_child(place.path(), None).success());
-    check(place.path(), "none");
-    let log = fs::read_to_string(place.path().join("points")).unwrap();
-    let points = log.lines().collect::<Vec<_>>();
-    let names = points.iter().copied().collect::<BTreeSet<_>>();
-    let expected =
-        ["after-manifest", "after-names", "after-rename", "after-sync", "before-manifest", "before-sync"];
-    assert!(names.iter().copied().eq(expected.map(|step| format!("packages-{step}")).iter()));
-    for name in names {
-        for count in 1..=points.iter().filter(|point| **point == name).count() {
-            let place = tempfile::tempdir().unwrap();
-            let point = format!("{name}:{count}");
-            assert_eq!(run_child(place.path(), Some(&point)).signal(), Some(9), "{point}");
-            check(place.path(), &point);
-        }
-    }
+    let expected = [
+        "packages-after-manifest",
+        "packages-after-names",
+        "packages-after-rename",
+        "packages-after-sync",
+        "packages-before-manifest",
+        "packages-before-sync",
+    ];
+    let killed = Killed { test: "a_store_killed_at_any_point_keeps_what_it_acknowledged" };
+    killed.at_every_point(|_| true, &expected, check);
 }

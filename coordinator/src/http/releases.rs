@@ -10,11 +10,10 @@ use windlass_api::answers::{ChosenPackageView, Page, ReleaseItem, ReleaseMade, R
 use windlass_api::error::Problem;
 use windlass_api::requests::ReleaseRequest;
 use windlass_coordinator_core::catalogue::unknown;
-use windlass_coordinator_core::decide::{Reply, SpaceCommand};
-use windlass_coordinator_core::model::{PackageKey, Release, StepAction};
+use windlass_coordinator_core::decide::{Reply, SpaceCommand, choose_packages};
+use windlass_coordinator_core::model::{Release, StepAction};
 use windlass_coordinator_core::state::Space;
 use windlass_coordinator_core::variables::references_in;
-use windlass_protocol::names::fold;
 use windlass_protocol::{Digest, pattern};
 
 use super::caller::{Changer, Reader};
@@ -56,29 +55,19 @@ struct Chosen {
     substitute: Vec<String>,
 }
 
-/// Finds the package of each step and pins its version in the request, so that what is read is what is released even
-/// if a newer package arrives meanwhile. What cannot be found is left to the decision, which says why.
+/// The package of each step, as the decision chooses it, and pins its version in the request, so that what is read is
+/// what is released even if a newer package arrives meanwhile.
 fn choose(space: &Space, request: &mut ReleaseRequest) -> Result<Vec<Chosen>, Problem> {
     let project = space.projects.find(&request.project)?;
+    let packages = choose_packages(space, project, request)?;
+    request.packages.clear();
     let mut chosen = Vec::new();
     for step in &project.steps {
-        let StepAction::Package { id, substitute } = &step.action else { continue };
-        let names_step = |name: &String| fold(name) == step.name.folded() || name == step.slug.as_str();
-        let asked = request.packages.iter().find(|(name, _)| names_step(name));
-        let package = match asked {
-            Some((_, version)) => version
-                .parse()
-                .ok()
-                .and_then(|version| space.packages.get(&PackageKey { id: id.clone(), version })),
-            None => space.packages_of(id).last(),
-        };
-        let Some(package) = package else { continue };
-        let pinned = asked.is_some();
-        let what = format!("{} {}", package.key.id, package.key.version);
+        let StepAction::Package { substitute, .. } = &step.action else { continue };
+        let Some(package) = packages.get(&step.id) else { continue };
+        let what = format!("{} {}", package.id, package.version);
         chosen.push(Chosen { manifest: package.manifest, what, substitute: substitute.clone() });
-        if !pinned {
-            request.packages.insert(step.slug.to_string(), package.key.version.to_string());
-        }
+        request.packages.insert(step.slug.to_string(), package.version.to_string());
     }
     Ok(chosen)
 }

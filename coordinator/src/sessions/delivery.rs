@@ -4,19 +4,23 @@
 
 use std::collections::BTreeMap;
 
+use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::model::{Deployment, Release, Step, StepAction, StoredValue};
 use windlass_coordinator_core::state::{Space, WorkItem, WorkKind, assignment_id};
 use windlass_coordinator_core::variables::{
     Context, Needs, Resolution, SystemNames, resolve, system_variables,
 };
 use windlass_protocol::Digest;
-use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
+use windlass_protocol::codec::TooLarge;
+use windlass_protocol::ids::{AssignmentId, DeploymentId, SpaceId, StepId, TargetId};
 use windlass_protocol::message::{
     Action, Assignment, ClearVariable, ClearVariables, FetchWork, PackageReference, Place, RunWork, Work,
 };
 use windlass_protocol::names::fold;
 
 use super::Sessions;
+use crate::engine::Engine;
 use crate::vault::VaultError;
 
 /// Releases that stay on a target beside the current one.
@@ -39,6 +43,36 @@ pub(super) enum DeliveryError {
     /// Two values that nothing tells apart.
     #[error("`{0}` has two values that nothing tells apart")]
     Ambiguous(String),
+    /// More than an agent takes at once: variables that the step's own deployment made, for all else was looked at
+    /// before it started.
+    #[error("what the target needs for it is too large: {0}")]
+    TooLarge(#[from] TooLarge),
+}
+
+impl DeliveryError {
+    /// What the deployment's reader is told. Where the vault failed, only the log says how.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Vault(_) => {
+                "a sensitive value of it cannot be opened; the coordinator's log tells why".to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Gives up work that cannot be delivered, so that its deployment fails with the reason instead of waiting for a target
+/// that was never told.
+pub(super) async fn give_up(
+    sessions: &Sessions,
+    space: SpaceId,
+    target: TargetId,
+    reasons: Vec<(AssignmentId, String)>,
+) {
+    let command = Command::Space(space, SpaceCommand::GiveUpUndeliverable { target, reasons });
+    if let Err(why) = sessions.engine.submit(Engine::envelope(Actor::Coordinator, None), command).await {
+        tracing::error!(%target, %why, "work that cannot be delivered could not be given up");
+    }
 }
 
 use DeliveryError::Gone;
@@ -64,7 +98,10 @@ pub(super) fn assignment(
         WorkKind::Run(step) => {
             let step = find_step(release, step)?;
             let variables = variables(sessions, space, deployment.id, target, step.id)?;
-            let digest = (!variables.variables.is_empty()).then(|| variables.digest(id));
+            let digest = match variables.variables.as_slice() {
+                [] => None,
+                _ => Some(variables.digest(id)?),
+            };
             Work::Run(Box::new(run_work(release, step, digest)?))
         }
     };

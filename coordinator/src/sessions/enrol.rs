@@ -11,7 +11,8 @@ use windlass_protocol::Digest;
 use windlass_protocol::ids::{SpaceId, TargetId};
 use windlass_protocol::message::{Enrol, EnrolAnswer, EnrolRefusal, Enrolled};
 
-use super::{Sessions, frames, origin};
+use super::frames::{self, Frames};
+use super::{Sessions, origin};
 use crate::authority::requested_key;
 use crate::engine::{Engine, now};
 
@@ -21,8 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn serve(sessions: &Sessions, connection: &Connection) {
     let from = origin(connection.remote_address());
     let served = timeout(PATIENCE, async {
-        let (mut answers, mut questions) = connection.accept_bi().await.ok()?;
-        let message = frames::read::<Enrol>(&mut questions).await.ok()?;
+        let (mut answers, questions) = connection.accept_bi().await.ok()?;
+        let mut questions = Frames::new(questions);
+        let message = questions.next::<Enrol>().await.ok()?;
         let answer = match enrol(sessions, message, &from).await {
             Ok(enrolled) => EnrolAnswer::Enrolled(Box::new(enrolled)),
             Err(refusal) => EnrolAnswer::Refused(refusal),

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use windlass_protocol::names::visible;
+
 use crate::fault::{ExitKind, end};
 use crate::output::{printed, say};
 use crate::system::plain_words;
@@ -29,10 +31,12 @@ pub fn parse<A: Parser>() -> Result<A, ExitCode> {
 
 fn sentence(why: &clap::Error) -> String {
     let wrong = wrong(why).unwrap_or_else(|| first_paragraph(&why.to_string()));
+    // The words of the command line are whoever's who had it typed.
+    let wrong = visible(&wrong);
     match command(why) {
         // Who is told what was probably meant needs no help.
         Some(command) if !wrong.ends_with('?') => format!("{wrong}; see `{command} --help`"),
-        _ => wrong,
+        _ => wrong.into_owned(),
     }
 }
 
@@ -139,6 +143,7 @@ mod tests {
                 "make --name a --colour blue",
                 "`blue` is no value of `--colour <COLOUR>`; it is one of red, green",
             ),
+            ("x\u{1b}\u{202e}", r"there is no command `x\u{1b}\u{202e}`; see `program --help`"),
             ("make --count x", "`x` is no value of `--count <COUNT>`: it is no whole number"),
         ];
         for (line, expected) in cases {

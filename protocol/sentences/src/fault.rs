@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use windlass_protocol::names::visible;
+
 use crate::output::say;
 use crate::system::plain_words;
 
@@ -74,7 +76,15 @@ fn sentence(why: &anyhow::Error) -> String {
             text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
         }
     }
-    plain_words(&text).lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    printable(&text)
+}
+
+/// A sentence as it is printed: in plain words, on one line, with whatever is unprintable in it escaped: it may quote
+/// names and words that somebody else chose.
+pub fn printable(text: &str) -> String {
+    let plain = plain_words(text);
+    let lines: Vec<_> = plain.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    visible(&lines.join("; ")).into_owned()
 }
 
 #[cfg(test)]
@@ -88,5 +98,11 @@ mod tests {
         let why = Err::<(), _>(missing).context("cannot read a\nb").expect_err("it is one");
         assert_eq!(sentence(&why), "cannot read a; b: it does not exist");
         assert_eq!(sentence(&why.context("no: cannot read a\nb")), "no: cannot read a; b: it does not exist");
+    }
+
+    #[test]
+    fn what_a_sentence_quotes_cannot_move_the_cursor_of_who_reads_it() {
+        let why = anyhow::anyhow!("there is no target `\u{1b}[2J\u{202e}web\u{9b}`");
+        assert_eq!(sentence(&why), r"there is no target `\u{1b}[2J\u{202e}web\u{9b}`");
     }
 }

@@ -19,7 +19,7 @@ mod settings;
 mod system;
 
 pub use arguments::parse;
-pub use fault::{ExitKind, Fault, end};
+pub use fault::{ExitKind, Fault, end, printable};
 pub use files::read_text;
 pub use nearest::unknown;
 pub use output::{print, print_whole};

@@ -72,6 +72,7 @@ fn type_name(found: &str) -> String {
         "a sequence" | "sequence" => "a list",
         "a string" | "path string" => "a text in quotes",
         "a map" | "map" => "a table",
+        "u16" | "u32" | "u64" | "usize" | "i64" => "a whole number",
         "socket address" => "an address such as \"[::]:4433\"",
         other => other,
     };
@@ -113,7 +114,7 @@ mod tests {
             ("port = 1\nrols = []", "a.toml:2: unknown key `rols`; did you mean `roles`?"),
             ("roles = \"web\"", "a.toml:1: `roles`: this is the text \"web\", and should be a list"),
             ("roles = [1]", "a.toml:1: `roles`: this is the value 1, and should be a text in quotes"),
-            ("port = true", "a.toml:1: `port`: this is the value true, and should be u16"),
+            ("port = true", "a.toml:1: `port`: this is the value true, and should be a whole number"),
             ("isolation = \"nome\"", "a.toml:1: `isolation`: unknown word `nome`; did you mean `none`?"),
             ("port = 1\nport = 2", "a.toml:2: the key `port` stands twice"),
             ("address = \"here\"", "a.toml:1: `address`: it is no address with a port, such as [::]:4433"),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::assignment::{Generation, SignedAssignment};
 use super::bounds;
 use super::report::{OutputLine, Report};
-use crate::codec::{self, Malformed, Message};
+use crate::codec::{self, Malformed, Message, TooLarge};
 use crate::digest::Digest;
 use crate::ids::AssignmentId;
 use crate::limits;
@@ -226,7 +226,8 @@ pub struct ClearVariables {
 }
 
 impl Message for ClearVariables {
-    const LIMIT: usize = 4 << 20;
+    // Less than an answer by more than sealing adds: what may be sealed may be sent.
+    const LIMIT: usize = Answer::LIMIT - 1024;
 }
 
 impl ClearVariables {
@@ -236,10 +237,38 @@ impl ClearVariables {
     }
 
     /// The digest that the assignment names, keyed by the assignment so that equal values show nothing.
-    pub fn digest(&self, assignment: AssignmentId) -> Digest {
+    /// Variables that could not be sent have none.
+    pub fn digest(&self, assignment: AssignmentId) -> Result<Digest, TooLarge> {
         let mut hasher = crate::digest::Hasher::new();
         hasher.update(Self::info(assignment));
-        hasher.update(codec::body(self));
-        hasher.finish()
+        hasher.update(codec::body(self)?);
+        Ok(hasher.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{STEP_VARIABLES_BYTES, VARIABLE_OVERHEAD_BYTES};
+
+    #[test]
+    fn the_variables_that_a_step_may_be_given_come_in_one_answer_be_they_few_or_many() {
+        for value in [0, 100, crate::limits::VARIABLE_BYTES] {
+            let name = |number: usize| format!("{number:06}");
+            let count = STEP_VARIABLES_BYTES / (6 + value + VARIABLE_OVERHEAD_BYTES);
+            let variable = |number| ClearVariable {
+                name: name(number),
+                value: "x".repeat(value),
+                sensitive: true,
+                data: true,
+            };
+            let variables = ClearVariables { variables: (0..count).map(variable).collect() };
+            let body = codec::body(&variables).unwrap();
+            assert!(codec::decode::<ClearVariables>(&body).unwrap() == variables, "{count} of {value}");
+            let sealed = [body, vec![0; 16]].concat();
+            let answer = Answer::Variables(SealedVariables { encapsulated: vec![0; 32], sealed });
+            let body = codec::body(&answer).unwrap();
+            assert!(codec::decode::<Answer>(&body).unwrap() == answer, "{count} of {value}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Signing assignments and checking their signature (ed25519).
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use windlass_protocol::codec::{self, Malformed};
+use windlass_protocol::codec::{self, Malformed, TooLarge};
 use windlass_protocol::message::{Assignment, SignedAssignment};
 use zeroize::Zeroizing;
 
@@ -19,11 +19,11 @@ impl AssignmentSigner {
         self.0.verifying_key().to_bytes()
     }
 
-    /// Encodes and signs an assignment.
-    pub fn sign(&self, assignment: &Assignment) -> SignedAssignment {
-        let body = codec::body(assignment);
+    /// Encodes and signs an assignment, unless it is larger than an agent takes.
+    pub fn sign(&self, assignment: &Assignment) -> Result<SignedAssignment, TooLarge> {
+        let body = codec::body(assignment)?;
         let signature = self.0.sign(&signed_bytes(&body)).to_bytes().to_vec();
-        SignedAssignment { body, signature }
+        Ok(SignedAssignment { body, signature })
     }
 }
 

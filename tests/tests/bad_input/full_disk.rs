@@ -9,6 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use windlass_tests::installation::{Installation, Process, wait_until};
+use windlass_workshop::noise;
 
 /// Set in the namespace.
 const INSIDE: &str = "WINDLASS_TEST_NAMESPACE";
@@ -64,18 +65,6 @@ fn fill(folder: &Path) -> std::path::PathBuf {
     path
 }
 
-/// Bytes that no compression makes smaller.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let next = std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    next.flatten().take(length).collect()
-}
-
 /// Runs a command that has to fail, and returns the sentence.
 fn refused(installation: &Installation, arguments: &[&str]) -> String {
     let output = installation.try_windlass(arguments);
@@ -98,7 +87,7 @@ fn a_full_disk_of_the_coordinator_changes_nothing_and_is_said() {
     let before = installation.windlass(&["export"]);
 
     let large = folder.join("large.1.0.0.bin");
-    fs::write(&large, noise(LARGE)).expect("a file");
+    fs::write(&large, noise(1, LARGE)).expect("a file");
     let upload = ["package", "upload", large.to_str().expect("text")];
     assert_eq!(
         refused(&installation, &upload),
@@ -200,7 +189,7 @@ fn a_full_disk_of_a_target_fails_the_deployment_with_the_reason_and_activates_no
     // The agent keeps 64 MiB free wherever it unpacks.
     mount(&install, "96m", "");
     installation.apply(DOCUMENTS);
-    for (version, content) in [("1.0.0", b"small".to_vec()), ("2.0.0", noise(LARGE))] {
+    for (version, content) in [("1.0.0", b"small".to_vec()), ("2.0.0", noise(1, LARGE))] {
         let file = temporary.path().join(format!("site.{version}.bin"));
         fs::write(&file, content).expect("a file");
         installation.windlass(&["package", "upload", file.to_str().expect("text")]);

@@ -110,6 +110,10 @@ pub const POINTS: &[Point] = &[
     agent("cache-before-manifest"),
     agent("cache-after-manifest"),
     agent("cache-after-complete"),
+    agent("ledger-before-fetched"),
+    agent("ledger-after-fetched"),
+    agent("cache-before-evict"),
+    agent("cache-after-evict"),
     // A place for a tenant.
     Point { with_accounts: true, ..agent("account-before-make") },
     Point { with_accounts: true, ..agent("account-after-make") },
@@ -127,6 +131,8 @@ pub const POINTS: &[Point] = &[
     agent("release-before-rename"),
     agent("release-after-rename"),
     agent("release-after-sync"),
+    agent("ledger-before-release"),
+    agent("ledger-after-release"),
     // Running, switching, going back, cleaning up.
     agent("step-before-start"),
     agent("step-after-start"),

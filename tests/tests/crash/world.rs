@@ -215,7 +215,7 @@ fn machine(
         let mut command = Command::new(&program);
         command.arg("run").arg("--config").arg(&configuration);
         command.env("WINDLASS_FAIL_FOLDER", &arms).env("WINDLASS_FAIL_LOG", &points);
-        command.env("WINDLASS_FAIL_NUMBER_SEGMENT_BYTES", "128");
+        command.env("WINDLASS_FAIL_NUMBER_SEGMENT_BYTES", "128").env("WINDLASS_FAIL_NUMBER_CACHE_BYTES", "1");
         command
     };
     Machine { folder: own, agent: Daemon::keep(name, &log, Box::new(start)) }

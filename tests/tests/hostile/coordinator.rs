@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
@@ -10,7 +11,7 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use windlass_protocol::codec::{Message, frame};
+use windlass_protocol::codec::Message;
 use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::{
     Answer, Assignments, COORDINATOR_NAME, Denied, ENROLMENT_ALPN, EffectiveScope, Enrol, EnrolAnswer,
@@ -19,7 +20,7 @@ use windlass_protocol::message::{
 };
 use windlass_protocol::token::{Token, TokenKind};
 use windlass_protocol::{Digest, Timestamp};
-use windlass_tests::raw::read;
+use windlass_tests::raw::{frame, read};
 
 /// The target that every agent becomes.
 pub const TARGET: TargetId = TargetId::from_bytes([9; 16]);
@@ -38,6 +39,10 @@ pub struct Script {
     pub assignment_key: [u8; 32],
     pub reports: Mutex<Vec<Report>>,
     pub pulls: Mutex<Vec<AssignmentId>>,
+    /// Whether every certificate is said to be due for renewal, also the newest.
+    pub renews: bool,
+    /// When certificates were renewed.
+    pub renewals: Mutex<Vec<Instant>>,
 }
 
 struct Authority {
@@ -69,16 +74,19 @@ impl Authority {
         quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).expect("TLS 1.3")))
     }
 
-    fn enrolled(&self, request: &[u8], script: &Script) -> Enrolled {
+    fn certify(&self, request: &[u8]) -> Vec<u8> {
         let request = CertificateSigningRequestDer::from(request);
         let request = CertificateSigningRequestParams::from_der(&request).expect("a request");
         let mut params = CertificateParams::default();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = params.signed_by(&request.public_key, &self.issuer).expect("a certificate");
+        params.signed_by(&request.public_key, &self.issuer).expect("a certificate").der().to_vec()
+    }
+
+    fn enrolled(&self, request: &[u8], script: &Script) -> Enrolled {
         Enrolled {
             target: TARGET,
             name: "machine".to_owned(),
-            certificate: certificate.der().to_vec(),
+            certificate: self.certify(request),
             authority: self.certificate.to_vec(),
             assignment_key: script.assignment_key,
             sealing_key: [1; 32],
@@ -109,7 +117,7 @@ pub fn start(script: Script) -> (SocketAddr, String, Arc<Script>) {
                 let data = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
                 match data.and_then(|data| data.protocol).as_deref() {
                     Some(ENROLMENT_ALPN) => enrol(&connection, &authority, &script).await,
-                    _ => session(&connection, &script).await,
+                    _ => session(&connection, &authority, &script).await,
                 }
             });
         }
@@ -129,7 +137,7 @@ async fn enrol(connection: &Connection, authority: &Authority, script: &Script) 
     connection.closed().await;
 }
 
-async fn session(connection: &Connection, script: &Arc<Script>) {
+async fn session(connection: &Connection, authority: &Arc<Authority>, script: &Arc<Script>) {
     let Ok((mut control, mut said)) = connection.accept_bi().await else { return };
     if read::<Hello>(&mut said).await.is_err() {
         return;
@@ -147,14 +155,14 @@ async fn session(connection: &Connection, script: &Arc<Script>) {
             participation: Some(Participation::Both),
         },
         generation: newest(script),
-        renew: false,
+        renew: script.renews,
     };
     say(&mut control, &FromCoordinator::Welcome(Box::new(welcome))).await;
     let listening = async { while read::<FromAgent>(&mut said).await.is_ok() {} };
     let serving = async {
         while let Ok((answers, question)) = connection.accept_bi().await {
-            let script = Arc::clone(script);
-            tokio::spawn(async move { request(&script, answers, question).await });
+            let (authority, script) = (Arc::clone(authority), Arc::clone(script));
+            tokio::spawn(async move { request(&authority, &script, answers, question).await });
         }
     };
     tokio::join!(listening, serving);
@@ -164,7 +172,7 @@ fn newest(script: &Script) -> Generation {
     Generation { epoch: 1, sequence: script.jobs.len() as u64 + 1 }
 }
 
-async fn request(script: &Script, mut answers: SendStream, mut question: RecvStream) {
+async fn request(authority: &Authority, script: &Script, mut answers: SendStream, mut question: RecvStream) {
     let Ok(request) = read::<Request>(&mut question).await else { return };
     let answer = match request {
         Request::Assignments { since, .. } => Answer::Assignments(Assignments {
@@ -188,7 +196,11 @@ async fn request(script: &Script, mut answers: SendStream, mut question: RecvStr
             Answer::Reported
         }
         Request::Output { first, lines, .. } => Answer::Output { next: first + lines.len() as u64 },
-        Request::Variables { .. } | Request::Renew { .. } => Answer::Denied(Denied::NotFound),
+        Request::Renew { request } => {
+            script.renewals.lock().expect("nobody panics").push(Instant::now());
+            Answer::Renewed { certificate: authority.certify(&request) }
+        }
+        Request::Variables { .. } => Answer::Denied(Denied::NotFound),
     };
     say(&mut answers, &answer).await;
     let _ = answers.finish();

@@ -1,7 +1,8 @@
 //! Hostile packages, refused whole with one clear sentence: by the coordinator when they are uploaded, and by the agent
-//! when a coordinator sends them.
+//! when a coordinator sends them; and a coordinator whose clock is wrong.
 
 mod coordinator;
+mod renewals;
 mod streams;
 mod uploads;
 

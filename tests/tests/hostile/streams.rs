@@ -5,7 +5,6 @@
 use std::fs;
 
 use ed25519_dalek::{Signer, SigningKey};
-use windlass_protocol::codec::{self, frame};
 use windlass_protocol::ids::{
     AssignmentId, DeploymentId, EnvironmentId, ProjectId, SpaceId, StepId, TargetId, TenantId,
 };
@@ -17,6 +16,7 @@ use windlass_protocol::{Digest, Timestamp};
 use windlass_tests::agents::Agent;
 use windlass_tests::client::runtime;
 use windlass_tests::installation::wait_until;
+use windlass_tests::raw::{body, frame};
 
 use super::below;
 use super::coordinator::{Job, Script, TARGET, start};
@@ -62,7 +62,7 @@ fn sign(body: Vec<u8>) -> SignedAssignment {
 }
 
 fn job(assignment: &Assignment, stream: Vec<u8>) -> Job {
-    Job { id: assignment.id, assignment: sign(codec::body(assignment)), stream }
+    Job { id: assignment.id, assignment: sign(body(assignment)), stream }
 }
 
 fn reference(text: &[u8], size: u64) -> PackageReference {
@@ -165,12 +165,12 @@ fn orders(next: impl Fn() -> u64, text: &[u8], honest: &[u8]) -> Vec<Case> {
     forged.assignment.signature[10] ^= 1;
     cases.push(Case { what: "a wrong signature", job: forged });
     let slug = assignment(next(), run(reference(text, size)));
-    let mut body = codec::body(&slug);
-    let at = body.windows(10).position(|part| part == b"abcdefghij").expect("the tenant's slug");
-    body[at..at + 10].copy_from_slice(b"../../evil");
+    let mut bytes = body(&slug);
+    let at = bytes.windows(10).position(|part| part == b"abcdefghij").expect("the tenant's slug");
+    bytes[at..at + 10].copy_from_slice(b"../../evil");
     cases.push(Case {
         what: "a slug that climbs",
-        job: Job { id: slug.id, assignment: sign(body), stream: Vec::new() },
+        job: Job { id: slug.id, assignment: sign(bytes), stream: Vec::new() },
     });
     cases
 }
@@ -232,6 +232,8 @@ fn a_hostile_coordinator_gets_one_sentence_and_puts_nothing_on_the_disk() {
         assignment_key: key().verifying_key().to_bytes(),
         reports: Default::default(),
         pulls: Default::default(),
+        renews: false,
+        renewals: Default::default(),
     };
     let (address, token, script) = start(script);
     let folder = tempfile::tempdir().expect("a folder");

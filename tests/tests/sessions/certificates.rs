@@ -11,7 +11,6 @@ use windlass_agent::link;
 use windlass_coordinator::authority::{AGENT_SECONDS, Authority};
 use windlass_coordinator::vault::Vault;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
-use windlass_protocol::codec;
 use windlass_protocol::message::{
     Answer, Denied, Outcome, PullRequest, Report, ReportKind, Request, SESSION_ALPN,
 };
@@ -20,7 +19,7 @@ use windlass_tests::agents::wait_for_presence;
 use windlass_tests::client::{runtime, session};
 use windlass_tests::installation::{CONFIGURATION, wait_until};
 use windlass_tests::journal::{events, field};
-use windlass_tests::raw::{self, Caller};
+use windlass_tests::raw::{self, Caller, body};
 
 use super::{deploy, enrolled, installation};
 
@@ -99,8 +98,8 @@ fn an_expired_certificate_may_do_one_thing_renew() {
             Request::Renew { request: other.der().to_vec() },
         ] {
             let answer = late.link.answer(&request).await.expect("an answer");
-            let denied = codec::body(&Answer::Denied(Denied::NotFound));
-            assert_eq!(codec::body(&answer), denied, "request {:?}", codec::body(&request));
+            let denied = body(&Answer::Denied(Denied::NotFound));
+            assert_eq!(body(&answer), denied, "request {:?}", body(&request));
         }
         let request = Request::Renew { request: identity.renewal_request().expect("a request") };
         let Ok(Answer::Renewed { certificate }) = late.link.answer(&request).await else {

@@ -1,12 +1,11 @@
 //! Clients that do not keep to the protocol: each gets a clear end, and the coordinator goes on.
 
 use quinn::{Connection, Endpoint};
-use windlass_protocol::codec::frame;
 use windlass_protocol::message::{
     Answer, Denied, ENROLMENT_ALPN, FromCoordinator, Goodbye, Hello, Request, SESSION_ALPN,
 };
 use windlass_tests::client::{hello, runtime, session};
-use windlass_tests::raw::{self, Caller};
+use windlass_tests::raw::{self, Caller, frame};
 
 use super::{enrolled, installation};
 

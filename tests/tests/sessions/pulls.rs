@@ -5,15 +5,14 @@ use std::time::Duration;
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use windlass_agent::identity::Identity;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
-use windlass_protocol::codec::frame;
 use windlass_protocol::ids::DeploymentId;
 use windlass_protocol::message::{Answer, FromCoordinator, PullRequest, Request, SESSION_ALPN};
 use windlass_tests::agents::Agent;
 use windlass_tests::client::{hello, runtime};
 use windlass_tests::journal::{events, field};
-use windlass_tests::raw::{self, Caller};
+use windlass_tests::raw::{self, Caller, frame};
+use windlass_workshop::noise;
 
-use super::withdrawal::noise;
 use super::{deploy, enrolled, installation};
 
 /// Bytes of the package: they do not compress, and are more than any window holds.
@@ -61,7 +60,7 @@ impl Pull {
 fn a_slow_reader_gives_its_turn_to_who_waits_and_goes_on_without_losing_anything() {
     let (folder, installation) = installation("pulls-at-once = 1\n", "package: {id: large}");
     let package = folder.path().join("large.1.0.0.bin");
-    std::fs::write(&package, noise(PACKAGE)).expect("a file");
+    std::fs::write(&package, noise(1, PACKAGE)).expect("a file");
     installation.windlass(&["package", "upload", &package.to_string_lossy()]);
     let agents = ["slow", "quick"].map(|name| enrolled(&installation, name));
     let id: DeploymentId = deploy(&installation, "1.0.0").parse().expect("an id");

@@ -3,7 +3,6 @@
 use serde_json::Value;
 use windlass_agent::identity::Identity;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
-use windlass_protocol::codec::frame;
 use windlass_protocol::ids::{AssignmentId, DeploymentId};
 use windlass_protocol::message::{
     Advertised, Answer, Denied, FromCoordinator, Goodbye, Hello, PullRequest, Report, ReportKind, Request,
@@ -13,7 +12,8 @@ use windlass_tests::agents::Agent;
 use windlass_tests::client::{connect, hello, runtime, session};
 use windlass_tests::installation::{Installation, wait_until};
 use windlass_tests::journal::{events, field};
-use windlass_tests::raw::{self, Caller};
+use windlass_tests::raw::{self, Caller, frame};
+use windlass_workshop::noise;
 
 use super::{deploy, enrolled, installation};
 
@@ -98,12 +98,7 @@ async fn pull(agent: &Agent, request: &PullRequest, whole: bool) {
 fn pulls_are_recorded_once_counted_when_they_come_again_and_known_when_they_are_broken() {
     let (folder, mut installation) = installation("", "package: {id: large}");
     let package = folder.path().join("large.1.0.0.bin");
-    let mut state = 1_u64;
-    let mut noise = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    std::fs::write(&package, (0..PACKAGE).map(|_| noise()).collect::<Vec<_>>()).expect("a file");
+    std::fs::write(&package, noise(1, PACKAGE)).expect("a file");
     installation.windlass(&["package", "upload", &package.to_string_lossy()]);
     let agent = enrolled(&installation, "machine");
     let assignment = waiting(&installation, &agent, WorkKind::Fetch);

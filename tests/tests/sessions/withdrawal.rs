@@ -3,14 +3,14 @@
 use quinn::RecvStream;
 use windlass_agent::identity::Identity;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
-use windlass_protocol::codec::{self, frame};
 use windlass_protocol::ids::DeploymentId;
 use windlass_protocol::message::{Answer, FromCoordinator, Goodbye, PullRequest, Request, SESSION_ALPN};
 use windlass_tests::agents::{Agent, wait_for_presence};
 use windlass_tests::client::{hello, runtime, session};
 use windlass_tests::installation::{Installation, wait_until};
 use windlass_tests::journal::{events, field};
-use windlass_tests::raw::{self, Caller};
+use windlass_tests::raw::{self, Caller, body, frame};
+use windlass_workshop::noise;
 
 use super::{deploy, enrolled, installation};
 
@@ -23,23 +23,11 @@ const BEFORE: usize = 1 << 20;
 /// What the reader may still find: what was in its own window, and the answer's frames.
 const IN_FLIGHT: usize = WINDOW as usize + (64 << 10);
 
-pub(super) fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes
-}
-
 /// An installation with a deployment whose only target waits for its package.
 fn waiting() -> (tempfile::TempDir, Installation, Agent, PullRequest) {
     let (folder, installation) = installation("", "package: {id: large}");
     let package = folder.path().join("large.1.0.0.bin");
-    std::fs::write(&package, noise(PACKAGE)).expect("a file");
+    std::fs::write(&package, noise(1, PACKAGE)).expect("a file");
     installation.windlass(&["package", "upload", &package.to_string_lossy()]);
     let agent = enrolled(&installation, "machine");
     let id: DeploymentId = deploy(&installation, "1.0.0").parse().expect("an id");
@@ -150,7 +138,7 @@ fn a_download_whose_right_goes_is_reset_while_the_session_stands() {
         let again = session(&agent.state()).await.expect("the session is not what was withdrawn");
         let answer = again.link.answer(&Request::Pull(request.clone())).await.expect("an answer");
         let denied = Answer::Denied(windlass_protocol::message::Denied::NotFound);
-        assert_eq!(codec::body(&answer), codec::body(&denied));
+        assert_eq!(body(&answer), body(&denied));
     });
 }
 

@@ -1,6 +1,7 @@
 //! Making room: what nobody uses goes, the least recently used first.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::MutexGuard;
 
 use windlass_protocol::Digest;
 use windlass_protocol::limits;
@@ -19,14 +20,41 @@ pub struct Evicted {
     pub left: u64,
 }
 
+/// While this exists no pull begins, so that what is in use can be found out before anything else becomes it.
+pub struct Still<'a> {
+    cache: &'a Cache,
+    _gate: MutexGuard<'a, ()>,
+}
+
 impl Cache {
+    /// Waits until no pull is about to begin, and lets none begin.
+    pub fn still(&self) -> Still<'_> {
+        Still { cache: self, _gate: self.inner.pulls.gate() }
+    }
+}
+
+impl Still<'_> {
     /// Removes contents until at most `most_bytes` are left: first those that interrupted pulls left and no package
-    /// needs, then whole packages, the least recently used first. Never a content of a package `in_use` or being
-    /// pulled.
-    pub fn evict(&self, most_bytes: u64, in_use: &[Digest]) -> Result<Evicted, CacheError> {
-        let mut kept: BTreeSet<Digest> = in_use.iter().copied().collect();
-        kept.extend(self.inner.pulls.active());
-        let mut eviction = Eviction::survey(self, &kept)?;
+    /// needs, then whole packages, the least recently used first. Never a content of a package `in_use`, being pulled,
+    /// or named as held in a pull that goes on.
+    pub fn evict(&self, most_bytes: u64, in_use: &BTreeSet<Digest>) -> Result<Evicted, CacheError> {
+        self.evict_to(in_use, |_| most_bytes)
+    }
+
+    /// The same, until so many bytes are free that were not, as far as there are so many.
+    pub fn free(&self, bytes: u64, in_use: &BTreeSet<Digest>) -> Result<Evicted, CacheError> {
+        self.evict_to(in_use, |there| there.saturating_sub(bytes))
+    }
+
+    fn evict_to(
+        &self,
+        in_use: &BTreeSet<Digest>,
+        most: impl FnOnce(u64) -> u64,
+    ) -> Result<Evicted, CacheError> {
+        let mut kept = in_use.clone();
+        kept.extend(self.cache.inner.pulls.active());
+        let mut eviction = Eviction::survey(self.cache, &kept)?;
+        let most_bytes = most(eviction.left);
         eviction.partials(&kept, most_bytes)?;
         eviction.orphans(most_bytes)?;
         eviction.packages(&kept, most_bytes)?;
@@ -96,6 +124,7 @@ impl<'a> Eviction<'a> {
                 break;
             }
             let contents: BTreeSet<_> = self.cache.manifest(manifest)?.iter().flat_map(contents).collect();
+            fail::point("cache-before-evict");
             // First the manifest, durably: one that is there has all its contents.
             files::remove(&self.cache.places().manifest(manifest))?;
             files::sync_folder(&self.cache.places().manifests())?;

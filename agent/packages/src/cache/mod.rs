@@ -23,7 +23,7 @@ use windlass_protocol::manifest::Manifest;
 use windlass_protocol::{Digest, limits};
 
 use crate::{CacheError, files};
-pub use evict::Evicted;
+pub use evict::{Evicted, Still};
 pub(crate) use places::Places;
 use pulls::Pulls;
 pub(crate) use pulls::{Attempt, Claim};
@@ -120,6 +120,16 @@ impl Cache {
     /// Takes the pull of a package for the caller alone, and waits for what an abandoned one still writes.
     pub(crate) fn claim(&self, manifest: Digest) -> Result<Attempt, CacheError> {
         self.inner.pulls.claim(manifest).ok_or(CacheError::Busy { manifest })
+    }
+
+    /// Keeps the packages that a pull names as held from being evicted as long as it lasts.
+    pub(crate) fn hold(&self, manifest: Digest, held: &[Digest]) {
+        self.inner.pulls.hold(manifest, held);
+    }
+
+    /// Keeps evictions from beginning.
+    pub(crate) fn gate(&self) -> MutexGuard<'_, ()> {
+        self.inner.pulls.gate()
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {

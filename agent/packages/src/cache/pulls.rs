@@ -2,15 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use windlass_protocol::Digest;
 
 /// The pulls of one cache.
 #[derive(Default)]
 pub(crate) struct Pulls {
-    claims: Mutex<BTreeMap<Digest, Arc<AtomicBool>>>,
+    claims: Mutex<BTreeMap<Digest, Claimed>>,
     ended: Condvar,
+    /// Held while a pull begins, and while an eviction looks and removes.
+    gate: Mutex<()>,
+}
+
+/// A package that is being pulled.
+struct Claimed {
+    abandoned: Arc<AtomicBool>,
+    /// The packages that the pull names as held: what they have does not travel.
+    held: Vec<Digest>,
 }
 
 /// A pull, in the hands of whoever drives it. When it is dropped, the threads that work for it stop soon.
@@ -30,23 +39,37 @@ impl Pulls {
     /// long as its threads need to notice.
     pub(crate) fn claim(self: &Arc<Self>, manifest: Digest) -> Option<Attempt> {
         let mut claims = self.lock();
-        while let Some(abandoned) = claims.get(&manifest) {
-            if !abandoned.load(Ordering::Acquire) {
+        while let Some(claimed) = claims.get(&manifest) {
+            if !claimed.abandoned.load(Ordering::Acquire) {
                 return None;
             }
             claims = self.ended.wait(claims).expect("nothing panics while it holds the claims");
         }
         let abandoned = Arc::new(AtomicBool::new(false));
-        claims.insert(manifest, Arc::clone(&abandoned));
+        claims.insert(manifest, Claimed { abandoned: Arc::clone(&abandoned), held: Vec::new() });
         Some(Attempt { claim: Arc::new(Claim { pulls: Arc::clone(self), manifest, abandoned }) })
     }
 
-    /// The packages being pulled.
-    pub(crate) fn active(&self) -> Vec<Digest> {
-        self.lock().keys().copied().collect()
+    /// Notes what the pull of a claimed package names as held.
+    pub(crate) fn hold(&self, manifest: Digest, held: &[Digest]) {
+        if let Some(claimed) = self.lock().get_mut(&manifest) {
+            held.clone_into(&mut claimed.held);
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Digest, Arc<AtomicBool>>> {
+    /// The packages being pulled, and those that their pulls name as held.
+    pub(crate) fn active(&self) -> Vec<Digest> {
+        let claims = self.lock();
+        claims.iter().flat_map(|(manifest, claimed)| claimed.held.iter().chain([manifest])).copied().collect()
+    }
+
+    /// Waits until nothing begins and nothing is evicted.
+    pub(crate) fn gate(&self) -> MutexGuard<'_, ()> {
+        // It guards no data, so there is nothing that a panic could have left half done.
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Digest, Claimed>> {
         self.claims.lock().expect("nothing panics while it holds the claims")
     }
 }
@@ -94,6 +117,9 @@ mod tests {
         drop(first);
         assert!(pulls.claim(Digest::of("a")).is_some());
         assert_eq!(pulls.active(), []);
+        let _third = pulls.claim(Digest::of("a")).unwrap();
+        pulls.hold(Digest::of("a"), &[Digest::of("old")]);
+        assert_eq!(pulls.active(), [Digest::of("old"), Digest::of("a")]);
     }
 
     #[test]

@@ -89,12 +89,14 @@ impl Cache {
     /// part of one.
     pub fn begin(&self, manifest: Digest, label: &str) -> Result<PullState, CacheError> {
         let attempt = self.claim(manifest)?;
+        let _gate = self.gate();
         let places = self.places();
         files::create_folder(&places.partial(manifest))?;
         let tree = known_tree(self, manifest)?;
         let mut holds = self.held(label)?;
         // What of the package itself is here is said by the count of complete files.
         holds.retain(|held| *held != manifest);
+        self.hold(manifest, &holds);
 
         let mut state = PullState {
             attempt,

@@ -19,7 +19,7 @@ use super::pool::Pool;
 use super::settling::Package;
 use super::workers::{Ended, Workers, workers_died};
 use super::{Received, segment_length, segments};
-use crate::{Cache, CacheError, PullError, files};
+use crate::{Cache, CacheError, PullError, files, room};
 
 /// Bytes taken off the stream at once.
 const PIECE_BYTES: usize = 512 << 10;
@@ -52,7 +52,7 @@ impl Cache {
         };
         let order = Order::of(&tree);
         check_header(&header, &order, complete_files, expected_size)?;
-        files::create_folder(&self.places().partial(manifest))?;
+        self.check_room(manifest, &order, partial.as_ref()).await?;
 
         // The attempt lives until this future ends, and its end is what tells the threads that nobody waits.
         let workers = Workers::start(self, Package { manifest, tree, label }, &attempt.claim());
@@ -77,15 +77,43 @@ impl Cache {
         Ok(Received { saved: tally.total.saturating_sub(tally.moved), ..tally })
     }
 
+    /// Refuses what the disk has no room for before any of it comes.
+    async fn check_room(
+        &self,
+        manifest: Digest,
+        order: &Order,
+        partial: Option<&Partial>,
+    ) -> Result<(), PullError> {
+        let places = self.places().clone();
+        let contents = order.contents().to_vec();
+        let begun = partial.map_or(0, |partial| u64::from(partial.segments) * SEGMENT_BYTES as u64);
+        let checked = spawn_blocking(move || {
+            let folder = places.partial(manifest);
+            files::create_folder(&folder)?;
+            let mut missing = 0;
+            for content in contents {
+                if !places.has_blob(content.digest, content.size)? {
+                    missing += content.size;
+                }
+            }
+            Ok(room::check_pull(&folder, missing.saturating_sub(begun))?)
+        });
+        checked.await.unwrap_or_else(|died| Err(PullError::Stream(std::io::Error::other(died))))
+    }
+
     /// Checks the manifest's text against the digest that was asked for and against the rules, and keeps it.
     async fn accept_text(&self, asked: Digest, text: Vec<u8>) -> Result<Manifest, PullError> {
-        let path = self.places().partial_manifest(asked);
+        let cache = self.clone();
         let accepted = spawn_blocking(move || {
             let came = Digest::of(&text);
             if came != asked {
                 return Err(PullError::OtherManifest { asked, came });
             }
             let tree = Manifest::from_text(&text)?;
+            // An eviction either sees the text, and with it what the pull needs, or is over before anything of it is
+            // there to be removed.
+            let _gate = cache.gate();
+            let path = cache.places().partial_manifest(asked);
             fs::write(&path, &text).map_err(CacheError::io("write", &path))?;
             Ok(tree)
         });

@@ -13,17 +13,13 @@ use super::pool::Piece;
 use super::settling::Settle;
 use super::workers::{Ended, Stop};
 use crate::cache::{Claim, Places};
-use crate::{CacheError, PullError, files};
+use crate::{CacheError, PullError, files, room};
 
 /// After so many bytes what was written is made durable, beside the writing: at the end of a pull little is left to
 /// wait for, and after a kill little to verify again.
 const SETTLE_BYTES: u64 = 64 << 20;
 /// The same for small files.
 const SETTLE_FILES: usize = 4096;
-
-/// Bytes that a pull leaves free, an eighth of a small disk: the agent still has to write down that it failed, and its store cannot go on after
-/// a write that a full disk refused.
-const RESERVE: u64 = 8 << 20;
 
 /// What the digesting thread says.
 pub(super) enum Write {
@@ -117,9 +113,8 @@ impl Writing {
     fn piece(&mut self, piece: &Piece) -> Result<(), Stop> {
         let open = self.open.as_mut().expect("pieces belong to a content");
         let space = fstatvfs(&open.file).map_err(CacheError::system("look at", &open.path))?;
-        let available = space.blocks_available().saturating_mul(space.fragment_size());
-        let reserve = RESERVE.min(space.blocks().saturating_mul(space.fragment_size()) / 8);
-        if available < reserve + piece.bytes().len() as u64 {
+        // There was room when the pull began; somebody else may have taken it since.
+        if room::available(&space) < room::reserve(&space) + piece.bytes().len() as u64 {
             return Err(CacheError::Full { action: "write", path: open.path.clone() }.into());
         }
         open.file.write_all(piece.bytes()).map_err(CacheError::io("write", &open.path))?;

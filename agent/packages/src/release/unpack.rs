@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
-use nix::sys::statvfs::statvfs;
 use nix::unistd::{Gid, Uid, syncfs};
 use windlass_protocol::Digest;
 use windlass_protocol::digest::Hasher;
@@ -13,7 +12,7 @@ use windlass_protocol::manifest::{EntryKind, Manifest};
 use windlass_segments::fail;
 
 use super::tree::Tree;
-use crate::{Cache, CacheError, files};
+use crate::{Cache, CacheError, files, room};
 
 /// How a package is unpacked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,7 +43,11 @@ impl Cache {
         if !self.has_contents(&tree)? {
             return Err(CacheError::Incomplete { manifest });
         }
-        check_room(into, tree.size(), how.reserve)?;
+        let parent = match into.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        room::check(parent, tree.size(), how.reserve)?;
         let owner = how.owner.map(|(user, group)| (Uid::from_raw(user), Gid::from_raw(group)));
         let failed = |error| CacheError::system("create", into)(error);
         let folder = Tree::create(into, owner).map_err(failed)?;
@@ -62,20 +65,6 @@ impl Cache {
             }
         }
     }
-}
-
-fn check_room(into: &Path, bytes: u64, reserve: u64) -> Result<(), CacheError> {
-    let parent = match into.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let space = statvfs(parent).map_err(CacheError::system("look at", parent))?;
-    let available = space.blocks_available().saturating_mul(space.fragment_size());
-    let needed = bytes.saturating_add(reserve);
-    if needed > available {
-        return Err(CacheError::NoRoom { path: parent.to_owned(), needed, available });
-    }
-    Ok(())
 }
 
 struct Unpacking<'a> {

@@ -40,16 +40,38 @@ fn a_pull_that_fills_the_disk_says_so_and_goes_on_later() {
 async fn fill(small: &Path) {
     let place = Place::new();
     let manifest = place.upload(&tree(&[("a", &noise(1, 600_000)), ("b", &noise(2, 600_000))]));
-    fs::write(small.join("ballast"), vec![0; 1 << 20]).unwrap();
+    let ballast = small.join("ballast");
+    fs::write(&ballast, vec![0; 1 << 20]).unwrap();
     let cache = Cache::open(small.join("cache")).unwrap();
-    let state = cache.begin(manifest.digest(), "app").unwrap();
+    let begin = || cache.begin(manifest.digest(), "app").unwrap();
+
+    // What has no room is refused before any of it comes.
+    let state = begin();
     let answer = place.answer(&state.request(assignment())).await;
-    let error = receive(&cache, state, &answer, manifest.size()).await.unwrap_err();
+    let mut came = 0;
+    let refused =
+        cache.receive(state, &mut answer.as_slice(), manifest.size(), |_| came += 1).await.unwrap_err();
+    let PullError::Cache(CacheError::NoRoom { needed, available, .. }) = refused else { panic!("{refused}") };
+    assert!(needed > available && needed > 1_200_000, "{needed} {available}");
+    assert_eq!(came, 0);
+
+    // What somebody else fills meanwhile is noticed, too.
+    fs::remove_file(&ballast).unwrap();
+    let state = begin();
+    assert!(state.has_manifest());
+    let answer = place.answer(&state.request(assignment())).await;
+    let mut filled = false;
+    let fill = |_| {
+        if !std::mem::replace(&mut filled, true) {
+            fs::write(&ballast, vec![0; 1 << 20]).unwrap();
+        }
+    };
+    let error = cache.receive(state, &mut answer.as_slice(), manifest.size(), fill).await.unwrap_err();
     assert!(matches!(error, PullError::Cache(CacheError::Full { .. })), "{error}");
     check_cache(&small.join("cache"));
-    fs::remove_file(small.join("ballast")).unwrap();
-    let state = cache.begin(manifest.digest(), "app").unwrap();
-    assert_eq!(state.complete_files(), 1, "the first content was whole");
+
+    fs::remove_file(&ballast).unwrap();
+    let state = begin();
     let answer = place.answer(&state.request(assignment())).await;
     receive(&cache, state, &answer, manifest.size()).await.unwrap();
     check_complete(&cache, &small.join("cache"), &manifest);

@@ -4,12 +4,17 @@ use proptest::prelude::*;
 use tokio::runtime::Runtime;
 use windlass_agent_packages::Cache;
 use windlass_protocol::Digest;
-use windlass_protocol::codec::frame;
+use windlass_protocol::codec::{self, Message};
 use windlass_protocol::limits::SEGMENT_BYTES;
 use windlass_protocol::manifest::{Entry, EntryKind, EntryPath, Manifest};
 use windlass_protocol::message::{Answer, Denied, FileEncoding, PullFile, PullHeader};
 
 use crate::workshop::{Place, assignment, check_cache, check_complete, names, noise, receive, tree, words};
+
+/// The frame of a message that may be sent.
+fn frame<M: Message>(message: &M) -> Vec<u8> {
+    codec::frame(message).expect("a test's message is within the limit of its kind")
+}
 
 const ONE: &[u8] = b"one";
 const TWO: &[u8] = b"twice as long";

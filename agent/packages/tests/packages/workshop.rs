@@ -1,8 +1,6 @@
 //! A coordinator's store, an agent's cache, and ways to look at both.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{Seek as _, Write as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -12,32 +10,7 @@ use windlass_protocol::Digest;
 use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::manifest::Manifest;
 use windlass_protocol::message::PullRequest;
-
-/// Files by path; a path that ends with `*` is executable.
-pub type Tree = BTreeMap<String, Vec<u8>>;
-
-pub fn tree(files: &[(&str, &[u8])]) -> Tree {
-    files.iter().map(|(path, content)| ((*path).to_owned(), content.to_vec())).collect()
-}
-
-/// Bytes that do not compress, different for each seed.
-pub fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
-}
-
-/// Bytes that compress well, different for each seed.
-pub fn words(seed: u64, length: usize) -> Vec<u8> {
-    noise(seed, 2000).iter().copied().cycle().take(length).collect()
-}
+pub use windlass_workshop::{Tree, names, noise, tar, tree, words};
 
 /// Both sides, in folders that go with them.
 pub struct Place {
@@ -106,48 +79,6 @@ pub async fn receive(
 
 pub fn assignment() -> AssignmentId {
     AssignmentId::from_bytes([7; 16])
-}
-
-/// A tar archive of the files.
-pub fn tar(tree: &Tree) -> File {
-    let mut archive = tempfile::tempfile().unwrap();
-    for (path, content) in tree {
-        let (name, mode) = match path.strip_suffix('*') {
-            Some(name) => (name, b"0000755\0"),
-            None => (path.as_str(), b"0000644\0"),
-        };
-        // A content that begins with `->` is the target of a link.
-        let link = content.strip_prefix(b"->");
-        let content: &[u8] = if link.is_some() { &[] } else { content };
-        let mut header = [0u8; 512];
-        header[..name.len()].copy_from_slice(name.as_bytes());
-        header[100..108].copy_from_slice(mode);
-        header[124..136].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());
-        header[156] = if link.is_some() { b'2' } else { b'0' };
-        if name.ends_with('/') {
-            header[156] = b'5';
-        }
-        let target = link.unwrap_or_default();
-        header[157..157 + target.len()].copy_from_slice(target);
-        header[257..265].copy_from_slice(b"ustar\x0000");
-        header[148..156].fill(b' ');
-        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        archive.write_all(&header).unwrap();
-        archive.write_all(content).unwrap();
-        archive.write_all(&vec![0; content.len().next_multiple_of(512) - content.len()]).unwrap();
-    }
-    archive.write_all(&[0; 1024]).unwrap();
-    archive.rewind().unwrap();
-    archive
-}
-
-/// The names in a folder, sorted.
-pub fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 /// What must hold of a cache at every moment: each content is what its name says, and each manifest has all of its.

@@ -14,6 +14,7 @@ use windlass_protocol::message::{Outcome, PackageReference, RunWork};
 
 use super::Order;
 use super::place;
+use super::room;
 use super::run::Ground;
 use super::script::{self, Process, Ran};
 use disk::{Fresh, Place};
@@ -49,6 +50,7 @@ pub(super) async fn deploy(
                 if outcome == Outcome::Succeeded {
                     let (place, keep) = (release.place.clone(), work.keep);
                     blocking(move || disk::clean_up(&place, keep)).await?;
+                    room::keep_within_limit(&release.order.agent);
                 }
                 return Ok(Some(outcome));
             }
@@ -84,6 +86,7 @@ impl<'a> Release<'a> {
             variables: Arc::clone(&ground.variables),
         };
         let place = blocking(move || fresh.prepare()).await?;
+        order.agent.ledger().note_release(&place.folder(), package.manifest)?;
         Ok(Self { order, work, ground, place })
     }
 

@@ -149,9 +149,7 @@ async fn follow(session: &Session, which: &Which) -> Result<(), Failure> {
             after = record.sequence;
             let text = match session.output.format {
                 Format::Table => row(record).join("  "),
-                Format::Json => {
-                    serde_json::to_string(record).map_err(|why| Failure::failed(why.to_string()))?
-                }
+                Format::Json => crate::output::json_line(record)?,
                 Format::Yaml => format!("---\n{}", crate::output::yaml(record)?),
             };
             session.output.text(&text)?;

@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 use clap::ValueEnum;
 use serde::Serialize;
 use windlass_api::answers::Page;
+use windlass_protocol::names::is_unprintable;
 
 pub use table::Table;
 
@@ -79,14 +80,46 @@ impl Output {
     }
 }
 
-/// A value in JSON, for people to read as well.
+/// A value in JSON, for people to read as well: what would move a terminal's cursor or turn its text around is escaped.
 pub fn json(value: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map_err(|why| Failure::failed(format!("cannot write JSON: {why}")))
+    let text = serde_json::to_string_pretty(value).map_err(no_json)?;
+    Ok(escaped(&text))
 }
 
-/// A value in YAML.
+/// A value in JSON on one line.
+pub fn json_line(value: &impl Serialize) -> Result<String, Failure> {
+    Ok(escaped(&serde_json::to_string(value).map_err(no_json)?))
+}
+
+fn no_json(why: serde_json::Error) -> Failure {
+    Failure::failed(format!("cannot write JSON: {why}"))
+}
+
+/// A value in YAML, unless it has something unprintable that plain YAML cannot escape; JSON can, and is YAML too.
 pub fn yaml(value: &impl Serialize) -> Result<String, Failure> {
-    serde_saphyr::to_string(value).map_err(|why| Failure::failed(format!("cannot write YAML: {why}")))
+    let text = serde_saphyr::to_string(value);
+    let text = text.map_err(|why| Failure::failed(format!("cannot write YAML: {why}")))?;
+    if text.contains(harms) { json(value) } else { Ok(text) }
+}
+
+/// JSON with everything unprintable escaped. Outside of its strings it has nothing of the kind but line breaks.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if harms(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+fn harms(character: char) -> bool {
+    character != '\n' && is_unprintable(character)
 }
 
 /// Says something beside the output, on standard error.
@@ -118,4 +151,34 @@ pub fn yes_or_no(value: bool) -> String {
 /// What there is, or a dash.
 pub fn or_dash(text: Option<&str>) -> String {
     text.unwrap_or("–").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every character that no terminal should be given, between two letters that it may.
+    fn hostile() -> Vec<String> {
+        let all = ('\0'..=char::MAX).filter(|character| is_unprintable(*character));
+        all.map(|character| format!("a{character}b")).collect()
+    }
+
+    #[test]
+    fn nothing_unprintable_leaves_as_json_or_yaml_and_all_of_it_comes_back() {
+        let texts = hostile();
+        assert!(texts.len() > 70, "{}", texts.len());
+        for text in
+            [json(&texts), json_line(&texts), yaml(&texts)].map(|text| text.expect("it can be written"))
+        {
+            assert!(!text.contains(harms), "{text:?}");
+            assert_eq!(serde_json::from_str::<Vec<String>>(&text).expect("it is JSON"), texts);
+        }
+        for text in &texts {
+            let said = yaml(text).expect("it can be written");
+            assert!(!said.contains(harms), "{said:?}");
+            assert_eq!(serde_saphyr::from_str::<String>(&said).expect("it is YAML"), *text);
+        }
+        assert_eq!(escaped("\"\u{7f}\u{9b}\u{202e}\""), "\"\\u007f\\u009b\\u202e\"");
+        assert_eq!(yaml(&["a", "é"]).expect("it can be written"), "- a\n- é\n");
+    }
 }

@@ -35,6 +35,7 @@ pub use enrol::EnrolmentUse;
 pub use greetings::{Greeted, Greeting};
 pub use progress::outcome_in_words;
 pub use readings::{Repeat, Repeated};
+pub use releases::choose_packages;
 
 use crate::authorise::{self, Action, Peer, maker_may};
 use crate::event::{Actor, Stream};
@@ -188,6 +189,13 @@ pub enum SpaceCommand {
         /// Bytes of content that travelled.
         bytes: u64,
     },
+    /// Gives up work that cannot be made into an assignment.
+    GiveUpUndeliverable {
+        /// The target.
+        target: TargetId,
+        /// The assignments, each with why not, as a sentence without a secret.
+        reasons: Vec<(AssignmentId, String)>,
+    },
     /// Gives up what is over its deadline.
     GiveUpOverdue,
 }
@@ -330,6 +338,9 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
             readings::pulled(draft, peer, *assignment, *manifest, *bytes)
         }
         SpaceCommand::RecordRepeats(repeats) => readings::repeats(draft, repeats),
+        SpaceCommand::GiveUpUndeliverable { target, reasons } => {
+            reports::give_up_undeliverable(draft, *target, reasons)
+        }
         SpaceCommand::GiveUpOverdue => reports::give_up_overdue(draft),
     }
 }

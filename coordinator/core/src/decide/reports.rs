@@ -158,7 +158,8 @@ pub(super) fn give_up_overdue(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
     let mut touched = BTreeSet::new();
     for (_, target, assignment) in overdue {
         let Some(item) = draft.space().work_item(target, assignment).copied() else { continue };
-        give_up(draft, target, item);
+        let reason = why_overdue(draft, target);
+        give_up(draft, target, item, reason);
         touched.insert(item.deployment);
     }
     for deployment in touched {
@@ -167,12 +168,35 @@ pub(super) fn give_up_overdue(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
     Ok(Reply::Done)
 }
 
-fn give_up(draft: &mut Draft<'_>, target: TargetId, item: WorkItem) {
+/// What has begun ends by itself, with what it was given then.
+pub(super) fn give_up_undeliverable(
+    draft: &mut Draft<'_>,
+    target: TargetId,
+    reasons: &[(AssignmentId, String)],
+) -> Result<Reply, Problem> {
+    let mut touched = BTreeSet::new();
+    for (assignment, reason) in reasons {
+        let item = draft.space().work_item(target, *assignment).copied();
+        if let Some(item) = item.filter(|item| !item.started) {
+            give_up(draft, target, item, reason);
+            touched.insert(item.deployment);
+        }
+    }
+    for deployment in touched {
+        progress::advance(draft, deployment);
+    }
+    Ok(Reply::Done)
+}
+
+fn why_overdue(draft: &Draft<'_>, target: TargetId) -> &'static str {
     let known = draft.space().targets.get(target);
-    let reason = match known.and_then(|known| matching::waits(known, draft.now())) {
+    match known.and_then(|known| matching::waits(known, draft.now())) {
         Some(Waits::CertificateExpired) => "the target did not renew its certificate in time (expired)",
         None => "the target did not come in time (offline)",
-    };
+    }
+}
+
+fn give_up(draft: &mut Draft<'_>, target: TargetId, item: WorkItem, reason: &str) {
     match item.kind {
         WorkKind::Fetch => fetch_failed(draft, target, item.deployment, reason),
         WorkKind::Run(step) => {

@@ -26,6 +26,15 @@ impl StoredValue {
         matches!(self, Self::Sealed(_))
     }
 
+    /// Bytes of the value, or a few more where it is sealed.
+    pub fn most_bytes(&self) -> usize {
+        match self {
+            Self::Plain(text) => text.len(),
+            // Base64 of the value, its nonce and its tag.
+            Self::Sealed(sealed) => sealed.ciphertext.len() / 4 * 3,
+        }
+    }
+
     /// Whether both are the same value, however often it was sealed.
     pub fn same(&self, other: &Self) -> bool {
         match (self, other) {

@@ -6,13 +6,14 @@ use windlass_api::error::Problem;
 use windlass_api::plan::{StepRule, TargetRule};
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, StepId, TargetId};
+use windlass_protocol::limits;
 
 use crate::matching::{self, Question};
 use crate::model::{Release, Step, StepAction, Target, Tenant};
 use crate::query::Empty;
 use crate::scope;
 use crate::state::Space;
-use crate::variables::{Context, Needs, Resolution, bare_data, resolve};
+use crate::variables::{Candidate, Context, Needs, Resolution, bare_data, resolve};
 
 /// What a deployment is laid out for.
 #[derive(Clone, Copy)]
@@ -121,7 +122,8 @@ pub fn lay_out<'a>(space: &'a Space, layout: &Layout<'a>) -> Vec<LaidStep<'a>> {
     layout.release.snapshot.steps.iter().map(lay).collect()
 }
 
-/// Refuses what no target could carry out: a name with two equal values, and a tenant's value put bare into a script.
+/// Refuses what no target could carry out: a name with two equal values, more values than a target is sent for one step,
+/// and a tenant's value put bare into a script.
 pub fn check_variables(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Problem> {
     let none = imbl::OrdMap::new();
     let values = layout.tenant.map_or(&none, |tenant| &tenant.values);
@@ -147,21 +149,33 @@ fn scopes_by_target(release: &Release) -> bool {
     variables.any(|variable| variable.values.iter().any(|value| !value.scope.targets.is_empty()))
 }
 
+fn ambiguous(step: &Step, name: &str, one: &Candidate<'_>, two: &Candidate<'_>) -> Problem {
+    let scope = one.rank.in_words();
+    let scoped = if scope.is_empty() { "unscoped".to_owned() } else { format!("scoped by {scope}") };
+    Problem::conflict(format!(
+        "step `{}`: `{name}` has two values that nothing tells apart, both {scoped}; scope one of them closer ({:?}, {:?})",
+        step.name, one.source, two.source,
+    ))
+}
+
 fn check_names(step: &Step, context: &Context<'_>) -> Result<(), Problem> {
+    let mut bytes = 0;
     for name in Needs::of(&step.needs, context).names.values() {
-        if let Resolution::Ambiguous(one, two) = resolve(name, context) {
-            return Err(Problem::conflict(format!(
-                "step `{}`: `{name}` has two values that nothing tells apart, both {}; scope one of them closer ({:?}, {:?})",
-                step.name,
-                if one.rank.in_words().is_empty() {
-                    "unscoped".to_owned()
-                } else {
-                    format!("scoped by {}", one.rank.in_words())
-                },
-                one.source,
-                two.source,
-            )));
+        match resolve(name, context) {
+            Resolution::Ambiguous(one, two) => return Err(ambiguous(step, name, &one, &two)),
+            Resolution::Value(candidate, _) => {
+                bytes += name.len() + candidate.value.most_bytes() + limits::VARIABLE_OVERHEAD_BYTES;
+            }
+            Resolution::Undefined => {}
         }
+    }
+    if bytes > limits::STEP_VARIABLES_BYTES {
+        return Err(Problem::conflict(format!(
+            "step `{}` needs {bytes} bytes of variables, and a step is given at most {}; let it need fewer, or put \
+             what is large into its package",
+            step.name,
+            limits::STEP_VARIABLES_BYTES
+        )));
     }
     let StepAction::Script(body) = &step.action else { return Ok(()) };
     if let Some(name) = bare_data(&body.text, context) {

@@ -14,7 +14,7 @@ use crate::stream::{Parts, parse};
 use crate::workshop::{Tree, noise, request, stored, tree, words};
 
 fn sample() -> Tree {
-    let long = [noise(1, SEGMENT_BYTES), words(2 * SEGMENT_BYTES), noise(2, 77)].concat();
+    let long = [noise(1, SEGMENT_BYTES), words(1, 2 * SEGMENT_BYTES), noise(2, 77)].concat();
     tree(&[
         ("a/empty", b""),
         ("a/long", &long),

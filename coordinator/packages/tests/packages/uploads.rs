@@ -52,13 +52,13 @@ fn compression_is_used_where_the_whole_content_gains_from_it() {
     let place = tempfile::tempdir().unwrap();
     let store = PackageStore::open(place.path()).unwrap();
     // The first segment speaks for plain, the rest for zstd, and the reverse; encoding byte of each blob.
-    let then_words = [noise(2, SEGMENT_BYTES), words(SEGMENT_BYTES)].concat();
+    let then_words = [noise(2, SEGMENT_BYTES), words(1, SEGMENT_BYTES)].concat();
     let some = SEGMENT_BYTES / 20;
-    let then_noise = [words(some), noise(3, 2 * SEGMENT_BYTES - some)].concat();
+    let then_noise = [words(1, some), noise(3, 2 * SEGMENT_BYTES - some)].concat();
     let cases: [(&[u8], u8); 6] = [
         (b"", 0),
         (&noise(4, 100_000), 0),
-        (&words(100_000), 1),
+        (&words(1, 100_000), 1),
         (&noise(5, 2 * SEGMENT_BYTES), 0),
         (&then_words, 1),
         (&then_noise, 0),
@@ -132,7 +132,7 @@ fn uploads_at_the_same_time_do_not_disturb_each_other() {
 fn texts_are_read_as_far_as_they_are_texts_and_fit() {
     let place = tempfile::tempdir().unwrap();
     let store = PackageStore::open(place.path()).unwrap();
-    let long = words(5 * SEGMENT_BYTES);
+    let long = words(1, 5 * SEGMENT_BYTES);
     let manifest = stored(
         &store,
         &tree(&[

@@ -2,6 +2,7 @@
 
 use windlass_coordinator_core::authorise::SessionPermit;
 use windlass_coordinator_core::state::WorkItem;
+use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::message::{Answer, AssignmentPlace, Assignments, Generation};
 
 use super::super::{Sessions, delivery};
@@ -9,11 +10,27 @@ use super::super::{Sessions, delivery};
 /// Bytes of assignments in one answer; the rest is asked for again.
 const ANSWER_BYTES: usize = 1 << 20;
 
-pub(super) fn answer(
+pub(super) async fn answer(
     sessions: &Sessions,
     permit: &SessionPermit,
     since: Option<Generation>,
     after: Option<AssignmentPlace>,
+) -> Option<Answer> {
+    let mut undeliverable = Vec::new();
+    let answer = collect(sessions, permit, since, after, &mut undeliverable);
+    if !undeliverable.is_empty() {
+        delivery::give_up(sessions, permit.space(), permit.target(), undeliverable).await;
+    }
+    answer
+}
+
+/// The answer; what can't be made into an assignment goes to `undeliverable`, with why not.
+fn collect(
+    sessions: &Sessions,
+    permit: &SessionPermit,
+    since: Option<Generation>,
+    after: Option<AssignmentPlace>,
+    undeliverable: &mut Vec<(AssignmentId, String)>,
 ) -> Option<Answer> {
     let state = sessions.engine.state();
     let space = state.space(permit.space())?;
@@ -26,14 +43,15 @@ pub(super) fn answer(
     let place = |(id, item): &(_, WorkItem)| (item.generation, *id);
     let asked = |work: &&_| Some(place(work).0) > since && Some(place(work)) > after;
     for (id, item) in work.iter().filter(asked) {
-        let assignment = match delivery::assignment(sessions, space, target, item) {
-            Ok(assignment) => assignment,
+        let assignment = delivery::assignment(sessions, space, target, item);
+        let signed = match assignment.and_then(|assignment| Ok(sessions.signer.sign(&assignment)?)) {
+            Ok(signed) => signed,
             Err(why) => {
                 tracing::error!(%target, deployment = %item.deployment, %why, "an assignment cannot be made");
+                undeliverable.push((*id, why.reason()));
                 continue;
             }
         };
-        let signed = sessions.signer.sign(&assignment);
         bytes += signed.body.len() + 128;
         if bytes > ANSWER_BYTES && !new.is_empty() {
             next = last;

@@ -13,29 +13,27 @@ use std::time::Duration;
 use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
 use windlass_coordinator_core::authorise::{self, Peer, RequestPermit};
+use windlass_protocol::gathering::FrameError;
 use windlass_protocol::message::{Answer, Denied, Request};
 
-use super::{Sessions, frames};
+use super::Sessions;
+use super::frames::{self, Frames};
 use crate::engine::now;
 
 /// A request has to be said in this time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers one request. Whatever is not granted gets the same answer as what does not exist.
-pub(super) async fn serve(
-    sessions: &Sessions,
-    peer: &Peer,
-    mut answers: SendStream,
-    mut question: RecvStream,
-) {
-    let request = match timeout(PATIENCE, frames::read::<Request>(&mut question)).await {
+pub(super) async fn serve(sessions: &Sessions, peer: &Peer, mut answers: SendStream, question: RecvStream) {
+    let mut question = Frames::new(question);
+    let request = match timeout(PATIENCE, question.next::<Request>()).await {
         Ok(Ok(request)) => request,
-        Ok(Err(frames::FrameError::Malformed(_))) => {
+        Ok(Err(FrameError::Malformed(_))) => {
             let _ = frames::write(&mut answers, &Answer::Denied(Denied::Malformed)).await;
             let _ = answers.finish();
             return;
         }
-        Ok(Err(frames::FrameError::Ended)) | Err(_) => return,
+        Ok(Err(FrameError::Ended | FrameError::TooLarge(_))) | Err(_) => return,
     };
     let permit = authorise::request(&sessions.engine.state(), peer, &request, now());
     let answer = match permit {
@@ -69,7 +67,7 @@ async fn answer(
 ) -> Option<Answer> {
     match (permit, request) {
         (RequestPermit::Assignments(permit), Request::Assignments { since, after }) => {
-            assignments::answer(sessions, &permit, *since, *after)
+            assignments::answer(sessions, &permit, *since, *after).await
         }
         (RequestPermit::Variables(permit), Request::Variables { .. }) => {
             variables::answer(sessions, peer, &permit, request).await

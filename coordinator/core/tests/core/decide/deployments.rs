@@ -63,6 +63,55 @@ fn every_target_has_every_package_before_the_first_step_runs_anywhere() {
 }
 
 #[test]
+fn a_step_that_needs_more_variables_than_can_be_sent_is_refused_before_anything_is_made() {
+    let mut world = ready();
+    let steps = json!([{"name": "Check", "roles": ["web"], "script": {"body": "true"}, "needs": ["Large."]}]);
+    let sized = |number: usize| {
+        let values = (0..number).map(|n| (format!("Large.{n:02}"), json!([{"value": "x".repeat(64 << 10)}])));
+        let mut project = project("Shop", steps.clone());
+        project["variables"] = Value::Object(values.collect());
+        project
+    };
+    let request = |version| json!({"project": "Shop", "version": version, "environments": ["Staging"], "tenants": {"tenants": ["Alpha"]}});
+    world.apply(&[sized(63)]);
+    world.release("Shop", "2.0.0");
+    assert_eq!(world.try_deploy(request("2.0.0")).map(|made| made.len()), Ok(1));
+    world.apply(&[sized(64)]);
+    world.release("Shop", "2.0.1");
+    assert_eq!(
+        world.try_deploy(request("2.0.1")).expect_err("they do not fit").message,
+        "step `Check` needs 4196096 bytes of variables, and a step is given at most 4177920; let it need fewer, or put \
+         what is large into its package"
+    );
+}
+
+#[test]
+fn what_cannot_be_delivered_fails_with_the_reason_unless_it_has_begun() {
+    let mut world = ready();
+    let id = begin(&mut world);
+    world.work_off(id, &Outcome::Succeeded);
+    let reason = "`Name` has two values that nothing tells apart";
+    let give_up = |world: &mut World, place: usize| {
+        let (target, assignment, _) = world.work(id)[place];
+        let reasons = vec![(assignment, reason.to_owned())];
+        world.ask(SpaceCommand::GiveUpUndeliverable { target, reasons }).expect("giving up always works");
+        (target, assignment)
+    };
+    let (target, assignment, _) = world.work(id)[0];
+    world.report(target, assignment, WorkReportKind::Started);
+    give_up(&mut world, 0);
+    assert_eq!(kinds(&world, id), (0, 2), "what has begun ends by itself");
+    give_up(&mut world, 1);
+    world.report(target, assignment, ended(Outcome::Succeeded));
+    assert_eq!(world.end(id), Some(DeploymentEnd::Failed));
+    assert!(
+        world.reason(id).starts_with(&format!("step `Copy` failed ({reason}) on ")),
+        "{}",
+        world.reason(id)
+    );
+}
+
+#[test]
 fn a_failure_of_any_kind_ends_the_deployment_and_says_where() {
     let failed = Outcome::Failed { reason: "exit code 3".to_owned() };
     let cases = [

@@ -1,6 +1,8 @@
 //! What the agent must know after a crash: which assignments it admitted, how far they are, and how new its orders
 //! are. Small records in the store; what is larger (the assignment, a report) in a folder of its own.
 
+mod packages;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;

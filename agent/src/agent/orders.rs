@@ -1,0 +1,94 @@
+//! What the coordinator wants done: pulled, admitted or refused one by one, begun; and withdrawn again.
+
+use anyhow::bail;
+use windlass_agent_core::admission::{Admission, Known, admit};
+use windlass_protocol::Digest;
+use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::message::{Answer, Generation, Report, ReportKind, Request, SignedAssignment};
+use windlass_trust::verify_assignment;
+
+use super::lock;
+use super::session::Session;
+use crate::ledger::Entry;
+
+impl Session<'_> {
+    /// Pulls what is newer than what was taken.
+    pub(super) async fn pull(&mut self, generation: Generation) -> anyhow::Result<()> {
+        if self.taken >= Some(generation) {
+            return Ok(());
+        }
+        let mut after = None;
+        loop {
+            let request = Request::Assignments { since: self.taken, after };
+            let Answer::Assignments(answer) = self.link.answer(&request).await? else {
+                bail!("the coordinator did not answer with assignments");
+            };
+            for signed in &answer.new {
+                self.take(signed).await?;
+            }
+            self.withdraw_all_but(&answer.active);
+            match answer.next {
+                None => {
+                    self.taken = Some(answer.generation);
+                    return Ok(());
+                }
+                next if next <= after => bail!("the coordinator's list of assignments does not go on"),
+                next => after = next,
+            }
+        }
+    }
+
+    /// Admits or refuses one assignment; what is admitted is written down before it begins.
+    async fn take(&self, signed: &SignedAssignment) -> anyhow::Result<()> {
+        let agent = self.agent;
+        let key = agent.identity.membership.assignment_key;
+        let assignment = match verify_assignment(key.as_bytes(), signed) {
+            Ok(assignment) => assignment,
+            Err(why) => {
+                tracing::error!(%why, "an assignment was not signed by this agent's coordinator; it is refused");
+                return Ok(());
+            }
+        };
+        let digest = Digest::of(&signed.body);
+        let admission = {
+            let ledger = agent.ledger();
+            let entries = ledger.entries()?;
+            let assignments = entries.into_iter().map(|(id, entry)| (id, entry.digest)).collect();
+            let known = Known {
+                target: agent.identity.membership.target,
+                configuration: &agent.configuration.advertised,
+                isolation: agent.configuration.isolation,
+                served: ledger.served()?,
+                highest: ledger.highest()?,
+                assignments: &assignments,
+                now: ledger.clock()?,
+            };
+            admit(&known, &assignment, digest)
+        };
+        let generation = assignment.generation;
+        match admission {
+            Admission::Known => {}
+            Admission::Refuse(refusal) => {
+                tracing::error!(assignment = %assignment.id, ?refusal, "an assignment is refused");
+                let report = Report { assignment: assignment.id, kind: ReportKind::Refused(refusal) };
+                self.link.answer(&Request::Report(vec![report])).await?;
+            }
+            Admission::Admit => {
+                let entry = Entry { generation, digest, closed: false };
+                let owner = (assignment.place.space.0, assignment.place.tenant.as_ref().map(|(id, _)| *id));
+                agent.ledger().admit(assignment.id, entry, signed, owner)?;
+                agent.begin(assignment, entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the coordinator no longer counts as this target's work is withdrawn.
+    fn withdraw_all_but(&self, active: &[AssignmentId]) {
+        for (id, duty) in lock(&self.agent.duties).iter() {
+            if !active.contains(id) {
+                duty.withdraw();
+            }
+        }
+    }
+}
