@@ -179,9 +179,9 @@ pub fn find<'a>(space: &'a Space, project: &str, version: &str) -> Result<&'a Ar
         let none = || Problem::not_found(format!("the project `{}` has no release yet", project.name));
         return space.releases_of(project.id).next_back().ok_or_else(none);
     }
-    let parsed = version.parse().map_err(|why: windlass_coordinator_core::version::NotAVersion| {
-        Problem::usage(why.to_string())
-    })?;
+    let parsed = version
+        .parse()
+        .map_err(|why: windlass_coordinator_core::version::NotAVersion| Problem::usage(why.to_string()))?;
     space.release(project.id, &parsed).ok_or_else(|| {
         let versions: Vec<_> =
             space.releases_of(project.id).map(|release| release.version.to_string()).collect();

@@ -68,6 +68,9 @@ pub struct Space {
     pub generations: OrdMap<TargetId, Generation>,
     /// Manifests that targets pulled whole under an assignment.
     pub pulled: OrdSet<(TargetId, Digest)>,
+    /// Data keys that are destroyed: those of deleted tenants. Whoever holds the keys' files goes by this list, so that
+    /// what a crash left is destroyed at the next start.
+    pub destroyed_keys: OrdSet<KeyId>,
     /// What is computed from the rest.
     pub indexes: Indexes,
 }
@@ -93,6 +96,8 @@ struct Stored {
     successes: OrdSet<(ReleaseId, EnvironmentId, Option<TenantId>)>,
     generations: OrdMap<TargetId, Generation>,
     pulled: OrdSet<(TargetId, Digest)>,
+    #[serde(default, skip_serializing_if = "OrdSet::is_empty")]
+    destroyed_keys: OrdSet<KeyId>,
 }
 
 impl From<Stored> for Space {
@@ -114,6 +119,7 @@ impl From<Stored> for Space {
             successes: stored.successes,
             generations: stored.generations,
             pulled: stored.pulled,
+            destroyed_keys: stored.destroyed_keys,
             indexes: Indexes::default(),
         };
         space.rebuild_indexes(stored.lanes);
@@ -141,6 +147,7 @@ impl From<Space> for Stored {
             successes: space.successes,
             generations: space.generations,
             pulled: space.pulled,
+            destroyed_keys: space.destroyed_keys,
         }
     }
 }
@@ -165,6 +172,7 @@ impl Space {
             successes: OrdSet::new(),
             generations: OrdMap::new(),
             pulled: OrdSet::new(),
+            destroyed_keys: OrdSet::new(),
             indexes: Indexes::default(),
         }
     }

@@ -20,7 +20,13 @@ async fn each_error_has_its_status_and_says_what_would_be_right() {
         (Method::GET, "/targets/nowhere", Value::Null, 404, "there is no target `nowhere`"),
         (Method::GET, "/deployments/nothing", Value::Null, 404, "there is no deployment `nothing`"),
         (Method::GET, "/packages/web/1.0", Value::Null, 404, "there is no package `web`"),
-        (Method::GET, "/releases/Synergy/latest", Value::Null, 404, "the project `Synergy` has no release yet"),
+        (
+            Method::GET,
+            "/releases/Synergy/latest",
+            Value::Null,
+            404,
+            "the project `Synergy` has no release yet",
+        ),
         (
             Method::DELETE,
             "/definitions/tag-set/Hosting",

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod desk;
+mod endings;
 mod errors;
 mod flow;
 mod round_trip;
