@@ -149,9 +149,9 @@ async fn tidy(engine: &Engine, vault: &Arc<Vault>) {
         let vault = Arc::clone(vault);
         // A panic there is logged, and the next minute tries again.
         let _ = tokio::task::spawn_blocking(move || vault.destroy_what_is_left()).await;
-        let state = engine.state();
+        let (state, moment) = (engine.state(), now());
         for (id, space) in &state.spaces {
-            if space.enrolments.values().all(|token| token.leaves() >= now()) {
+            if space.enrolments.values().all(|token| token.leaves() >= moment) {
                 continue;
             }
             let command = Command::Space(*id, SpaceCommand::ForgetEnrolments);
