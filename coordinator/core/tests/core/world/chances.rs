@@ -123,11 +123,6 @@ impl World {
             }
             self.operators.enrolled(self.peer(target));
         }
-        // Taken back, it takes nothing from who has enrolled with it.
-        if numbers[1].is_multiple_of(4) {
-            let command = SpaceCommand::DeleteEnrolment(token.to_string());
-            self.ask(command).expect("it is there");
-        }
     }
 
     fn change_if_there(&mut self, name: &str, change: TargetChange) -> bool {
