@@ -146,8 +146,8 @@ fn apply(installation: &Installation) {
 /// The sealed password of a tenant, as the journal holds it for good.
 fn sealed(data: &Path, tenant: &str) -> Sealed {
     let defined = events(data, "defined");
-    let own = defined.iter().filter_map(|event| event["definition"].get("tenant"));
-    let own = own.filter(|definition| definition["name"] == tenant).last().expect("it was defined");
+    let mut tenants = defined.iter().filter_map(|event| event["definition"].get("tenant"));
+    let own = tenants.rfind(|definition| definition["name"] == tenant).expect("it was defined");
     find(own).expect("it has a sealed value")
 }
 
