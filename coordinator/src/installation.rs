@@ -1,12 +1,15 @@
-//! Making an installation: keys, the CA, and the journal's first record (SURFACE, `init`).
+//! Making an installation: keys, the CA, and the journal's first record (SURFACE, `init`). And the way back in for who
+//! has the coordinator's machine: a fresh administrator's token.
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::Context;
+use windlass_api::error::ProblemKind;
 use windlass_coordinator_core::decide::{Command, decide};
 use windlass_coordinator_core::event::Actor;
+use windlass_protocol::Digest;
 use windlass_protocol::ids::{KeyId, TokenId};
 use windlass_protocol::token::{Token, TokenKind};
 use windlass_segments::SegmentError;
@@ -15,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::authority::Authority;
 use crate::engine::{Engine, random};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Replayed};
 use crate::vault::Vault;
 
 /// Says so where `data` holds no installation. Nothing is made there.
@@ -50,29 +53,90 @@ pub fn init(data: &Path) -> anyhow::Result<Zeroizing<String>> {
         return Err(Fault::new(
             ExitKind::Conflict,
             format!(
-                "{} holds an installation already; its first token was printed when it was made",
-                data.display()
+                "{said} holds an installation already; its first token was printed when it was made, and \
+                 `windlass-coordinator administrator --data {said} --name NAME` makes another one",
+                said = data.display()
             ),
         )
         .into());
     }
     let vault = Vault::create(data)?;
     let authority = Authority::create(data, &vault)?;
-    let token = Token {
-        kind: TokenKind::Api,
-        id: random(),
-        secret: Zeroizing::new(random()),
-        fingerprint: authority.fingerprint(),
-    };
+    let token = fresh(authority.fingerprint());
     let command = Command::Initialise {
         authority: authority.fingerprint(),
         token: (TokenId::from_bytes(token.id), token.secret_digest()),
         key: KeyId::from_bytes(random()),
     };
-    let decision = decide(&replayed.state, &Engine::envelope(Actor::Installer, None), &command)?;
-    let record = decision.record.context("an installation begins with a record")?;
+    record(data, &replayed, &command)?;
+    Ok(token.to_text())
+}
+
+/// Makes another administrator's token in `data`, while no coordinator runs on it. It descends from no other token, so
+/// that the first one, which may never have been seen, can be deleted; and it does not expire.
+pub fn administrator(data: &Path, name: &str) -> anyhow::Result<Zeroizing<String>> {
+    expect(data)?;
+    expect_owner(data)?;
+    let replayed = journal::replay(data)?;
+    let Some(authority) = replayed.state.authority else {
+        let said = data.display();
+        let text = format!(
+            "the making of the installation in {said} was interrupted; go on with \
+             `windlass-coordinator init --data {said}`"
+        );
+        return Err(Fault::usage(text).into());
+    };
+    let token = fresh(authority);
+    let secret = (TokenId::from_bytes(token.id), token.secret_digest());
+    record(data, &replayed, &Command::CreateAdministrator { name: name.to_owned(), token: secret })?;
+    Ok(token.to_text())
+}
+
+/// What another user than the owner writes into the journal's folder, the coordinator could not open any more.
+fn expect_owner(data: &Path) -> anyhow::Result<()> {
+    let journal = journal::folder(data);
+    let owner = fs::metadata(&journal).with_context(|| format!("cannot read {}", journal.display()))?.uid();
+    // The owner of a process's own folder below /proc is whom it acts as.
+    let own = fs::metadata("/proc/self").context("cannot read /proc/self")?.uid();
+    if owner == own {
+        return Ok(());
+    }
+    let said = data.display();
+    Err(Fault::usage(format!(
+        "{said} belongs to the user with the id {owner}; run this as that user, not as the one with the id {own}"
+    ))
+    .into())
+}
+
+fn fresh(fingerprint: Digest) -> Token {
+    Token { kind: TokenKind::Api, id: random(), secret: Zeroizing::new(random()), fingerprint }
+}
+
+/// Decides a command of who has the coordinator's machine, and makes it durable.
+fn record(data: &Path, replayed: &Replayed, command: &Command) -> anyhow::Result<()> {
+    // The lock comes first: who else writes would make what was replayed an old story.
     let mut journal = Journal::open(data, replayed.head).map_err(|why| in_use(data, why))?;
+    let durable = journal.durable();
+    anyhow::ensure!(
+        durable == replayed.state.sequence,
+        "another coordinator wrote to {} at this moment; try again",
+        data.display()
+    );
+    let decided = decide(&replayed.state, &Engine::envelope(Actor::Installer, None), command);
+    let decision = decided.map_err(|problem| Fault::new(exit_kind(problem.kind), problem.message))?;
+    let record = decision.record.context("a token comes with a record")?;
     journal.append(&record, random())?;
     journal.sync()?;
-    Ok(token.to_text())
+    Ok(())
+}
+
+/// How a program ends that was refused: as `windlass` does (SEMANTICS 12).
+const fn exit_kind(kind: ProblemKind) -> ExitKind {
+    match kind {
+        ProblemKind::Failed => ExitKind::Failed,
+        ProblemKind::Usage => ExitKind::Usage,
+        ProblemKind::NotAuthorised => ExitKind::NotAuthorised,
+        ProblemKind::NotFound => ExitKind::NotFound,
+        ProblemKind::Conflict => ExitKind::Conflict,
+    }
 }

@@ -1,7 +1,7 @@
 //! `windlass-coordinator`: serve, and what is done while it does not run.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -39,6 +39,14 @@ enum Command {
     Init {
         #[command(flatten)]
         settings: Settings,
+    },
+    /// Make another token of an administrator while the coordinator does not run; prints it, once.
+    Administrator {
+        #[command(flatten)]
+        settings: Settings,
+        /// The token's name.
+        #[arg(long, value_name = "NAME")]
+        name: String,
     },
     /// Say whether the configuration is right.
     CheckConfig {
@@ -90,6 +98,18 @@ fn main() -> ExitCode {
     run(command).map_or_else(|why| windlass_sentences::end(&why), |()| ExitCode::SUCCESS)
 }
 
+/// Prints a token, the only time that anybody sees it.
+fn print_token(data: &Path, token: &str) -> anyhow::Result<()> {
+    let lost = || {
+        format!(
+            "the token could not be printed; make another one with `windlass-coordinator administrator --data {} \
+             --name NAME`",
+            data.display()
+        )
+    };
+    print_whole(&format!("{token}\n")).with_context(lost)
+}
+
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { settings, quic, http } => {
@@ -100,8 +120,12 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Init { settings } => {
             let data = settings.load(None, None)?.data;
             let token = installation::init(&data)?;
-            let lost = || format!("the token could not be printed; remove {} and init again", data.display());
-            print_whole(&format!("{}\n", *token)).with_context(lost)?;
+            print_token(&data, &token)?;
+        }
+        Command::Administrator { settings, name } => {
+            let data = settings.load(None, None)?.data;
+            let token = installation::administrator(&data, &name)?;
+            print_token(&data, &token)?;
         }
         Command::CheckConfig { settings } => {
             let configuration = settings.load(None, None)?;

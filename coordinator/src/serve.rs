@@ -15,7 +15,7 @@ use windlass_sentences::{ExitKind, Fault};
 
 use crate::authority::Authority;
 use crate::configuration::Configuration;
-use crate::engine::{Engine, now};
+use crate::engine::{Engine, Published, now};
 use crate::http;
 use crate::installation;
 use crate::journal;
@@ -25,6 +25,8 @@ use crate::vault::Vault;
 
 /// How often deadlines are looked at.
 const DEADLINES: Duration = Duration::from_secs(1);
+/// How often what is over for long is looked for: nobody waits for it.
+const TIDYING: Duration = Duration::from_secs(60);
 
 /// Serves until a signal or until the journal cannot be written.
 pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
@@ -44,9 +46,9 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     }
     tracing::info!(records = replayed.state.sequence, from = replayed.from, "journal replayed");
     let registry = Arc::new(Registry::default());
-    let waker = Arc::clone(&registry);
-    let published = Box::new(move |before: &_, after: &Arc<_>| waker.wake_changed(before, after));
-    let (engine, ended) = Engine::start(data.clone(), replayed, published)?;
+    let (engine, ended) = Engine::start(data.clone(), replayed, published(&vault, &registry))?;
+    // What a crash left of keys that the journal says are destroyed goes before anybody can ask for it.
+    vault.destroy_all(&engine.state());
     let packages = Arc::new(PackageStore::open(data.join("packages"))?);
     let output = Arc::new(OutputStore::open(data, Limits::with_total(configuration.output_bytes))?);
     let parts = Parts {
@@ -71,7 +73,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     }
     let door = http::Door {
         engine: engine.clone(),
-        vault,
+        vault: Arc::clone(&vault),
         authority,
         packages,
         output,
@@ -86,6 +88,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         () = Arc::clone(&sessions).serve(&endpoint) => Ok(()),
         result = operators.serve() => result,
         () = give_up_overdue(&engine) => Ok(()),
+        () = tidy(&engine, &vault) => Ok(()),
         result = told_to_stop() => result,
         result = journal_failed(&engine) => result,
     };
@@ -94,6 +97,15 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     sessions.record_counts().await;
     drop((engine, sessions));
     finish(outcome, ended).await
+}
+
+/// What follows from each new state before anybody is answered: destroyed keys go, and sessions wake.
+fn published(vault: &Arc<Vault>, registry: &Arc<Registry>) -> Published {
+    let (vault, registry) = (Arc::clone(vault), Arc::clone(registry));
+    Box::new(move |before, after| {
+        vault.destroy_new(before, after);
+        registry.wake_changed(before, after);
+    })
 }
 
 /// Why an address cannot be listened on: another program has it, or it cannot be meant.
@@ -128,6 +140,28 @@ async fn finish(outcome: anyhow::Result<()>, ended: crate::engine::Ended) -> any
         Err(_) => outcome,
     }
     .context("the coordinator stopped")
+}
+
+/// Lets go of what is over for long: enrolment tokens, and destroyed keys whose files could not be removed at once.
+async fn tidy(engine: &Engine, vault: &Arc<Vault>) {
+    let mut ticks = tokio::time::interval(TIDYING);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let vault = Arc::clone(vault);
+        // A panic there is logged, and the next minute tries again.
+        let _ = tokio::task::spawn_blocking(move || vault.destroy_what_is_left()).await;
+        let (state, moment) = (engine.state(), now());
+        for (id, space) in &state.spaces {
+            if space.enrolments.values().all(|token| token.leaves() >= moment) {
+                continue;
+            }
+            let command = Command::Space(*id, SpaceCommand::ForgetEnrolments);
+            if let Err(why) = engine.submit(Engine::own_envelope(), command).await {
+                tracing::error!(%why, "expired enrolment tokens could not be let go");
+            }
+        }
+    }
 }
 
 /// Gives up work that is over its deadline.

@@ -95,6 +95,12 @@ pub fn decode<M: Message>(body: &[u8]) -> Result<M, Malformed> {
     Ok(message)
 }
 
+/// Decodes what a body begins with, whatever follows: it says what a message is about that cannot be decoded as a whole.
+pub(crate) fn decode_start<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let standard = bincode::config::standard().with_limit::<SMALL>();
+    bincode::serde::decode_from_slice::<T, _>(body, standard).ok().map(|(start, _)| start)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,10 @@ use anyhow::bail;
 use windlass_agent_core::admission::{Admission, Known, admit};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::AssignmentId;
-use windlass_protocol::message::{Answer, Generation, Report, ReportKind, Request, SignedAssignment};
-use windlass_trust::verify_assignment;
+use windlass_protocol::message::{
+    Answer, Assignment, Generation, Refusal, Report, ReportKind, Request, SignedAssignment,
+};
+use windlass_trust::{BadSignature, verify_assignment};
 
 use super::lock;
 use super::session::Session;
@@ -44,10 +46,7 @@ impl Session<'_> {
         let key = agent.identity.membership.assignment_key;
         let assignment = match verify_assignment(key.as_bytes(), signed) {
             Ok(assignment) => assignment,
-            Err(why) => {
-                tracing::error!(%why, "an assignment was not signed by this agent's coordinator; it is refused");
-                return Ok(());
-            }
+            Err(why) => return self.refuse_unread(signed, why).await,
         };
         let digest = Digest::of(&signed.body);
         let admission = {
@@ -70,8 +69,7 @@ impl Session<'_> {
             Admission::Known => {}
             Admission::Refuse(refusal) => {
                 tracing::error!(assignment = %assignment.id, ?refusal, "an assignment is refused");
-                let report = Report { assignment: assignment.id, kind: ReportKind::Refused(refusal) };
-                self.link.answer(&Request::Report(vec![report])).await?;
+                self.refuse(assignment.id, refusal).await?;
             }
             Admission::Admit => {
                 let entry = Entry { generation, digest, closed: false };
@@ -81,6 +79,35 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses what is not the coordinator's, or is and cannot be read: another version may know work that this one
+    /// does not. The coordinator is told of which of its assignments that is said, as far as the bytes say it.
+    async fn refuse_unread(&self, signed: &SignedAssignment, why: BadSignature) -> anyhow::Result<()> {
+        let refusal = match why {
+            BadSignature::Signature => Refusal::BadSignature,
+            BadSignature::Malformed(_) => Refusal::Unsupported,
+        };
+        let Some(id) = Assignment::id_in(&signed.body) else {
+            tracing::error!(%why, "an assignment is refused, and does not even say which one it is");
+            return Ok(());
+        };
+        tracing::error!(assignment = %id, %why, "an assignment is refused");
+        // What was admitted stays so: bytes that are nobody's stop nothing that is under way.
+        if self.agent.ledger().entries()?.contains_key(&id) {
+            return Ok(());
+        }
+        self.refuse(id, refusal).await
+    }
+
+    /// Tells the coordinator, so that the deployment fails with the reason. Where that is not taken the session ends:
+    /// in the next one the assignment comes again, and is refused again.
+    async fn refuse(&self, assignment: AssignmentId, refusal: Refusal) -> anyhow::Result<()> {
+        let report = Report { assignment, kind: ReportKind::Refused(refusal) };
+        match self.link.answer(&Request::Report(vec![report])).await? {
+            Answer::Reported => Ok(()),
+            _ => bail!("the coordinator did not take the refusal of {assignment}"),
+        }
     }
 
     /// What the coordinator no longer counts as this target's work is withdrawn.

@@ -54,7 +54,7 @@ pub struct EnrolmentRequest {
     pub grant: GrantText,
     /// How often it may be used; once where it is left out.
     pub uses: Option<u32>,
-    /// Seconds that it is good for; an hour where it is left out.
+    /// Seconds that it is good for, at most 30 days; an hour where it is left out.
     pub ttl_seconds: Option<u64>,
     /// The name that the target gets.
     pub name: Option<String>,
@@ -70,7 +70,7 @@ pub struct TokenRequest {
     pub name: String,
     /// `administrator` or `auditor`.
     pub role: String,
-    /// Seconds that it is good for; 90 days where it is left out.
+    /// Seconds that it is good for, at most 366 days; 90 days where it is left out.
     #[serde(default)]
     pub ttl_seconds: Option<u64>,
 }

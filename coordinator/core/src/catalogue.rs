@@ -172,9 +172,24 @@ impl<T: Named> Catalogue<T> {
 
 /// The sentence for an unknown name, with the nearest known one.
 pub fn unknown<'a>(kind: &str, text: &str, known: impl Iterator<Item = &'a str>) -> String {
+    with_nearest(format!("there is no {kind} `{text}`"), text, known)
+}
+
+/// The same for a name that is known only within something: ``there is no tag `Late` in `Ring` ``. `place` says
+/// within what.
+pub fn unknown_within<'a>(
+    kind: &str,
+    text: &str,
+    place: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> String {
+    with_nearest(format!("there is no {kind} `{text}` {place}"), text, known)
+}
+
+fn with_nearest<'a>(sentence: String, text: &str, known: impl Iterator<Item = &'a str>) -> String {
     match nearest(text, known) {
-        Some(nearest) => format!("there is no {kind} `{text}`; did you mean `{nearest}`?"),
-        None => format!("there is no {kind} `{text}`"),
+        Some(nearest) => format!("{sentence}; did you mean `{nearest}`?"),
+        None => sentence,
     }
 }
 

@@ -8,7 +8,7 @@ use windlass_protocol::ids::{EnvironmentId, TagId, TagSetId, TenantId};
 use windlass_protocol::names::{fold, is_unprintable};
 use windlass_protocol::{Slug, limits};
 
-use crate::catalogue::unknown;
+use crate::catalogue::unknown_within;
 use crate::query::Query;
 use crate::state::Space;
 
@@ -70,7 +70,7 @@ pub fn tag(space: &Space, text: &str) -> Result<(TagSetId, TagId), Problem> {
     let folded = fold(tag.trim());
     let found = set.tags.iter().find(|known| known.name.folded() == folded).ok_or_else(|| {
         let known = set.tags.iter().map(|known| known.name.as_str());
-        Problem::not_found(unknown(&format!("tag in `{}`", set.name), tag.trim(), known))
+        Problem::not_found(unknown_within("tag", tag.trim(), &format!("in `{}`", set.name), known))
     })?;
     Ok((set.id, found.id))
 }

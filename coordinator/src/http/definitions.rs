@@ -1,5 +1,7 @@
 //! What documents define, by kind: list, view, delete.
 
+use std::sync::Arc;
+
 use axum::Json;
 use windlass_api::answers::{DefinitionItem, DefinitionView, Done, Page};
 use windlass_api::documents::Document;
@@ -7,12 +9,13 @@ use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::{Catalogue, Named as HasName};
 use windlass_coordinator_core::decide::SpaceCommand;
 use windlass_coordinator_core::state::Space;
+use windlass_protocol::ids::KeyId;
 
 use super::caller::{Changer, Reader};
 use super::documents;
 use super::extract::{Asked, Named};
 use super::pages::Paging;
-use super::refusal::Answer;
+use super::refusal::{Answer, Refusal};
 
 /// What names a thing of a catalogue.
 struct Head {
@@ -58,14 +61,37 @@ pub async fn view(caller: Reader, Named((kind, name)): Named<(String, String)>) 
     Ok(Json(DefinitionView { id, slug, name, document }))
 }
 
-/// Deletes a thing; refused while anything refers to it.
+/// Deletes a thing; refused while anything refers to it. With a tenant the key of its sensitive values is destroyed.
 #[utoipa::path(delete, path = "/definitions/{kind}/{name}", tag = "documents",
     params(("kind" = String, Path, description = "As documents write it."),
         ("name" = String, Path, description = "Id, slug or name.")),
     responses((status = 200, body = Done)))]
 pub async fn delete(caller: Changer, Named((kind, name)): Named<(String, String)>) -> Answer<Done> {
+    let moment = caller.moment()?;
+    let tenant = moment.space().tenants.named(&name).filter(|_| kind == "tenant");
+    let key = tenant.map(|tenant| tenant.key);
     caller.submit_in_space(SpaceCommand::Delete { kind, name }, None).await?;
+    if let Some(key) = key {
+        destroyed(&caller, key).await?;
+    }
     Ok(Json(Done {}))
+}
+
+/// Nobody is told that a key is destroyed while its file is still there.
+async fn destroyed(caller: &Changer, key: KeyId) -> Result<(), Refusal> {
+    // Somebody else may have given the name to another tenant meanwhile: what the journal says counts.
+    if !caller.moment()?.space().destroyed_keys.contains(&key) {
+        return Ok(());
+    }
+    let vault = Arc::clone(&caller.context.vault);
+    let destroyed = tokio::task::spawn_blocking(move || vault.destroy(key)).await;
+    let destroyed = destroyed.map_err(|why| Refusal::internal("destroying a key", &why))?;
+    destroyed.map_err(|why| {
+        tracing::error!(%key, %why, "the file of a destroyed key is still there; it is tried again");
+        let text = "the tenant is deleted, but the file of its key is still there; the coordinator tries \
+                    again to remove it, and its log tells why it could not";
+        Problem::failed(text).into()
+    })
 }
 
 fn head(space: &Space, kind: &str, name: &str) -> Result<Head, Problem> {

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use windlass_api::answers::{ChosenPackageView, Page, ReleaseItem, ReleaseMade, ReleaseView};
 use windlass_api::error::Problem;
 use windlass_api::requests::ReleaseRequest;
-use windlass_coordinator_core::catalogue::unknown;
+use windlass_coordinator_core::catalogue::unknown_within;
 use windlass_coordinator_core::decide::{Reply, SpaceCommand, choose_packages};
 use windlass_coordinator_core::model::{Release, StepAction};
 use windlass_coordinator_core::state::Space;
@@ -164,19 +164,18 @@ pub async fn view(caller: Reader, Named((project, version)): Named<(String, Stri
 /// The release of a project that `version` names: a version, or `latest` for the highest.
 pub fn find<'a>(space: &'a Space, project: &str, version: &str) -> Result<&'a Arc<Release>, Problem> {
     let project = space.projects.find(project)?;
-    let found = if version == "latest" {
-        space.releases_of(project.id).next_back()
-    } else {
-        let version = version.parse().map_err(|why: windlass_coordinator_core::version::NotAVersion| {
-            Problem::usage(why.to_string())
-        })?;
-        space.release(project.id, &version)
-    };
-    found.ok_or_else(|| {
+    if version == "latest" {
+        let none = || Problem::not_found(format!("the project `{}` has no release yet", project.name));
+        return space.releases_of(project.id).next_back().ok_or_else(none);
+    }
+    let parsed = version
+        .parse()
+        .map_err(|why: windlass_coordinator_core::version::NotAVersion| Problem::usage(why.to_string()))?;
+    space.release(project.id, &parsed).ok_or_else(|| {
         let versions: Vec<_> =
             space.releases_of(project.id).map(|release| release.version.to_string()).collect();
         let known = versions.iter().map(String::as_str);
-        Problem::not_found(unknown(&format!("release of `{}`", project.name), version, known))
+        Problem::not_found(unknown_within("release", version, &format!("of `{}`", project.name), known))
     })
 }
 

@@ -73,6 +73,7 @@ fn paths() -> OpenApiRouter<Context> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))
         .routes(routes!(tokens::list_enrolments, tokens::create_enrolment))
+        .routes(routes!(tokens::delete_enrolment))
         // A package is streamed to the disk and has a limit of its own.
         .routes(routes!(packages::list, packages::upload).layer(DefaultBodyLimit::disable()))
         .routes(routes!(packages::view))

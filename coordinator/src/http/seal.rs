@@ -12,7 +12,7 @@ use windlass_protocol::ids::{KeyId, ValueId};
 use windlass_protocol::{Digest, Secret, limits};
 
 use crate::engine::random;
-use crate::vault::Vault;
+use crate::vault::{Vault, VaultError};
 
 /// Values shorter than this cannot be masked in output without masking half of it.
 const MASKED_FROM: usize = 4;
@@ -50,15 +50,22 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
             let sealed = if rehearsal && existing.is_none() {
                 unopenable(key, secret)
             } else {
-                vault.seal(key, secret).map_err(|why| {
-                    tracing::error!(%key, %why, "a sensitive value cannot be sealed");
-                    Problem::failed("a sensitive value cannot be sealed; the coordinator's log tells why")
-                })?
+                vault.seal(key, secret).map_err(|why| not_sealed(key, &why).at(&what).at(&placed.place))?
             };
             *value = ValueText::Sealed(sealed);
         }
     }
     Ok(result)
+}
+
+fn not_sealed(key: KeyId, why: &VaultError) -> Problem {
+    match why {
+        VaultError::Destroyed(_) => Problem::conflict("it was deleted meanwhile, and its key destroyed"),
+        _ => {
+            tracing::error!(%key, %why, "a sensitive value cannot be sealed");
+            Problem::failed("a sensitive value cannot be sealed; the coordinator's log tells why")
+        }
+    }
 }
 
 fn check(secret: &Secret) -> Result<(), Problem> {

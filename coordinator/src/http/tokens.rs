@@ -92,7 +92,17 @@ pub async fn create_enrolment(caller: Changer, Body(request): Body<EnrolmentRequ
     Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires }))
 }
 
-/// The enrolment tokens, without their secrets.
+/// Takes an enrolment token back: it enrols nobody from now on. Who has enrolled with it stays.
+#[utoipa::path(delete, path = "/enrolments/{name}", tag = "targets",
+    params(("name" = String, Path,
+        description = "Id, or the name that the target gets where no other token has the same.")),
+    responses((status = 200, body = Done)))]
+pub async fn delete_enrolment(caller: Changer, Named(name): Named<String>) -> Answer<Done> {
+    caller.submit_in_space(SpaceCommand::DeleteEnrolment(name), None).await?;
+    Ok(Json(Done {}))
+}
+
+/// The enrolment tokens, without their secrets. They leave the list seven days after they have expired.
 #[utoipa::path(get, path = "/enrolments", tag = "targets", params(Paging),
     responses((status = 200, body = Page<EnrolmentItem>)))]
 pub async fn list_enrolments(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<EnrolmentItem>> {

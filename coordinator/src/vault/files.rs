@@ -7,9 +7,14 @@ use std::path::{Path, PathBuf};
 
 use chacha20poly1305::XNonce;
 use chacha20poly1305::aead::{Aead, Payload};
+use windlass_protocol::ids::KeyId;
+use windlass_segments::fail;
 use zeroize::Zeroizing;
 
 use super::{KeyBytes, NONCE, cipher, random};
+
+/// Bytes that are written over at most: a key's file has about a hundred.
+const LONGEST: usize = 4096;
 
 /// Why a key cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +47,11 @@ pub enum VaultError {
         /// The file.
         path: PathBuf,
     },
+    /// The key was destroyed, and with it whatever was sealed with it.
+    #[error(
+        "the key {0} was destroyed with its tenant; what is sealed with it cannot be read by anybody any more"
+    )]
+    Destroyed(KeyId),
     /// A value could not be sealed.
     #[error("a sensitive value could not be sealed")]
     Sealing,
@@ -70,10 +80,10 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError>
         .open(&partial)
         .map_err(error)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
-    windlass_segments::fail::point("key-before-rename");
+    fail::point("key-before-rename");
     fs::rename(&partial, path).map_err(error)?;
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(error)?;
-    windlass_segments::fail::point("key-after-rename");
+    fail::point("key-after-rename");
     Ok(())
 }
 
@@ -119,6 +129,24 @@ impl KeyFiles {
         write_private(&self.path(name), &[nonce.as_slice(), &sealed].concat())
     }
 
+    /// Destroys the key of this name: its bytes are written over, where the file system writes in place, and the file
+    /// goes, durably. It may be gone already.
+    pub(super) fn destroy(&self, name: &str) -> Result<(), VaultError> {
+        let path = self.path(name);
+        if let Err(source) = write_over(&path) {
+            if source.kind() == io::ErrorKind::NotFound {
+                return Ok(());
+            }
+            // A full disk, for one, must not keep the file.
+            tracing::warn!(path = %path.display(), why = %source, "a destroyed key was not written over");
+        }
+        fail::point("key-before-remove");
+        let removed = fs::remove_file(&path).and_then(|()| fs::File::open(&self.folder)?.sync_all());
+        removed.map_err(|source| VaultError::io("remove", &path, source))?;
+        fail::point("key-after-remove");
+        Ok(())
+    }
+
     pub(super) fn read(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let path = self.path(name);
         let whole = fs::read(&path).map_err(|source| VaultError::io("read", &path, source))?;
@@ -129,6 +157,13 @@ impl KeyFiles {
         let clear = cipher(&self.master).decrypt(&XNonce::from(nonce), payload);
         clear.map(Zeroizing::new).map_err(|_| wrong())
     }
+}
+
+fn write_over(path: &Path) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(LONGEST);
+    file.write_all(&vec![0; length.min(LONGEST)])?;
+    file.sync_all()
 }
 
 fn bound_to(name: &str) -> Vec<u8> {

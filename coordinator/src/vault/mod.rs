@@ -2,13 +2,14 @@
 //!
 //! Each tenant and each space has a data key, a file of its own outside the journal, wrapped by the master key:
 //! destroying the file erases every value that was ever sealed with it, and leaves the journal whole (SEMANTICS 11).
+//! Which keys are destroyed the journal says; the vault only carries it out (`data_keys.rs`).
 
+mod data_keys;
+mod destruction;
 mod files;
 mod master;
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -20,6 +21,7 @@ use windlass_protocol::{Digest, Secret};
 use zeroize::Zeroizing;
 
 use crate::engine::random;
+use data_keys::DataKeys;
 use files::KeyFiles;
 pub use files::VaultError;
 pub(crate) use files::write_private;
@@ -32,14 +34,14 @@ const NONCE: usize = 24;
 /// The keys, and what is sealed with them.
 pub struct Vault {
     files: KeyFiles,
-    data_keys: Mutex<HashMap<KeyId, Arc<KeyBytes>>>,
+    data_keys: DataKeys,
 }
 
 impl Vault {
     /// Opens the vault below `data`, with the master key from systemd's credentials or from its file.
     pub fn open(data: &Path) -> Result<Self, VaultError> {
         let master = master::read(data)?;
-        Ok(Self { files: KeyFiles::new(data, master), data_keys: Mutex::default() })
+        Ok(Self { files: KeyFiles::new(data, master), data_keys: DataKeys::default() })
     }
 
     /// Makes the master key for a new installation, unless systemd's credentials hold one, and opens the vault.
@@ -63,24 +65,9 @@ impl Vault {
         self.files.read(name)
     }
 
-    /// A data key, by `read` where it is not known yet.
-    fn data_key(
-        &self,
-        id: KeyId,
-        read: fn(&KeyFiles, &str) -> Result<KeyBytes, VaultError>,
-    ) -> Result<Arc<KeyBytes>, VaultError> {
-        let mut keys = self.data_keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = keys.get(&id) {
-            return Ok(Arc::clone(key));
-        }
-        let key = Arc::new(read(&self.files, &id.to_string())?);
-        keys.insert(id, Arc::clone(&key));
-        Ok(key)
-    }
-
-    /// Seals a value with a data key, which is made when it is first used.
+    /// Seals a value with a data key, which is made when it is first used, and never again once it was destroyed.
     pub fn seal(&self, key: KeyId, secret: &Secret) -> Result<Sealed, VaultError> {
-        let bytes = self.data_key(key, KeyFiles::read_or_make)?;
+        let bytes = self.data_keys.get_or_make(&self.files, key)?;
         let value = ValueId::from_bytes(random());
         let nonce: [u8; NONCE] = random();
         let payload = Payload { msg: secret.reveal().as_bytes(), aad: &bound_to(key, value) };
@@ -94,7 +81,7 @@ impl Vault {
     /// Opens a sealed value. Whoever calls this holds a permit that says for whom. A key that was destroyed is not
     /// made again.
     pub fn reveal(&self, sealed: &Sealed) -> Result<Secret, VaultError> {
-        let bytes = self.data_key(sealed.key, KeyFiles::read_key)?;
+        let bytes = self.data_keys.get(&self.files, sealed.key)?;
         let whole =
             data_encoding::BASE64.decode(sealed.ciphertext.as_bytes()).map_err(|_| VaultError::Opening)?;
         let (nonce, ciphertext) = whole.split_at_checked(NONCE).ok_or(VaultError::Opening)?;

@@ -12,6 +12,7 @@
 mod campaign;
 mod checks;
 mod daemon;
+mod deletion;
 mod installation;
 mod installed;
 mod load;

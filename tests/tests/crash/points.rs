@@ -197,3 +197,13 @@ pub const ENROLMENT: [&str; 9] = [
     "enrolment-membership-after-rename",
     "enrolment-membership-after-sync",
 ];
+
+/// The points of the deletion of a tenant, whose key goes after the record and before the answer.
+pub const DELETION: [&str; 6] = [
+    "engine-before-sync",
+    "journal-after-sync",
+    "engine-after-sync",
+    "key-before-remove",
+    "key-after-remove",
+    "engine-after-answers",
+];

@@ -156,7 +156,8 @@ pub fn is_root() -> bool {
     line.split_whitespace().nth(2) == Some("0")
 }
 
-fn init(programs: &Path, data: &Path) -> String {
+/// Makes an installation; the first administrator's token.
+pub fn init(programs: &Path, data: &Path) -> String {
     let init =
         Command::new(programs.join("windlass-coordinator")).arg("init").arg("--data").arg(data).output();
     let init = init.expect("windlass-coordinator starts");

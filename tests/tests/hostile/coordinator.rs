@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
@@ -14,9 +14,9 @@ use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyD
 use windlass_protocol::codec::Message;
 use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::{
-    Answer, Assignments, COORDINATOR_NAME, Denied, ENROLMENT_ALPN, EffectiveScope, Enrol, EnrolAnswer,
-    Enrolled, FromAgent, FromCoordinator, Generation, Hello, Participation, Report, Request, SESSION_ALPN,
-    SignedAssignment, VERSION, Welcome,
+    Answer, AssignmentPlace, Assignments, COORDINATOR_NAME, Denied, ENROLMENT_ALPN, EffectiveScope, Enrol,
+    EnrolAnswer, Enrolled, FromAgent, FromCoordinator, Generation, Hello, Participation, Report, ReportKind,
+    Request, SESSION_ALPN, SignedAssignment, VERSION, Welcome,
 };
 use windlass_protocol::token::{Token, TokenKind};
 use windlass_protocol::{Digest, Timestamp};
@@ -35,6 +35,8 @@ pub struct Job {
 /// What is said, and what was heard.
 pub struct Script {
     pub jobs: Vec<Job>,
+    /// Given once this assignment is reported to be fetched, as an honest coordinator does.
+    pub after_fetch: Option<(AssignmentId, Job)>,
     /// The key that the agent is told assignments are signed with.
     pub assignment_key: [u8; 32],
     pub reports: Mutex<Vec<Report>>,
@@ -169,24 +171,40 @@ async fn session(connection: &Connection, authority: &Arc<Authority>, script: &A
 }
 
 fn newest(script: &Script) -> Generation {
-    Generation { epoch: 1, sequence: script.jobs.len() as u64 + 1 }
+    Generation { epoch: 1, sequence: script.jobs.len() as u64 + 2 }
+}
+
+fn all(script: &Script) -> impl Iterator<Item = &Job> {
+    script.jobs.iter().chain(script.after_fetch.iter().map(|(_, job)| job))
+}
+
+/// The work in two parts, the second of which keeps the agent waiting until it is due.
+async fn assignments(script: &Script, after: Option<AssignmentPlace>) -> Assignments {
+    let (generation, active) = (newest(script), all(script).map(|job| job.id).collect());
+    let first = || script.jobs.iter().map(|job| job.assignment.clone()).collect();
+    let Some((fetched, last)) = &script.after_fetch else {
+        return Assignments { generation, active, new: first(), next: None };
+    };
+    if after.is_none() {
+        let (new, sequence) = (first(), script.jobs.len() as u64);
+        let next = Some((Generation { epoch: 1, sequence }, last.id));
+        return Assignments { generation, active, new, next };
+    }
+    let is_fetched =
+        |report: &Report| report.assignment == *fetched && matches!(report.kind, ReportKind::Fetched { .. });
+    while !script.reports.lock().expect("nobody panics").iter().any(is_fetched) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Assignments { generation, active, new: vec![last.assignment.clone()], next: None }
 }
 
 async fn request(authority: &Authority, script: &Script, mut answers: SendStream, mut question: RecvStream) {
     let Ok(request) = read::<Request>(&mut question).await else { return };
     let answer = match request {
-        Request::Assignments { since, .. } => Answer::Assignments(Assignments {
-            generation: newest(script),
-            active: script.jobs.iter().map(|job| job.id).collect(),
-            new: match since {
-                None => script.jobs.iter().map(|job| job.assignment.clone()).collect(),
-                Some(_) => Vec::new(),
-            },
-            next: None,
-        }),
+        Request::Assignments { after, .. } => Answer::Assignments(assignments(script, after).await),
         Request::Pull(wanted) => {
             script.pulls.lock().expect("nobody panics").push(wanted.assignment);
-            let job = script.jobs.iter().find(|job| job.id == wanted.assignment).expect("a job");
+            let job = all(script).find(|job| job.id == wanted.assignment).expect("a job");
             let _ = answers.write_all(&job.stream).await;
             let _ = answers.finish();
             return;

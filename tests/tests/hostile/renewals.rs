@@ -14,6 +14,7 @@ fn an_agent_that_is_told_to_renew_without_end_takes_longer_and_longer() {
     let _entered = runtime.enter();
     let (address, token, script) = start(Script {
         jobs: Vec::new(),
+        after_fetch: None,
         assignment_key: [1; 32],
         reports: Default::default(),
         pulls: Default::default(),

@@ -172,10 +172,22 @@ fn orders(next: impl Fn() -> u64, text: &[u8], honest: &[u8]) -> Vec<Case> {
         what: "a slug that climbs",
         job: Job { id: slug.id, assignment: sign(bytes), stream: Vec::new() },
     });
+    // Nobody can say which one is refused, so nobody is told.
+    let id = assignment(next(), run(reference(text, size))).id;
+    let nothing = Job { id, assignment: sign(vec![1, 2, 3]), stream: Vec::new() };
+    cases.push(Case { what: "no assignment at all", job: nothing });
     cases
 }
 
-fn cases() -> (Vec<Case>, Case) {
+/// All cases but for the two last: the step of the honest package, and a package whose stream is cut off.
+struct Cases {
+    cases: Vec<Case>,
+    honest: AssignmentId,
+    step: Case,
+    cut: Job,
+}
+
+fn cases() -> Cases {
     let counter = std::cell::Cell::new(0);
     let next = || {
         counter.set(counter.get() + 1);
@@ -201,11 +213,11 @@ fn cases() -> (Vec<Case>, Case) {
     cases.extend(orders(next, &text, &honest));
     let good = assignment(next(), fetch(reference(&text, 4)));
     cases.push(Case { what: "an honest package", job: job(&good, honest) });
-    let installed = assignment(next(), run(reference(&text, 4)));
-    cases.push(Case { what: "its step", job: job(&installed, Vec::new()) });
     let cut = format!("f 4 {} cut\n", Digest::of("cut off")).into_bytes();
-    let assignment = assignment(next(), fetch(reference(&cut, 4)));
-    (cases, Case { what: "cut off", job: job(&assignment, begin(&cut, 1, 4)) })
+    let cut = job(&assignment(next(), fetch(reference(&cut, 4))), begin(&cut, 1, 4));
+    let step = assignment(next(), run(reference(&text, 4)));
+    let step = Case { what: "its step", job: job(&step, Vec::new()) };
+    Cases { cases, honest: good.id, step, cut }
 }
 
 fn in_words(kind: &ReportKind) -> String {
@@ -223,12 +235,13 @@ fn in_words(kind: &ReportKind) -> String {
 fn a_hostile_coordinator_gets_one_sentence_and_puts_nothing_on_the_disk() {
     let runtime = runtime();
     let _entered = runtime.enter();
-    let (cases, cut) = cases();
-    let whats: Vec<_> = cases.iter().map(|case| (case.what, case.job.id)).collect();
-    let cut_id = cut.job.id;
-    let jobs = cases.into_iter().chain([cut]).map(|case| case.job).collect();
+    let Cases { cases, honest, step, cut } = cases();
+    let whats: Vec<_> = cases.iter().chain([&step]).map(|case| (case.what, case.job.id)).collect();
+    let cut_id = cut.id;
+    let jobs = cases.into_iter().map(|case| case.job).chain([cut]).collect();
     let script = Script {
         jobs,
+        after_fetch: Some((honest, step.job)),
         assignment_key: key().verifying_key().to_bytes(),
         reports: Default::default(),
         pulls: Default::default(),
@@ -260,13 +273,16 @@ fn a_hostile_coordinator_gets_one_sentence_and_puts_nothing_on_the_disk() {
     let pulled = |id| script.pulls.lock().expect("nobody panics").iter().filter(|pull| **pull == id).count();
     wait_until("everything that the agent has to say", || {
         let heard = heard();
-        heard == expected || heard.lines().filter(|line| line.ends_with(": -")).count() <= 2
+        heard == expected || heard.lines().filter(|line| line.ends_with(": -")).count() <= 1
     });
     assert!(heard() == expected, "what the agent says has changed; it is now:\n{}", heard());
     wait_until("a second try of what was cut off", || pulled(cut_id) >= 2);
     let log = fs::read_to_string(agent.log()).expect("a log");
-    for refused in ["the assignment's signature is not the coordinator's", "the assignment cannot be decoded"]
-    {
+    for refused in [
+        "the assignment's signature is not the coordinator's",
+        "the assignment cannot be decoded",
+        "does not even say which one it is",
+    ] {
         assert!(log.contains(refused), "{refused}: {log}");
     }
     drop(agent);

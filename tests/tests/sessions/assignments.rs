@@ -1,4 +1,6 @@
-//! More work at once than one answer holds.
+//! More work at once than one answer holds; and work that an agent does not take for its coordinator's.
+
+use std::fs;
 
 use windlass_tests::agents::{Agent, wait_for_presence};
 use windlass_tests::installation::Installation;
@@ -36,4 +38,27 @@ fn work_of_one_record_that_does_not_fit_one_answer_comes_in_several() {
         let items = deployments["items"].as_array().expect("a list");
         items.len() == TENANTS.len() && items.iter().all(|item| item["state"] == "succeeded")
     });
+}
+
+#[test]
+fn an_assignment_that_is_not_the_coordinators_fails_its_deployment_with_that_reason() {
+    let (_folder, installation) = super::installation("", "script: {body: 'echo hello'}");
+    let mut agent = Agent::enrol(&installation, "machine", &super::GRANT);
+    // The machine knows another key than the one that its coordinator signs with.
+    let path = agent.state().join("identity/membership.json");
+    let text = fs::read(&path).expect("a membership");
+    let mut membership: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let another = windlass_trust::AssignmentSigner::from_secret(&[7; 32].into()).public();
+    membership["assignment_key"] = windlass_protocol::Digest::from_bytes(another).to_string().into();
+    fs::write(&path, membership.to_string()).expect("a file");
+    agent.run();
+    wait_for_presence(&installation, "machine", true);
+    let id = super::deploy(&installation, "1.0.0");
+    windlass_tests::installation::wait_until("the end of the deployment", || {
+        installation.json(&["deployment", "view", &id])["state"] == "failed"
+    });
+    let view = installation.windlass(&["deployment", "view", &id]);
+    assert!(view.contains("the assignment's signature is not the coordinator's"), "{view}");
+    let told = installation.json(&["audit", "list", "--event", "run-ended"]).to_string();
+    assert!(told.contains("the assignment's signature is not the coordinator's"), "{told}");
 }

@@ -52,6 +52,8 @@ fn what_the_surface_promises_is_understood() {
         "enrolment create --environment E --role R --tenant T --tenant-tag S/T --participation both --uses 2 --ttl 1h --name N",
         "enroll create --target shared-1",
         "enrolment list",
+        "enrolment delete web-1",
+        "enroll delete enrolment-01",
         "token create --name ci --role auditor --ttl 30d",
         "token list",
         "token delete ci",

@@ -21,7 +21,7 @@ pub enum Verb {
         /// Name, slug or id
         name: String,
     },
-    /// Delete one; refused while anything refers to it
+    /// Delete one; refused while anything refers to it. With a tenant the key of its sensitive values is destroyed
     Delete {
         /// Name, slug or id
         name: String,
@@ -62,5 +62,6 @@ async fn view(session: &Session, kind: &str, name: &str) -> Result<(), Failure> 
 /// Deletes a thing.
 async fn delete(session: &Session, kind: &str, name: &str) -> Result<(), Failure> {
     session.client.delete(&["definitions", kind, name]).await?;
-    session.output.done(&format!("deleted the {} `{name}`", kind.replace('-', " ")))
+    let key = if kind == "tenant" { " and destroyed the key of its sensitive values" } else { "" };
+    session.output.done(&format!("deleted the {} `{name}`{key}", kind.replace('-', " ")))
 }

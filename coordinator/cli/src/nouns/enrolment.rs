@@ -17,9 +17,14 @@ use windlass_api::durations;
 pub enum Verb {
     /// Make a token; it is printed once and never again
     Create(Create),
-    /// List the tokens, without their secrets
+    /// List the tokens, without their secrets; they leave the list seven days after they have expired
     #[command(alias = "get")]
     List(Part),
+    /// Take a token back: it enrols nobody from now on. Who has enrolled with it stays
+    Delete {
+        /// Id, or the name that the target gets
+        name: String,
+    },
 }
 
 /// What who enrols with the token is granted.
@@ -40,7 +45,7 @@ pub struct Create {
     /// How often it may be used [default: 1]
     #[arg(long, value_name = "N")]
     pub uses: Option<u32>,
-    /// How long it is good for [default: 1h]
+    /// How long it is good for, at most 30d [default: 1h]
     #[arg(long, value_name = "TIME", value_parser = durations::seconds)]
     pub ttl: Option<u64>,
     /// The name that the target gets
@@ -69,6 +74,10 @@ impl Verb {
                         joined(&item.environments),
                     ]
                 })
+            }
+            Self::Delete { name } => {
+                session.client.delete(&["enrolments", &name]).await?;
+                session.output.done(&format!("took the enrolment token `{name}` back"))
             }
         }
     }

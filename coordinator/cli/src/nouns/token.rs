@@ -21,7 +21,7 @@ pub enum Verb {
         /// What it may do
         #[arg(long, value_enum)]
         role: RoleName,
-        /// How long it is good for [default: 90d]
+        /// How long it is good for, at most 366d [default: 90d]
         #[arg(long, value_name = "TIME", value_parser = durations::seconds)]
         ttl: Option<u64>,
     },

@@ -1,20 +1,27 @@
-//! Enrolment: tokens are made, and used atomically with the registration (SEMANTICS 3, THREATS C1).
+//! Enrolment: tokens are made, used atomically with the registration, and taken back (SEMANTICS 3, THREATS C1).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use windlass_api::error::Problem;
 use windlass_api::requests::EnrolmentRequest;
 use windlass_protocol::ids::{EnrolmentId, TargetId};
 use windlass_protocol::message::{Advertised, EnrolRefusal, Isolation};
+use windlass_protocol::names::fold;
 use windlass_protocol::{Digest, DisplayName, Slug};
 
 use super::{Draft, Reply, greetings, targets};
 use crate::authorise::{self, Action};
+use crate::catalogue::unknown;
 use crate::event::Event;
 use crate::model::{Enrolment, Target, TargetKey};
+use crate::state::Space;
 
 /// Seconds that an enrolment token is good for where nobody says.
 const TOKEN_SECONDS: u64 = 3600;
+/// Seconds that an enrolment token may be good for: a month is enough to set machines up ahead, and what is found in
+/// an old file or a copied image is worth nothing.
+const MOST_TOKEN_SECONDS: u64 = 30 * 24 * 3600;
 /// Uses of one token: more machines are enrolled with more tokens.
 const MOST_USES: u32 = 10_000;
 
@@ -44,6 +51,11 @@ pub(super) fn create(
     if !(1..=MOST_USES).contains(&uses) {
         return Err(Problem::usage(format!("a token is for 1 to {MOST_USES} uses")));
     }
+    let seconds = request.ttl_seconds.unwrap_or(TOKEN_SECONDS);
+    if !(1..=MOST_TOKEN_SECONDS).contains(&seconds) {
+        let text = "an enrolment token is good for 1s to 30d; make another one when it is needed";
+        return Err(Problem::usage(text));
+    }
     let name = request.name.as_deref().map(str::parse::<DisplayName>).transpose();
     let name = name.map_err(|why| Problem::usage(format!("the target's name: {why}")))?;
     if name.is_some() && uses > 1 {
@@ -64,10 +76,49 @@ pub(super) fn create(
     {
         return Err(Problem::conflict(format!("there is a target `{}` already", taken.name)));
     }
-    let expires = draft.now().plus_seconds(request.ttl_seconds.unwrap_or(TOKEN_SECONDS));
+    let expires = draft.now().plus_seconds(seconds);
     let (used_by, refused, made_by) = (Vec::new(), BTreeSet::new(), draft.envelope().actor.token());
     let enrolment = Enrolment { id, secret, uses, used_by, expires, granted, name, target, made_by, refused };
     draft.emit(Event::EnrolmentCreated { enrolment });
+    Ok(Reply::Done)
+}
+
+/// Takes a token back: it enrols nobody from now on. Who has enrolled with it stays.
+pub(super) fn delete(draft: &mut Draft<'_>, text: &str) -> Result<Reply, Problem> {
+    let enrolment = find(draft.space(), text)?;
+    draft.emit(Event::EnrolmentDeleted { enrolment });
+    Ok(Reply::Done)
+}
+
+/// The token that `text` names: by its id, or by the name that its target gets, where one token alone has that.
+fn find(space: &Space, text: &str) -> Result<EnrolmentId, Problem> {
+    let tokens = &space.enrolments;
+    if let Some(id) = text.parse().ok().filter(|id| tokens.contains_key(id)) {
+        return Ok(id);
+    }
+    let folded = fold(text);
+    let named = |token: &&Arc<Enrolment>| token.name.as_ref().is_some_and(|name| name.folded() == folded);
+    let mut found = tokens.values().filter(named);
+    match (found.next(), found.next()) {
+        (Some(token), None) => Ok(token.id),
+        (Some(_), Some(_)) => Err(Problem::conflict(format!(
+            "several enrolment tokens are for a target `{text}`; give the id of the one you mean"
+        ))),
+        (None, _) => {
+            let names = tokens.values().filter_map(|token| token.name.as_ref()).map(DisplayName::as_str);
+            Err(Problem::not_found(unknown("enrolment token", text, names)))
+        }
+    }
+}
+
+/// Lets go of tokens that expired long ago, so that the state does not grow with every machine that there ever was.
+pub(super) fn forget_expired(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
+    let now = draft.now();
+    let tokens = draft.space().enrolments.values();
+    let over: Vec<_> = tokens.filter(|token| token.leaves() < now).map(|token| token.id).collect();
+    for enrolment in over {
+        draft.emit(Event::EnrolmentForgotten { enrolment });
+    }
     Ok(Reply::Done)
 }
 

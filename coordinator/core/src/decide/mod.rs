@@ -75,6 +75,14 @@ pub enum Command {
         /// Its id and the digest of its secret.
         token: (TokenId, Digest),
     },
+    /// Makes a token of an administrator for who has the coordinator's machine. It has no maker, so that it holds
+    /// whatever becomes of other tokens, and does not expire.
+    CreateAdministrator {
+        /// The token's name.
+        name: String,
+        /// Its id and the digest of its secret.
+        token: (TokenId, Digest),
+    },
     /// Takes a token of the API back, by name or id.
     DeleteToken(String),
     /// Records that a snapshot was written.
@@ -111,6 +119,10 @@ pub enum SpaceCommand {
         /// Its id and the digest of its secret.
         token: (EnrolmentId, Digest),
     },
+    /// Takes an enrolment token back, by id, or by the name of the target that it is for.
+    DeleteEnrolment(String),
+    /// Lets go of enrolment tokens that expired long ago.
+    ForgetEnrolments,
     /// Uses an enrolment token.
     Enrol(Box<EnrolmentUse>),
     /// Renews a certificate.
@@ -285,6 +297,9 @@ pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<D
             tokens::initialise(&mut draft, *authority, *token, *key)
         }
         Command::CreateToken { request, token } => tokens::create(&mut draft, request, *token),
+        Command::CreateAdministrator { name, token } => {
+            tokens::create_administrator(&mut draft, name, *token)
+        }
         Command::DeleteToken(name) => tokens::delete(&mut draft, name),
         Command::RecordSnapshot { record, digest } => tokens::record_snapshot(&mut draft, *record, *digest),
         Command::Space(space, command) => {
@@ -316,6 +331,8 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         SpaceCommand::Apply { request, keys } => documents::apply(draft, request, keys),
         SpaceCommand::Delete { kind, name } => documents::delete(draft, kind, name),
         SpaceCommand::CreateEnrolment { request, token } => enrol::create(draft, request, *token),
+        SpaceCommand::DeleteEnrolment(name) => enrol::delete(draft, name),
+        SpaceCommand::ForgetEnrolments => enrol::forget_expired(draft),
         SpaceCommand::Enrol(enrolment) => enrol::enrol(draft, enrolment),
         SpaceCommand::Renew { peer, life_seconds } => targets::renew(draft, peer, *life_seconds),
         SpaceCommand::Greet(greeting) => greetings::greet(draft, greeting),

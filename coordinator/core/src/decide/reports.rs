@@ -141,7 +141,7 @@ const fn refusal_in_words(refusal: Refusal) -> &'static str {
         Refusal::Expired => "the assignment came too late",
         Refusal::OutsideConfiguration => "the machine's own configuration does not admit it",
         Refusal::OtherTenant => "the agent cannot switch users and serves another tenant already",
-        Refusal::Unsupported => "the agent does not know this kind of work",
+        Refusal::Unsupported => "the agent cannot read the assignment, which may be of a newer version",
     }
 }
 

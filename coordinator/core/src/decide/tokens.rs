@@ -13,6 +13,9 @@ use crate::state::{SpaceHead, State};
 /// Seconds that a token is good for where nobody says: long enough for a pipeline, short enough to be forgotten.
 const TOKEN_SECONDS: u64 = 90 * 24 * 3600;
 
+/// Seconds that a token may be good for: a forgotten one ends by itself.
+const MOST_TOKEN_SECONDS: u64 = 366 * 24 * 3600;
+
 pub(super) fn initialise(
     draft: &mut Draft<'_>,
     authority: Digest,
@@ -39,11 +42,7 @@ pub(super) fn create(
     request: &windlass_api::requests::TokenRequest,
     (id, secret): (TokenId, Digest),
 ) -> Result<Reply, Problem> {
-    let name: DisplayName =
-        request.name.parse().map_err(|why| Problem::usage(format!("token `{}`: {why}", request.name)))?;
-    if draft.state().tokens.values().any(|token| token.name.folded() == name.folded()) {
-        return Err(Problem::conflict(format!("there is a token `{name}` already")));
-    }
+    let name = new_name(draft, &request.name)?;
     let role = match request.role.as_str() {
         "administrator" => Role::Administrator,
         "auditor" => Role::Auditor,
@@ -52,10 +51,38 @@ pub(super) fn create(
             return Err(Problem::usage(text));
         }
     };
-    let expires = Some(draft.now().plus_seconds(request.ttl_seconds.unwrap_or(TOKEN_SECONDS)));
+    let seconds = request.ttl_seconds.unwrap_or(TOKEN_SECONDS);
+    if seconds > MOST_TOKEN_SECONDS {
+        return Err(Problem::usage("a token is good for at most 366d; make another one before it ends"));
+    }
+    let expires = Some(draft.now().plus_seconds(seconds));
     let made_by = draft.envelope().actor.token();
     draft.emit(Event::TokenCreated { token: ApiToken { id, name, secret, role, expires, made_by } });
     Ok(Reply::Done)
+}
+
+/// For who has the coordinator's machine, and needs nobody's leave: the way back in where the first token was never
+/// seen or has to go.
+pub(super) fn create_administrator(
+    draft: &mut Draft<'_>,
+    name: &str,
+    (id, secret): (TokenId, Digest),
+) -> Result<Reply, Problem> {
+    if draft.state().authority.is_none() {
+        return Err(Problem::conflict("there is no installation yet"));
+    }
+    let name = new_name(draft, name)?;
+    let token = ApiToken { id, name, secret, role: Role::Administrator, expires: None, made_by: None };
+    draft.emit(Event::TokenCreated { token });
+    Ok(Reply::Done)
+}
+
+fn new_name(draft: &Draft<'_>, name: &str) -> Result<DisplayName, Problem> {
+    let name: DisplayName = name.parse().map_err(|why| Problem::usage(format!("token `{name}`: {why}")))?;
+    if draft.state().tokens.values().any(|token| token.name.folded() == name.folded()) {
+        return Err(Problem::conflict(format!("there is a token `{name}` already")));
+    }
+    Ok(name)
 }
 
 pub(super) fn delete(draft: &mut Draft<'_>, name: &str) -> Result<Reply, Problem> {
@@ -81,7 +108,8 @@ fn refuse_last_administrator(draft: &Draft<'_>, token: TokenId) -> Result<(), Pr
         return Ok(());
     }
     Err(Problem::conflict(format!(
-        "the token `{}` cannot be deleted: no administrator would be left, for the tokens that it made end with it",
+        "the token `{}` cannot be deleted: no administrator would be left, for the tokens that it made end with it; \
+         `windlass-coordinator administrator` makes one that does not",
         gone.name
     )))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use windlass_protocol::ids::{DeploymentId, EnrolmentId, StepId, TargetId, TokenId};
+use windlass_protocol::ids::{DeploymentId, EnrolmentId, KeyId, StepId, TargetId, TenantId, TokenId};
 use windlass_protocol::message::Outcome;
 use windlass_protocol::{Digest, Timestamp};
 
@@ -60,6 +60,14 @@ pub enum Event {
         /// Its name at that time.
         name: String,
     },
+    /// The data key of a tenant that was deleted is destroyed: no sensitive value that was sealed with it can be read
+    /// any more, wherever it stands (SEMANTICS 11).
+    KeyDestroyed {
+        /// The key.
+        key: KeyId,
+        /// Whose it was.
+        tenant: TenantId,
+    },
     /// An enrolment token was made.
     EnrolmentCreated {
         /// The token, without its secret.
@@ -67,6 +75,11 @@ pub enum Event {
     },
     /// An enrolment token was taken back.
     EnrolmentDeleted {
+        /// The token.
+        enrolment: EnrolmentId,
+    },
+    /// An enrolment token that expired long ago left the state; nobody took it back.
+    EnrolmentForgotten {
         /// The token.
         enrolment: EnrolmentId,
     },

@@ -8,6 +8,10 @@ use windlass_protocol::{Digest, DisplayName, Timestamp};
 
 use super::target::Granted;
 
+/// Seconds that a token stays in the state after it has expired: a machine that comes with it meanwhile is told why it
+/// is refused. The journal keeps it for good.
+const KEPT_SECONDS: u64 = 7 * 24 * 3600;
+
 /// A token that lets machines become targets, and the ceiling of what they may get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolment {
@@ -35,4 +39,11 @@ pub struct Enrolment {
     /// after that.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub refused: BTreeSet<String>,
+}
+
+impl Enrolment {
+    /// When it leaves the state, used or not.
+    pub const fn leaves(&self) -> Timestamp {
+        self.expires.plus_seconds(KEPT_SECONDS)
+    }
 }

@@ -8,7 +8,7 @@ use windlass_api::requests::DeployRequest;
 use windlass_protocol::ids::{EnvironmentId, StepId, TargetId, TenantId};
 use windlass_protocol::names::fold;
 
-use crate::catalogue::unknown;
+use crate::catalogue::{unknown, unknown_within};
 use crate::model::{Project, Release};
 use crate::names::{self, PendingTenants};
 use crate::query::{Empty, Match};
@@ -95,7 +95,7 @@ fn find_release<'a>(space: &'a Space, project: &Project, text: &str) -> Result<&
         let versions: Vec<_> =
             space.releases_of(project.id).map(|release| release.version.to_string()).collect();
         let known = versions.iter().map(String::as_str);
-        Problem::not_found(unknown(&format!("release of `{}`", project.name), text, known))
+        Problem::not_found(unknown_within("release", text, &format!("of `{}`", project.name), known))
     })
 }
 

@@ -78,7 +78,10 @@ impl Space {
             Event::EnrolmentCreated { enrolment } => {
                 self.enrolments.insert(enrolment.id, Arc::new(enrolment.clone()));
             }
-            Event::EnrolmentDeleted { enrolment } => {
+            Event::KeyDestroyed { key, .. } => {
+                self.destroyed_keys.insert(*key);
+            }
+            Event::EnrolmentDeleted { enrolment } | Event::EnrolmentForgotten { enrolment } => {
                 self.enrolments.remove(enrolment).ok_or("no such enrolment token")?;
             }
             Event::TargetEnrolled { enrolment, target } => {

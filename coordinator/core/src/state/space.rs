@@ -72,6 +72,9 @@ pub struct Space {
     /// What was handed out for work that is still open, and stands in the journal: variables by their digest, packages
     /// by their manifest's. Handed out again, it is counted.
     pub handed_out: OrdSet<(TargetId, AssignmentId, Digest)>,
+    /// Data keys that are destroyed: those of deleted tenants. Whoever holds the keys' files goes by this list, so that
+    /// what a crash left is destroyed at the next start.
+    pub destroyed_keys: OrdSet<KeyId>,
     /// What is computed from the rest.
     pub indexes: Indexes,
 }
@@ -99,6 +102,8 @@ struct Stored {
     pulled: OrdSet<(TargetId, Digest)>,
     #[serde(default, skip_serializing_if = "OrdSet::is_empty")]
     handed_out: OrdSet<(TargetId, AssignmentId, Digest)>,
+    #[serde(default, skip_serializing_if = "OrdSet::is_empty")]
+    destroyed_keys: OrdSet<KeyId>,
 }
 
 impl From<Stored> for Space {
@@ -121,6 +126,7 @@ impl From<Stored> for Space {
             generations: stored.generations,
             pulled: stored.pulled,
             handed_out: stored.handed_out,
+            destroyed_keys: stored.destroyed_keys,
             indexes: Indexes::default(),
         };
         space.rebuild_indexes(stored.lanes);
@@ -149,6 +155,7 @@ impl From<Space> for Stored {
             generations: space.generations,
             pulled: space.pulled,
             handed_out: space.handed_out,
+            destroyed_keys: space.destroyed_keys,
         }
     }
 }
@@ -174,6 +181,7 @@ impl Space {
             generations: OrdMap::new(),
             pulled: OrdSet::new(),
             handed_out: OrdSet::new(),
+            destroyed_keys: OrdSet::new(),
             indexes: Indexes::default(),
         }
     }

@@ -20,7 +20,13 @@ async fn each_error_has_its_status_and_says_what_would_be_right() {
         (Method::GET, "/targets/nowhere", Value::Null, 404, "there is no target `nowhere`"),
         (Method::GET, "/deployments/nothing", Value::Null, 404, "there is no deployment `nothing`"),
         (Method::GET, "/packages/web/1.0", Value::Null, 404, "there is no package `web`"),
-        (Method::GET, "/releases/Synergy/latest", Value::Null, 404, "there is no release of `Synergy`"),
+        (
+            Method::GET,
+            "/releases/Synergy/latest",
+            Value::Null,
+            404,
+            "the project `Synergy` has no release yet",
+        ),
         (
             Method::DELETE,
             "/definitions/tag-set/Hosting",
@@ -29,7 +35,7 @@ async fn each_error_has_its_status_and_says_what_would_be_right() {
             "is in use by tenant `Customer-2`",
         ),
         (Method::POST, "/releases", json!({"project": "Synergy"}), 404, "none is uploaded"),
-        (Method::POST, "/deployments", deploy(json!({})), 404, "there is no release of `Synergy` `1.0`"),
+        (Method::POST, "/deployments", deploy(json!({})), 404, "there is no release `1.0` of `Synergy`"),
         (Method::POST, "/deployments", deploy(json!({"verison": "1.0"})), 400, "unknown field `verison`"),
         (Method::POST, "/tokens", json!({"name": "a", "role": "king"}), 400, "`administrator` or `auditor`"),
         (Method::POST, "/tenants", json!({"name": "customer-2"}), 409, "there is a tenant"),
@@ -71,7 +77,7 @@ async fn an_error_in_a_document_names_its_place_and_nothing_is_applied() {
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(
         answer["message"],
-        "sample.yaml:91: tenant `Customer-2`: there is no tag in `Hosting` `Shared 2`; did you mean `Shared 1`?"
+        "sample.yaml:91: tenant `Customer-2`: there is no tag `Shared 2` in `Hosting`; did you mean `Shared 1`?"
     );
     assert_eq!(desk.get("/definitions/environment").await["items"], json!([]));
 }

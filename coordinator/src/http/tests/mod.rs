@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod desk;
 mod door;
+mod endings;
 mod errors;
 mod flow;
 mod round_trip;

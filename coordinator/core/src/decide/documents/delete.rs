@@ -15,6 +15,7 @@ use crate::state::{Space, State};
 
 pub(in super::super) fn delete(draft: &mut Draft<'_>, kind: &str, name: &str) -> Result<Reply, Problem> {
     let (space, moment) = (draft.space(), Moment::of(draft));
+    let mut key = None;
     let (definition, name, users) = match kind {
         "environment" => {
             let found = space.environments.find(name)?;
@@ -39,6 +40,7 @@ pub(in super::super) fn delete(draft: &mut Draft<'_>, kind: &str, name: &str) ->
         }
         "tenant" => {
             let found = space.tenants.find(name)?;
+            key = Some((found.id, found.key));
             (DefinitionId::Tenant(found.id), &found.name, users_of_tenant(moment, found.id))
         }
         other => return Err(Problem::usage(unknown("kind", other, Document::KINDS.into_iter()))),
@@ -46,6 +48,10 @@ pub(in super::super) fn delete(draft: &mut Draft<'_>, kind: &str, name: &str) ->
     let name = name.to_string();
     refuse_if_used(&format!("the {kind} `{name}`"), users)?;
     draft.emit(Event::Deleted { definition, name });
+    // With a tenant goes what its sensitive values could be read with, in the journal and in every copy of it.
+    if let Some((tenant, key)) = key {
+        draft.emit(Event::KeyDestroyed { key, tenant });
+    }
     Ok(Reply::Done)
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use windlass_api::error::ProblemKind;
+use windlass_api::error::{Problem, ProblemKind};
 use windlass_api::requests::TokenRequest;
-use windlass_coordinator_core::authorise::{Action, PersonDenied, person};
-use windlass_coordinator_core::decide::Command;
+use windlass_coordinator_core::authorise::{Action, PersonDenied, person, role_at};
+use windlass_coordinator_core::decide::{Command, Reply};
 use windlass_coordinator_core::event::{Actor, Event, Stream};
 use windlass_coordinator_core::model::Role;
 use windlass_protocol::Digest;
@@ -97,10 +97,29 @@ fn tokens_that_made_each_other_are_good_for_nothing() {
     assert_eq!(denied, Some(PersonDenied::Unknown));
 }
 
+fn own_administrator(world: &mut World, name: &str) -> Result<Reply, Problem> {
+    let token = (TokenId::from_bytes(world.bytes()), Digest::of(name));
+    world.run(&Command::CreateAdministrator { name: name.to_owned(), token })
+}
+
+#[test]
+fn a_token_is_good_for_366_days_at_most() {
+    let mut world = World::new();
+    for (seconds, good) in [(366 * 24 * HOUR, true), (366 * 24 * HOUR + 1, false), (u64::MAX, false)] {
+        let (id, name) = (TokenId::from_bytes(world.bytes()), format!("for {seconds}"));
+        let request = TokenRequest { name, role: "auditor".to_owned(), ttl_seconds: Some(seconds) };
+        let made = world.run(&Command::CreateToken { request, token: (id, Digest::of("token")) });
+        assert_eq!(made.is_ok(), good, "{seconds}");
+        if let Err(problem) = made {
+            assert!(problem.message.contains("at most 366d"), "{problem}");
+        }
+    }
+}
+
 #[test]
 fn the_last_administrator_cannot_be_deleted_and_any_other_can() {
     let mut world = World::new();
-    let sentence = "the token `First administrator` cannot be deleted: no administrator would be left, for the tokens that it made end with it";
+    let sentence = "the token `First administrator` cannot be deleted: no administrator would be left, for the tokens that it made end with it; `windlass-coordinator administrator` makes one that does not";
     let delete = |world: &mut World, name: &str| world.run(&Command::DeleteToken(name.to_owned()));
     for name in ["First administrator", "first ADMINISTRATOR", &World::administrator().to_string()] {
         let problem = delete(&mut world, name).expect_err("nobody would be left");
@@ -110,14 +129,13 @@ fn the_last_administrator_cannot_be_deleted_and_any_other_can() {
     let second = token(&mut world, World::administrator(), "second", "administrator", HOUR);
     token(&mut world, second, "reader", "auditor", HOUR);
     assert_eq!(delete(&mut world, "First administrator").expect_err("as before").message, sentence);
-    // An administrator of its own, as only the installer can make one.
+    // An administrator of its own, as only who has the machine can make one.
     world.actor = Actor::Installer;
-    let (id, name) = (TokenId::from_bytes(world.bytes()), "own".to_owned());
-    let request = TokenRequest { name, role: "administrator".to_owned(), ttl_seconds: Some(HOUR) };
-    world.run(&Command::CreateToken { request, token: (id, Digest::of("own")) }).expect("it can be made");
-    let mut expired = world.clone();
-    expired.wait(HOUR + 1);
-    delete(&mut expired, "First administrator").expect_err("the other one has expired");
+    own_administrator(&mut world, "second").expect_err("the name is taken");
+    own_administrator(&mut world, "own").expect("it can be made");
+    world.wait(1000 * HOUR);
+    let id = world.state.tokens.values().find(|token| token.name.as_str() == "own").expect("it is there").id;
+    assert_eq!(role_at(&world.state, id, world.now), Some(Role::Administrator), "it does not expire");
     delete(&mut world, "First administrator").expect("another administrator is left");
     delete(&mut world, "own").expect_err("now that is the last one");
     // Tokens that are worth nothing any more can be cleared away.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use windlass_coordinator_core::decide::TargetChange;
+use windlass_coordinator_core::event::Event;
 
 use crate::world::{Machine, World, small};
 
@@ -137,4 +138,28 @@ fn what_does_not_exist_cannot_be_deleted_and_the_nearest_is_named() {
     ] {
         assert_eq!(world.delete(kind, name).expect_err(sentence).message, sentence);
     }
+}
+
+#[test]
+fn with_a_tenant_goes_its_key_and_with_nothing_else_any() {
+    let mut world = small();
+    let gamma = world.space().tenants.named("Gamma").expect("it exists").clone();
+    let events = world.events_of(|world| drop(world.delete("tenant", "Gamma").expect("nothing names it")));
+    let [Event::Deleted { .. }, Event::KeyDestroyed { key, tenant }] = events.as_slice() else {
+        panic!("{events:?}");
+    };
+    assert_eq!((*key, *tenant), (gamma.key, gamma.id));
+    // A tenant of the same name has another key, and the old one stays destroyed.
+    world.apply(&[json!({"kind": "tenant", "name": "Gamma"})]);
+    assert_ne!(world.space().tenants.named("Gamma").expect("it exists").key, gamma.key);
+    world.apply(&[json!({"kind": "environment", "name": "Elsewhere"})]);
+    world.delete("environment", "Elsewhere").expect("nothing names it");
+    assert_eq!(world.space().destroyed_keys.iter().copied().collect::<Vec<_>>(), [gamma.key]);
+    let text = serde_json::to_vec(&world.state).expect("a state is JSON");
+    let read: windlass_coordinator_core::state::State =
+        serde_json::from_slice(&text).expect("it was written so");
+    assert!(
+        read.space_named(None).expect("a space").destroyed_keys.contains(&gamma.key),
+        "in a snapshot too"
+    );
 }

@@ -154,7 +154,14 @@ fn what_an_agent_refuses_or_cannot_fetch_fails_with_its_reason() {
             WorkReportKind::FetchFailed("\u{1b}[2Jdone\n".to_owned()),
             r"fetching packages failed on one: \u{1b}[2Jdone\n",
         ),
-        (WorkReportKind::Refused(Refusal::BadSignature), "fetching packages failed on one: "),
+        (
+            WorkReportKind::Refused(Refusal::BadSignature),
+            "fetching packages failed on one: the assignment's signature is not the coordinator's",
+        ),
+        (
+            WorkReportKind::Refused(Refusal::Unsupported),
+            "fetching packages failed on one: the agent cannot read the assignment",
+        ),
     ];
     for (report, sentence) in cases {
         let mut world = ready();

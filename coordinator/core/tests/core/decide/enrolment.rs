@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use windlass_api::requests::TokenRequest;
-use windlass_coordinator_core::decide::{Command, Reply, TargetChange};
+use windlass_coordinator_core::decide::{Command, Reply, SpaceCommand, TargetChange};
 use windlass_coordinator_core::event::{Actor, Event};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::TokenId;
@@ -11,6 +11,7 @@ use windlass_protocol::message::EnrolRefusal;
 use crate::world::{Machine, World, small};
 
 const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
 
 #[test]
 fn of_64_machines_with_one_single_use_token_one_wins_and_63_are_recorded_or_counted() {
@@ -258,4 +259,98 @@ fn a_token_whose_maker_is_gone_holds_nothing_against_deletion() {
     world.run(&Command::DeleteToken("operator".to_owned())).expect("it exists");
     world.actor = Actor::Token(World::administrator());
     world.delete("tenant", "Gamma").expect("nobody can use it any more");
+}
+
+fn take_back(world: &mut World, name: &str) -> Result<Reply, windlass_api::error::Problem> {
+    world.ask(SpaceCommand::DeleteEnrolment(name.to_owned()))
+}
+
+#[test]
+fn a_token_that_was_taken_back_enrols_nobody_and_who_enrolled_with_it_stays() {
+    let mut world = small();
+    let request = json!({"uses": 2, "grant": {"tenants": {"tenants": ["Gamma"]}}});
+    let token = world.token(request).expect("the token can be made");
+    let Reply::Enrolled(first) = world.use_token(token, "secret", &Machine::new("first")) else {
+        panic!("the token is good for two");
+    };
+    let events = world.events_of(|world| {
+        take_back(world, &token.to_string()).expect("it is there");
+        // Not even who has the secret is told that there was one, and nothing is recorded.
+        for name in ["first", "second"] {
+            let reply = world.use_token(token, "secret", &Machine::new(name));
+            assert_eq!(reply, Reply::EnrolmentRefused(EnrolRefusal::Unknown), "{name}");
+        }
+    });
+    assert_eq!(events, [Event::EnrolmentDeleted { enrolment: token }]);
+    assert!(world.space().targets.get(first).is_some());
+    let problem = take_back(&mut world, &token.to_string()).expect_err("it is gone");
+    assert_eq!(problem.message, format!("there is no enrolment token `{token}`"));
+    world.change("first", TargetChange::Delete);
+    world.delete("tenant", "Gamma").expect("what the token granted is free");
+}
+
+#[test]
+fn an_enrolment_token_is_named_by_its_id_or_by_a_name_that_it_alone_has() {
+    let mut world = small();
+    let first = world.token(json!({"name": "Web 1"})).expect("the token can be made");
+    let second = world.token(json!({"name": "web 2"})).expect("the token can be made");
+    let problem = take_back(&mut world, "web 3").expect_err("there is none");
+    assert_eq!(problem.kind, windlass_api::error::ProblemKind::NotFound);
+    assert!(problem.message.starts_with("there is no enrolment token `web 3`; did you mean `"), "{problem}");
+    take_back(&mut world, "WEB 1").expect("names ignore case");
+    assert!(!world.space().enrolments.contains_key(&first));
+    world.token(json!({"name": "Web 2"})).expect("the token can be made");
+    let problem = take_back(&mut world, "Web 2").expect_err("two have the name");
+    assert_eq!(
+        problem.message,
+        "several enrolment tokens are for a target `Web 2`; give the id of the one you mean"
+    );
+    take_back(&mut world, &second.to_string()).expect("its id is its own");
+    take_back(&mut world, "Web 2").expect("now one alone has the name");
+    assert!(world.space().enrolments.is_empty());
+}
+
+#[test]
+fn a_token_is_good_for_a_second_to_thirty_days() {
+    let mut world = small();
+    for (seconds, good) in [(0, false), (1, true), (30 * DAY, true), (30 * DAY + 1, false), (u64::MAX, false)]
+    {
+        let made = world.token(json!({"ttl-seconds": seconds}));
+        assert_eq!(made.is_ok(), good, "{seconds}");
+        if let Err(problem) = made {
+            assert!(problem.message.contains("is good for 1s to 30d"), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn a_token_leaves_the_state_seven_days_after_it_has_expired_used_or_not() {
+    let mut world = small();
+    let unused = world.token(json!({})).expect("the token can be made");
+    let used = world.token(json!({})).expect("the token can be made");
+    let longer = world.token(json!({"ttl-seconds": 2 * HOUR})).expect("the token can be made");
+    let reply = world.use_token(used, "secret", &Machine::new("machine"));
+    world.wait(HOUR + 7 * DAY);
+    let at_the_last_moment = world.events_of(|world| drop(world.ask(SpaceCommand::ForgetEnrolments)));
+    assert_eq!(at_the_last_moment, []);
+    assert_eq!(world.use_token(used, "secret", &Machine::new("machine")), reply, "its answer may be lost");
+    let late = world.use_token(unused, "secret", &Machine::new("late"));
+    assert_eq!(late, Reply::EnrolmentRefused(EnrolRefusal::Expired));
+    world.wait(1);
+    let events = world.events_of(|world| drop(world.ask(SpaceCommand::ForgetEnrolments)));
+    let mut forgotten: Vec<_> = events
+        .into_iter()
+        .map(|event| match event {
+            Event::EnrolmentForgotten { enrolment } => enrolment,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    forgotten.sort();
+    let mut expected = vec![unused, used];
+    expected.sort();
+    assert_eq!(forgotten, expected);
+    assert_eq!(world.space().enrolments.keys().copied().collect::<Vec<_>>(), [longer]);
+    let reply = world.use_token(used, "secret", &Machine::new("machine"));
+    assert_eq!(reply, Reply::EnrolmentRefused(EnrolRefusal::Unknown));
+    assert!(world.space().targets.named("machine").is_some(), "who is enrolled is enrolled");
 }

@@ -198,7 +198,7 @@ fn requests_that_make_no_sense_are_refused_with_a_sentence() {
     let cases = [
         (with("environments", json!([])), "no environment is named; say where to deploy with --environment"),
         (with("project", json!("Wep")), "there is no project `Wep`; did you mean `Web`?"),
-        (with("version", json!("1.0.1")), "there is no release of `Web` `1.0.1`; did you mean `1.0.0`?"),
+        (with("version", json!("1.0.1")), "there is no release `1.0.1` of `Web`; did you mean `1.0.0`?"),
         (
             with("version", json!("one")),
             "`one` is no version; a version is like 1.4.0, 2.0.0-beta.1 or 1.2.3.4",

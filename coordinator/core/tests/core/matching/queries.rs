@@ -201,7 +201,7 @@ fn an_unknown_tenant_or_tag_is_an_error_in_every_place() {
         (json!({"tenants": ["Alpa"]}), "there is no tenant `Alpa`; did you mean `Alpha`?"),
         (json!({"tenants": ["Alph"]}), "there is no tenant `Alph`; did you mean `Alpha`?"),
         (json!({"exclude": {"tenants": ["Nobody"]}}), "there is no tenant `Nobody`"),
-        (json!({"tags": ["Ring/Canari"]}), "there is no tag in `Ring` `Canari`; did you mean `Canary`?"),
+        (json!({"tags": ["Ring/Canari"]}), "there is no tag `Canari` in `Ring`; did you mean `Canary`?"),
         (json!({"exclude": {"tags": ["Rinse/Canary"]}}), "there is no tag set `Rinse`; did you mean `Ring`?"),
     ];
     for (query, sentence) in unknown {

@@ -1,0 +1,104 @@
+//! The vault destroys what the journal says is destroyed (SEMANTICS 11): when it says so, and again at every start, so
+//! that nothing is left by whatever stopped the coordinator in between.
+
+use windlass_coordinator_core::state::State;
+use windlass_protocol::ids::KeyId;
+
+use super::{Vault, VaultError};
+
+impl Vault {
+    /// Destroys a data key of which the journal says that it is destroyed: nothing opens with it from now on, and
+    /// nothing is sealed with it. An error says that its file could not be removed yet, which
+    /// [`Vault::destroy_what_is_left`] tries again.
+    pub fn destroy(&self, key: KeyId) -> Result<(), VaultError> {
+        self.data_keys.destroy(&self.files, key)
+    }
+
+    /// Tries again what could not be removed.
+    pub fn destroy_what_is_left(&self) {
+        for key in self.data_keys.left() {
+            self.destroy_or_say(key);
+        }
+    }
+
+    /// Destroys every key that is destroyed in this state.
+    pub fn destroy_all(&self, state: &State) {
+        for space in state.spaces.values() {
+            space.destroyed_keys.iter().for_each(|key| self.destroy_or_say(*key));
+        }
+    }
+
+    /// Destroys what is destroyed in a state and was not in the one before.
+    pub fn destroy_new(&self, before: &State, after: &State) {
+        for (id, space) in &after.spaces {
+            let known = before.space(*id).map(|space| &space.destroyed_keys);
+            if known.is_some_and(|known| known.len() == space.destroyed_keys.len()) {
+                continue;
+            }
+            let new = |key: &&KeyId| known.is_none_or(|known| !known.contains(*key));
+            space.destroyed_keys.iter().filter(new).for_each(|key| self.destroy_or_say(*key));
+        }
+    }
+
+    fn destroy_or_say(&self, key: KeyId) {
+        if let Err(why) = self.destroy(key) {
+            tracing::error!(%key, %why, "the file of a destroyed key is still there; it is tried again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use windlass_protocol::Secret;
+
+    use super::*;
+
+    const KEY: KeyId = KeyId::from_bytes([7; 16]);
+
+    fn files(data: &std::path::Path) -> Vec<String> {
+        let entries = fs::read_dir(data.join("keys")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_destroyed_key_opens_nothing_seals_nothing_and_is_never_made_again() {
+        let place = tempfile::tempdir().unwrap();
+        let vault = Vault::create(place.path()).unwrap();
+        let sealed = vault.seal(KEY, &Secret::new("a canary".to_owned())).unwrap();
+        assert_eq!(vault.reveal(&sealed).unwrap().reveal(), "a canary");
+        assert_eq!(files(place.path()), [KEY.to_string()]);
+        for _ in 0..2 {
+            vault.destroy(KEY).unwrap();
+            assert!(files(place.path()).is_empty());
+            let gone = "was destroyed with its tenant; what is sealed with it cannot be read";
+            let why = vault.reveal(&sealed).err().unwrap();
+            assert!(why.to_string().contains(gone), "{why}");
+            let why = vault.seal(KEY, &Secret::new("another".to_owned())).err().unwrap();
+            assert!(why.to_string().contains(gone), "{why}");
+        }
+        // Another process, which has not heard that the key is destroyed, finds no file and makes none to read with.
+        let other = Vault::open(place.path()).unwrap();
+        assert!(matches!(other.reveal(&sealed), Err(VaultError::Io { .. })));
+        assert!(files(place.path()).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_removed_opens_nothing_and_is_tried_again() {
+        let place = tempfile::tempdir().unwrap();
+        let vault = Vault::create(place.path()).unwrap();
+        let sealed = vault.seal(KEY, &Secret::new("a canary".to_owned())).unwrap();
+        let path = place.path().join("keys").join(KEY.to_string());
+        // What is no file cannot be removed as one, by root neither.
+        fs::rename(&path, place.path().join("aside")).unwrap();
+        fs::create_dir(&path).unwrap();
+        let why = vault.destroy(KEY).err().unwrap();
+        assert!(why.to_string().starts_with("cannot remove "), "{why}");
+        assert!(matches!(vault.reveal(&sealed), Err(VaultError::Destroyed(KEY))));
+        fs::remove_dir(&path).unwrap();
+        fs::rename(place.path().join("aside"), &path).unwrap();
+        vault.destroy_what_is_left();
+        assert!(files(place.path()).is_empty());
+    }
+}
