@@ -51,11 +51,22 @@ pub(super) async fn serve(sessions: &Sessions, peer: &Peer, mut answers: SendStr
     };
     if answer.is_none() {
         sessions.tally.denied(peer.target, request.kind(), 1);
+        // A session that is about to end says nothing of what exists: the agent asks again in its next one, and keeps
+        // what it wanted to tell until then.
+        if !stands(sessions, peer) {
+            return;
+        }
     }
     let answer = answer.unwrap_or(Answer::Denied(Denied::NotFound));
     if frames::write(&mut answers, &answer).await.is_ok() {
         let _ = answers.finish();
     }
+}
+
+/// Whether the session itself may go on, and for more than to renew its certificate.
+fn stands(sessions: &Sessions, peer: &Peer) -> bool {
+    let permit = authorise::session(&sessions.engine.state(), peer, now());
+    permit.is_ok_and(|permit| !permit.renews_only())
 }
 
 /// `None`: denied after all.
