@@ -24,10 +24,6 @@ pub const EXPANSION_RATIO: u64 = 200;
 /// Below this many unpacked bytes the ratio is not looked at: a few zeros compress as well as they like.
 pub const EXPANSION_FREE_BYTES: u64 = 16 << 20;
 
-/// Bytes of a datagram towards an agent, where the way there takes as many: a frame of 9,000 without the headers of IPv6
-/// and UDP. Found out by probing; a byte in large datagrams costs a fraction of one in small ones.
-pub const DATAGRAM_BYTES: u16 = 8952;
-
 /// Names in one dimension of an advertised scope.
 pub const ADVERTISED_NAMES: usize = 256;
 /// Bytes of all names of an advertised scope together: it is a part of the first message, which is small.

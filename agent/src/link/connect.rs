@@ -9,8 +9,8 @@ use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Endpoint, IdleTimeout, TransportConfig, VarInt};
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use windlass_protocol::Digest;
 use windlass_protocol::message::COORDINATOR_NAME;
-use windlass_protocol::{Digest, limits};
 use windlass_sentences::{ExitKind, Fault};
 use windlass_trust::PinnedAuthority;
 use zeroize::Zeroizing;
@@ -94,9 +94,7 @@ fn endpoint(address: SocketAddr) -> anyhow::Result<Endpoint> {
             "the kernel caps the socket's buffer; pulls may be slower"
         );
     }
-    let mut config = quinn::EndpointConfig::default();
-    config.max_udp_payload_size(limits::DATAGRAM_BYTES)?;
-    Ok(Endpoint::new(config, None, socket, Arc::new(quinn::TokioRuntime))?)
+    Ok(Endpoint::new(quinn::EndpointConfig::default(), None, socket, Arc::new(quinn::TokioRuntime))?)
 }
 
 fn client_config(

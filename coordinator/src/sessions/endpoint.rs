@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
+use quinn::{EndpointConfig, IdleTimeout, TransportConfig, VarInt};
 use rustls::crypto::CryptoProvider;
 use socket2::{Domain, Protocol, Socket, Type};
-use windlass_protocol::limits;
 use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
 
 use super::resets::{self, ResetKey};
@@ -109,11 +108,8 @@ fn config(authority: &Authority) -> anyhow::Result<quinn::ServerConfig> {
 }
 
 fn transport() -> TransportConfig {
-    let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(limits::DATAGRAM_BYTES);
     let mut transport = TransportConfig::default();
     transport
-        .mtu_discovery_config(Some(discovery))
         .max_concurrent_bidi_streams(VarInt::from_u32(REQUEST_STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
