@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
 use serde::Deserialize;
 use windlass_api::{durations, sizes};
 
@@ -27,6 +26,22 @@ const OUTPUT_BYTES: std::ops::RangeInclusive<u64> = (16 << 20)..=(1 << 50);
 const PULLS: u16 = 64;
 /// More than these would take more memory than machines have.
 const PULLS_AT_ONCE: std::ops::RangeInclusive<i64> = 1..=4096;
+
+/// `agent-certificate`, in seconds.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct AgentCertificate(u64);
+
+impl TryFrom<String> for AgentCertificate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let seconds = durations::seconds(&text)?;
+        let right = AGENT_CERTIFICATE.contains(&seconds);
+        let wrong = || format!("`{text}` is not between 2s and 365d; agents renew at half of it");
+        right.then_some(Self(seconds)).ok_or_else(wrong)
+    }
+}
 
 /// `output-limit`, in bytes.
 #[derive(Debug, Deserialize)]
@@ -65,7 +80,7 @@ struct Written {
     quic: Option<SocketAddr>,
     http: Option<SocketAddr>,
     names: Vec<String>,
-    agent_certificate: Option<String>,
+    agent_certificate: Option<AgentCertificate>,
     output_limit: Option<OutputLimit>,
     pulls_at_once: Option<PullsAtOnce>,
 }
@@ -107,29 +122,15 @@ impl Configuration {
             None => Written::default(),
             Some(path) => windlass_sentences::read_settings(path)?,
         };
-        let agent_certificate_seconds = match &written.agent_certificate {
-            None => AGENT_SECONDS,
-            Some(text) => certificate_seconds(text)?,
-        };
         let address = |text: &str| text.parse().expect("a literal address is one");
         Ok(Self {
             data: overrides.data.or(written.data).unwrap_or_else(|| DATA.into()),
             quic: overrides.quic.or(written.quic).unwrap_or_else(|| address(QUIC)),
             http: overrides.http.or(written.http).unwrap_or_else(|| address(HTTP)),
             names: written.names,
-            agent_certificate_seconds,
+            agent_certificate_seconds: written.agent_certificate.map_or(AGENT_SECONDS, |life| life.0),
             output_bytes: written.output_limit.map_or(OUTPUT, |limit| limit.0),
             pulls_at_once: written.pulls_at_once.map_or(PULLS, |pulls| pulls.0),
         })
-    }
-}
-
-fn certificate_seconds(text: &str) -> anyhow::Result<u64> {
-    match durations::seconds(text) {
-        Err(why) => bail!("`agent-certificate`: {why}"),
-        Ok(seconds) if !AGENT_CERTIFICATE.contains(&seconds) => {
-            bail!("`agent-certificate = \"{text}\"` is not between 2s and 365d; agents renew at half of it")
-        }
-        Ok(seconds) => Ok(seconds),
     }
 }
