@@ -1,7 +1,7 @@
 //! Agents of a test's own: enrolled with the real program, below the installation's folder, gone with the test.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -109,6 +109,11 @@ impl Drop for Agent {
         self.process = None;
         remove_accounts(&self.install());
     }
+}
+
+/// Whether agents that are started here can switch users, and so keep tenants apart.
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 /// A token for one enrolment.

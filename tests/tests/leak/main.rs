@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use windlass_tests::agents::{self, Agent};
+use windlass_tests::agents::{self, Agent, is_root};
 use windlass_tests::canaries::{Canaries, Scan};
 use windlass_tests::installation::{Installation, wait_until};
 use windlass_tests::journal::field;
@@ -51,10 +51,6 @@ fn start(installation: &Installation, name: &str, tenants: &[&str]) -> Agent {
 
 fn recording(installation: &Installation, name: &str) -> PathBuf {
     installation.folder.join("recordings").join(name)
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
 /// Uploads, releases and starts one deployment of each project for each tenant; answers with their ids.

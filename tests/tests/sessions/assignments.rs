@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use windlass_tests::agents::{Agent, wait_for_presence};
+use windlass_tests::agents::{Agent, is_root, wait_for_presence};
 use windlass_tests::installation::Installation;
 
 /// Bytes of the script of each deployment: two of them fit one answer.
@@ -26,6 +26,9 @@ fn work_of_one_record_that_does_not_fit_one_answer_comes_in_several() {
     installation.windlass(&["release", "create", "--project", "Website", "--version", "1.0.0"]);
     let named: Vec<&str> = TENANTS.iter().flat_map(|tenant| ["--tenant", tenant]).collect();
     let mut agent = Agent::enrol(&installation, "shared", &[&super::GRANT[..], &named].concat());
+    // Who cannot switch users serves one tenant, unless its own configuration says otherwise.
+    let isolation = if is_root() { "" } else { "isolation = \"none\"\n" };
+    agent.configure(&format!("coordinator = \"{}\"\n{isolation}", installation.quic));
     // One command, one record, one generation for the work of all tenants; the machine comes when it waits.
     let deploy =
         ["release", "deploy", "--project", "Website", "--version", "1.0.0", "--environment", "Production"];
