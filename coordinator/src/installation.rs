@@ -6,7 +6,6 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::Context;
-use windlass_api::error::ProblemKind;
 use windlass_coordinator_core::decide::{Command, decide};
 use windlass_coordinator_core::event::Actor;
 use windlass_protocol::Digest;
@@ -123,20 +122,9 @@ fn record(data: &Path, replayed: &Replayed, command: &Command) -> anyhow::Result
         data.display()
     );
     let decided = decide(&replayed.state, &Engine::envelope(Actor::Installer, None), command);
-    let decision = decided.map_err(|problem| Fault::new(exit_kind(problem.kind), problem.message))?;
+    let decision = decided.map_err(|problem| Fault::new(problem.kind.exit(), problem.message))?;
     let record = decision.record.context("a token comes with a record")?;
     journal.append(&record, random())?;
     journal.sync()?;
     Ok(())
-}
-
-/// How a program ends that was refused: as `windlass` does (SEMANTICS 12).
-const fn exit_kind(kind: ProblemKind) -> ExitKind {
-    match kind {
-        ProblemKind::Failed => ExitKind::Failed,
-        ProblemKind::Usage => ExitKind::Usage,
-        ProblemKind::NotAuthorised => ExitKind::NotAuthorised,
-        ProblemKind::NotFound => ExitKind::NotFound,
-        ProblemKind::Conflict => ExitKind::Conflict,
-    }
 }

@@ -5,6 +5,7 @@
 
 pub mod codec;
 pub mod digest;
+pub mod exit;
 pub mod gathering;
 pub mod ids;
 pub mod limits;

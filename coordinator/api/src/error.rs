@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use windlass_protocol::exit::ExitKind;
 use windlass_protocol::names::visible;
 
 /// What kind of no it is.
@@ -21,6 +22,17 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
+    /// What a program ends with that was told so.
+    pub const fn exit(self) -> ExitKind {
+        match self {
+            Self::Failed => ExitKind::Failed,
+            Self::Usage => ExitKind::Usage,
+            Self::NotAuthorised => ExitKind::NotAuthorised,
+            Self::NotFound => ExitKind::NotFound,
+            Self::Conflict => ExitKind::Conflict,
+        }
+    }
+
     /// The HTTP status for it.
     pub const fn status(self) -> u16 {
         match self {

@@ -1,6 +1,6 @@
 //! What went wrong, as one sentence and an exit code (SEMANTICS 12).
 
-use windlass_api::error::{Problem, ProblemKind};
+use windlass_api::error::Problem;
 use windlass_sentences::ExitKind;
 
 /// The exit code of who was interrupted, as shells have it.
@@ -40,7 +40,7 @@ impl Failure {
     /// What the process ends with.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Problem(problem) => exit_kind(problem.kind).code(),
+            Self::Problem(problem) => problem.kind.exit().code(),
             Self::Unreachable(_) => ExitKind::Unreachable.code(),
             Self::Interrupted => INTERRUPTED,
             Self::Told => ExitKind::Failed.code(),
@@ -54,18 +54,10 @@ impl Failure {
     }
 }
 
-const fn exit_kind(kind: ProblemKind) -> ExitKind {
-    match kind {
-        ProblemKind::Failed => ExitKind::Failed,
-        ProblemKind::Usage => ExitKind::Usage,
-        ProblemKind::NotAuthorised => ExitKind::NotAuthorised,
-        ProblemKind::NotFound => ExitKind::NotFound,
-        ProblemKind::Conflict => ExitKind::Conflict,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use windlass_api::error::ProblemKind;
+
     use super::*;
 
     #[test]

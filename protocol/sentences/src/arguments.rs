@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use windlass_protocol::exit::ExitKind;
 
 use windlass_protocol::names::visible;
 
-use crate::fault::{ExitKind, end};
+use crate::fault::end;
 use crate::output::{printed, say};
 use crate::system::plain_words;
 

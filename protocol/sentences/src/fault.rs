@@ -2,41 +2,11 @@
 
 use std::process::ExitCode;
 
+use windlass_protocol::exit::ExitKind;
 use windlass_protocol::names::visible;
 
 use crate::output::say;
 use crate::system::plain_words;
-
-/// What a program ends with (SEMANTICS 12).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExitKind {
-    /// It was understood and failed.
-    Failed,
-    /// It cannot be what was meant.
-    Usage,
-    /// Who asks may not.
-    NotAuthorised,
-    /// Nothing has this name.
-    NotFound,
-    /// It is in conflict with what is.
-    Conflict,
-    /// The coordinator cannot be reached.
-    Unreachable,
-}
-
-impl ExitKind {
-    /// The exit code.
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Failed => 1,
-            Self::Usage => 2,
-            Self::NotAuthorised => 3,
-            Self::NotFound => 4,
-            Self::Conflict => 5,
-            Self::Unreachable => 6,
-        }
-    }
-}
 
 /// One sentence, and what the program ends with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

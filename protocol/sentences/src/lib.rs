@@ -19,9 +19,10 @@ mod settings;
 mod system;
 
 pub use arguments::parse;
-pub use fault::{ExitKind, Fault, end, printable};
+pub use fault::{Fault, end, printable};
 pub use files::read_text;
 pub use nearest::unknown;
 pub use output::{print, print_whole};
 pub use settings::{SETTINGS_BYTES, parse_settings, read_settings};
 pub use system::plain_words;
+pub use windlass_protocol::exit::ExitKind;

@@ -2,7 +2,9 @@
 
 use std::io::{ErrorKind, Write};
 
-use crate::fault::{ExitKind, Fault};
+use windlass_protocol::exit::ExitKind;
+
+use crate::fault::Fault;
 
 /// Prints a text for whoever wants to read it. A reader that has gone is no fault; an output that cannot hold it is.
 pub fn print(text: &str) -> Result<(), Fault> {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use windlass_tests::agents::is_root;
 use windlass_tests::installation::{Installation, Process, wait_until};
 use windlass_workshop::noise;
 
@@ -40,11 +41,6 @@ fn inside(test: &str) -> bool {
     let said = String::from_utf8_lossy(&again.stdout) + String::from_utf8_lossy(&again.stderr);
     assert!(again.status.success() && said.contains("1 passed"), "{said}");
     false
-}
-
-fn is_root() -> bool {
-    let output = Command::new("id").arg("-u").output().expect("id starts");
-    output.stdout == b"0\n"
 }
 
 fn mount(folder: &Path, size: &str, options: &str) {

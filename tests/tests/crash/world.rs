@@ -8,6 +8,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use windlass_tests::agents::is_root;
+
 use crate::daemon::Daemon;
 use crate::operator::{Operator, wait_until};
 use crate::points::ENROLMENT;
@@ -147,13 +149,6 @@ impl Drop for World {
             self.remove_accounts();
         }
     }
-}
-
-/// Whether this process may switch users.
-pub fn is_root() -> bool {
-    let status = fs::read_to_string("/proc/self/status").expect("/proc");
-    let line = status.lines().find(|line| line.starts_with("Uid:")).expect("a line of user ids");
-    line.split_whitespace().nth(2) == Some("0")
 }
 
 /// Makes an installation; the first administrator's token.
