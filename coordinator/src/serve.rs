@@ -99,11 +99,11 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     finish(outcome, ended).await
 }
 
-/// What follows from each new state before anybody is answered: destroyed keys go, and sessions wake.
+/// What follows from each new state before anybody is answered: destroyed keys are forgotten, and sessions wake.
 fn published(vault: &Arc<Vault>, registry: &Arc<Registry>) -> Published {
     let (vault, registry) = (Arc::clone(vault), Arc::clone(registry));
     Box::new(move |before, after| {
-        vault.destroy_new(before, after);
+        vault.forget_new(before, after);
         registry.wake_changed(before, after);
     })
 }

@@ -118,7 +118,7 @@ impl Scribe {
 
     /// What is due from time to time: retention, and committing the index.
     fn tidy(&mut self, written: u64) -> Result<(), OutputError> {
-        let grown = self.grown.map_or(u64::MAX, |grown| grown + written);
+        let grown = self.grown.map_or(u64::MAX, |grown| grown.saturating_add(written));
         self.grown = Some(grown);
         if grown >= self.files.limits.segment_bytes {
             retention::retain(&mut self.files)?;

@@ -1,6 +1,7 @@
 //! Data keys that were read, and which ones are destroyed.
 //!
-//! One lock around both and around the files, so that a key is never made again, or read, while it is being destroyed.
+//! One lock around both and around reading and making files. A key is forgotten under it before its file goes, so that it
+//! is never made again, or read, while it is being destroyed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,7 @@ pub(super) struct DataKeys(Mutex<Known>);
 struct Known {
     keys: HashMap<KeyId, Arc<KeyBytes>>,
     destroyed: BTreeSet<KeyId>,
-    /// Destroyed keys whose files could not be removed yet.
+    /// Destroyed keys whose files are not removed yet.
     left: BTreeSet<KeyId>,
 }
 
@@ -36,18 +37,24 @@ impl DataKeys {
         self.known().get(id, || files.read_or_make(&id.to_string()))
     }
 
-    pub(super) fn destroy(&self, files: &KeyFiles, id: KeyId) -> Result<(), VaultError> {
+    /// From now on nobody opens or seals with it, and its file is one of those that are left.
+    pub(super) fn forget(&self, id: KeyId) {
         let mut known = self.known();
         known.destroyed.insert(id);
         // Its bytes are overwritten when the last one who works with them lets them go.
         known.keys.remove(&id);
         known.left.insert(id);
+    }
+
+    /// Forgets it and removes its file. Nobody waits meanwhile: a forgotten key's file is not read and not made.
+    pub(super) fn destroy(&self, files: &KeyFiles, id: KeyId) -> Result<(), VaultError> {
+        self.forget(id);
         files.destroy(&id.to_string())?;
-        known.left.remove(&id);
+        self.known().left.remove(&id);
         Ok(())
     }
 
-    /// Destroyed keys whose files could not be removed yet.
+    /// Destroyed keys whose files are not removed yet.
     pub(super) fn left(&self) -> BTreeSet<KeyId> {
         self.known().left.clone()
     }

@@ -14,7 +14,7 @@ impl Vault {
         self.data_keys.destroy(&self.files, key)
     }
 
-    /// Tries again what could not be removed.
+    /// Removes the files of keys that are forgotten, where nobody has done so yet or it failed.
     pub fn destroy_what_is_left(&self) {
         for key in self.data_keys.left() {
             self.destroy_or_say(key);
@@ -28,15 +28,17 @@ impl Vault {
         }
     }
 
-    /// Destroys what is destroyed in a state and was not in the one before.
-    pub fn destroy_new(&self, before: &State, after: &State) {
+    /// Forgets what is destroyed in a state and was not in the one before. It is called between a commit and its
+    /// answers, so it touches no disk: who asked removes the file before the answer, and what that misses is
+    /// [left](Vault::destroy_what_is_left).
+    pub fn forget_new(&self, before: &State, after: &State) {
         for (id, space) in &after.spaces {
             let known = before.space(*id).map(|space| &space.destroyed_keys);
             if known.is_some_and(|known| known.len() == space.destroyed_keys.len()) {
                 continue;
             }
             let new = |key: &&KeyId| known.is_none_or(|known| !known.contains(*key));
-            space.destroyed_keys.iter().filter(new).for_each(|key| self.destroy_or_say(*key));
+            space.destroyed_keys.iter().filter(new).for_each(|key| self.data_keys.forget(*key));
         }
     }
 

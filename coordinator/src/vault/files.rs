@@ -133,16 +133,20 @@ impl KeyFiles {
     /// goes, durably. It may be gone already.
     pub(super) fn destroy(&self, name: &str) -> Result<(), VaultError> {
         let path = self.path(name);
-        if let Err(source) = write_over(&path) {
-            if source.kind() == io::ErrorKind::NotFound {
-                return Ok(());
+        let wrong = |source| VaultError::io("remove", &path, source);
+        match write_over(&path) {
+            // It went before; whether that was durable, nobody knows.
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+            written => {
+                if let Err(why) = written {
+                    // A full disk, for one, must not keep the file.
+                    tracing::warn!(path = %path.display(), %why, "a destroyed key was not written over");
+                }
+                fail::point("key-before-remove");
+                fs::remove_file(&path).map_err(wrong)?;
             }
-            // A full disk, for one, must not keep the file.
-            tracing::warn!(path = %path.display(), why = %source, "a destroyed key was not written over");
         }
-        fail::point("key-before-remove");
-        let removed = fs::remove_file(&path).and_then(|()| fs::File::open(&self.folder)?.sync_all());
-        removed.map_err(|source| VaultError::io("remove", &path, source))?;
+        fs::File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(wrong)?;
         fail::point("key-after-remove");
         Ok(())
     }

@@ -81,11 +81,15 @@ pub(super) fn renew(draft: &mut Draft<'_>, peer: &Peer, life_seconds: u64) -> Re
             "the certificate is not due for renewal before half of its life is over",
         ));
     }
-    let known = draft.space().targets.get(target).map(|target| target.key.certificate_expires);
-    if let Some(known) = known.filter(|known| *known > now.plus_seconds(life_seconds / 4 * 3)) {
-        return Ok(Reply::Renewed { expires: known.min(now.plus_seconds(life_seconds)) });
-    }
     let expires = now.plus_seconds(life_seconds);
+    let known = draft.space().targets.get(target).map(|target| target.key.certificate_expires);
+    // One that lasts longer than certificates do now was made before they were made shorter: this one is news.
+    let is_fresh = |known: &windlass_protocol::Timestamp| {
+        *known > now.plus_seconds(life_seconds * 3 / 4) && *known <= expires
+    };
+    if let Some(expires) = known.filter(is_fresh) {
+        return Ok(Reply::Renewed { expires });
+    }
     draft.emit(Event::CertificateRenewed { target, expires });
     Ok(Reply::Renewed { expires })
 }
