@@ -61,6 +61,10 @@ pub enum TenantRule {
 pub enum WaitRule {
     /// Another deployment of the same (project, environment, tenant).
     Queue,
+    /// As many run as may run at once, in the space or for the tenant.
+    Cap,
+    /// A target that is connected and busy with something else.
+    Busy,
     /// A target that is not connected.
     Offline,
 }

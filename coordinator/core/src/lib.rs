@@ -3,11 +3,13 @@
 //! Pure: no clock, no randomness, no files, no sockets, no async (a lint says so). `decide` and `apply` are the whole
 //! of it: the same code decides, explains and, replayed to an earlier record, answers for any past moment.
 
+pub mod admission;
 pub mod authorise;
 pub mod catalogue;
 pub mod decide;
 pub mod event;
 pub mod freeze;
+pub mod graph;
 pub mod matching;
 pub mod model;
 pub mod names;
@@ -15,6 +17,7 @@ mod pairs;
 pub mod plan;
 pub mod promotion;
 pub mod query;
+pub mod reasons;
 pub mod scope;
 pub mod state;
 pub mod variables;

@@ -51,6 +51,30 @@ pub trait Tagged {
     fn tags(&self) -> &BTreeSet<TagId>;
 }
 
+/// A tenant as a query sees it, now or as it was.
+#[derive(Debug, Clone, Copy)]
+pub struct TenantTags<'a> {
+    id: TenantId,
+    tags: &'a BTreeSet<TagId>,
+}
+
+impl<'a> TenantTags<'a> {
+    /// What a query sees of `tenant`.
+    pub fn of(tenant: &'a impl Tagged) -> Self {
+        Self { id: tenant.id(), tags: tenant.tags() }
+    }
+}
+
+impl Tagged for TenantTags<'_> {
+    fn id(&self) -> TenantId {
+        self.id
+    }
+
+    fn tags(&self) -> &BTreeSet<TagId> {
+        self.tags
+    }
+}
+
 impl Query {
     /// Whether the query names no tenant and no tag to include.
     pub fn includes_nothing(&self) -> bool {

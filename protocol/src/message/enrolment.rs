@@ -72,7 +72,8 @@ pub struct Enrolled {
 }
 
 /// Why an enrolment is refused. An unknown, a used and an expired token are told apart only to who has its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
 pub enum EnrolRefusal {
     /// No such token.
     #[error("the coordinator does not know this token")]

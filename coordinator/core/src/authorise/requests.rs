@@ -172,7 +172,7 @@ fn live<'a>(
     let space = space_of(state, session)?;
     let item = *space.work_item(session.target, assignment).ok_or(Denied)?;
     let deployment = space.deployments.get(&item.deployment).ok_or(Denied)?;
-    if !matches!(deployment.state, DeploymentState::Running(_)) || item.deadline < now {
+    if deployment.state != DeploymentState::Running || item.deadline < now {
         return Err(Denied);
     }
     still_qualifies(space, deployment, session.target, now).map_err(|_| Denied)?;
@@ -193,10 +193,10 @@ fn pull(
     if item.kind != WorkKind::Fetch {
         return Err(Denied);
     }
-    let release = space.releases.get(&deployment.release).ok_or(Denied)?;
-    let mut needed = deployment.steps.iter().filter(|step| step.targets.contains(&session.target));
+    let release = space.releases.get(&deployment.release()).ok_or(Denied)?;
+    let mut needed = deployment.graph.steps_on(session.target);
     let of_step = |step: StepId| release.packages.get(&step).map(|package| package.manifest);
-    if needed.any(|step| of_step(step.step) == Some(wanted.manifest)) {
+    if needed.any(|step| of_step(step) == Some(wanted.manifest)) {
         let (target, assignment) = (session.target, wanted.assignment);
         Ok(PullPermit { target, assignment, manifest: wanted.manifest })
     } else {

@@ -6,38 +6,37 @@ use windlass_protocol::Timestamp;
 use windlass_protocol::ids::TargetId;
 
 use crate::matching::{self, Question};
-use crate::model::{Deployment, Target};
-use crate::plan::{step_rule, target_reason};
+use crate::model::{Deployment, Removal, Target};
+use crate::plan::step_rule;
 use crate::state::Space;
 
-/// Whether a target still belongs to a deployment that runs; if not, the sentence why (SEMANTICS 3, "While it runs").
+/// Whether a target still belongs to a deployment that runs; if not, why (SEMANTICS 3, "While it runs").
 pub fn still_qualifies(
     space: &Space,
     deployment: &Deployment,
     target: TargetId,
     now: Timestamp,
-) -> Result<(), String> {
-    let work = deployment.work.get(&target).ok_or("it has no part in the deployment")?;
-    if let Some(reason) = &work.removed {
-        return Err(reason.clone());
+) -> Result<(), Removal> {
+    let part = deployment.parts.get(&target).ok_or(Removal::NoPart)?;
+    if let Some(why) = part.removed {
+        return Err(why);
     }
-    let target: &Target = space.targets.get(target).ok_or("the target was deleted")?;
+    let target: &Target = space.targets.get(target).ok_or(Removal::TargetDeleted)?;
     let tenant = match deployment.tenant {
         None => None,
-        Some(id) => Some(space.tenants.get(id).ok_or("the tenant was deleted")?),
+        Some(id) => Some(space.tenants.get(id).ok_or(Removal::TenantDeleted)?),
     };
     if tenant.is_some_and(|tenant| !tenant.is_connected(deployment.project, deployment.environment)) {
-        return Err("the tenant was disconnected".to_owned());
+        return Err(Removal::Disconnected);
     }
-    let release = space.releases.get(&deployment.release).ok_or("the release was deleted")?;
-    let steps = deployment.steps.iter().filter(|step| step.targets.contains(&target.id));
+    let release = space.releases.get(&deployment.release()).ok_or(Removal::ReleaseDeleted)?;
     let none = BTreeSet::new();
-    for step in steps {
-        let known = release.snapshot.steps.iter().find(|known| known.id == step.step);
-        let known = known.ok_or("the step was deleted")?;
+    for step in deployment.graph.steps_on(target.id) {
+        let known = release.snapshot.steps.iter().find(|known| known.id == step);
+        let known = known.ok_or(Removal::ReleaseDeleted)?;
         // The step is as the release froze it, but the tenant's tags are live.
-        if step_rule(known, deployment.environment, tenant).is_some() {
-            return Err(format!("the step `{}` no longer runs for the tenant", known.name));
+        if let Some(rule) = step_rule(known, deployment.environment, tenant) {
+            return Err(Removal::Step { step, rule });
         }
         let question = Question {
             environment: deployment.environment,
@@ -48,7 +47,7 @@ pub fn still_qualifies(
             now,
         };
         if let Some(rule) = matching::refusals(target, &question).first() {
-            return Err(format!("the target {}", target_reason(*rule, space, target)));
+            return Err(Removal::Target { rule: *rule });
         }
     }
     Ok(())

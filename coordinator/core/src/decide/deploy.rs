@@ -1,117 +1,80 @@
-//! A request to deploy becomes deployments, each of which starts at once or waits in its lane (SEMANTICS 8).
+//! A request to deploy becomes deployments, which wait for their turn (SEMANTICS 8).
 
 use windlass_api::error::Problem;
 use windlass_api::requests::DeployRequest;
 use windlass_protocol::ids::DeploymentId;
 
-use super::{Draft, Reply, progress};
-use crate::event::Event;
-use crate::model::{Deployment, DeploymentState};
-use crate::plan::{self, Pair, Resolved};
-use crate::state::Space;
+use super::{Draft, LeftOut, Reply};
+use crate::event::{DeploymentCreated, DeploymentEvent, Observation};
+use crate::model::Subject;
+use crate::plan::{self, Admitted};
 
 /// Deployments that one request may make.
 const MOST_DEPLOYMENTS: usize = 10_000;
 
 pub(super) fn deploy(draft: &mut Draft<'_>, request: &DeployRequest) -> Result<Reply, Problem> {
     let before = draft.space_before();
-    check_expected(before, request, draft)?;
     let resolved = plan::resolve(before, request)?;
     if resolved.pairs.len() > MOST_DEPLOYMENTS {
         return Err(Problem::usage(format!("a request makes at most {MOST_DEPLOYMENTS} deployments")));
     }
-    let pairs = admitted(before, &resolved)?;
-    for pair in &pairs {
-        check_layout(before, &resolved, *pair, draft)?;
-    }
-    let mut made = Vec::new();
-    for pair in pairs {
-        let id = DeploymentId::from_bytes(draft.fresh.bytes());
-        let deployment = new_deployment(draft, &resolved, pair, id);
-        let lane = deployment.lane();
-        draft.emit(Event::DeploymentCreated { deployment });
-        progress::start_next(draft, lane);
-        made.push(id);
-    }
-    Ok(Reply::Deployments(made))
-}
-
-fn check_expected(space: &Space, request: &DeployRequest, draft: &Draft<'_>) -> Result<(), Problem> {
-    let Some(expected) = &request.expect else { return Ok(()) };
-    let plan = plan::plan(space, request, draft.now(), &|_| true)?;
-    if plan.digest == *expected {
-        return Ok(());
-    }
-    Err(Problem::conflict(format!(
-        "the plan is another one now, {} instead of {expected}; look at it again with --plan",
-        plan.digest
-    )))
-}
-
-/// The pairs that may be deployed. A tenant that somebody named and that may not is an error for the whole command;
-/// one that a tag brought in is left out. None left is an error.
-fn admitted(space: &Space, resolved: &Resolved<'_>) -> Result<Vec<Pair>, Problem> {
-    let mut admitted = Vec::new();
-    let mut first_refusal = None;
-    for pair in &resolved.pairs {
-        let refusals = plan::judge(space, resolved.project, resolved.release, pair.environment, pair.tenant);
-        let Some(refusal) = refusals.first() else {
-            admitted.push(*pair);
-            continue;
-        };
-        let environment = space.environments.get(pair.environment).map(|found| found.name.to_string());
-        let who = pair
-            .tenant
-            .and_then(|id| space.tenants.get(id))
-            .map(|tenant| format!("tenant `{}`", tenant.name));
-        let who = who.unwrap_or_else(|| "the untenanted deployment".to_owned());
-        let sentence = format!("{who} in {}: {}", environment.unwrap_or_default(), refusal.reason);
-        if pair.named {
-            return Err(Problem::conflict(sentence));
+    if let Some(expected) = &request.expect {
+        let plan = plan::plan(before, request, draft.now(), &|_| true)?;
+        if plan.digest != *expected {
+            return Err(Problem::conflict(format!(
+                "the plan is another one now, {} instead of {expected}; look at it again with --plan",
+                plan.digest
+            )));
         }
-        first_refusal.get_or_insert(sentence);
     }
-    match (admitted.is_empty(), first_refusal) {
-        (true, Some(sentence)) => Err(Problem::failed(format!("nobody is left to deploy to; {sentence}"))),
-        _ => Ok(admitted),
+    let Admitted { pairs, left_out } = plan::admitted(before, &resolved, draft.now())?;
+    if pairs.is_empty() {
+        let sentence =
+            left_out.first().map(|(pair, refusals)| plan::refusal_sentence(before, *pair, refusals));
+        return Err(Problem::failed(format!(
+            "nobody is left to deploy to; {}",
+            sentence.unwrap_or_default()
+        )));
     }
+    let made = pairs.iter().map(|pair| {
+        let created = DeploymentCreated {
+            id: DeploymentId::from_bytes(draft.fresh.bytes()),
+            project: resolved.project.id,
+            subject: Subject::Release(resolved.release.id),
+            environment: pair.environment,
+            tenant: pair.tenant,
+            only_targets: resolved.only_targets.clone(),
+            excluded_targets: resolved.excluded_targets.clone(),
+            skipped_steps: resolved.skipped_steps.clone(),
+        };
+        let id = created.id;
+        draft.emit(DeploymentEvent::Created { deployment: created });
+        id
+    });
+    let made = made.collect();
+    let left_out: Vec<_> = left_out
+        .into_iter()
+        .filter_map(|(pair, refusals)| {
+            let rules = refusals.iter().map(|refusal| refusal.rule).collect();
+            Some(LeftOut { environment: pair.environment, tenant: pair.tenant?, rules })
+        })
+        .collect();
+    for LeftOut { environment, tenant, rules } in left_out.clone() {
+        draft.emit(DeploymentEvent::LeftOut { release: resolved.release.id, environment, tenant, rules });
+    }
+    draft.refuse_too_much("deploy to fewer tenants or environments at once")?;
+    Ok(Reply::Deployments { made, left_out })
 }
 
-fn check_layout(
-    space: &Space,
-    resolved: &Resolved<'_>,
-    pair: Pair,
-    draft: &Draft<'_>,
-) -> Result<(), Problem> {
-    let layout = plan::Layout {
-        release: resolved.release,
-        environment: pair.environment,
-        tenant: pair.tenant.and_then(|id| space.tenants.get(id)),
-        only_targets: resolved.only_targets.as_ref(),
-        excluded_targets: &resolved.excluded_targets,
-        skipped_steps: &resolved.skipped_steps,
-        now: draft.now(),
-    };
-    plan::check_variables(&layout, &plan::lay_out(space, &layout))
-}
-
-fn new_deployment(draft: &Draft<'_>, resolved: &Resolved<'_>, pair: Pair, id: DeploymentId) -> Deployment {
-    Deployment {
-        id,
-        project: resolved.project.id,
-        release: resolved.release.id,
-        environment: pair.environment,
-        tenant: pair.tenant,
-        created: draft.now(),
-        only_targets: resolved.only_targets.clone(),
-        excluded_targets: resolved.excluded_targets.clone(),
-        skipped_steps: resolved.skipped_steps.clone(),
-        state: DeploymentState::Queued,
-        reason: None,
-        steps: Vec::new(),
-        work: imbl::OrdMap::new(),
-        pending: imbl::OrdSet::new(),
-        tenant_values: imbl::OrdMap::new(),
-        outputs: imbl::OrdMap::new(),
-    }
+/// Records that somebody was shown a plan, values and all (SEMANTICS 8).
+pub(super) fn record_plan(
+    draft: &mut Draft<'_>,
+    request: &DeployRequest,
+    digest: &str,
+    deployments: usize,
+) -> Result<Reply, Problem> {
+    let resolved = plan::resolve(draft.space_before(), request)?;
+    let (project, release) = (resolved.project.id, resolved.release.id);
+    draft.emit(Observation::PlanPrinted { project, release, digest: digest.to_owned(), deployments });
+    Ok(Reply::Done)
 }

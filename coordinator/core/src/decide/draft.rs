@@ -2,11 +2,16 @@
 
 use windlass_api::error::Problem;
 use windlass_protocol::Timestamp;
+use windlass_protocol::ids::SpaceId;
 
 use super::fresh::Fresh;
 use super::{Envelope, Reply};
-use crate::event::{Event, Record, Stream};
+use crate::event::{Answered, Event, FORMAT, Header, Read, Record, Stream};
 use crate::state::{Space, State};
+
+/// Bytes of the events of one record, as they are written: all or nothing is one record, and a record has to stay well
+/// below what one line of the journal may have.
+const MOST_BYTES: usize = 8 << 20;
 
 /// What a command does: the record to append (none where nothing changes), the state after it, and the answer.
 pub struct Decision {
@@ -23,32 +28,31 @@ pub(super) struct Draft<'a> {
     after: State,
     envelope: &'a Envelope,
     stream: Stream,
+    space: Option<SpaceId>,
     events: Vec<Event>,
+    /// Why an event did not fit: then there is no record.
+    broken: Option<String>,
     pub(super) fresh: Fresh,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(before: &'a State, envelope: &'a Envelope) -> Self {
-        let mut after = before.clone();
-        after.sequence += 1;
-        after.epoch = before.epoch.max(1);
-        after.time = envelope.time.max(before.time);
-        let fresh = Fresh::new(envelope.seed);
-        Self { before, after, envelope, stream: Stream::Installation, events: Vec::new(), fresh }
-    }
-
-    /// Says which stream the decision belongs to.
-    pub(super) fn enter(&mut self, stream: Stream) -> Result<(), Problem> {
-        if let Stream::Space(id) = stream
-            && self.before.space(id).is_none()
-        {
+    /// A decision for a stream, about a space where it is about one.
+    pub(super) fn new(
+        before: &'a State,
+        envelope: &'a Envelope,
+        stream: Stream,
+        space: Option<SpaceId>,
+    ) -> Result<Self, Problem> {
+        if space.is_some_and(|id| before.space(id).is_none()) {
             return Err(Problem::not_found("there is no such space"));
         }
-        self.stream = stream;
-        Ok(())
+        let mut after = before.clone();
+        after.begin(stream, before.epoch.max(1), envelope.moment(before));
+        let (fresh, events, broken) = (Fresh::new(envelope.seed), Vec::new(), None);
+        Ok(Self { before, after, envelope, stream, space, events, broken, fresh })
     }
 
-    /// Never earlier than the record before.
+    /// The one moment of the decision: never earlier than the record before.
     pub(super) const fn now(&self) -> Timestamp {
         self.after.time
     }
@@ -63,37 +67,106 @@ impl<'a> Draft<'a> {
 
     /// The space that the decision is about, with the events so far.
     pub(super) fn space(&self) -> &Space {
-        let Stream::Space(id) = self.stream else { unreachable!("commands of a space have entered it") };
-        self.after.space(id).expect("`enter` looked it up, and spaces are not deleted")
+        let Some(id) = self.space else { unreachable!("commands of a space name it") };
+        self.after.space(id).expect("it was looked up, and spaces are not deleted")
     }
 
     /// The space as it was before the command.
     pub(super) fn space_before(&self) -> &'a Space {
-        let Stream::Space(id) = self.stream else { unreachable!("commands of a space have entered it") };
-        self.before.space(id).expect("`enter` looked it up, and spaces are not deleted")
+        let Some(id) = self.space else { unreachable!("commands of a space name it") };
+        self.before.space(id).expect("it was looked up, and spaces are not deleted")
     }
 
-    /// Adds an event and applies it.
-    pub(super) fn emit(&mut self, event: Event) {
-        let applied = self.after.apply_event(self.stream, &event);
-        debug_assert!(applied.is_ok(), "a decision emits events that fit: {applied:?} for {event:?}");
+    /// Adds an event and applies it. One that does not fit the state is a mistake of this program: nothing is recorded
+    /// then, and whoever asked is told.
+    pub(super) fn emit(&mut self, event: impl Into<Event>) {
+        if self.broken.is_some() {
+            return;
+        }
+        let event = event.into();
+        if let Err(why) = self.after.apply_event(self.stream, self.events.len(), &event) {
+            let name = serde_json::to_string(&event).unwrap_or_default();
+            self.broken = Some(format!("{why}, in {}", name.chars().take(80).collect::<String>()));
+        }
         self.events.push(event);
     }
 
-    pub(super) fn finish(self, reply: Reply) -> Decision {
-        if self.events.is_empty() {
-            return Decision { record: None, state: self.before.clone(), reply };
+    /// Whether it changes a space, as far as it has come.
+    pub(super) const fn changes_space(&self) -> bool {
+        matches!(self.stream, Stream::Space(_)) && !self.events.is_empty()
+    }
+
+    /// How many events there are so far.
+    pub(super) const fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Refuses what is too much for one record. `how` says what to do instead.
+    pub(super) fn refuse_too_much(&self, how: &str) -> Result<(), Problem> {
+        let mut counted = Counted(0);
+        for event in &self.events {
+            serde_json::to_writer(&mut counted, event).expect("an event has nothing that JSON cannot hold");
+        }
+        if counted.0 <= MOST_BYTES {
+            return Ok(());
+        }
+        let (mebibytes, most) = (counted.0.div_ceil(1 << 20), MOST_BYTES >> 20);
+        Err(Problem::usage(format!(
+            "this would write {mebibytes} MiB at once, and all or nothing is at most {most} MiB; {how}"
+        )))
+    }
+
+    pub(super) fn finish(mut self, reply: Reply) -> Result<Decision, Problem> {
+        if let Some(why) = self.broken {
+            return Err(Problem::failed(format!(
+                "the coordinator would have recorded what does not fit its own state ({why}); nothing was changed, \
+                 and this is a mistake in it that its makers should know of"
+            )));
+        }
+        // What may be repeated is recorded even where nothing changes: repeated later, it must not change anything then.
+        if self.events.is_empty() && self.envelope.request.is_none() {
+            return Ok(Decision { record: None, state: self.before.clone(), reply });
+        }
+        let Envelope { actor, origin, reason, cause, request, .. } = self.envelope.clone();
+        let answered = request.map(|request| Answered { request, reply: reply.clone() });
+        if let Some(answered) = &answered {
+            self.after.requests.remember(self.after.time, answered);
         }
         let record = Record {
-            sequence: self.after.sequence,
-            epoch: self.after.epoch,
-            time: self.after.time,
+            number: self.after.number,
             stream: self.stream,
-            actor: self.envelope.actor,
-            origin: self.envelope.origin.clone(),
-            reason: self.envelope.reason.clone(),
+            sequence: self.after.sequence(self.stream),
+            epoch: self.after.epoch,
+            format: FORMAT,
+            time: self.after.time,
+            header: Header { actor, origin, reason, cause, reads: reads(self.before, self.stream), answered },
             events: self.events,
         };
-        Decision { record: Some(record), state: self.after, reply }
+        Ok(Decision { record: Some(record), state: self.after, reply })
+    }
+}
+
+/// What a decision about a stream rests on: the stream itself, and the installation's, which says who may do what. What
+/// was seen rests on nothing.
+fn reads(before: &State, stream: Stream) -> Vec<Read> {
+    let read = |stream| Read { stream, sequence: before.sequence(stream) };
+    match stream {
+        Stream::Installation => vec![read(stream)],
+        Stream::Space(_) => vec![read(Stream::Installation), read(stream)],
+        Stream::Observations(_) => Vec::new(),
+    }
+}
+
+/// Counts what is written to it.
+struct Counted(usize);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

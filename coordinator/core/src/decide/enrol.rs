@@ -1,6 +1,5 @@
 //! Enrolment: tokens are made, used atomically with the registration, and taken back (SEMANTICS 3, THREATS C1).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use windlass_api::error::Problem;
@@ -13,8 +12,8 @@ use windlass_protocol::{Digest, DisplayName, Slug};
 use super::{Draft, Reply, greetings, targets};
 use crate::authorise::{self, Action};
 use crate::catalogue::unknown;
-use crate::event::Event;
-use crate::model::{Enrolment, Target, TargetKey};
+use crate::event::{EnrolmentCreated, EnrolmentEvent, TargetEnrolled, TargetEvent};
+use crate::model::{Enrolment, TargetKey};
 use crate::state::Space;
 
 /// Seconds that an enrolment token is good for where nobody says.
@@ -77,16 +76,16 @@ pub(super) fn create(
         return Err(Problem::conflict(format!("there is a target `{}` already", taken.name)));
     }
     let expires = draft.now().plus_seconds(seconds);
-    let (used_by, refused, made_by) = (Vec::new(), BTreeSet::new(), draft.envelope().actor.token());
-    let enrolment = Enrolment { id, secret, uses, used_by, expires, granted, name, target, made_by, refused };
-    draft.emit(Event::EnrolmentCreated { enrolment });
-    Ok(Reply::Done)
+    let made_by = draft.envelope().actor.token();
+    let enrolment = EnrolmentCreated { id, secret, uses, expires, granted, name, target, made_by };
+    draft.emit(EnrolmentEvent::Created { enrolment });
+    Ok(Reply::EnrolmentCreated(id))
 }
 
 /// Takes a token back: it enrols nobody from now on. Who has enrolled with it stays.
 pub(super) fn delete(draft: &mut Draft<'_>, text: &str) -> Result<Reply, Problem> {
     let enrolment = find(draft.space(), text)?;
-    draft.emit(Event::EnrolmentDeleted { enrolment });
+    draft.emit(EnrolmentEvent::Deleted { enrolment });
     Ok(Reply::Done)
 }
 
@@ -117,7 +116,7 @@ pub(super) fn forget_expired(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
     let tokens = draft.space().enrolments.values();
     let over: Vec<_> = tokens.filter(|token| token.leaves() < now).map(|token| token.id).collect();
     for enrolment in over {
-        draft.emit(Event::EnrolmentForgotten { enrolment });
+        draft.emit(EnrolmentEvent::Forgotten { enrolment });
     }
     Ok(Reply::Done)
 }
@@ -146,10 +145,10 @@ pub(super) fn enrol(draft: &mut Draft<'_>, machine: &EnrolmentUse) -> Result<Rep
     }
     match check(draft, &token, machine) {
         Err(reason) => {
-            if token.refused.contains(&reason.to_string()) {
+            if token.refused.contains(&reason) {
                 return Ok(Reply::EnrolmentRefusedAgain(reason));
             }
-            draft.emit(Event::EnrolmentRefused { enrolment: token.id, reason: reason.to_string() });
+            draft.emit(EnrolmentEvent::Refused { enrolment: token.id, rule: reason });
             refused(reason)
         }
         Ok((name, slug)) => Ok(Reply::Enrolled(register(draft, &token, machine, name, slug))),
@@ -196,25 +195,14 @@ fn register(
     let key = machine.key.clone();
     let id = match token.target {
         Some(target) => {
-            draft.emit(Event::TargetEnrolledAgain { enrolment: token.id, target, key });
+            draft.emit(TargetEvent::EnrolledAgain { enrolment: token.id, target, key });
             target
         }
         None => {
             let id = TargetId::from_bytes(draft.fresh.bytes());
             let granted = token.granted.clone();
-            let advertised = greetings::nothing_advertised(machine.isolation);
-            let target = Target {
-                id,
-                slug,
-                name,
-                enabled: true,
-                revoked: false,
-                key,
-                granted,
-                advertised,
-                told_claims: BTreeSet::new(),
-            };
-            draft.emit(Event::TargetEnrolled { enrolment: token.id, target });
+            let target = TargetEnrolled { id, slug, name, key, granted };
+            draft.emit(TargetEvent::Enrolled { enrolment: token.id, target });
             id
         }
     };

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use windlass_api::error::Problem;
 use windlass_protocol::ids::{AssignmentId, TagId, TargetId};
 use windlass_protocol::message::{Advertised, Isolation, Participation};
 use windlass_protocol::names::visible;
 
-use super::{Draft, Reply, identified, recheck, reports};
+use super::{Draft, Reply, identified, reports};
 use crate::authorise::Peer;
-use crate::event::Event;
+use crate::event::TargetEvent;
 use crate::model::{Advertisement, Granted};
 use crate::query::{Empty, Query};
 use crate::state::Space;
@@ -17,19 +18,6 @@ use crate::state::Space;
 /// Claims of one target that are told in the journal: a machine that makes up more has made its point, and must not
 /// fill the journal or the memory of the coordinator.
 const MOST_TOLD_CLAIMS: usize = 1000;
-
-/// What an agent has said that has said nothing: it narrows nothing.
-pub(super) const fn nothing_advertised(isolation: Isolation) -> Advertisement {
-    Advertisement {
-        roles: None,
-        environments: None,
-        tenants: None,
-        participation: None,
-        over_claims: BTreeSet::new(),
-        isolation,
-        agent_version: String::new(),
-    }
-}
 
 /// What an agent says when it comes.
 #[derive(Debug, Clone)]
@@ -49,7 +37,8 @@ pub struct Greeting {
 }
 
 /// What came of a greeting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Greeted {
     /// It says what it said before.
     Known,
@@ -69,7 +58,6 @@ pub(super) fn greet(draft: &mut Draft<'_>, greeting: &Greeting) -> Result<Reply,
     let changed = new.is_some();
     if let Some(new) = new {
         advertise(draft, id, new);
-        recheck::target(draft, id);
     }
     if let Some(unfinished) = &greeting.unfinished {
         reports::end_lost(draft, id, unfinished);
@@ -103,9 +91,9 @@ fn advertise(draft: &mut Draft<'_>, id: TargetId, mut new: Advertisement) {
     let claims: BTreeSet<_> = new.over_claims.difference(&told).take(room).cloned().collect();
     // The claims that are told now stand in the record once: with the event that tells them.
     new.over_claims.retain(|claim| !claims.contains(claim));
-    draft.emit(Event::TargetAdvertised { target: id, advertised: new });
+    draft.emit(TargetEvent::Advertised { target: id, advertised: new });
     if !claims.is_empty() {
-        draft.emit(Event::OverClaimed { target: id, claims });
+        draft.emit(TargetEvent::OverClaimed { target: id, claims });
     }
 }
 

@@ -3,43 +3,42 @@
 //! One file a kind of command. Everything that differs from call to call (time, fresh ids) comes in with the command;
 //! the same state, envelope and command always give the same decision.
 
+mod command;
 mod deploy;
 mod documents;
 mod draft;
 mod enrol;
 mod fresh;
 mod greetings;
+mod overdue;
 mod progress;
 mod readings;
-mod recheck;
 mod releases;
 mod reports;
+mod schedule;
+mod sweep;
 mod targets;
 mod tokens;
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use serde::{Deserialize, Serialize};
 use windlass_api::error::{Problem, ProblemKind};
-use windlass_api::requests::{
-    ApplyRequest, DeployRequest, EnrolmentRequest, GrantText, ReleaseRequest, TokenRequest,
-};
+use windlass_api::plan::TenantRule;
+use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{
-    AssignmentId, DeploymentId, EnrolmentId, KeyId, ReleaseId, SpaceId, TargetId, TokenId,
+    DeploymentId, EnrolmentId, EnvironmentId, ReleaseId, SpaceId, TargetId, TenantId, TokenId,
 };
-use windlass_protocol::message::{EnrolRefusal, Outcome, Refusal};
-use windlass_protocol::{Digest, Timestamp};
+use windlass_protocol::message::EnrolRefusal;
 
+pub use command::{Command, SpaceCommand, TargetChange, WorkReport, WorkReportKind};
 pub use draft::Decision;
 use draft::Draft;
 pub use enrol::EnrolmentUse;
 pub use greetings::{Greeted, Greeting};
-pub use progress::outcome_in_words;
 pub use readings::{Repeat, Repeated};
 pub use releases::choose_packages;
 
 use crate::authorise::{self, Action, Peer, maker_may};
-use crate::event::{Actor, Stream};
-use crate::model::{Package, StoredValue};
+use crate::event::{Actor, Request};
 use crate::state::State;
 
 /// Who asks for what, when, and why.
@@ -53,215 +52,25 @@ pub struct Envelope {
     pub origin: Option<String>,
     /// Why.
     pub reason: Option<String>,
+    /// The number of the record that it follows from, where the coordinator goes on with something by itself.
+    pub cause: Option<u64>,
+    /// The request, where it may be repeated.
+    pub request: Option<Request>,
     /// 32 random bytes, from which all fresh ids of the decision are made.
     pub seed: [u8; 32],
 }
 
-/// Everything that can be asked to be done. Who may ask for it is [`crate::authorise`]'s business.
-pub enum Command {
-    /// Makes the installation.
-    Initialise {
-        /// SHA-256 of the CA's certificate.
-        authority: Digest,
-        /// The first administrator's token.
-        token: (TokenId, Digest),
-        /// The data key of the first space.
-        key: KeyId,
-    },
-    /// Makes a token of the API.
-    CreateToken {
-        /// What it should be.
-        request: TokenRequest,
-        /// Its id and the digest of its secret.
-        token: (TokenId, Digest),
-    },
-    /// Makes a token of an administrator for who has the coordinator's machine. It has no maker, so that it holds
-    /// whatever becomes of other tokens, and does not expire.
-    CreateAdministrator {
-        /// The token's name.
-        name: String,
-        /// Its id and the digest of its secret.
-        token: (TokenId, Digest),
-    },
-    /// Takes a token of the API back, by name or id.
-    DeleteToken(String),
-    /// Records that a snapshot was written.
-    RecordSnapshot {
-        /// The last record that it holds.
-        record: u64,
-        /// The digest of its file.
-        digest: Digest,
-    },
-    /// A command in a space.
-    Space(SpaceId, SpaceCommand),
-}
-
-/// Everything that can be asked to be done in a space.
-pub enum SpaceCommand {
-    /// Applies documents, all or nothing.
-    Apply {
-        /// The documents. Secrets in them are sealed already.
-        request: ApplyRequest,
-        /// The data keys for tenants that the documents make, by place in the list.
-        keys: BTreeMap<usize, KeyId>,
-    },
-    /// Deletes something that documents define, by kind and name.
-    Delete {
-        /// The kind, as documents write it.
-        kind: String,
-        /// Id, slug or name.
-        name: String,
-    },
-    /// Makes an enrolment token.
-    CreateEnrolment {
-        /// What it grants.
-        request: EnrolmentRequest,
-        /// Its id and the digest of its secret.
-        token: (EnrolmentId, Digest),
-    },
-    /// Takes an enrolment token back, by id, or by the name of the target that it is for.
-    DeleteEnrolment(String),
-    /// Lets go of enrolment tokens that expired long ago.
-    ForgetEnrolments,
-    /// Uses an enrolment token.
-    Enrol(Box<EnrolmentUse>),
-    /// Renews a certificate.
-    Renew {
-        /// Who it is, by the certificate that it has.
-        peer: Peer,
-        /// Seconds that certificates are good for.
-        life_seconds: u64,
-    },
-    /// What an agent's `Hello` says.
-    Greet(Box<Greeting>),
-    /// Changes a target, by id, slug or name.
-    ChangeTarget {
-        /// The target.
-        target: String,
-        /// How.
-        change: TargetChange,
-    },
-    /// Records that two sessions had one certificate.
-    RecordClone {
-        /// The target.
-        target: TargetId,
-        /// Where the older session came from.
-        older: String,
-        /// Where the newer one comes from.
-        newer: String,
-    },
-    /// Records requests of a target that were denied.
-    RecordDenials {
-        /// The target.
-        target: TargetId,
-        /// How many, by kind of request.
-        counts: BTreeMap<String, u64>,
-    },
-    /// Records what happened again.
-    RecordRepeats(Vec<Repeat>),
-    /// Registers an uploaded package, whose content is stored already.
-    AddPackage(Package),
-    /// Makes a release.
-    CreateRelease {
-        /// What it should be.
-        request: ReleaseRequest,
-        /// Names that packages' hooks and named files read, by manifest.
-        read_by_packages: BTreeMap<Digest, BTreeSet<String>>,
-    },
-    /// Deploys a release.
-    Deploy(DeployRequest),
-    /// Cancels a deployment.
-    Cancel(DeploymentId),
-    /// What an agent reports of its work.
-    Report {
-        /// Who it is.
-        peer: Peer,
-        /// The reports, in order.
-        reports: Vec<WorkReport>,
-    },
-    /// Records that variables were read for an assignment.
-    RecordVariablesRead {
-        /// Who read them.
-        peer: Peer,
-        /// The assignment.
-        assignment: AssignmentId,
-        /// Their names.
-        names: Vec<String>,
-        /// Their digest.
-        digest: Digest,
-    },
-    /// Records that a package was pulled for an assignment.
-    RecordPulled {
-        /// Who pulled it.
-        peer: Peer,
-        /// The assignment.
-        assignment: AssignmentId,
-        /// The package's manifest.
-        manifest: Digest,
-        /// Bytes of content that travelled.
-        bytes: u64,
-    },
-    /// Gives up work that cannot be made into an assignment.
-    GiveUpUndeliverable {
-        /// The target.
-        target: TargetId,
-        /// The assignments, each with why not, as a sentence without a secret.
-        reasons: Vec<(AssignmentId, String)>,
-    },
-    /// Gives up what is over its deadline.
-    GiveUpOverdue,
-}
-
-/// How a target is changed.
-pub enum TargetChange {
-    /// Sets its grant.
-    Grant(GrantText),
-    /// Lets it take part.
-    Enable,
-    /// Does not let it take part, and ends its session.
-    Disable,
-    /// Revokes its key, and ends its session.
-    Revoke,
-    /// Deletes it.
-    Delete,
-}
-
-/// A report of an agent, with sensitive output sealed to its tenant's key.
-pub struct WorkReport {
-    /// The assignment.
-    pub assignment: AssignmentId,
-    /// What happened.
-    pub kind: WorkReportKind,
-}
-
-/// What happened.
-pub enum WorkReportKind {
-    /// The agent will not do it.
-    Refused(Refusal),
-    /// Every package is there.
-    Fetched {
-        /// Bytes that travelled.
-        moved: u64,
-        /// Bytes that did not have to.
-        saved: u64,
-    },
-    /// Packages could not be fetched.
-    FetchFailed(String),
-    /// The step's process was started.
-    Started,
-    /// The step ended.
-    Ended {
-        /// How.
-        outcome: Outcome,
-        /// What it set for later steps.
-        outputs: BTreeMap<String, StoredValue>,
-        /// Lines of output.
-        lines: u64,
-    },
+impl Envelope {
+    /// The one moment of a decision on `state`, for its record, rights, expiries and deadlines alike: never earlier than
+    /// the record before.
+    pub(crate) fn moment(&self, state: &State) -> Timestamp {
+        self.time.max(state.time)
+    }
 }
 
 /// What the asker is told when it is done.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// Done.
     Done,
@@ -284,14 +93,40 @@ pub enum Reply {
     Greeted(Greeted),
     /// The release that was made.
     Release(ReleaseId),
-    /// The deployments that were made.
-    Deployments(Vec<DeploymentId>),
+    /// The deployments that were made, and who was left out.
+    Deployments {
+        /// Those that were made.
+        made: Vec<DeploymentId>,
+        /// Whom only a tag brought in, and who could not be deployed to.
+        left_out: Vec<LeftOut>,
+    },
+    /// The token that was made. Its secret was shown once, to who asked first.
+    TokenCreated(TokenId),
+    /// The enrolment token that was made. Its secret was shown once, to who asked first.
+    EnrolmentCreated(EnrolmentId),
+}
+
+/// A tenant that a request brought in and left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Why: all rules, the first one first.
+    pub rules: Vec<TenantRule>,
 }
 
 /// Decides a command on a state.
 pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<Decision, Problem> {
-    refuse_lost_right(state, envelope)?;
-    let mut draft = Draft::new(state, envelope);
+    refuse_lost_right(state, envelope, command)?;
+    if let Some(request) = &envelope.request
+        && let Some(reply) = state.requests.answer(request)?
+    {
+        return Ok(Decision { record: None, state: state.clone(), reply });
+    }
+    let (stream, space) = command.stream();
+    let mut draft = Draft::new(state, envelope, stream, space)?;
     let reply = match command {
         Command::Initialise { authority, token, key } => {
             tokens::initialise(&mut draft, *authority, *token, *key)
@@ -302,22 +137,32 @@ pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<D
         }
         Command::DeleteToken(name) => tokens::delete(&mut draft, name),
         Command::RecordSnapshot { record, digest } => tokens::record_snapshot(&mut draft, *record, *digest),
-        Command::Space(space, command) => {
-            draft.enter(Stream::Space(*space))?;
-            decide_in_space(&mut draft, command)
+        Command::Space(_, command) => {
+            let reply = decide_in_space(&mut draft, command);
+            if draft.changes_space() {
+                sweep::at_once(&mut draft);
+            }
+            reply
         }
     }?;
-    Ok(draft.finish(reply))
+    draft.finish(reply)
+}
+
+/// Whether something is left to go on with in a space ([`SpaceCommand::GoOn`]).
+pub fn has_more(state: &State, space: SpaceId) -> bool {
+    state.space(space).is_some_and(|space| !space.unsettled.is_empty() || schedule::next(space).is_some())
 }
 
 /// A person's right was asked for when the command came; it has to hold at the moment of the decision too.
-fn refuse_lost_right(state: &State, envelope: &Envelope) -> Result<(), Problem> {
-    match envelope.actor {
-        Actor::Token(token) if !maker_may(state, Some(token), Action::Change, envelope.time) => {
-            Err(Problem::new(ProblemKind::NotAuthorised, "your token may not do this any more"))
-        }
-        _ => Ok(()),
+fn refuse_lost_right(state: &State, envelope: &Envelope, command: &Command) -> Result<(), Problem> {
+    let Some(token) = envelope.actor.token() else { return Ok(()) };
+    // Whoever may read may look at plans, and that is written down.
+    let looks = matches!(command, Command::Space(_, SpaceCommand::RecordPlan { .. }));
+    let action = if looks { Action::Read } else { Action::Change };
+    if maker_may(state, Some(token), action, envelope.moment(state)) {
+        return Ok(());
     }
+    Err(Problem::new(ProblemKind::NotAuthorised, "your token may not do this any more"))
 }
 
 /// The target that a peer is at the moment of the decision: meanwhile it may have another key.
@@ -356,8 +201,18 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         }
         SpaceCommand::RecordRepeats(repeats) => readings::repeats(draft, repeats),
         SpaceCommand::GiveUpUndeliverable { target, reasons } => {
-            reports::give_up_undeliverable(draft, *target, reasons)
+            overdue::undeliverable(draft, *target, reasons)
         }
-        SpaceCommand::GiveUpOverdue => reports::give_up_overdue(draft),
+        SpaceCommand::GiveUpOverdue => overdue::give_up(draft),
+        SpaceCommand::RecordPresence { lost, back } => overdue::presence(draft, lost, back),
+        SpaceCommand::SetCaps(caps) => schedule::set_caps(draft, *caps),
+        SpaceCommand::RecordPlan { request, digest, deployments } => {
+            deploy::record_plan(draft, request, digest, *deployments)
+        }
+        SpaceCommand::GoOn => {
+            sweep::sweep(draft);
+            schedule::start(draft);
+            Ok(Reply::Done)
+        }
     }
 }

@@ -4,9 +4,11 @@ use windlass_api::error::Problem;
 use windlass_protocol::ids::{AssignmentId, EnrolmentId, TargetId};
 use windlass_protocol::{Digest, Timestamp};
 
+use windlass_protocol::message::EnrolRefusal;
+
 use super::{Draft, Reply, identified};
 use crate::authorise::Peer;
-use crate::event::Event;
+use crate::event::{Counted, DeploymentEvent, Observation};
 use crate::state::{WorkItem, WorkKind};
 
 /// Something that is in the journal and happened again, counted where it happens and recorded now and then, so that
@@ -60,7 +62,7 @@ pub enum Repeated {
         /// The token.
         enrolment: EnrolmentId,
         /// Why.
-        reason: String,
+        rule: EnrolRefusal,
         /// From where.
         origin: String,
     },
@@ -81,7 +83,7 @@ pub(super) fn variables_read(
     if draft.space().was_handed_out(target, assignment, digest) {
         return Ok(Reply::ReadBefore);
     }
-    draft.emit(Event::VariablesRead { deployment, step, target, names: names.to_vec(), digest });
+    draft.emit(DeploymentEvent::VariablesRead { deployment, step, target, names: names.to_vec(), digest });
     Ok(Reply::Done)
 }
 
@@ -100,7 +102,7 @@ pub(super) fn pulled(
     if draft.space().was_handed_out(target, assignment, manifest) {
         return Ok(Reply::ReadBefore);
     }
-    draft.emit(Event::PackagePulled { deployment, target, manifest, bytes });
+    draft.emit(DeploymentEvent::PackagePulled { deployment, target, manifest, bytes });
     Ok(Reply::Done)
 }
 
@@ -115,8 +117,9 @@ pub(super) fn repeats(draft: &mut Draft<'_>, repeats: &[Repeat]) -> Result<Reply
 }
 
 /// None where nobody knows any more what it was about.
-fn event(draft: &Draft<'_>, repeat: &Repeat) -> Option<Event> {
+fn event(draft: &Draft<'_>, repeat: &Repeat) -> Option<Observation> {
     let Repeat { what, count, bytes, first, last } = repeat.clone();
+    let counted = Counted { count, first, last };
     Some(match what {
         Repeated::Read { target, assignment, digest } => {
             let assigned = draft.space().assigned(target, assignment)?;
@@ -124,26 +127,18 @@ fn event(draft: &Draft<'_>, repeat: &Repeat) -> Option<Event> {
                 WorkKind::Fetch => None,
                 WorkKind::Run(step) => Some(step),
             };
-            Event::ReadAgain {
-                deployment: assigned.deployment,
-                step,
-                target,
-                digest,
-                bytes,
-                count,
-                first,
-                last,
-            }
+            let deployment = assigned.deployment;
+            Observation::ReadAgain { deployment, step, target, digest, bytes, counted }
         }
         Repeated::PullBroken { target, assignment, manifest } => {
             let deployment = draft.space().assigned(target, assignment)?.deployment;
-            Event::PullBroken { deployment, target, manifest, bytes, count, first, last }
+            Observation::PullBroken { deployment, target, manifest, bytes, counted }
         }
         Repeated::Clone { target, older, newer } => {
-            Event::CloneSuspectedAgain { target, older, newer, count, first, last }
+            Observation::CloneSuspectedAgain { target, older, newer, counted }
         }
-        Repeated::EnrolmentRefused { enrolment, reason, origin } => {
-            Event::EnrolmentRefusedAgain { enrolment, reason, origin, count, first, last }
+        Repeated::EnrolmentRefused { enrolment, rule, origin } => {
+            Observation::EnrolmentRefusedAgain { enrolment, rule, origin, counted }
         }
     })
 }

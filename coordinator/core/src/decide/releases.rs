@@ -12,9 +12,9 @@ use windlass_protocol::names::fold;
 use super::documents::check_package_id;
 use super::{Draft, Reply};
 use crate::catalogue::unknown;
-use crate::event::Event;
+use crate::event::{PackageUploaded, ReleaseCreated, ReleaseEvent};
 use crate::freeze::freeze;
-use crate::model::{ChosenPackage, Package, PackageKey, Project, Release, Step, StepAction};
+use crate::model::{ChosenPackage, Package, PackageKey, Project, Step, StepAction};
 use crate::state::Space;
 use crate::version::Version;
 
@@ -30,7 +30,9 @@ pub(super) fn add_package(draft: &mut Draft<'_>, package: &Package) -> Result<Re
             known.key.id, known.key.version
         )));
     }
-    draft.emit(Event::PackageUploaded { package: package.clone() });
+    let Package { key, manifest, original, format, size, files, .. } = package.clone();
+    let package = PackageUploaded { key, manifest, original, format, size, files };
+    draft.emit(ReleaseEvent::PackageUploaded { package });
     Ok(Reply::Done)
 }
 
@@ -64,17 +66,16 @@ pub(super) fn create(
         })?;
         step.needs.extend(read.iter().cloned());
     }
-    let release = Release {
+    let release = ReleaseCreated {
         id: ReleaseId::from_bytes(draft.fresh.bytes()),
         project: project.id,
         version,
-        created: draft.now(),
         notes: request.notes.clone(),
         snapshot: Arc::new(snapshot),
         packages,
     };
     let id = release.id;
-    draft.emit(Event::ReleaseCreated { release });
+    draft.emit(ReleaseEvent::Created { release });
     Ok(Reply::Release(id))
 }
 

@@ -1,4 +1,4 @@
-//! What agents report of their work, and what is given up because nobody reports.
+//! What agents report of their work.
 //!
 //! Reports may come again and may come late: each is taken as far as it is news, and answered the same either way.
 
@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::error::Problem;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId, TargetId};
-use windlass_protocol::message::{Outcome, Refusal};
+use windlass_protocol::message::Outcome;
 use windlass_protocol::names::visible;
 
 use super::{Draft, Reply, WorkReport, WorkReportKind, identified, progress};
 use crate::authorise::Peer;
-use crate::event::Event;
-use crate::matching::{self, Waits};
-use crate::model::{FetchState, RunState, Step, StoredValue};
-use crate::state::{Assigned, WorkItem, WorkKind, assignment_id};
+use crate::event::DeploymentEvent;
+use crate::graph::WorkKind;
+use crate::model::{Failure, RunEnd, RunOutcome, Step, StoredValue};
+use crate::state::{Assigned, WorkItem, assignment_id};
 
 /// What an agent may need beyond a step's own time to tell how it ended: it may have been offline meanwhile.
 const REPORT_SECONDS: u64 = 3600;
@@ -23,11 +23,9 @@ pub(super) fn report(draft: &mut Draft<'_>, peer: &Peer, reports: &[WorkReport])
     let target = identified(draft, peer)?;
     let mut touched = BTreeSet::new();
     for report in reports {
-        if let Some(Assigned { deployment, kind, .. }) =
-            draft.space().assigned(target, report.assignment).copied()
-        {
-            take(draft, target, deployment, kind, &report.kind);
-            touched.insert(deployment);
+        if let Some(assigned) = draft.space().assigned(target, report.assignment).copied() {
+            take(draft, assigned, &report.kind);
+            touched.insert(assigned.deployment);
         }
     }
     for deployment in touched {
@@ -36,38 +34,26 @@ pub(super) fn report(draft: &mut Draft<'_>, peer: &Peer, reports: &[WorkReport])
     Ok(Reply::Done)
 }
 
-fn take(
-    draft: &mut Draft<'_>,
-    target: TargetId,
-    deployment: DeploymentId,
-    kind: WorkKind,
-    report: &WorkReportKind,
-) {
-    match (kind, report) {
+fn take(draft: &mut Draft<'_>, assigned: Assigned, report: &WorkReportKind) {
+    match (assigned.kind, report) {
         (WorkKind::Fetch, WorkReportKind::Fetched { moved, saved }) => {
-            if is_fetching(draft, target, deployment) {
-                let (moved, saved) = (*moved, *saved);
-                draft.emit(Event::Fetched { deployment, target, moved, saved });
-            }
+            let (moved, saved) = (*moved, *saved);
+            ended(
+                draft,
+                assigned,
+                RunEnd { outcome: RunOutcome::Succeeded, lines: 0, moved, saved },
+                BTreeMap::new(),
+            );
         }
+        // The agent's own words, which operators read on their terminals.
         (WorkKind::Fetch, WorkReportKind::FetchFailed(reason)) => {
-            // The agent's own words, which operators read on their terminals.
-            fetch_failed(draft, target, deployment, &visible(reason));
+            failed(draft, assigned, Failure::Said(visible(reason).into_owned()));
         }
-        (WorkKind::Fetch, WorkReportKind::Refused(refusal)) => {
-            fetch_failed(draft, target, deployment, refusal_in_words(*refusal));
-        }
-        (WorkKind::Run(step), WorkReportKind::Started) => started(draft, target, deployment, step),
-        (WorkKind::Run(step), WorkReportKind::Ended { outcome, outputs, lines }) => {
-            let outcome = match outcome {
-                Outcome::Failed { reason } => Outcome::Failed { reason: visible(reason).into_owned() },
-                other => other.clone(),
-            };
-            ended(draft, target, deployment, step, outcome, outputs.clone(), *lines);
-        }
-        (WorkKind::Run(step), WorkReportKind::Refused(refusal)) => {
-            let reason = format!("the agent refused: {}", refusal_in_words(*refusal));
-            ended(draft, target, deployment, step, Outcome::Failed { reason }, BTreeMap::new(), 0);
+        (_, WorkReportKind::Refused(refusal)) => failed(draft, assigned, Failure::Refused(*refusal)),
+        (WorkKind::Run(_), WorkReportKind::Started) => started(draft, assigned),
+        (WorkKind::Run(_), WorkReportKind::Ended { outcome, outputs, lines }) => {
+            let end = RunEnd { lines: *lines, ..RunEnd::of(said(outcome)) };
+            ended(draft, assigned, end, outputs.clone());
         }
         // A report of the wrong kind is a mistake of the agent's, and changes nothing.
         (WorkKind::Fetch, WorkReportKind::Started | WorkReportKind::Ended { .. })
@@ -75,153 +61,68 @@ fn take(
     }
 }
 
-fn is_fetching(draft: &Draft<'_>, target: TargetId, deployment: DeploymentId) -> bool {
-    let deployment = draft.space().deployments.get(&deployment);
-    let work = deployment.and_then(|deployment| deployment.work.get(&target));
-    work.is_some_and(|work| matches!(work.fetch, FetchState::Assigned { .. }))
-}
-
-fn fetch_failed(draft: &mut Draft<'_>, target: TargetId, deployment: DeploymentId, reason: &str) {
-    if is_fetching(draft, target, deployment) {
-        draft.emit(Event::FetchFailed { deployment, target, reason: reason.to_owned() });
+/// How the agent says that a step ended.
+fn said(outcome: &Outcome) -> RunOutcome {
+    match outcome {
+        Outcome::Succeeded => RunOutcome::Succeeded,
+        Outcome::Failed { reason } => RunOutcome::Failed(Failure::Said(visible(reason).into_owned())),
+        Outcome::TimedOut => RunOutcome::TimedOut,
+        Outcome::Stopped => RunOutcome::Stopped,
+        Outcome::Unknown => RunOutcome::Unknown,
     }
-}
-
-fn run_state<'a>(
-    draft: &'a Draft<'_>,
-    target: TargetId,
-    deployment: DeploymentId,
-    step: StepId,
-) -> Option<&'a RunState> {
-    draft.space().deployments.get(&deployment)?.work.get(&target)?.runs.get(&step)
 }
 
 /// A step as the release of the deployment froze it.
 fn frozen_step<'a>(draft: &'a Draft<'_>, deployment: DeploymentId, step: StepId) -> Option<&'a Step> {
-    let release = draft.space().deployments.get(&deployment)?.release;
+    let release = draft.space().deployments.get(&deployment)?.release();
     let release = draft.space().releases.get(&release)?;
     release.snapshot.steps.iter().find(|known| known.id == step)
 }
 
-fn started(draft: &mut Draft<'_>, target: TargetId, deployment: DeploymentId, step: StepId) {
-    let active = draft.space().work_item(target, assignment_id(deployment, target, WorkKind::Run(step)));
-    if active.is_none_or(|item| item.started) {
-        return;
-    }
+fn started(draft: &mut Draft<'_>, Assigned { deployment, node, target, kind, attempt }: Assigned) {
+    let active = draft.space().work_item(target, assignment_id(deployment, target, kind, attempt));
+    let (Some(false), WorkKind::Run(step)) = (active.map(|item| item.started), kind) else { return };
     let timeout = frozen_step(draft, deployment, step).map_or(0, |known| known.timeout_seconds);
     let deadline = draft.now().plus_seconds(u64::from(timeout) + REPORT_SECONDS);
-    draft.emit(Event::RunStarted { deployment, step, target, deadline });
+    draft.emit(DeploymentEvent::RunStarted { deployment, node, target, deadline });
 }
 
-fn ended(
+pub(super) fn failed(draft: &mut Draft<'_>, assigned: Assigned, why: Failure) {
+    ended(draft, assigned, RunEnd::of(RunOutcome::Failed(why)), BTreeMap::new());
+}
+
+/// Ends a run, if it is the newest of its node there and not over.
+pub(super) fn ended(
     draft: &mut Draft<'_>,
-    target: TargetId,
-    deployment: DeploymentId,
-    step: StepId,
-    outcome: Outcome,
+    Assigned { deployment, node, target, attempt, .. }: Assigned,
+    end: RunEnd,
     outputs: BTreeMap<String, StoredValue>,
-    lines: u64,
 ) {
-    let open = run_state(draft, target, deployment, step)
-        .is_some_and(|run| matches!(run, RunState::Assigned { .. } | RunState::Started { .. }));
-    if open {
-        // Nothing reads the outputs of a deployment that is over, so they are not kept either.
-        let over = draft.space().deployments.get(&deployment).is_none_or(|deployment| deployment.is_over());
-        let outputs = if over { BTreeMap::new() } else { outputs };
-        draft.emit(Event::RunEnded { deployment, step, target, outcome, lines, outputs });
+    let Some(known) = draft.space().deployments.get(&deployment) else { return };
+    let newest = known.graph.run(node, target).is_some_and(|run| run.attempt == attempt && run.is_open());
+    // A fetch that ends after its deployment is news to nobody.
+    let is_fetch = known.graph.node(node).is_some_and(|node| node.plot.work == WorkKind::Fetch);
+    if !newest || (is_fetch && known.is_over()) {
+        return;
     }
-}
-
-const fn refusal_in_words(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::NotForThisTarget => "the assignment names another target",
-        Refusal::BadSignature => "the assignment's signature is not the coordinator's",
-        Refusal::OldGeneration => "the assignment is older than what the agent has acted upon (a replay)",
-        Refusal::ChangedContent => "the same assignment came twice with different contents",
-        Refusal::Expired => "the assignment came too late",
-        Refusal::OutsideConfiguration => "the machine's own configuration does not admit it",
-        Refusal::OtherTenant => "the agent cannot switch users and serves another tenant already",
-        Refusal::Unsupported => "the agent cannot read the assignment, which may be of a newer version",
-    }
-}
-
-pub(super) fn give_up_overdue(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
-    let now = draft.now();
-    let overdue: Vec<_> = draft
-        .space()
-        .indexes
-        .deadlines
-        .iter()
-        .take_while(|(deadline, _, _)| *deadline < now)
-        .copied()
-        .collect();
-    let mut touched = BTreeSet::new();
-    for (_, target, assignment) in overdue {
-        let Some(item) = draft.space().work_item(target, assignment).copied() else { continue };
-        let reason = why_overdue(draft, target);
-        give_up(draft, target, item, reason);
-        touched.insert(item.deployment);
-    }
-    for deployment in touched {
-        progress::advance(draft, deployment);
-    }
-    Ok(Reply::Done)
-}
-
-/// What has begun ends by itself, with what it was given then.
-pub(super) fn give_up_undeliverable(
-    draft: &mut Draft<'_>,
-    target: TargetId,
-    reasons: &[(AssignmentId, String)],
-) -> Result<Reply, Problem> {
-    let mut touched = BTreeSet::new();
-    for (assignment, reason) in reasons {
-        let item = draft.space().work_item(target, *assignment).copied();
-        if let Some(item) = item.filter(|item| !item.started) {
-            give_up(draft, target, item, reason);
-            touched.insert(item.deployment);
-        }
-    }
-    for deployment in touched {
-        progress::advance(draft, deployment);
-    }
-    Ok(Reply::Done)
-}
-
-fn why_overdue(draft: &Draft<'_>, target: TargetId) -> &'static str {
-    let known = draft.space().targets.get(target);
-    match known.and_then(|known| matching::waits(known, draft.now())) {
-        Some(Waits::CertificateExpired) => "the target did not renew its certificate in time (expired)",
-        None => "the target did not come in time (offline)",
-    }
-}
-
-fn give_up(draft: &mut Draft<'_>, target: TargetId, item: WorkItem, reason: &str) {
-    match item.kind {
-        WorkKind::Fetch => fetch_failed(draft, target, item.deployment, reason),
-        WorkKind::Run(step) => {
-            let outcome =
-                if item.started { Outcome::Unknown } else { Outcome::Failed { reason: reason.to_owned() } };
-            ended(draft, target, item.deployment, step, outcome, BTreeMap::new(), 0);
-        }
-    }
+    // Nothing reads the outputs of a deployment that is over, so they are not kept either.
+    let outputs = if known.is_over() { BTreeMap::new() } else { outputs };
+    draft.emit(DeploymentEvent::RunEnded { deployment, node, target, end, outputs });
 }
 
 /// Ends what the agent told it had started and does not hold any more: its state was lost, or put back to an earlier
 /// one. Given again, the step would run a second time (SEMANTICS 7); only one that is `safe-to-repeat` may.
 pub(super) fn end_lost(draft: &mut Draft<'_>, target: TargetId, held: &BTreeSet<AssignmentId>) {
     let started = draft.space().work_of(target).filter(|(id, item)| item.started && !held.contains(id));
-    let lost: Vec<_> = started
-        .filter_map(|(_, item)| match item.kind {
-            WorkKind::Run(step) => Some((item.deployment, step)),
-            WorkKind::Fetch => None,
-        })
-        .filter(|(deployment, step)| {
-            frozen_step(draft, *deployment, *step).is_some_and(|known| !known.safe_to_repeat)
-        })
-        .collect();
-    for (deployment, step) in lost {
-        ended(draft, target, deployment, step, Outcome::Unknown, BTreeMap::new(), 0);
-        progress::advance(draft, deployment);
+    let repeats = |item: &WorkItem| match item.kind {
+        WorkKind::Run(step) => {
+            frozen_step(draft, item.deployment, step).is_none_or(|known| known.safe_to_repeat)
+        }
+        WorkKind::Fetch => true,
+    };
+    let lost = started.filter(|(_, item)| !repeats(item)).map(|(_, item)| Assigned::of(target, item));
+    for assigned in lost.collect::<Vec<_>>() {
+        ended(draft, assigned, RunEnd::of(RunOutcome::Unknown), BTreeMap::new());
+        progress::advance(draft, assigned.deployment);
     }
 }

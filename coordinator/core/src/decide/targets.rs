@@ -6,9 +6,9 @@ use windlass_api::error::Problem;
 use windlass_api::requests::GrantText;
 use windlass_protocol::ids::TargetId;
 
-use super::{Draft, Reply, TargetChange, identified, recheck};
+use super::{Draft, Reply, TargetChange, identified};
 use crate::authorise::Peer;
-use crate::event::Event;
+use crate::event::{Observation, TargetEvent};
 use crate::model::{Granted, Target};
 use crate::names::{PendingTenants, check_role, environment_ids, query};
 use crate::scope;
@@ -32,23 +32,20 @@ pub(super) fn change(draft: &mut Draft<'_>, name: &str, change: &TargetChange) -
         TargetChange::Grant(text) => {
             let granted = granted(draft.space(), text, Some(&target.granted))?;
             if granted != target.granted {
-                draft.emit(Event::TargetGranted { target: id, granted });
+                draft.emit(TargetEvent::Granted { target: id, granted });
             }
         }
         TargetChange::Enable if target.enabled => {}
-        TargetChange::Enable => draft.emit(Event::TargetEnabled { target: id }),
+        TargetChange::Enable => draft.emit(TargetEvent::Enabled { target: id }),
         TargetChange::Disable if !target.enabled => {}
-        TargetChange::Disable => draft.emit(Event::TargetDisabled { target: id }),
+        TargetChange::Disable => draft.emit(TargetEvent::Disabled { target: id }),
         TargetChange::Revoke if target.revoked => {}
-        TargetChange::Revoke => draft.emit(Event::TargetRevoked { target: id }),
+        TargetChange::Revoke => draft.emit(TargetEvent::Revoked { target: id }),
         TargetChange::Delete => {
             refuse_scoped(draft.space(), &target)?;
-            recheck::remove(draft, id, "the target was deleted");
-            draft.emit(Event::TargetDeleted { target: id, name: target.name.to_string() });
-            return Ok(Reply::Done);
+            draft.emit(TargetEvent::Deleted { target: id, name: target.name.to_string() });
         }
     }
-    recheck::target(draft, id);
     Ok(Reply::Done)
 }
 
@@ -90,7 +87,7 @@ pub(super) fn renew(draft: &mut Draft<'_>, peer: &Peer, life_seconds: u64) -> Re
     if let Some(expires) = known.filter(is_fresh) {
         return Ok(Reply::Renewed { expires });
     }
-    draft.emit(Event::CertificateRenewed { target, expires });
+    draft.emit(TargetEvent::Renewed { target, expires });
     Ok(Reply::Renewed { expires })
 }
 
@@ -100,7 +97,7 @@ pub(super) fn record_clone(
     older: &str,
     newer: &str,
 ) -> Result<Reply, Problem> {
-    draft.emit(Event::CloneSuspected { target, older: older.to_owned(), newer: newer.to_owned() });
+    draft.emit(Observation::CloneSuspected { target, older: older.to_owned(), newer: newer.to_owned() });
     Ok(Reply::Done)
 }
 
@@ -109,6 +106,6 @@ pub(super) fn record_denials(
     target: TargetId,
     counts: &BTreeMap<String, u64>,
 ) -> Result<Reply, Problem> {
-    draft.emit(Event::Denied { target, counts: counts.clone() });
+    draft.emit(Observation::Denied { target, counts: counts.clone() });
     Ok(Reply::Done)
 }

@@ -6,9 +6,9 @@ use windlass_protocol::{Digest, DisplayName};
 
 use super::{Draft, Reply};
 use crate::authorise::role_at;
-use crate::event::Event;
-use crate::model::{ApiToken, Lifecycle, Role};
-use crate::state::{SpaceHead, State};
+use crate::event::{InstallationEvent, Observation, SpaceMade, TokenCreated};
+use crate::model::{ApiToken, Role};
+use crate::state::State;
 
 /// Seconds that a token is good for where nobody says: long enough for a pipeline, short enough to be forgotten.
 const TOKEN_SECONDS: u64 = 90 * 24 * 3600;
@@ -19,22 +19,25 @@ const MOST_TOKEN_SECONDS: u64 = 366 * 24 * 3600;
 pub(super) fn initialise(
     draft: &mut Draft<'_>,
     authority: Digest,
-    (token, secret): (TokenId, Digest),
+    (token_id, secret): (TokenId, Digest),
     key: KeyId,
 ) -> Result<Reply, Problem> {
     if draft.state().authority.is_some() {
         return Err(Problem::conflict("this data folder holds an installation already"));
     }
-    let name = |text: &str| text.parse::<DisplayName>().expect("a literal name is one");
-    let slug = |text: &str| text.parse().expect("a literal slug is one");
+    let slug = "default".parse().expect("a literal slug is one");
+    let named = |text: &str| text.parse::<DisplayName>().expect("a literal name is one");
     let id = SpaceId::from_bytes(draft.fresh.bytes());
-    let space = SpaceHead { id, slug: slug("default"), name: name("Default"), key };
-    let id = LifecycleId::from_bytes(draft.fresh.bytes());
-    let lifecycle = Lifecycle { id, slug: slug("default"), name: name("Default"), phases: Vec::new() };
-    let name = name("First administrator");
-    let token = ApiToken { id: token, name, secret, role: Role::Administrator, expires: None, made_by: None };
-    draft.emit(Event::Initialised { authority, space, lifecycle, token });
-    Ok(Reply::Done)
+    let lifecycle = LifecycleId::from_bytes(draft.fresh.bytes());
+    let space = SpaceMade { id, slug, name: named("Default"), key, lifecycle };
+    let token = administrator(token_id, named("First administrator"), secret);
+    draft.emit(InstallationEvent::Initialised { authority, space, token });
+    Ok(Reply::TokenCreated(token_id))
+}
+
+/// A token that no other made, and that does not expire.
+const fn administrator(id: TokenId, name: DisplayName, secret: Digest) -> TokenCreated {
+    TokenCreated { id, name, secret, role: Role::Administrator, expires: None, made_by: None }
 }
 
 pub(super) fn create(
@@ -57,8 +60,10 @@ pub(super) fn create(
     }
     let expires = Some(draft.now().plus_seconds(seconds));
     let made_by = draft.envelope().actor.token();
-    draft.emit(Event::TokenCreated { token: ApiToken { id, name, secret, role, expires, made_by } });
-    Ok(Reply::Done)
+    draft.emit(InstallationEvent::TokenCreated {
+        token: TokenCreated { id, name, secret, role, expires, made_by },
+    });
+    Ok(Reply::TokenCreated(id))
 }
 
 /// For who has the coordinator's machine, and needs nobody's leave: the way back in where the first token was never
@@ -72,9 +77,8 @@ pub(super) fn create_administrator(
         return Err(Problem::conflict("there is no installation yet"));
     }
     let name = new_name(draft, name)?;
-    let token = ApiToken { id, name, secret, role: Role::Administrator, expires: None, made_by: None };
-    draft.emit(Event::TokenCreated { token });
-    Ok(Reply::Done)
+    draft.emit(InstallationEvent::TokenCreated { token: administrator(id, name, secret) });
+    Ok(Reply::TokenCreated(id))
 }
 
 fn new_name(draft: &Draft<'_>, name: &str) -> Result<DisplayName, Problem> {
@@ -94,7 +98,7 @@ pub(super) fn delete(draft: &mut Draft<'_>, name: &str) -> Result<Reply, Problem
         Problem::not_found(crate::catalogue::unknown("token", name, names))
     })?;
     refuse_last_administrator(draft, token)?;
-    draft.emit(Event::TokenDeleted { token });
+    draft.emit(InstallationEvent::TokenDeleted { token });
     Ok(Reply::Done)
 }
 
@@ -115,6 +119,6 @@ fn refuse_last_administrator(draft: &Draft<'_>, token: TokenId) -> Result<(), Pr
 }
 
 pub(super) fn record_snapshot(draft: &mut Draft<'_>, record: u64, digest: Digest) -> Result<Reply, Problem> {
-    draft.emit(Event::SnapshotTaken { record, digest });
+    draft.emit(Observation::SnapshotTaken { record, digest });
     Ok(Reply::Done)
 }

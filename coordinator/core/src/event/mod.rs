@@ -1,11 +1,73 @@
-//! Events: the only things that change state, and the record that carries those of one command (SEMANTICS 11).
+//! What is in the journal: events in families, and the record that carries those of one command (SEMANTICS 11).
 //!
-//! A published event never changes its meaning. What has to mean something else gets another name.
+//! A published event never changes its meaning. Each family has payload types of its own, which are not the structs of
+//! the state: how the state looks may change, what was written stays readable. An event with another meaning is another
+//! variant, whose name ends with a number (`enrolled-2`); the golden journals of the tests hold on to each.
+//!
+//! An event carries ids, rules and values, and only what changed; sentences are made for who reads it.
 
 mod definition;
-mod happened;
+mod deployment;
+mod enrolment;
+mod installation;
+mod observation;
 mod record;
+mod release;
+mod target;
 
-pub use definition::{Definition, DefinitionId};
-pub use happened::Event;
-pub use record::{Actor, Record, Stream};
+pub use definition::{
+    Defined, Definition, DefinitionEvent, DefinitionId, EnvironmentPatch, LibrarySetPatch, LifecyclePatch,
+    ProjectPatch, TagSetPatch, TenantPatch, ValuesPatch,
+};
+pub use deployment::{DeploymentCreated, DeploymentEvent, DeploymentStarted};
+pub use enrolment::{EnrolmentCreated, EnrolmentEvent};
+pub use installation::{InstallationEvent, SpaceMade, TokenCreated};
+pub use observation::{Counted, Observation};
+pub use record::{Actor, Answered, FORMAT, Header, Read, Record, Request, Stream};
+pub use release::{PackageUploaded, ReleaseCreated, ReleaseEvent};
+pub use target::{TargetEnrolled, TargetEvent};
+
+use serde::{Deserialize, Serialize};
+
+/// What happened, by family.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+// Events live in short lists, one command long; boxes would only be in the way of who reads them.
+#[allow(clippy::large_enum_variant)]
+pub enum Event {
+    /// The installation and the tokens of its API.
+    Installation(InstallationEvent),
+    /// What documents define.
+    Definition(DefinitionEvent),
+    /// Enrolment tokens.
+    Enrolment(EnrolmentEvent),
+    /// Targets.
+    Target(TargetEvent),
+    /// Packages and releases.
+    Release(ReleaseEvent),
+    /// Deployments, and what was read for them.
+    Deployment(DeploymentEvent),
+    /// What was seen and changes nothing.
+    Observation(Observation),
+}
+
+/// Lets a family be emitted as what it is.
+macro_rules! families {
+    ($($family:ident($payload:ty)),*) => {
+        $(impl From<$payload> for Event {
+            fn from(event: $payload) -> Self {
+                Self::$family(event)
+            }
+        })*
+    };
+}
+
+families! {
+    Installation(InstallationEvent),
+    Definition(DefinitionEvent),
+    Enrolment(EnrolmentEvent),
+    Target(TargetEvent),
+    Release(ReleaseEvent),
+    Deployment(DeploymentEvent),
+    Observation(Observation)
+}

@@ -1,33 +1,48 @@
-//! Deployments and the work of each target in them (SEMANTICS 8).
+//! Deployments (SEMANTICS 8). What their targets do is in the [graph](crate::graph).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
-use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{
-    DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TargetId, TemplateId, TenantId,
+    DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TagId, TargetId, TemplateId, TenantId,
 };
-use windlass_protocol::message::{Generation, Outcome};
+use windlass_protocol::{DisplayName, Slug, Timestamp};
 
+use super::reason::{EndReason, Removal};
 use super::value::StoredValue;
+use crate::graph::Graph;
+use crate::query::Tagged;
 
-/// One (release, environment, tenant or none).
+/// What is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// A release.
+    Release(ReleaseId),
+}
+
+/// What may run once at a time (SEMANTICS 8).
+pub type Key = (ProjectId, EnvironmentId, Option<TenantId>);
+
+/// One (subject, environment, tenant or none).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
     /// Id.
     pub id: DeploymentId,
     /// The project.
     pub project: ProjectId,
-    /// The release.
-    pub release: ReleaseId,
+    /// What is deployed.
+    pub subject: Subject,
     /// The environment.
     pub environment: EnvironmentId,
     /// The tenant, or none.
     pub tenant: Option<TenantId>,
     /// When it was asked for.
     pub created: Timestamp,
+    /// The place of the record that it was asked for in, in its space, and its place in that record: who asked first.
+    pub asked: (u64, u32),
     /// Targets that it is limited to, where the request named any.
     pub only_targets: Option<BTreeSet<TargetId>>,
     /// Targets that the request excluded.
@@ -36,44 +51,50 @@ pub struct Deployment {
     pub skipped_steps: BTreeSet<StepId>,
     /// Where it stands.
     pub state: DeploymentState,
-    /// Why it ended as it did, once it has: a sentence.
+    /// Why it ended as it did, once it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The steps that run, in order, with their targets; fixed when it starts, then only shrinking.
-    pub steps: Vec<DeploymentStep>,
-    /// What the targets do, by target.
+    pub why: Option<EndReason>,
+    /// What runs after what, where, and how far it is.
+    pub graph: Graph,
+    /// Its targets; fixed when it starts, then only shrinking.
     #[serde(with = "crate::pairs")]
-    pub work: OrdMap<TargetId, TargetWork>,
-    /// The targets that the present stage waits for.
-    pub pending: OrdSet<TargetId>,
-    /// The tenant's values as they were when it started.
-    #[serde(with = "crate::pairs")]
-    pub tenant_values: OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>,
+    pub parts: OrdMap<TargetId, Part>,
+    /// What it is given, as it was when it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Arc<Frozen>>,
     /// Output variables, by step, target and name.
     #[serde(with = "crate::pairs")]
     pub outputs: OrdMap<(StepId, TargetId, String), StoredValue>,
+}
+
+impl Deployment {
+    /// What may run once at a time.
+    pub const fn key(&self) -> Key {
+        (self.project, self.environment, self.tenant)
+    }
+
+    /// The release that is deployed.
+    pub const fn release(&self) -> ReleaseId {
+        let Subject::Release(release) = self.subject;
+        release
+    }
+
+    /// Whether it is over.
+    pub const fn is_over(&self) -> bool {
+        matches!(self.state, DeploymentState::Ended(_))
+    }
 }
 
 /// Where a deployment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeploymentState {
-    /// It waits for another one of its (project, environment, tenant).
+    /// It waits for its turn.
     Queued,
     /// It runs.
-    Running(Stage),
+    Running,
     /// It is over.
     Ended(DeploymentEnd),
-}
-
-/// What a running deployment does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Every package is fetched and verified on every target.
-    Fetching,
-    /// The step at this place of the list runs.
-    Step(usize),
 }
 
 /// How a deployment ended.
@@ -90,78 +111,63 @@ pub enum DeploymentEnd {
     NothingDone,
 }
 
-/// A step of a deployment.
+/// A target's part in a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeploymentStep {
-    /// The step, of the release's snapshot.
-    pub step: StepId,
-    /// Its targets.
-    pub targets: OrdSet<TargetId>,
-}
-
-/// What one target does in a deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TargetWork {
-    /// The target's effective roles when the deployment started: what scopes values. Targets of the same roles share
-    /// them.
+pub struct Part {
+    /// The target's name when the deployment started.
+    pub name: DisplayName,
+    /// Its effective roles then: what scopes values. Targets of the same roles share them.
     pub roles: Arc<BTreeSet<String>>,
     /// Why it ended as `scope-removed`, if so: it no longer qualifies, and gets nothing more.
-    pub removed: Option<String>,
-    /// Fetching.
-    pub fetch: FetchState,
-    /// Each step that was begun on it.
-    pub runs: BTreeMap<StepId, RunState>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removal>,
 }
 
-/// How far fetching has come on a target.
+/// What a deployment is given, as it was when it started: one assignment never has two contents (SEMANTICS 3, "While it
+/// runs"). Whether a target may get it is asked of the present.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FetchState {
-    /// Nothing to fetch.
-    NotNeeded,
-    /// Assigned.
-    Assigned {
-        /// By this record.
-        generation: Generation,
-        /// Until then.
-        expires: Timestamp,
-    },
-    /// Every package is there.
-    Done {
-        /// Bytes that travelled.
-        moved: u64,
-        /// Bytes that did not have to.
-        saved: u64,
-    },
-    /// It failed: a sentence.
-    Failed(String),
+pub struct Frozen {
+    /// The space.
+    pub space: Called,
+    /// The environment.
+    pub environment: Called,
+    /// The project.
+    pub project: Called,
+    /// The tenant, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<FrozenTenant>,
 }
 
-/// How far a step has come on a target.
+/// What a thing was called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RunState {
-    /// Assigned, not known to have started.
-    Assigned {
-        /// By this record.
-        generation: Generation,
-        /// It may not start after.
-        expires: Timestamp,
-    },
-    /// Started.
-    Started {
-        /// Assigned by this record.
-        generation: Generation,
-        /// It might not have started after.
-        expires: Timestamp,
-        /// The agent must have reported an end by then.
-        deadline: Timestamp,
-    },
-    /// Over.
-    Ended {
-        /// How.
-        outcome: Outcome,
-        /// Lines of output.
-        lines: u64,
-    },
+pub struct Called {
+    /// Its slug: what its folders on targets are called.
+    pub slug: Slug,
+    /// Its name: what scripts see.
+    pub name: DisplayName,
+}
+
+/// A tenant as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrozenTenant {
+    /// The tenant.
+    pub id: TenantId,
+    /// What it was called.
+    #[serde(flatten)]
+    pub called: Called,
+    /// Its tags, as far as they choose values.
+    pub tags: BTreeSet<TagId>,
+    /// Its values.
+    #[serde(with = "crate::pairs")]
+    pub values: OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>,
+}
+
+impl Tagged for FrozenTenant {
+    fn id(&self) -> TenantId {
+        self.id
+    }
+
+    fn tags(&self) -> &BTreeSet<TagId> {
+        &self.tags
+    }
 }

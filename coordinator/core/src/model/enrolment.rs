@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{EnrolmentId, TargetId, TokenId};
+use windlass_protocol::message::EnrolRefusal;
 use windlass_protocol::{Digest, DisplayName, Timestamp};
 
 use super::target::Granted;
@@ -35,10 +36,9 @@ pub struct Enrolment {
     /// The token of the API that made it: it is good for nothing once that one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_by: Option<TokenId>,
-    /// Reasons for which a use was refused, as the journal says: each is recorded when it first happens, and counted
-    /// after that.
+    /// Rules by which a use was refused: each is recorded when it first happens, and counted after that.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub refused: BTreeSet<String>,
+    pub refused: BTreeSet<EnrolRefusal>,
 }
 
 impl Enrolment {

@@ -40,4 +40,12 @@ pub enum PhaseRule {
     Optional,
 }
 
+impl Lifecycle {
+    /// What the lifecycle is called that exists from the start.
+    pub fn default_names() -> (Slug, DisplayName) {
+        let slug = "default".parse().expect("a literal slug is one");
+        (slug, "Default".parse().expect("a literal name is one"))
+    }
+}
+
 crate::catalogue::named!(Lifecycle, LifecycleId, "lifecycle");

@@ -7,6 +7,7 @@ mod library;
 mod lifecycle;
 mod package;
 mod project;
+mod reason;
 mod release;
 mod tags;
 mod target;
@@ -15,7 +16,7 @@ mod token;
 mod value;
 
 pub use deployment::{
-    Deployment, DeploymentEnd, DeploymentState, DeploymentStep, FetchState, RunState, Stage, TargetWork,
+    Called, Deployment, DeploymentEnd, DeploymentState, Frozen, FrozenTenant, Key, Part, Subject,
 };
 pub use enrolment::Enrolment;
 pub use environment::Environment;
@@ -23,6 +24,7 @@ pub use library::LibrarySet;
 pub use lifecycle::{Lifecycle, Phase, PhaseRule};
 pub use package::{Package, PackageKey};
 pub use project::{Project, Step, StepAction};
+pub use reason::{EndReason, Failure, Removal, RunEnd, RunOutcome};
 pub use release::{ChosenPackage, Release, Snapshot, SnapshotSet};
 pub use tags::{Tag, TagSet};
 pub use target::{Advertisement, Granted, Target, TargetKey};

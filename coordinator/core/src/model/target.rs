@@ -7,6 +7,7 @@ use windlass_protocol::ids::{EnvironmentId, TargetId};
 use windlass_protocol::message::{Isolation, Participation};
 use windlass_protocol::{Digest, DisplayName, Slug, Timestamp};
 
+use crate::event::TargetEnrolled;
 use crate::query::Query;
 
 /// One machine with an agent.
@@ -74,6 +75,30 @@ pub struct Advertisement {
     pub isolation: Isolation,
     /// The agent's version.
     pub agent_version: String,
+}
+
+impl Advertisement {
+    /// What an agent has said that has said nothing: it narrows nothing.
+    pub const fn nothing() -> Self {
+        Self {
+            roles: None,
+            environments: None,
+            tenants: None,
+            participation: None,
+            over_claims: BTreeSet::new(),
+            isolation: Isolation::Accounts,
+            agent_version: String::new(),
+        }
+    }
+}
+
+impl Target {
+    /// A target as it enrolled: its agent has said nothing yet.
+    pub fn enrolled(made: TargetEnrolled) -> Self {
+        let TargetEnrolled { id, slug, name, key, granted } = made;
+        let (advertised, told_claims) = (Advertisement::nothing(), BTreeSet::new());
+        Self { id, slug, name, enabled: true, revoked: false, key, granted, advertised, told_claims }
+    }
 }
 
 crate::catalogue::named!(Target, TargetId, "target");

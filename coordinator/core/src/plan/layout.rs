@@ -10,7 +10,7 @@ use windlass_protocol::limits;
 
 use crate::matching::{self, Question};
 use crate::model::{Release, Step, StepAction, Target, Tenant};
-use crate::query::Empty;
+use crate::query::{Empty, TenantTags};
 use crate::scope;
 use crate::state::Space;
 use crate::variables::{Candidate, Context, Needs, Resolution, bare_data, resolve};
@@ -76,7 +76,14 @@ impl<'a> Layout<'a> {
         'a: 'b,
     {
         let (snapshot, environment) = (self.release.snapshot.as_ref(), self.environment);
-        Context { snapshot, tenant: self.tenant, tenant_values, environment, target, step }
+        Context {
+            snapshot,
+            tenant: self.tenant.map(TenantTags::of),
+            tenant_values,
+            environment,
+            target,
+            step,
+        }
     }
 
     fn skip_rule(&self, step: &Step) -> Option<StepRule> {

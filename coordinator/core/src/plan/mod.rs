@@ -2,6 +2,7 @@
 //!
 //! The deployment starts with the very functions that the plan is printed from: they decide and explain at once.
 
+mod identity;
 mod layout;
 mod print;
 mod request;
@@ -9,6 +10,6 @@ mod tenants;
 
 pub(crate) use layout::step_rule;
 pub use layout::{LaidStep, Layout, check_variables, lay_out};
-pub use print::{MASK, Presence, plan, source, target_reason, wait_reason};
+pub use print::{MASK, Presence, plan, source, target_reason, wait_reason, wait_sentence};
 pub use request::{Pair, Resolved, resolve};
-pub use tenants::{TenantRefusal, judge};
+pub use tenants::{Admitted, TenantRefusal, admitted, judge, refusal_sentence};

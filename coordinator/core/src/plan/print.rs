@@ -8,13 +8,15 @@ use windlass_api::plan::{
     TargetRule, TargetState, Wait, WaitRule,
 };
 use windlass_api::requests::DeployRequest;
+use windlass_protocol::Timestamp;
 use windlass_protocol::ids::TargetId;
 use windlass_protocol::message::Isolation;
-use windlass_protocol::{Digest, Timestamp};
 
+use super::identity::Identity;
 use super::layout::{LaidStep, Layout, lay_out};
 use super::request::{Pair, Resolved, resolve};
-use super::tenants::judge;
+use super::tenants::admitted;
+use crate::admission;
 use crate::matching::{self, Waits};
 use crate::model::{StepAction, Target};
 use crate::scope;
@@ -32,40 +34,22 @@ pub fn plan(
     online: Presence<'_>,
 ) -> Result<Plan, Problem> {
     let resolved = resolve(space, request)?;
+    let admitted = admitted(space, &resolved, now)?;
+    let mut identity = Identity::of(&resolved);
     let mut deployments = Vec::new();
+    for pair in &admitted.pairs {
+        deployments.push(deployment(space, &resolved, *pair, now, online, &mut identity));
+    }
     let mut left_out = Vec::new();
-    for pair in &resolved.pairs {
-        let refusals = judge(space, resolved.project, resolved.release, pair.environment, pair.tenant);
-        match refusals.first() {
-            None => deployments.push(deployment(space, &resolved, *pair, now, online)),
-            Some(first) => left_out.push(LeftOut {
-                environment: environment_name(space, *pair),
-                tenant: tenant_name(space, *pair),
-                rule: first.rule,
-                rules: refusals.iter().map(|refusal| refusal.rule).collect(),
-                reason: first.reason.clone(),
-            }),
-        }
+    for (pair, refusals) in &admitted.left_out {
+        let rules: Vec<_> = refusals.iter().map(|refusal| refusal.rule).collect();
+        identity.left_out(*pair, &rules);
+        let Some(first) = refusals.first() else { continue };
+        let (environment, tenant) = (environment_name(space, *pair), tenant_name(space, *pair));
+        left_out.push(LeftOut { environment, tenant, rule: first.rule, rules, reason: first.reason.clone() });
     }
-    let mut plan = Plan {
-        digest: String::new(),
-        project: resolved.project.name.to_string(),
-        release: resolved.release.version.to_string(),
-        deployments,
-        left_out,
-    };
-    plan.digest = digest(&plan);
-    Ok(plan)
-}
-
-/// Over everything but time and presence: what a plan waits for is left out.
-fn digest(plan: &Plan) -> String {
-    let mut timeless = plan.clone();
-    for deployment in &mut timeless.deployments {
-        deployment.waits.clear();
-    }
-    let text = serde_json::to_vec(&timeless).expect("a plan has nothing that JSON cannot hold");
-    format!("sha256:{}", Digest::of(text))
+    let (project, release) = (resolved.project.name.to_string(), resolved.release.version.to_string());
+    Ok(Plan { digest: identity.digest(), project, release, deployments, left_out })
 }
 
 fn environment_name(space: &Space, pair: Pair) -> String {
@@ -82,25 +66,15 @@ fn deployment(
     pair: Pair,
     now: Timestamp,
     online: Presence<'_>,
+    identity: &mut Identity,
 ) -> PlannedDeployment {
-    let layout = Layout {
-        release: resolved.release,
-        environment: pair.environment,
-        tenant: pair.tenant.and_then(|id| space.tenants.get(id)),
-        only_targets: resolved.only_targets.as_ref(),
-        excluded_targets: &resolved.excluded_targets,
-        skipped_steps: &resolved.skipped_steps,
-        now,
-    };
+    let layout = resolved.layout(space, pair, now);
     let laid = lay_out(space, &layout);
+    identity.deployment(pair, &layout, &laid);
     let mut waits = Vec::new();
-    let lane = (resolved.project.id, pair.environment, pair.tenant);
-    if let Some(before) = space.indexes.lanes.get(&lane).map(imbl::Vector::len) {
-        let reason = match before {
-            1 => "another deployment of this project to the same place comes first".to_owned(),
-            more => format!("{more} deployments of this project to the same place come first"),
-        };
-        waits.push(Wait { rule: WaitRule::Queue, reason });
+    let key = (resolved.project.id, pair.environment, pair.tenant);
+    for rule in admission::waits(space, key, None) {
+        waits.push(Wait { rule, reason: wait_sentence(rule, admission::before(space, key, None)) });
     }
     let targets: BTreeMap<_, _> =
         laid.iter().flat_map(|step| &step.targets).map(|target| (target.id, target)).collect();
@@ -113,6 +87,19 @@ fn deployment(
         tenant: tenant_name(space, pair),
         steps: laid.iter().map(|step| print_step(space, resolved, &layout, step)).collect(),
         waits,
+    }
+}
+
+/// What a deployment waits for before it starts, as a sentence; `before` others of its key come first.
+pub fn wait_sentence(rule: WaitRule, before: usize) -> String {
+    match (rule, before) {
+        (WaitRule::Queue, 1) => "another deployment of this project to the same place comes first".to_owned(),
+        (WaitRule::Queue, more) => format!("{more} deployments of this project to the same place come first"),
+        (WaitRule::Cap, _) => {
+            "as many deployments run as may run at once; it gets the next turn of its tenant".to_owned()
+        }
+        (WaitRule::Offline, _) => "a target is not connected".to_owned(),
+        (WaitRule::Busy, _) => "a target is busy with something else".to_owned(),
     }
 }
 

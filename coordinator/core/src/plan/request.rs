@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use windlass_api::error::Problem;
 use windlass_api::requests::DeployRequest;
+use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, StepId, TargetId, TenantId};
 use windlass_protocol::names::fold;
 
+use super::layout::Layout;
 use crate::catalogue::{unknown, unknown_within};
 use crate::model::{Project, Release};
 use crate::names::{self, PendingTenants};
@@ -29,6 +31,21 @@ pub struct Resolved<'a> {
     pub excluded_targets: BTreeSet<TargetId>,
     /// Steps that are skipped.
     pub skipped_steps: BTreeSet<StepId>,
+}
+
+impl<'a> Resolved<'a> {
+    /// What one deployment of the request is laid out for.
+    pub fn layout<'b>(&'b self, space: &'b Space, pair: Pair, now: Timestamp) -> Layout<'b> {
+        Layout {
+            release: self.release,
+            environment: pair.environment,
+            tenant: pair.tenant.and_then(|id| space.tenants.get(id)),
+            only_targets: self.only_targets.as_ref(),
+            excluded_targets: &self.excluded_targets,
+            skipped_steps: &self.skipped_steps,
+            now,
+        }
+    }
 }
 
 /// One deployment to be.

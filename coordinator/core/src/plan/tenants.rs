@@ -1,11 +1,16 @@
 //! Whether a release may be deployed to an environment for a tenant, or untenanted, and why not.
 
 use windlass_api::documents::Tenancy;
+use windlass_api::error::Problem;
 use windlass_api::plan::TenantRule;
+use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, TenantId};
 
+use super::layout::{check_variables, lay_out};
+use super::request::{Pair, Resolved};
 use crate::model::{Project, Release, Tenant};
 use crate::promotion::{self, Blocked};
+use crate::query::TenantTags;
 use crate::state::Space;
 use crate::variables::{Context, missing};
 
@@ -70,11 +75,48 @@ pub fn judge(
     refusals
 }
 
+/// The pairs of a request that may be deployed, and those that are left out, with why.
+pub struct Admitted {
+    /// Those that may be.
+    pub pairs: Vec<Pair>,
+    /// Those that only a tag brought in, and that may not be.
+    pub left_out: Vec<(Pair, Vec<TenantRefusal>)>,
+}
+
+/// Which pairs of a request may be deployed. What nobody may deploy is an error, for the plan as for the deployment: a
+/// tenant that somebody named and that may not be, and variables that no target could be given.
+pub fn admitted(space: &Space, resolved: &Resolved<'_>, now: Timestamp) -> Result<Admitted, Problem> {
+    let mut admitted = Admitted { pairs: Vec::new(), left_out: Vec::new() };
+    for pair in &resolved.pairs {
+        let refusals = judge(space, resolved.project, resolved.release, pair.environment, pair.tenant);
+        if refusals.is_empty() {
+            let layout = resolved.layout(space, *pair, now);
+            check_variables(&layout, &lay_out(space, &layout))?;
+            admitted.pairs.push(*pair);
+        } else if pair.named {
+            return Err(Problem::conflict(refusal_sentence(space, *pair, &refusals)));
+        } else {
+            admitted.left_out.push((*pair, refusals));
+        }
+    }
+    Ok(admitted)
+}
+
+/// Why a pair may not be deployed, as a sentence that says which it is.
+pub fn refusal_sentence(space: &Space, pair: Pair, refusals: &[TenantRefusal]) -> String {
+    let environment = space.environments.get(pair.environment).map(|found| found.name.to_string());
+    let who =
+        pair.tenant.and_then(|id| space.tenants.get(id)).map(|tenant| format!("tenant `{}`", tenant.name));
+    let who = who.unwrap_or_else(|| "the untenanted deployment".to_owned());
+    let reason = refusals.first().map(|refusal| refusal.reason.as_str()).unwrap_or_default();
+    format!("{who} in {}: {reason}", environment.unwrap_or_default())
+}
+
 fn missing_variables(release: &Release, environment: EnvironmentId, tenant: Option<&Tenant>) -> Vec<String> {
     let none = imbl::OrdMap::new();
     let context = Context {
         snapshot: &release.snapshot,
-        tenant,
+        tenant: tenant.map(TenantTags::of),
         tenant_values: tenant.map_or(&none, |tenant| &tenant.values),
         environment,
         target: None,
@@ -96,7 +138,7 @@ fn promote(
         space.environments_in_order().iter().map(|environment| environment.id).collect();
     let name = |id| space.environments.get(id).map(|found| found.name.to_string()).unwrap_or_default();
     let phases = promotion::phases(lifecycle, &environments, name);
-    promotion::check(&phases, space, project.id, release.id, environment, tenant)
+    promotion::check(&phases, &space.history, project.id, release.id, environment, tenant)
 }
 
 fn sentence(space: &Space, blocked: &Blocked, environment: &str) -> String {

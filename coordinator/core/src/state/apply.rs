@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use windlass_protocol::Digest;
-use windlass_protocol::ids::{DeploymentId, SpaceId, TargetId};
+use windlass_protocol::ids::TargetId;
 use windlass_protocol::message::Generation;
+use windlass_protocol::{Digest, Timestamp};
 
-use super::{Space, State, WorkKind, assignment_id};
-use crate::event::{Definition, DefinitionId, Event, Record, Stream};
-use crate::model::Target;
+use super::{Space, SpaceHead, State};
+use crate::event::{
+    Definition, DefinitionEvent, DefinitionId, EnrolmentEvent, Event, InstallationEvent, Record,
+    ReleaseEvent, Stream, TargetEvent, TokenCreated,
+};
+use crate::model::{ApiToken, Enrolment, Lifecycle, Package, Release, Target, Tenant};
 
 /// A record that does not fit the state before it: the journal is not this state's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("record {sequence} does not fit the state before it: {what}")]
+#[error("record {number} does not fit the state before it: {what}")]
 pub struct DoesNotFit {
     /// The record's number.
-    pub sequence: u64,
+    pub number: u64,
     /// What is missing or too much.
     pub what: String,
 }
@@ -23,166 +26,292 @@ pub struct DoesNotFit {
 /// What an event refers to and is not there.
 pub(super) type Missing = &'static str;
 
+/// Where an event stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At {
+    /// The epoch, and the place of its record in its stream.
+    pub(super) generation: Generation,
+    /// Its place in that record.
+    pub(super) place: u32,
+    /// When.
+    pub(super) time: Timestamp,
+}
+
 impl State {
     /// The state after `record`.
     pub fn apply(&mut self, record: &Record) -> Result<(), DoesNotFit> {
-        let does_not_fit = |what: &str| DoesNotFit { sequence: record.sequence, what: what.to_owned() };
-        if record.sequence != self.sequence + 1 {
-            return Err(does_not_fit(&format!("the record before was {}", self.sequence)));
+        let does_not_fit = |what: &str| DoesNotFit { number: record.number, what: what.to_owned() };
+        if record.number != self.number + 1 {
+            return Err(does_not_fit(&format!("the record before was {}", self.number)));
         }
-        self.sequence = record.sequence;
-        self.epoch = record.epoch;
-        self.time = record.time;
-        for event in &record.events {
-            self.apply_event(record.stream, event).map_err(does_not_fit)?;
+        let before = self.sequence(record.stream);
+        if record.sequence != before + 1 {
+            return Err(does_not_fit(&format!("the record before in {} was {before}", record.stream)));
+        }
+        self.begin(record.stream, record.epoch, record.time);
+        for (place, event) in record.events.iter().enumerate() {
+            self.apply_event(record.stream, place, event).map_err(does_not_fit)?;
+        }
+        if let Some(answered) = &record.header.answered {
+            self.requests.remember(record.time, answered);
         }
         Ok(())
     }
 
-    /// The state after one event of a record that is being made or applied.
-    pub fn apply_event(&mut self, stream: Stream, event: &Event) -> Result<(), Missing> {
-        let generation = Generation { epoch: self.epoch, sequence: self.sequence };
+    /// Goes on to the next record: one of this stream.
+    pub(crate) fn begin(&mut self, stream: Stream, epoch: u64, time: Timestamp) {
+        self.number += 1;
+        self.streams.insert(stream, self.sequence(stream) + 1);
+        self.epoch = epoch;
+        self.time = time;
+    }
+
+    /// The state after one event, at this place of a record that is being made or applied.
+    pub(crate) fn apply_event(&mut self, stream: Stream, place: usize, event: &Event) -> Result<(), Missing> {
+        let generation = Generation { epoch: self.epoch, sequence: self.sequence(stream) };
+        let place = u32::try_from(place).map_err(|_| "a record with too many events")?;
+        let at = At { generation, place, time: self.time };
+        match (stream, event) {
+            (Stream::Installation, Event::Installation(event)) => self.apply_to_installation(event),
+            (Stream::Space(id), event) => {
+                self.spaces.get_mut(&id).ok_or("no such space")?.apply_event(at, event)
+            }
+            (Stream::Observations(_), Event::Observation(_)) => Ok(()),
+            (Stream::Installation | Stream::Observations(_), _) => Err("an event of another stream"),
+        }
+    }
+
+    fn apply_to_installation(&mut self, event: &InstallationEvent) -> Result<(), Missing> {
         match event {
-            Event::Initialised { authority, space, lifecycle, token } => {
+            InstallationEvent::Initialised { authority, space, token } => {
                 self.authority = Some(*authority);
-                self.tokens.insert(token.id, token.clone());
-                let mut first = Space::new(space.clone());
-                first.lifecycles.put(lifecycle.clone());
-                self.spaces.insert(space.id, first);
+                self.add_token(token);
+                let (id, slug, name, key) = (space.id, space.slug.clone(), space.name.clone(), space.key);
+                let mut first = Space::new(SpaceHead { id, slug, name, key });
+                let (slug, name) = Lifecycle::default_names();
+                first.lifecycles.put(Lifecycle { id: space.lifecycle, slug, name, phases: Vec::new() });
+                self.spaces.insert(id, first);
             }
-            Event::SnapshotTaken { .. } => {}
-            Event::TokenCreated { token } => {
-                self.tokens.insert(token.id, token.clone());
-            }
-            Event::TokenDeleted { token } => {
+            InstallationEvent::TokenCreated { token } => self.add_token(token),
+            InstallationEvent::TokenDeleted { token } => {
                 self.tokens.remove(token).ok_or("no such token")?;
             }
-            _ => {
-                let Stream::Space(id) = stream else { return Err("an event of a space in another stream") };
-                self.space_mut(id)?.apply_event(generation, event)?;
-            }
         }
         Ok(())
     }
 
-    fn space_mut(&mut self, id: SpaceId) -> Result<&mut Space, Missing> {
-        self.spaces.get_mut(&id).ok_or("no such space")
+    fn add_token(&mut self, made: &TokenCreated) {
+        let TokenCreated { id, name, secret, role, expires, made_by } = made.clone();
+        self.tokens.insert(id, ApiToken { id, name, secret, role, expires, made_by });
     }
 }
 
 impl Space {
-    fn apply_event(&mut self, generation: Generation, event: &Event) -> Result<(), Missing> {
+    fn apply_event(&mut self, at: At, event: &Event) -> Result<(), Missing> {
         match event {
-            Event::Defined { definition } => self.define(definition),
-            Event::Deleted { definition, .. } => self.delete(*definition)?,
-            Event::EnrolmentCreated { enrolment } => {
-                self.enrolments.insert(enrolment.id, Arc::new(enrolment.clone()));
+            Event::Definition(event) => self.apply_definition(event),
+            Event::Enrolment(event) => self.apply_to_enrolment(event),
+            Event::Target(event) => self.apply_to_target(at, event),
+            Event::Release(event) => {
+                self.apply_release(at, event);
+                Ok(())
             }
-            Event::KeyDestroyed { key, .. } => {
-                self.destroyed_keys.insert(*key);
+            Event::Deployment(event) => self.apply_to_deployment(at, event),
+            Event::Installation(_) | Event::Observation(_) => Err("an event of another stream"),
+        }
+    }
+
+    fn apply_to_enrolment(&mut self, event: &EnrolmentEvent) -> Result<(), Missing> {
+        match event {
+            EnrolmentEvent::Created { enrolment } => {
+                let made = enrolment.clone();
+                let token = Enrolment {
+                    id: made.id,
+                    secret: made.secret,
+                    uses: made.uses,
+                    used_by: Vec::new(),
+                    expires: made.expires,
+                    granted: made.granted,
+                    name: made.name,
+                    target: made.target,
+                    made_by: made.made_by,
+                    refused: std::collections::BTreeSet::new(),
+                };
+                self.enrolments.insert(token.id, Arc::new(token));
             }
-            Event::EnrolmentDeleted { enrolment } | Event::EnrolmentForgotten { enrolment } => {
+            EnrolmentEvent::Deleted { enrolment } | EnrolmentEvent::Forgotten { enrolment } => {
                 self.enrolments.remove(enrolment).ok_or("no such enrolment token")?;
             }
-            Event::TargetEnrolled { enrolment, target } => {
+            EnrolmentEvent::Refused { enrolment, rule } => {
+                let token = self.enrolments.get_mut(enrolment).ok_or("no such enrolment token")?;
+                Arc::make_mut(token).refused.insert(*rule);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_to_target(&mut self, at: At, event: &TargetEvent) -> Result<(), Missing> {
+        match event {
+            TargetEvent::Enrolled { enrolment, target } => {
                 let token = self.enrolments.get_mut(enrolment).ok_or("no such enrolment token")?;
                 Arc::make_mut(token).used_by.push((target.id, target.key.public_key));
-                self.put_target(target.clone());
-                self.generations.insert(target.id, generation);
+                self.put_target(Target::enrolled(target.clone()));
+                self.generations.insert(target.id, at.generation);
             }
-            Event::TargetEnrolledAgain { enrolment, target, key } => {
+            TargetEvent::EnrolledAgain { enrolment, target, key } => {
                 let token = self.enrolments.get_mut(enrolment).ok_or("no such enrolment token")?;
                 Arc::make_mut(token).used_by.push((*target, key.public_key));
                 // Another key is another machine, as far as anybody can know: what the old one holds does not count.
                 self.forget_pulls(*target);
                 self.forget_handed_out(*target, None);
+                self.history.holds_nothing(*target);
                 self.change_target(*target, |target| {
                     target.key = key.clone();
                     target.revoked = false;
                 })?;
             }
-            Event::CertificateRenewed { target, expires } => {
+            TargetEvent::Renewed { target, expires } => {
                 self.change_target(*target, |target| target.key.certificate_expires = *expires)?;
             }
-            Event::TargetAdvertised { target, advertised } => {
+            TargetEvent::Advertised { target, advertised } => {
                 self.change_target(*target, |target| target.advertised = advertised.clone())?;
+                self.unsettle_target(*target);
             }
-            Event::OverClaimed { target, claims } => {
+            TargetEvent::OverClaimed { target, claims } => {
                 self.change_target(*target, |target| {
                     target.told_claims.extend(claims.iter().cloned());
                     target.advertised.over_claims.extend(claims.iter().cloned());
                 })?;
             }
-            Event::TargetGranted { target, granted } => {
+            TargetEvent::Granted { target, granted } => {
                 self.change_target(*target, |target| target.granted = granted.clone())?;
+                self.unsettle_target(*target);
             }
-            Event::TargetEnabled { target } => self.change_target(*target, |target| target.enabled = true)?,
-            Event::TargetDisabled { target } => {
-                self.change_target(*target, |target| target.enabled = false)?
+            TargetEvent::Enabled { target } => self.change_target(*target, |target| target.enabled = true)?,
+            TargetEvent::Disabled { target } => {
+                self.change_target(*target, |target| target.enabled = false)?;
+                self.unsettle_target(*target);
             }
-            Event::TargetRevoked { target } => self.change_target(*target, |target| target.revoked = true)?,
-            Event::TargetDeleted { target, .. } => self.delete_target(*target)?,
-            Event::PackageUploaded { package } => {
-                self.packages.insert(package.key.clone(), Arc::new(package.clone()));
+            TargetEvent::Revoked { target } => {
+                self.change_target(*target, |target| target.revoked = true)?;
+                self.unsettle_target(*target);
             }
-            Event::ReleaseCreated { release } => {
-                self.indexes.releases.insert((release.project, release.version.clone()), release.id);
-                self.releases.insert(release.id, Arc::new(release.clone()));
-            }
-            Event::PackagePulled { deployment, target, manifest, .. } => {
-                self.pulled.insert((*target, *manifest));
-                self.hand_out(*deployment, *target, WorkKind::Fetch, *manifest);
-            }
-            Event::VariablesRead { deployment, step, target, digest, .. } => {
-                self.hand_out(*deployment, *target, WorkKind::Run(*step), *digest);
-            }
-            Event::EnrolmentRefused { enrolment, reason } => {
-                if let Some(token) = self.enrolments.get_mut(enrolment) {
-                    Arc::make_mut(token).refused.insert(reason.clone());
-                }
-            }
-            // What these tell is for the record alone.
-            Event::EnrolmentRefusedAgain { .. }
-            | Event::CloneSuspected { .. }
-            | Event::CloneSuspectedAgain { .. }
-            | Event::ReadAgain { .. }
-            | Event::PullBroken { .. }
-            | Event::Denied { .. } => {}
-            Event::Initialised { .. }
-            | Event::SnapshotTaken { .. }
-            | Event::TokenCreated { .. }
-            | Event::TokenDeleted { .. } => {
-                return Err("an event of the installation in a space");
-            }
-            Event::DeploymentCreated { .. }
-            | Event::DeploymentStarted { .. }
-            | Event::StepStarted { .. }
-            | Event::Fetched { .. }
-            | Event::FetchFailed { .. }
-            | Event::RunStarted { .. }
-            | Event::RunEnded { .. }
-            | Event::ScopeRemoved { .. }
-            | Event::DeploymentEnded { .. } => self.apply_to_deployment(generation, event)?,
+            TargetEvent::Deleted { target, .. } => self.delete_target(*target)?,
+            TargetEvent::Lost { target } => self.see(*target, Some(at.time)),
+            TargetEvent::Back { target } => self.see(*target, None),
         }
         Ok(())
     }
 
-    fn define(&mut self, definition: &Definition) {
+    /// A target was lost, or is back: its work is given up at another time.
+    fn see(&mut self, target: TargetId, lost: Option<Timestamp>) {
+        match lost {
+            Some(since) => drop(self.lost.insert(target, since)),
+            None => drop(self.lost.remove(&target)),
+        }
+        let items: Vec<_> = self.work_of(target).map(|(_, item)| (item.deployment, item.node)).collect();
+        for (deployment, node) in items {
+            self.index_work(deployment, node, target);
+        }
+    }
+
+    fn apply_release(&mut self, at: At, event: &ReleaseEvent) {
+        match event {
+            ReleaseEvent::PackageUploaded { package } => {
+                let made = package.clone();
+                let package = Package {
+                    key: made.key,
+                    manifest: made.manifest,
+                    original: made.original,
+                    format: made.format,
+                    size: made.size,
+                    files: made.files,
+                    uploaded: at.time,
+                };
+                self.packages.insert(package.key.clone(), Arc::new(package));
+            }
+            ReleaseEvent::Created { release } => {
+                let made = release.clone();
+                self.indexes.releases.insert((made.project, made.version.clone()), made.id);
+                let release = Release {
+                    id: made.id,
+                    project: made.project,
+                    version: made.version,
+                    created: at.time,
+                    notes: made.notes,
+                    snapshot: made.snapshot,
+                    packages: made.packages,
+                };
+                self.releases.insert(release.id, Arc::new(release));
+            }
+        }
+    }
+
+    fn apply_definition(&mut self, event: &DefinitionEvent) -> Result<(), Missing> {
+        match event {
+            DefinitionEvent::Defined { definition } => self.define(definition),
+            DefinitionEvent::Deleted { definition, .. } => self.delete(*definition),
+            DefinitionEvent::CapsSet { caps } => {
+                self.caps = *caps;
+                Ok(())
+            }
+            DefinitionEvent::KeyDestroyed { key, .. } => {
+                self.destroyed_keys.insert(*key);
+                Ok(())
+            }
+        }
+    }
+
+    fn define(&mut self, definition: &Definition) -> Result<(), Missing> {
+        let missing = || "a part of something that is not there";
         match definition {
-            Definition::Environment(environment) => self.environments.put(environment.clone()),
-            Definition::TagSet(tag_set) => {
-                let before = self.tag_sets.share(tag_set.id);
-                self.reindex_tags(before.as_deref(), Some(tag_set));
-                self.tag_sets.put(tag_set.clone());
+            Definition::Environment(patch) => {
+                let before = self.environments.get(patch.id);
+                self.environments.put(patch.onto(before).ok_or_else(missing)?);
             }
-            Definition::Lifecycle(lifecycle) => self.lifecycles.put(lifecycle.clone()),
-            Definition::LibrarySet(set) => self.library_sets.put(set.clone()),
-            Definition::Project(project) => self.projects.put(project.clone()),
-            Definition::Tenant(tenant) => {
-                let before = self.tenants.share(tenant.id);
-                self.reindex_tenant(before.as_deref(), Some(tenant));
-                self.tenants.put(tenant.clone());
+            Definition::TagSet(patch) => {
+                let before = self.tag_sets.share(patch.id);
+                let set = patch.onto(before.as_deref()).ok_or_else(missing)?;
+                self.reindex_tags(before.as_deref(), Some(&set));
+                self.tag_sets.put(set);
             }
+            Definition::Lifecycle(patch) => {
+                let before = self.lifecycles.get(patch.id);
+                self.lifecycles.put(patch.onto(before).ok_or_else(missing)?);
+            }
+            Definition::LibrarySet(patch) => {
+                let before = self.library_sets.get(patch.id);
+                self.library_sets.put(patch.onto(before).ok_or_else(missing)?);
+            }
+            Definition::Project(patch) => {
+                let before = self.projects.get(patch.id);
+                self.projects.put(patch.onto(before).ok_or_else(missing)?);
+            }
+            Definition::Tenant(patch) => {
+                let before = self.tenants.share(patch.id);
+                let tenant = patch.onto(before.as_deref()).ok_or_else(missing)?;
+                self.reindex_tenant(before.as_deref(), Some(&tenant));
+                if let Some(before) = before {
+                    self.unsettle_tenant(&before, &tenant);
+                }
+                self.tenants.put(tenant);
+            }
+        }
+        Ok(())
+    }
+
+    /// What runs for a tenant rests on its tags and connections; what waits, on its being enabled.
+    fn unsettle_tenant(&mut self, before: &Tenant, after: &Tenant) {
+        if before.tags != after.tags || before.projects != after.projects {
+            let running = self.indexes.running.get(&Some(after.id)).into_iter().flatten();
+            let running: Vec<_> = running.filter_map(|id| self.deployments.get(id)).cloned().collect();
+            for deployment in running {
+                self.unsettled.extend(deployment.parts.keys().map(|target| (deployment.id, Some(*target))));
+            }
+        }
+        if before.enabled && !after.enabled {
+            let keys = self.indexes.keys.iter().filter(|((_, _, tenant), _)| *tenant == Some(after.id));
+            self.unsettled.extend(keys.flat_map(|(_, turns)| turns.waiting.values().map(|id| (*id, None))));
         }
     }
 
@@ -212,6 +341,12 @@ impl Space {
         self.targets.put(target);
     }
 
+    /// What runs on a target rests on its scope.
+    fn unsettle_target(&mut self, id: TargetId) {
+        let parts = self.indexes.parts.get(&id).into_iter().flatten();
+        self.unsettled.extend(parts.map(|deployment| (*deployment, Some(id))));
+    }
+
     fn change_target(&mut self, id: TargetId, change: impl FnOnce(&mut Target)) -> Result<(), Missing> {
         let mut target = self.targets.get(id).ok_or("no such target")?.clone();
         change(&mut target);
@@ -222,18 +357,13 @@ impl Space {
     fn delete_target(&mut self, id: TargetId) -> Result<(), Missing> {
         let before = self.targets.remove(id).ok_or("no such target")?;
         self.reindex_target(Some(&before), None);
+        self.unsettle_target(id);
         self.forget_pulls(id);
         self.forget_handed_out(id, None);
+        self.history.holds_nothing(id);
+        self.lost.remove(&id);
         self.generations.remove(&id);
         Ok(())
-    }
-
-    /// What is handed out for open work is remembered; a journal may hold readings of work that was over by then.
-    fn hand_out(&mut self, deployment: DeploymentId, target: TargetId, kind: WorkKind, digest: Digest) {
-        let assignment = assignment_id(deployment, target, kind);
-        if self.work_item(target, assignment).is_some() {
-            self.handed_out.insert((target, assignment, digest));
-        }
     }
 
     fn forget_pulls(&mut self, id: TargetId) {

@@ -6,9 +6,10 @@
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
 
-use super::indexes::{WorkKind, assignment_id};
+use super::indexes::{WorkItem, assignment_id};
 use super::space::Space;
-use crate::model::{Deployment, FetchState};
+use crate::graph::WorkKind;
+use crate::model::Deployment;
 
 /// What an assignment is for. One entry for each assignment of a deployment that is remembered, 100 bytes by measure:
 /// less than the deployment itself holds about it.
@@ -20,6 +21,10 @@ pub struct Assigned {
     pub target: TargetId,
     /// What is to be done.
     pub kind: WorkKind,
+    /// The node of the deployment's graph.
+    pub node: usize,
+    /// Which time, from 1.
+    pub attempt: u32,
 }
 
 impl Space {
@@ -35,23 +40,30 @@ impl Space {
         self.handed_out.contains(&(target, assignment, digest))
     }
 
-    /// Remembers whose an assignment is.
-    pub(super) fn remember_assignment(&mut self, deployment: DeploymentId, target: TargetId, kind: WorkKind) {
-        let id = assignment_id(deployment, target, kind);
-        self.indexes.assignments.insert(id, Assigned { deployment, target, kind });
+    /// Remembers whose the newest run of a node is.
+    pub(super) fn remember_run(&mut self, id: DeploymentId, node: usize, target: TargetId) {
+        let graph = self.deployments.get(&id).map(|deployment| &deployment.graph);
+        let run =
+            graph.and_then(|graph| Some((graph.node(node)?.plot.work, graph.run(node, target)?.attempt)));
+        let Some((kind, attempt)) = run else { return };
+        self.remember(Assigned { deployment: id, target, kind, node, attempt });
+    }
+
+    fn remember(&mut self, assigned: Assigned) {
+        self.indexes.assignments.insert(assigned.id(), assigned);
     }
 
     /// Remembers every assignment that a deployment made.
     pub(super) fn remember_assignments(&mut self, deployment: &Deployment) {
-        for (target, kind) in assignments_of(deployment) {
-            self.remember_assignment(deployment.id, target, kind);
+        for assigned in assignments_of(deployment) {
+            self.remember(assigned);
         }
     }
 
     /// Forgets the assignments of a deployment that is forgotten.
     pub(super) fn forget_assignments(&mut self, deployment: &Deployment) {
-        for (target, kind) in assignments_of(deployment) {
-            self.indexes.assignments.remove(&assignment_id(deployment.id, target, kind));
+        for assigned in assignments_of(deployment) {
+            self.indexes.assignments.remove(&assigned.id());
         }
     }
 
@@ -70,11 +82,23 @@ impl Space {
     }
 }
 
-/// Every assignment that a deployment made so far: a target that had nothing to fetch was never told to.
-fn assignments_of(deployment: &Deployment) -> impl Iterator<Item = (TargetId, WorkKind)> + '_ {
-    deployment.work.iter().flat_map(|(target, work)| {
-        let fetch = (work.fetch != FetchState::NotNeeded).then_some(WorkKind::Fetch);
-        let runs = work.runs.keys().map(|step| WorkKind::Run(*step));
-        fetch.into_iter().chain(runs).map(|kind| (*target, kind))
+impl Assigned {
+    /// What an item of a target's work is for.
+    pub(crate) const fn of(target: TargetId, item: &WorkItem) -> Self {
+        let WorkItem { deployment, kind, node, attempt, .. } = *item;
+        Self { deployment, target, kind, node, attempt }
+    }
+
+    fn id(&self) -> AssignmentId {
+        assignment_id(self.deployment, self.target, self.kind, self.attempt)
+    }
+}
+
+/// Every assignment that a deployment made so far, those of earlier attempts too.
+fn assignments_of(deployment: &Deployment) -> impl Iterator<Item = Assigned> + '_ {
+    deployment.graph.runs().flat_map(move |(node, target, run)| {
+        let kind = deployment.graph.node(node).map(|node| node.plot.work);
+        let of = move |attempt, kind| Assigned { deployment: deployment.id, target, kind, node, attempt };
+        kind.into_iter().flat_map(move |kind| (1..=run.attempt).map(move |attempt| of(attempt, kind)))
     })
 }

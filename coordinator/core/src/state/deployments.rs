@@ -1,215 +1,186 @@
-//! How events change deployments, and the work and lanes that follow from them.
+//! How events change deployments, and the work, turns and history that follow from them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 use windlass_protocol::message::Generation;
+use windlass_protocol::{Digest, Timestamp};
 
-use super::Space;
-use super::apply::Missing;
-use super::indexes::{Lane, WorkItem, WorkKind};
-use crate::event::Event;
-use crate::model::{Deployment, DeploymentEnd, DeploymentState, FetchState, RunState, Stage, TargetWork};
+use super::apply::{At, Missing};
+use super::history::Held;
+use super::{Space, assignment_id};
+use crate::event::{DeploymentCreated, DeploymentEvent, DeploymentStarted};
+use crate::graph::{Graph, RunState, Settled, WorkKind};
+use crate::model::{
+    Called, Deployment, DeploymentEnd, DeploymentState, EndReason, Frozen, FrozenTenant, Part, RunEnd,
+    RunOutcome,
+};
 
 /// Finished deployments that stay in memory to be looked at. Older ones are in the journal alone.
 const FINISHED_IN_MEMORY: usize = 10_000;
 
-impl Deployment {
-    /// What may run once at a time.
-    pub fn lane(&self) -> Lane {
-        (self.project, self.environment, self.tenant)
-    }
-
-    /// Whether it is over.
-    pub fn is_over(&self) -> bool {
-        matches!(self.state, DeploymentState::Ended(_))
-    }
-}
-
 impl Space {
-    pub(super) fn apply_to_deployment(
-        &mut self,
-        generation: Generation,
-        event: &Event,
-    ) -> Result<(), Missing> {
+    pub(super) fn apply_to_deployment(&mut self, at: At, event: &DeploymentEvent) -> Result<(), Missing> {
         match event {
-            Event::DeploymentCreated { deployment } => {
-                self.indexes.lanes.entry(deployment.lane()).or_default().push_back(deployment.id);
-                self.deployments.insert(deployment.id, Arc::new(deployment.clone()));
+            DeploymentEvent::Created { deployment } => self.create(at, deployment),
+            DeploymentEvent::LeftOut { .. } => {}
+            DeploymentEvent::Started(started) => self.start(started)?,
+            DeploymentEvent::Assigned { deployment, node, expires } => {
+                self.assign(at, *deployment, *node, *expires)?;
             }
-            Event::DeploymentStarted { .. } => self.start(generation, event)?,
-            Event::StepStarted { deployment, index, expires } => {
-                self.start_step(generation, *deployment, *index, *expires)?;
+            DeploymentEvent::RunStarted { deployment, node, target, deadline } => {
+                let (node, target, deadline) = (*node, *target, *deadline);
+                self.settle(*deployment, &Settled::Started { node, target, deadline })?;
+                self.index_work(*deployment, node, target);
             }
-            Event::Fetched { deployment, target, moved, saved } => {
-                self.end_fetch(*deployment, *target, FetchState::Done { moved: *moved, saved: *saved })?;
-            }
-            Event::FetchFailed { deployment, target, reason } => {
-                self.end_fetch(*deployment, *target, FetchState::Failed(reason.clone()))?;
-            }
-            Event::RunStarted { deployment, step, target, deadline } => {
-                let kind = WorkKind::Run(*step);
-                let id = super::assignment_id(*deployment, *target, kind);
-                let item = *self.work_item(*target, id).ok_or("no such assignment")?;
-                self.add_work(*target, WorkItem { deadline: *deadline, started: true, ..item });
-                let state = RunState::Started {
-                    generation: item.generation,
-                    expires: item.expires,
-                    deadline: *deadline,
-                };
-                self.change_work(*deployment, *target, |work| work.runs.insert(*step, state))?;
-            }
-            Event::RunEnded { deployment, step, target, outcome, lines, outputs } => {
-                self.drop_work(*target, *deployment, WorkKind::Run(*step));
-                let state = RunState::Ended { outcome: outcome.clone(), lines: *lines };
-                self.change_work(*deployment, *target, |work| work.runs.insert(*step, state))?;
+            DeploymentEvent::RunEnded { deployment, node, target, end, outputs } => {
+                self.end_run(*deployment, *node, *target, end)?;
+                let step = self.step_of(*deployment, *node)?;
                 let changed = self.deployment_mut(*deployment)?;
                 for (name, value) in outputs {
-                    changed.outputs.insert((*step, *target, name.clone()), value.clone());
-                }
-                changed.pending.remove(target);
-            }
-            Event::ScopeRemoved { deployment, target, reason } => {
-                self.change_work(*deployment, *target, |work| {
-                    work.removed = Some(reason.clone());
-                    // What is no longer its work must not come back as such from a snapshot.
-                    if let FetchState::Assigned { .. } = work.fetch {
-                        work.fetch = FetchState::Failed(reason.clone());
-                    }
-                })?;
-                let runs = self.drop_all_work(*deployment, *target)?;
-                self.generations.insert(*target, generation);
-                let changed = self.deployment_mut(*deployment)?;
-                changed.pending.remove(target);
-                for step in runs {
-                    let work = changed.work.get_mut(target).ok_or("no such target in the deployment")?;
-                    let outcome = windlass_protocol::message::Outcome::Stopped;
-                    work.runs.insert(step, RunState::Ended { outcome, lines: 0 });
+                    let step = step.ok_or("fetching sets nothing")?;
+                    changed.outputs.insert((step, *target, name.clone()), value.clone());
                 }
             }
-            Event::DeploymentEnded { deployment, end, reason } => {
-                self.end(generation, *deployment, *end, reason)?;
+            DeploymentEvent::ScopeRemoved { deployment, target, why } => {
+                self.drop_all_work(*deployment, *target);
+                let end = RunEnd::of(RunOutcome::Stopped);
+                self.settle(*deployment, &Settled::Removed { target: *target, end: &end })?;
+                let part = self.deployment_mut(*deployment)?.parts.get_mut(target);
+                part.ok_or("no such target in the deployment")?.removed = Some(*why);
+                self.note_generation(*target, at.generation);
             }
-            _ => return Err("not an event of a deployment"),
+            DeploymentEvent::Reviewed { deployment, target } => {
+                let (_, after) = std::mem::take(&mut self.unsettled).split(&(*deployment, *target));
+                self.unsettled = after;
+            }
+            DeploymentEvent::Ended { deployment, end, why } => self.end(at, *deployment, *end, why)?,
+            DeploymentEvent::PackagePulled { deployment, target, manifest, .. } => {
+                self.pulled.insert((*target, *manifest));
+                self.hand_out(*deployment, *target, WorkKind::Fetch, *manifest);
+            }
+            DeploymentEvent::VariablesRead { deployment, step, target, digest, .. } => {
+                self.hand_out(*deployment, *target, WorkKind::Run(*step), *digest);
+            }
         }
         Ok(())
     }
 
-    fn start(&mut self, generation: Generation, event: &Event) -> Result<(), Missing> {
-        let Event::DeploymentStarted { deployment: id, steps, roles, fetch, expires } = event else {
-            return Err("not the start of a deployment");
+    fn create(&mut self, at: At, created: &DeploymentCreated) {
+        let deployment = Deployment {
+            id: created.id,
+            project: created.project,
+            subject: created.subject,
+            environment: created.environment,
+            tenant: created.tenant,
+            created: at.time,
+            asked: (at.generation.sequence, at.place),
+            only_targets: created.only_targets.clone(),
+            excluded_targets: created.excluded_targets.clone(),
+            skipped_steps: created.skipped_steps.clone(),
+            state: DeploymentState::Queued,
+            why: None,
+            graph: Graph::default(),
+            parts: imbl::OrdMap::new(),
+            frozen: None,
+            outputs: imbl::OrdMap::new(),
         };
-        let tenant = self.deployments.get(id).ok_or("no such deployment")?.tenant;
-        let tenant_values = match tenant {
-            Some(tenant) => self.tenants.get(tenant).ok_or("no such tenant")?.values.clone(),
-            None => imbl::OrdMap::new(),
-        };
-        let deployment = self.deployment_mut(*id)?;
-        deployment.tenant_values = tenant_values;
-        deployment.steps.clone_from(steps);
-        deployment.state = DeploymentState::Running(Stage::Fetching);
-        for (roles, targets) in roles {
+        self.index_state(None, &deployment);
+        self.deployments.insert(deployment.id, Arc::new(deployment));
+    }
+
+    fn start(&mut self, started: &DeploymentStarted) -> Result<(), Missing> {
+        let id = started.deployment;
+        let frozen = self.freeze(id)?;
+        let mut parts = imbl::OrdMap::new();
+        for (roles, targets) in &started.roles {
             let roles = Arc::new(roles.clone());
             for target in targets {
-                let fetch = if fetch.contains(target) {
-                    FetchState::Assigned { generation, expires: *expires }
-                } else {
-                    FetchState::NotNeeded
-                };
-                let work =
-                    TargetWork { roles: Arc::clone(&roles), removed: None, fetch, runs: BTreeMap::new() };
-                deployment.work.insert(*target, work);
+                let name = self.targets.get(*target).ok_or("no such target")?.name.clone();
+                parts.insert(*target, Part { name, roles: Arc::clone(&roles), removed: None });
             }
         }
-        deployment.pending = fetch.iter().copied().collect();
-        self.indexes.running.insert((tenant, *id));
-        for target in fetch {
-            let kind = WorkKind::Fetch;
-            let item = WorkItem {
-                deployment: *id,
-                kind,
-                generation,
-                expires: *expires,
-                deadline: *expires,
-                started: false,
-            };
-            self.remember_assignment(*id, *target, kind);
-            self.add_work(*target, item);
-            self.generations.insert(*target, generation);
-        }
-        Ok(())
-    }
-
-    fn start_step(
-        &mut self,
-        generation: Generation,
-        id: DeploymentId,
-        index: usize,
-        expires: windlass_protocol::Timestamp,
-    ) -> Result<(), Missing> {
+        self.turn = Some((self.deployments.get(&id).ok_or("no such deployment")?.tenant,));
         let deployment = self.deployment_mut(id)?;
-        let step = deployment.steps.get(index).ok_or("no such step in the deployment")?.clone();
-        deployment.state = DeploymentState::Running(Stage::Step(index));
-        let mut assigned = imbl::OrdSet::new();
-        for target in &step.targets {
-            let work = deployment.work.get_mut(target).ok_or("no such target in the deployment")?;
-            if work.removed.is_none() {
-                work.runs.insert(step.step, RunState::Assigned { generation, expires });
-                assigned.insert(*target);
+        deployment.frozen = Some(Arc::new(frozen));
+        deployment.graph = Graph::new(started.nodes.iter().cloned());
+        deployment.parts = parts;
+        self.enter(id, DeploymentState::Running)?;
+        let deployment = self.deployments.get(&id).cloned().ok_or("no such deployment")?;
+        self.index_parts(&deployment, true);
+        Ok(())
+    }
+
+    /// What a deployment that starts now is given.
+    fn freeze(&self, id: DeploymentId) -> Result<Frozen, Missing> {
+        let deployment = self.deployments.get(&id).ok_or("no such deployment")?;
+        let environment = self.environments.get(deployment.environment).ok_or("no such environment")?;
+        let project = self.projects.get(deployment.project).ok_or("no such project")?;
+        let tenant = match deployment.tenant {
+            None => None,
+            Some(id) => {
+                let tenant = self.tenants.get(id).ok_or("no such tenant")?;
+                let called = Called { slug: tenant.slug.clone(), name: tenant.name.clone() };
+                Some(FrozenTenant { id, called, tags: tenant.tags.clone(), values: tenant.values.clone() })
             }
-        }
-        deployment.pending = assigned.clone();
-        for target in assigned {
-            let kind = WorkKind::Run(step.step);
-            let item =
-                WorkItem { deployment: id, kind, generation, expires, deadline: expires, started: false };
-            self.remember_assignment(id, target, kind);
-            self.add_work(target, item);
-            self.generations.insert(target, generation);
+        };
+        Ok(Frozen {
+            space: Called { slug: self.head.slug.clone(), name: self.head.name.clone() },
+            environment: Called { slug: environment.slug.clone(), name: environment.name.clone() },
+            project: Called { slug: project.slug.clone(), name: project.name.clone() },
+            tenant,
+        })
+    }
+
+    fn assign(&mut self, at: At, id: DeploymentId, node: usize, expires: Timestamp) -> Result<(), Missing> {
+        self.settle(id, &Settled::Assigned { node, generation: at.generation, since: at.time, expires })?;
+        let graph = &self.deployments.get(&id).ok_or("no such deployment")?.graph;
+        let targets = graph.node(node).map(|node| graph.left(node)).unwrap_or_default();
+        for target in targets {
+            self.index_work(id, node, target);
+            self.remember_run(id, node, target);
+            self.note_generation(target, at.generation);
         }
         Ok(())
     }
 
-    fn end_fetch(&mut self, id: DeploymentId, target: TargetId, state: FetchState) -> Result<(), Missing> {
-        self.drop_work(target, id, WorkKind::Fetch);
-        self.change_work(id, target, |work| work.fetch = state)?;
-        self.deployment_mut(id)?.pending.remove(&target);
-        Ok(())
-    }
-
-    fn end(
+    fn end_run(
         &mut self,
-        generation: Generation,
         id: DeploymentId,
-        end: DeploymentEnd,
-        reason: &str,
+        node: usize,
+        target: TargetId,
+        end: &RunEnd,
     ) -> Result<(), Missing> {
-        let deployment = self.deployments.get(&id).ok_or("no such deployment")?.clone();
-        for target in deployment.work.keys() {
-            let before = self.indexes.work.get(target).map_or(0, imbl::OrdMap::len);
-            self.drop_all_work(id, *target)?;
-            if self.indexes.work.get(target).map_or(0, imbl::OrdMap::len) != before {
-                self.generations.insert(*target, generation);
-            }
+        self.drop_run(id, node, target);
+        self.settle(id, &Settled::Ended { node, target, end })?;
+        if end.outcome != RunOutcome::Succeeded {
+            return Ok(());
         }
-        self.indexes.running.remove(&(deployment.tenant, id));
-        if let Some(lane) = self.indexes.lanes.get_mut(&deployment.lane()) {
-            lane.retain(|waiting| *waiting != id);
-            if lane.is_empty() {
-                self.indexes.lanes.remove(&deployment.lane());
-            }
+        let Some(step) = self.step_of(id, node)? else { return Ok(()) };
+        let deployment = self.deployments.get(&id).ok_or("no such deployment")?;
+        let (key, release) = (deployment.key(), deployment.release());
+        let package = self.releases.get(&release).and_then(|release| release.packages.get(&step));
+        if let Some(manifest) = package.map(|package| package.manifest) {
+            self.history.holds(target, key, step, Held { release, manifest, deployment: id });
         }
-        if end == DeploymentEnd::Succeeded {
-            self.successes.insert((deployment.release, deployment.environment, deployment.tenant));
+        Ok(())
+    }
+
+    fn end(&mut self, at: At, id: DeploymentId, end: DeploymentEnd, why: &EndReason) -> Result<(), Missing> {
+        let deployment = self.deployments.get(&id).cloned().ok_or("no such deployment")?;
+        for (node, target) in deployment.graph.open() {
+            self.drop_run(id, *node, *target);
+            self.note_generation(*target, at.generation);
         }
+        self.history.ended(at.generation.sequence, &deployment, end);
         let changed = self.deployment_mut(id)?;
-        changed.state = DeploymentState::Ended(end);
-        changed.reason = Some(reason.to_owned());
-        changed.pending = imbl::OrdSet::new();
+        changed.graph.stop();
+        changed.why = Some(why.clone());
         // Nothing reads these any more, and a customer's values are kept no longer than they are needed.
-        changed.tenant_values = imbl::OrdMap::new();
+        changed.frozen = None;
         changed.outputs = imbl::OrdMap::new();
+        self.enter(id, DeploymentState::Ended(end))?;
+        self.index_parts(&deployment, false);
         self.finished.push_back(id);
         if self.finished.len() > FINISHED_IN_MEMORY
             && let Some(oldest) = self.finished.pop_front()
@@ -220,35 +191,64 @@ impl Space {
         Ok(())
     }
 
-    /// Takes all that a target has to do for a deployment off its work, and says which steps were on it.
-    fn drop_all_work(&mut self, id: DeploymentId, target: TargetId) -> Result<Vec<StepId>, Missing> {
-        let items: Vec<_> = self
-            .work_of(target)
-            .filter(|(_, item)| item.deployment == id)
-            .map(|(_, item)| item.kind)
-            .collect();
-        for kind in &items {
-            self.drop_work(target, id, *kind);
-        }
-        let steps = items.into_iter().filter_map(|kind| match kind {
+    /// Puts a deployment into a state, and its turn right.
+    fn enter(&mut self, id: DeploymentId, state: DeploymentState) -> Result<(), Missing> {
+        let deployment = self.deployment_mut(id)?;
+        let before = std::mem::replace(&mut deployment.state, state);
+        let deployment = self.deployments.get(&id).cloned().ok_or("no such deployment")?;
+        self.index_state(Some(before), &deployment);
+        Ok(())
+    }
+
+    fn settle(&mut self, id: DeploymentId, what: &Settled<'_>) -> Result<(), Missing> {
+        let settled = self.deployment_mut(id)?.graph.settle(what);
+        settled.map_err(|_| "what happened does not fit the deployment's graph")
+    }
+
+    fn step_of(&self, id: DeploymentId, node: usize) -> Result<Option<StepId>, Missing> {
+        let node = self.deployments.get(&id).and_then(|deployment| deployment.graph.node(node));
+        Ok(match node.ok_or("no such node in the deployment")?.plot.work {
             WorkKind::Run(step) => Some(step),
             WorkKind::Fetch => None,
+        })
+    }
+
+    /// A newer generation of a target's work; one that was deleted has none.
+    fn note_generation(&mut self, target: TargetId, generation: Generation) {
+        if self.targets.get(target).is_some() {
+            self.generations.insert(target, generation);
+        }
+    }
+
+    fn drop_run(&mut self, id: DeploymentId, node: usize, target: TargetId) {
+        let deployment = self.deployments.get(&id);
+        let run = deployment.and_then(|deployment| {
+            Some((deployment.graph.node(node)?.plot.work, deployment.graph.run(node, target)?.attempt))
         });
-        Ok(steps.collect())
+        if let Some((work, attempt)) = run {
+            self.drop_work(target, assignment_id(id, target, work, attempt));
+        }
+    }
+
+    /// Takes all that a target has to do for a deployment off its work.
+    fn drop_all_work(&mut self, id: DeploymentId, target: TargetId) {
+        let items = self.work_of(target).filter(|(_, item)| item.deployment == id);
+        for assignment in items.map(|(assignment, _)| *assignment).collect::<Vec<_>>() {
+            self.drop_work(target, assignment);
+        }
+    }
+
+    /// What is handed out for open work is remembered; a journal may hold readings of work that was over by then.
+    fn hand_out(&mut self, id: DeploymentId, target: TargetId, kind: WorkKind, digest: Digest) {
+        let graph = self.deployments.get(&id).map(|deployment| &deployment.graph);
+        let run = graph.and_then(|graph| graph.run(graph.place_of(kind)?, target));
+        if let Some(run) = run.filter(|run| !matches!(run.state, RunState::Ended(_))) {
+            let assignment = assignment_id(id, target, kind, run.attempt);
+            self.handed_out.insert((target, assignment, digest));
+        }
     }
 
     fn deployment_mut(&mut self, id: DeploymentId) -> Result<&mut Deployment, Missing> {
         self.deployments.get_mut(&id).map(Arc::make_mut).ok_or("no such deployment")
-    }
-
-    fn change_work<T>(
-        &mut self,
-        id: DeploymentId,
-        target: TargetId,
-        change: impl FnOnce(&mut TargetWork) -> T,
-    ) -> Result<T, Missing> {
-        let work =
-            self.deployment_mut(id)?.work.get_mut(&target).ok_or("no such target in the deployment")?;
-        Ok(change(work))
     }
 }

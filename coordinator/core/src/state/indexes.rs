@@ -1,22 +1,44 @@
 //! What matching and sessions need to find without a search: kept by `apply`, computed anew from a snapshot.
 
-use imbl::{OrdMap, OrdSet, Vector};
+use imbl::{OrdMap, OrdSet};
 use windlass_protocol::Timestamp;
 use windlass_protocol::digest::Hasher;
 use windlass_protocol::ids::{
-    AssignmentId, DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TagId, TagSetId, TargetId,
-    TenantId,
+    AssignmentId, DeploymentId, EnvironmentId, ProjectId, ReleaseId, TagId, TagSetId, TargetId, TenantId,
 };
 use windlass_protocol::message::Generation;
 
 use super::assignments::Assigned;
 use super::space::Space;
-use crate::model::{Deployment, DeploymentState, FetchState, RunState, Target};
+use crate::graph::{RunState, WorkKind};
+use crate::model::{Deployment, DeploymentState, Key, Target};
 use crate::scope;
 use crate::version::Version;
 
-/// What may run once at a time (SEMANTICS 8).
-pub type Lane = (ProjectId, EnvironmentId, Option<TenantId>);
+/// How long a target that is offline is waited for (SEMANTICS 3, machine policy: `wait` one hour by default).
+const OFFLINE_SECONDS: u64 = 3600;
+
+/// Whose a deployment is, as far as fairness goes: a tenant's, or untenanted, which is one flow.
+pub type Flow = Option<TenantId>;
+
+/// When something was asked for: the place of its record in its space, and its own place in that record.
+pub type Asked = (u64, u32);
+
+/// Whose turn it is for one (project, environment, tenant or none).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// The deployment that runs.
+    pub running: Option<DeploymentId>,
+    /// Those that wait, who asked first first.
+    pub waiting: OrdMap<Asked, DeploymentId>,
+}
+
+impl Turns {
+    /// The one that may start, as far as its key is concerned.
+    fn next(&self) -> Option<(Asked, DeploymentId)> {
+        self.waiting.get_min().filter(|_| self.running.is_none()).copied()
+    }
+}
 
 /// The indexes of a space.
 #[derive(Clone, Default)]
@@ -25,14 +47,20 @@ pub struct Indexes {
     pub targets: OrdMap<EnvironmentId, OrdSet<TargetId>>,
     /// Releases by project and version.
     pub releases: OrdMap<(ProjectId, Version), ReleaseId>,
-    /// Deployments that are not over, by lane: the first one runs, the others wait.
-    pub lanes: OrdMap<Lane, Vector<DeploymentId>>,
+    /// Deployments that are not over, by what may run once at a time.
+    pub keys: OrdMap<Key, Turns>,
+    /// Queued deployments whose keys are free, by flow: all that they wait for is a slot.
+    pub startable: OrdMap<Flow, OrdMap<Asked, DeploymentId>>,
+    /// Deployments that run, by flow.
+    pub running: OrdMap<Flow, OrdSet<DeploymentId>>,
+    /// How many run.
+    pub running_count: usize,
+    /// Deployments that run, by the targets that have a part in them.
+    pub parts: OrdMap<TargetId, OrdSet<DeploymentId>>,
     /// What each target has to do now.
     pub work: OrdMap<TargetId, OrdMap<AssignmentId, WorkItem>>,
     /// When something is given up, soonest first.
     pub deadlines: OrdSet<(Timestamp, TargetId, AssignmentId)>,
-    /// Deployments that run, by tenant.
-    pub running: OrdSet<(Option<TenantId>, DeploymentId)>,
     /// Whose each assignment of a remembered deployment is, and what it is for.
     pub assignments: OrdMap<AssignmentId, Assigned>,
     /// Tags by their set and their name in any case.
@@ -46,10 +74,16 @@ pub struct Indexes {
 pub struct WorkItem {
     /// The deployment.
     pub deployment: DeploymentId,
+    /// The node of its graph.
+    pub node: usize,
+    /// Which time it is done, from 1.
+    pub attempt: u32,
     /// What.
     pub kind: WorkKind,
     /// Assigned by this record.
     pub generation: Generation,
+    /// When it was assigned.
+    pub since: Timestamp,
     /// It may not start after.
     pub expires: Timestamp,
     /// When it is given up: it has not started, or not told its end, by then.
@@ -58,21 +92,26 @@ pub struct WorkItem {
     pub started: bool,
 }
 
-/// What a target has to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum WorkKind {
-    /// Fetch every package of the deployment.
-    Fetch,
-    /// Run a step.
-    Run(StepId),
+impl WorkItem {
+    /// Its assignment's id.
+    pub fn assignment(&self, target: TargetId) -> AssignmentId {
+        assignment_id(self.deployment, target, self.kind, self.attempt)
+    }
 }
 
-/// The id of an assignment is a digest of what it is for: the same work has the same id wherever it is computed.
-pub fn assignment_id(deployment: DeploymentId, target: TargetId, kind: WorkKind) -> AssignmentId {
+/// The id of an assignment is a digest of what it is for, and which time: the same work has the same id wherever it is
+/// computed.
+pub fn assignment_id(
+    deployment: DeploymentId,
+    target: TargetId,
+    kind: WorkKind,
+    attempt: u32,
+) -> AssignmentId {
     let mut hasher = Hasher::new();
     hasher.update(b"windlass assignment id 1\n");
     hasher.update(deployment.as_bytes());
     hasher.update(target.as_bytes());
+    hasher.update(attempt.to_be_bytes());
     if let WorkKind::Run(step) = kind {
         hasher.update(step.as_bytes());
     }
@@ -110,18 +149,48 @@ impl Space {
         }
     }
 
-    /// Makes something a target's work, or changes what is known of it.
-    pub(super) fn add_work(&mut self, target: TargetId, item: WorkItem) {
-        let id = assignment_id(item.deployment, target, item.kind);
+    /// Makes the open run of a node a target's work, or puts right what is known of it: its deadline too, which is
+    /// another one while the target is lost.
+    pub(super) fn index_work(&mut self, deployment: DeploymentId, node: usize, target: TargetId) {
+        let Some(item) = self.item_of(deployment, node, target) else { return };
+        let id = item.assignment(target);
         if let Some(before) = self.indexes.work.entry(target).or_default().insert(id, item) {
             self.indexes.deadlines.remove(&(before.deadline, target, id));
         }
         self.indexes.deadlines.insert((item.deadline, target, id));
     }
 
-    /// Takes something off a target's work, if it was. Nothing is handed out for it any more.
-    pub(super) fn drop_work(&mut self, target: TargetId, deployment: DeploymentId, kind: WorkKind) {
-        let id = assignment_id(deployment, target, kind);
+    fn item_of(&self, id: DeploymentId, place: usize, target: TargetId) -> Option<WorkItem> {
+        let graph = &self.deployments.get(&id)?.graph;
+        let (node, run) = (graph.node(place)?, graph.run(place, target)?);
+        let (generation, since, expires, deadline) = match run.state {
+            RunState::Assigned { generation, since, expires } => {
+                let offline =
+                    self.lost.get(&target).map(|lost| since.max(*lost).plus_seconds(OFFLINE_SECONDS));
+                (generation, since, expires, offline.map_or(expires, |offline| offline.min(expires)))
+            }
+            RunState::Started { generation, since, expires, deadline } => {
+                (generation, since, expires, deadline)
+            }
+            RunState::Ended(_) => return None,
+        };
+        let started = matches!(run.state, RunState::Started { .. });
+        let (kind, attempt) = (node.plot.work, run.attempt);
+        Some(WorkItem {
+            deployment: id,
+            node: place,
+            attempt,
+            kind,
+            generation,
+            since,
+            expires,
+            deadline,
+            started,
+        })
+    }
+
+    /// Takes something off a target's work. Nothing is handed out for it any more.
+    pub(super) fn drop_work(&mut self, target: TargetId, id: AssignmentId) {
         self.forget_handed_out(target, Some(id));
         let Some(item) = self.work_item(target, id).copied() else { return };
         self.indexes.deadlines.remove(&(item.deadline, target, id));
@@ -132,19 +201,77 @@ impl Space {
         }
     }
 
-    /// Computes every index from the rest; `lanes` say whose turn it is.
-    pub(super) fn rebuild_indexes(&mut self, lanes: Vec<Vec<DeploymentId>>) {
+    /// Puts a deployment that waits, runs or is over where it belongs. `before` is what it was.
+    pub(super) fn index_state(&mut self, before: Option<DeploymentState>, deployment: &Deployment) {
+        let (key, flow, id) = (deployment.key(), deployment.tenant, deployment.id);
+        let turns = self.indexes.keys.entry(key).or_default();
+        let next_before = turns.next();
+        match deployment.state {
+            DeploymentState::Queued => {
+                turns.waiting.insert(deployment.asked, id);
+            }
+            DeploymentState::Running => {
+                turns.waiting.remove(&deployment.asked);
+                turns.running = Some(id);
+            }
+            DeploymentState::Ended(_) => {
+                turns.waiting.remove(&deployment.asked);
+                turns.running.take_if(|running| *running == id);
+            }
+        }
+        let next = turns.next();
+        if *turns == Turns::default() {
+            self.indexes.keys.remove(&key);
+        }
+        if next != next_before {
+            if let Some((asked, _)) = next_before {
+                take(&mut self.indexes.startable, flow, |startable| _ = startable.remove(&asked));
+            }
+            if let Some((asked, id)) = next {
+                self.indexes.startable.entry(flow).or_default().insert(asked, id);
+            }
+        }
+        self.count_running(flow, id, before, deployment.state);
+    }
+
+    fn count_running(
+        &mut self,
+        flow: Flow,
+        id: DeploymentId,
+        before: Option<DeploymentState>,
+        after: DeploymentState,
+    ) {
+        match (before == Some(DeploymentState::Running), after == DeploymentState::Running) {
+            (false, true) => {
+                self.indexes.running.entry(flow).or_default().insert(id);
+                self.indexes.running_count += 1;
+            }
+            (true, false) => {
+                take(&mut self.indexes.running, flow, |running| _ = running.remove(&id));
+                self.indexes.running_count -= 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts the targets of a deployment that runs, or no longer does, right.
+    pub(super) fn index_parts(&mut self, deployment: &Deployment, runs: bool) {
+        for target in deployment.parts.keys() {
+            if runs {
+                self.indexes.parts.entry(*target).or_default().insert(deployment.id);
+            } else {
+                take(&mut self.indexes.parts, *target, |parts| _ = parts.remove(&deployment.id));
+            }
+        }
+    }
+
+    /// Computes every index from the rest.
+    pub(super) fn rebuild_indexes(&mut self) {
         for target in self.targets.iter().cloned().collect::<Vec<_>>() {
             self.reindex_target(None, Some(&target));
         }
         for release in self.releases.values() {
             self.indexes.releases.insert((release.project, release.version.clone()), release.id);
-        }
-        for lane in lanes {
-            let first = lane.first().and_then(|id| self.deployments.get(id)).cloned();
-            if let Some(first) = first {
-                self.indexes.lanes.insert(first.lane(), lane.into_iter().collect());
-            }
         }
         for tenant in self.tenants.iter().cloned().collect::<Vec<_>>() {
             self.reindex_tenant(None, Some(&tenant));
@@ -154,33 +281,28 @@ impl Space {
         }
         for deployment in self.deployments.clone().values() {
             self.remember_assignments(deployment);
-            if let DeploymentState::Running(_) = deployment.state {
-                self.indexes.running.insert((deployment.tenant, deployment.id));
-                self.reindex_work(deployment);
+            if !deployment.is_over() {
+                self.index_state(None, deployment);
+            }
+            if deployment.state == DeploymentState::Running {
+                self.index_parts(deployment, true);
+                for (node, target) in deployment.graph.open() {
+                    self.index_work(deployment.id, *node, *target);
+                }
             }
         }
     }
+}
 
-    fn reindex_work(&mut self, deployment: &Deployment) {
-        for (target, work) in &deployment.work {
-            if let FetchState::Assigned { generation, expires } = work.fetch {
-                let deployment = deployment.id;
-                let kind = WorkKind::Fetch;
-                let deadline = expires;
-                let item = WorkItem { deployment, kind, generation, expires, deadline, started: false };
-                self.add_work(*target, item);
-            }
-            for (step, run) in &work.runs {
-                let (generation, expires, deadline, started) = match run {
-                    RunState::Assigned { generation, expires } => (*generation, *expires, *expires, false),
-                    RunState::Started { generation, expires, deadline } => {
-                        (*generation, *expires, *deadline, true)
-                    }
-                    RunState::Ended { .. } => continue,
-                };
-                let (deployment, kind) = (deployment.id, WorkKind::Run(*step));
-                self.add_work(*target, WorkItem { deployment, kind, generation, expires, deadline, started });
-            }
-        }
+/// Changes the entry of a map of collections by `remove`, and lets it go where nothing is left in it.
+fn take<K: Ord + Clone, C: Clone + Default + PartialEq>(
+    map: &mut OrdMap<K, C>,
+    key: K,
+    remove: impl FnOnce(&mut C),
+) {
+    let Some(entry) = map.get_mut(&key) else { return };
+    remove(entry);
+    if *entry == C::default() {
+        map.remove(&key);
     }
 }

@@ -6,7 +6,9 @@
 mod apply;
 mod assignments;
 mod deployments;
+mod history;
 mod indexes;
+mod requests;
 mod space;
 mod tagging;
 
@@ -17,16 +19,24 @@ use windlass_protocol::{Digest, Timestamp};
 
 pub use apply::DoesNotFit;
 pub use assignments::Assigned;
-pub use indexes::{Indexes, Lane, WorkItem, WorkKind, assignment_id};
-pub use space::{Space, SpaceHead};
+pub use history::{Attempt, Held, History, Success};
+pub use indexes::{Asked, Flow, Indexes, Turns, WorkItem, assignment_id};
+pub use requests::Requests;
+pub use space::{Caps, Space, SpaceHead};
 
+pub use crate::graph::WorkKind;
+
+use crate::event::Stream;
 use crate::model::ApiToken;
 
 /// Everything that the coordinator knows.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct State {
     /// The number of the last record.
-    pub sequence: u64,
+    pub number: u64,
+    /// The number of the last record of each stream.
+    #[serde(with = "crate::pairs")]
+    pub streams: OrdMap<Stream, u64>,
     /// Counts restorations from a backup, from 1.
     pub epoch: u64,
     /// The time of the last record.
@@ -35,12 +45,29 @@ pub struct State {
     pub authority: Option<Digest>,
     /// Tokens of the API.
     pub tokens: OrdMap<TokenId, ApiToken>,
+    /// Requests that were answered lately, by the keys that they may be repeated with.
+    pub requests: Requests,
     /// The spaces.
-    #[serde(with = "crate::pairs")]
+    #[serde(serialize_with = "crate::pairs::serialize", deserialize_with = "spaces")]
     pub spaces: OrdMap<SpaceId, Space>,
 }
 
+/// Reads spaces, and computes what a snapshot does not hold.
+fn spaces<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<OrdMap<SpaceId, Space>, D::Error> {
+    let stored: Vec<(SpaceId, Space)> = Deserialize::deserialize(deserializer)?;
+    let whole = stored.into_iter().map(|(id, mut space)| {
+        space.rebuild_indexes();
+        (id, space)
+    });
+    Ok(whole.collect())
+}
+
 impl State {
+    /// The number of the last record of a stream, 0 before the first.
+    pub fn sequence(&self, stream: Stream) -> u64 {
+        self.streams.get(&stream).copied().unwrap_or(0)
+    }
+
     /// A space.
     pub fn space(&self, id: SpaceId) -> Option<&Space> {
         self.spaces.get(&id)

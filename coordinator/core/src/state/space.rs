@@ -5,19 +5,18 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{
-    AssignmentId, DeploymentId, EnrolmentId, EnvironmentId, KeyId, ProjectId, ReleaseId, SpaceId, TargetId,
-    TenantId,
+    AssignmentId, DeploymentId, EnrolmentId, KeyId, ProjectId, ReleaseId, SpaceId, TargetId,
 };
 use windlass_protocol::message::Generation;
-use windlass_protocol::{Digest, DisplayName, Slug};
+use windlass_protocol::{Digest, DisplayName, Slug, Timestamp};
 
-use super::indexes::Indexes;
+use super::history::History;
+use super::indexes::{Flow, Indexes};
 use crate::catalogue::Catalogue;
 use crate::model::{
     Deployment, Enrolment, Environment, LibrarySet, Lifecycle, Package, PackageKey, Project, Release, TagSet,
     Target, Tenant,
 };
-use crate::promotion::Successes;
 use crate::version::Version;
 
 /// What names a space, and the key that seals what belongs to no tenant.
@@ -33,12 +32,28 @@ pub struct SpaceHead {
     pub key: KeyId,
 }
 
+/// How much may run at once (SEMANTICS 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caps {
+    /// Deployments of the space.
+    pub space: usize,
+    /// Deployments of one tenant.
+    pub tenant: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { space: 100, tenant: 20 }
+    }
+}
+
 /// A space and all that is in it.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
 pub struct Space {
     /// What names it.
     pub head: SpaceHead,
+    /// How much may run at once.
+    pub caps: Caps,
     /// Environments.
     pub environments: Catalogue<Environment>,
     /// Tag sets.
@@ -53,9 +68,12 @@ pub struct Space {
     pub tenants: Catalogue<Tenant>,
     /// Targets.
     pub targets: Catalogue<Target>,
+    /// Targets that have work and had no session for half a minute, since when; until they are back.
+    pub lost: OrdMap<TargetId, Timestamp>,
     /// Enrolment tokens.
     pub enrolments: OrdMap<EnrolmentId, Arc<Enrolment>>,
     /// Packages.
+    #[serde(with = "crate::pairs")]
     pub packages: OrdMap<PackageKey, Arc<Package>>,
     /// Releases.
     pub releases: OrdMap<ReleaseId, Arc<Release>>,
@@ -63,8 +81,13 @@ pub struct Space {
     pub deployments: OrdMap<DeploymentId, Arc<Deployment>>,
     /// Deployments that are over, oldest first.
     pub finished: imbl::Vector<DeploymentId>,
-    /// Every success that there ever was.
-    pub successes: OrdSet<(ReleaseId, EnvironmentId, Option<TenantId>)>,
+    /// What succeeded where, and what each target holds.
+    pub history: History,
+    /// The flow that got the last slot: the next one has its turn.
+    pub turn: Option<(Flow,)>,
+    /// What has to be looked at again because something that it rests on has changed: a target's part in a deployment
+    /// that runs, or a whole one that waits.
+    pub unsettled: OrdSet<(DeploymentId, Option<TargetId>)>,
     /// The newest change in each target's work.
     pub generations: OrdMap<TargetId, Generation>,
     /// Manifests that targets pulled whole under an assignment.
@@ -76,88 +99,8 @@ pub struct Space {
     /// what a crash left is destroyed at the next start.
     pub destroyed_keys: OrdSet<KeyId>,
     /// What is computed from the rest.
+    #[serde(skip)]
     pub indexes: Indexes,
-}
-
-/// A space as a snapshot holds it.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    head: SpaceHead,
-    environments: Catalogue<Environment>,
-    tag_sets: Catalogue<TagSet>,
-    lifecycles: Catalogue<Lifecycle>,
-    library_sets: Catalogue<LibrarySet>,
-    projects: Catalogue<Project>,
-    tenants: Catalogue<Tenant>,
-    targets: Catalogue<Target>,
-    enrolments: OrdMap<EnrolmentId, Arc<Enrolment>>,
-    packages: Vec<Arc<Package>>,
-    releases: OrdMap<ReleaseId, Arc<Release>>,
-    deployments: OrdMap<DeploymentId, Arc<Deployment>>,
-    /// Whose turn it is in each lane cannot be seen from the deployments themselves.
-    lanes: Vec<Vec<DeploymentId>>,
-    finished: imbl::Vector<DeploymentId>,
-    successes: OrdSet<(ReleaseId, EnvironmentId, Option<TenantId>)>,
-    generations: OrdMap<TargetId, Generation>,
-    pulled: OrdSet<(TargetId, Digest)>,
-    #[serde(default, skip_serializing_if = "OrdSet::is_empty")]
-    handed_out: OrdSet<(TargetId, AssignmentId, Digest)>,
-    #[serde(default, skip_serializing_if = "OrdSet::is_empty")]
-    destroyed_keys: OrdSet<KeyId>,
-}
-
-impl From<Stored> for Space {
-    fn from(stored: Stored) -> Self {
-        let mut space = Self {
-            head: stored.head,
-            environments: stored.environments,
-            tag_sets: stored.tag_sets,
-            lifecycles: stored.lifecycles,
-            library_sets: stored.library_sets,
-            projects: stored.projects,
-            tenants: stored.tenants,
-            targets: stored.targets,
-            enrolments: stored.enrolments,
-            packages: stored.packages.into_iter().map(|package| (package.key.clone(), package)).collect(),
-            releases: stored.releases,
-            deployments: stored.deployments,
-            finished: stored.finished,
-            successes: stored.successes,
-            generations: stored.generations,
-            pulled: stored.pulled,
-            handed_out: stored.handed_out,
-            destroyed_keys: stored.destroyed_keys,
-            indexes: Indexes::default(),
-        };
-        space.rebuild_indexes(stored.lanes);
-        space
-    }
-}
-
-impl From<Space> for Stored {
-    fn from(space: Space) -> Self {
-        Self {
-            head: space.head,
-            environments: space.environments,
-            tag_sets: space.tag_sets,
-            lifecycles: space.lifecycles,
-            library_sets: space.library_sets,
-            projects: space.projects,
-            tenants: space.tenants,
-            targets: space.targets,
-            enrolments: space.enrolments,
-            packages: space.packages.values().cloned().collect(),
-            releases: space.releases,
-            deployments: space.deployments,
-            lanes: space.indexes.lanes.values().map(|lane| lane.iter().copied().collect()).collect(),
-            finished: space.finished,
-            successes: space.successes,
-            generations: space.generations,
-            pulled: space.pulled,
-            handed_out: space.handed_out,
-            destroyed_keys: space.destroyed_keys,
-        }
-    }
 }
 
 impl Space {
@@ -165,6 +108,7 @@ impl Space {
     pub fn new(head: SpaceHead) -> Self {
         Self {
             head,
+            caps: Caps::default(),
             environments: Catalogue::default(),
             tag_sets: Catalogue::default(),
             lifecycles: Catalogue::default(),
@@ -172,12 +116,15 @@ impl Space {
             projects: Catalogue::default(),
             tenants: Catalogue::default(),
             targets: Catalogue::default(),
+            lost: OrdMap::new(),
             enrolments: OrdMap::new(),
             packages: OrdMap::new(),
             releases: OrdMap::new(),
             deployments: OrdMap::new(),
             finished: imbl::Vector::new(),
-            successes: OrdSet::new(),
+            history: History::default(),
+            turn: None,
+            unsettled: OrdSet::new(),
             generations: OrdMap::new(),
             pulled: OrdSet::new(),
             handed_out: OrdSet::new(),
@@ -215,16 +162,5 @@ impl Space {
         let lowest =
             PackageKey { id: id.to_owned(), version: "0-0".parse().expect("the lowest version is one") };
         self.packages.range(lowest..).take_while(move |(key, _)| key.id == id).map(|(_, package)| package)
-    }
-}
-
-impl Successes for Space {
-    fn succeeded(&self, release: ReleaseId, environment: EnvironmentId, tenant: Option<TenantId>) -> bool {
-        self.successes.contains(&(release, environment, tenant))
-    }
-
-    fn succeeded_for_anybody(&self, release: ReleaseId, environment: EnvironmentId) -> bool {
-        let next = self.successes.range((release, environment, None)..).next();
-        next.is_some_and(|(of, place, _)| *of == release && *place == environment)
     }
 }

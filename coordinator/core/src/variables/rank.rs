@@ -39,7 +39,7 @@ impl Rank {
         }
         if !scope.tenants.is_empty() {
             // A tenant-scoped value never applies to an untenanted deployment.
-            match scope.tenants.matches(context.tenant?, Empty::MeansEverybody)? {
+            match scope.tenants.matches(&context.tenant?, Empty::MeansEverybody)? {
                 Match::Name => rank.tenant = true,
                 Match::Tag | Match::Everybody => rank.tag = true,
             }

@@ -7,7 +7,8 @@ use windlass_protocol::ids::{EnvironmentId, LibrarySetId, TargetId, TemplateId};
 use windlass_protocol::names::fold;
 
 use super::Rank;
-use crate::model::{Snapshot, Step, StoredValue, Template, Tenant, Variable};
+use crate::model::{Snapshot, Step, StoredValue, Template, Variable};
+use crate::query::TenantTags;
 
 /// What values are resolved for.
 #[derive(Clone, Copy)]
@@ -15,7 +16,7 @@ pub struct Context<'a> {
     /// What the release froze.
     pub snapshot: &'a Snapshot,
     /// The tenant, or none.
-    pub tenant: Option<&'a Tenant>,
+    pub tenant: Option<TenantTags<'a>>,
     /// The tenant's values.
     pub tenant_values: &'a OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>,
     /// The environment.

@@ -8,7 +8,7 @@ use windlass_protocol::ids::{EnvironmentId, LibrarySetId, LifecycleId, ProjectId
 use super::super::{Draft, Reply};
 use crate::authorise::{self, Action};
 use crate::catalogue::unknown;
-use crate::event::{DefinitionId, Event};
+use crate::event::{DefinitionEvent, DefinitionId};
 use crate::model::{Enrolment, ScopedValue, Step, Template, Tenant, ValueScope};
 use crate::query::Query;
 use crate::state::{Space, State};
@@ -47,10 +47,10 @@ pub(in super::super) fn delete(draft: &mut Draft<'_>, kind: &str, name: &str) ->
     };
     let name = name.to_string();
     refuse_if_used(&format!("the {kind} `{name}`"), users)?;
-    draft.emit(Event::Deleted { definition, name });
+    draft.emit(DefinitionEvent::Deleted { definition, name });
     // With a tenant goes what its sensitive values could be read with, in the journal and in every copy of it.
     if let Some((tenant, key)) = key {
-        draft.emit(Event::KeyDestroyed { key, tenant });
+        draft.emit(DefinitionEvent::KeyDestroyed { key, tenant });
     }
     Ok(Reply::Done)
 }

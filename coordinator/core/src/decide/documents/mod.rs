@@ -24,11 +24,12 @@ use windlass_protocol::ids::KeyId;
 pub(super) use delete::delete;
 pub(super) use project::check_package_id;
 
-use super::recheck;
 use super::{Draft, Reply};
 use crate::catalogue::{Catalogue, Named};
-use crate::event::{Definition, Event};
+use crate::event::{Defined, DefinitionEvent};
+use crate::model::Tenant;
 use crate::names::PendingTenants;
+use crate::state::Space;
 
 pub(super) fn apply(
     draft: &mut Draft<'_>,
@@ -49,8 +50,7 @@ pub(super) fn apply(
         let (kind, name) = (placed.document.kind().to_owned(), placed.document.name().to_owned());
         changes.insert(index, AppliedChange { kind, name, change, dropped_values });
     }
-    recheck::queued_for_disabled_tenants(draft);
-    recheck::everything_running(draft);
+    draft.refuse_too_much("apply it in parts")?;
     Ok(Reply::Applied(changes.into_values().collect()))
 }
 
@@ -73,7 +73,8 @@ fn drop_values(draft: &mut Draft<'_>) -> usize {
         let kept = tenant.values.into_iter().filter(|((template, _), _)| there.contains(template));
         tenant.values = kept.collect();
         dropped += before - tenant.values.len();
-        draft.emit(Event::Defined { definition: Definition::Tenant(tenant) });
+        let definition = Tenant::patch(draft.space().tenants.get(tenant.id), &tenant);
+        draft.emit(DefinitionEvent::Defined { definition });
     }
     dropped
 }
@@ -104,27 +105,38 @@ fn apply_one(
 ) -> Result<ChangeKind, Problem> {
     let said = format!("{} `{}`", document.kind(), document.name());
     let within = |problem: Problem| problem.at(&said);
-    let definition = match document {
-        Document::Environment(document) => environment::define(draft, document).map(Definition::Environment),
-        Document::TagSet(document) => tags::define(draft, document).map(Definition::TagSet),
-        Document::Lifecycle(document) => lifecycle::define(draft, document).map(Definition::Lifecycle),
-        Document::LibrarySet(document) => library::define(draft, document).map(Definition::LibrarySet),
-        Document::Project(document) => project::define(draft, document, pending).map(Definition::Project),
-        Document::Tenant(document) => tenant::define(draft, document, pending, key).map(Definition::Tenant),
+    let change = match document {
+        Document::Environment(document) => {
+            environment::define(draft, document).and_then(|new| put(draft, |space| &space.environments, &new))
+        }
+        Document::TagSet(document) => {
+            tags::define(draft, document).and_then(|new| put(draft, |space| &space.tag_sets, &new))
+        }
+        Document::Lifecycle(document) => {
+            lifecycle::define(draft, document).and_then(|new| put(draft, |space| &space.lifecycles, &new))
+        }
+        Document::LibrarySet(document) => {
+            library::define(draft, document).and_then(|new| put(draft, |space| &space.library_sets, &new))
+        }
+        Document::Project(document) => project::define(draft, document, pending)
+            .and_then(|new| put(draft, |space| &space.projects, &new)),
+        Document::Tenant(document) => tenant::define(draft, document, pending, key)
+            .and_then(|new| put(draft, |space| &space.tenants, &new)),
     };
-    let definition = definition.map_err(within)?;
-    let space = draft.space();
-    let change = match &definition {
-        Definition::Environment(new) => compare(&space.environments, new),
-        Definition::TagSet(new) => compare(&space.tag_sets, new),
-        Definition::Lifecycle(new) => compare(&space.lifecycles, new),
-        Definition::LibrarySet(new) => compare(&space.library_sets, new),
-        Definition::Project(new) => compare(&space.projects, new),
-        Definition::Tenant(new) => compare(&space.tenants, new),
-    }
-    .map_err(within)?;
+    change.map_err(within)
+}
+
+/// Puts a thing in the place of what is there, if it is another one, and says what it is to it.
+fn put<T: Named + PartialEq + Defined>(
+    draft: &mut Draft<'_>,
+    catalogue: impl Fn(&Space) -> &Catalogue<T>,
+    new: &T,
+) -> Result<ChangeKind, Problem> {
+    let known = catalogue(draft.space());
+    let change = compare(known, new)?;
     if change != ChangeKind::Unchanged {
-        draft.emit(Event::Defined { definition });
+        let definition = T::patch(known.get(new.id()), new);
+        draft.emit(DefinitionEvent::Defined { definition });
     }
     Ok(change)
 }

@@ -1,0 +1,74 @@
+//! Whether something that waits may start: the one function that the scheduling pass asks and that plans print.
+//!
+//! It is asked at admission only. What was admitted is never stopped by what would hold it back now.
+
+use windlass_api::plan::WaitRule;
+
+use crate::model::{Key, Project, Release};
+use crate::plan::{self, TenantRefusal};
+use crate::state::{Asked, Flow, Space};
+
+/// Something that waits to start.
+#[derive(Clone, Copy)]
+pub struct Wish<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// What is to be deployed.
+    pub release: &'a Release,
+    /// What may run once at a time.
+    pub key: Key,
+    /// When it was asked for; none where somebody only asks what would be.
+    pub asked: Option<Asked>,
+}
+
+/// What is said to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// It may start now.
+    Ready,
+    /// Something else comes first: all that it waits for.
+    Waits(Vec<WaitRule>),
+    /// It may not be: every rule, the first one first.
+    Refused(Vec<TenantRefusal>),
+}
+
+/// Whether `wish` may start.
+pub fn admit(space: &Space, wish: &Wish<'_>) -> Admission {
+    let (_, environment, tenant) = wish.key;
+    let refusals = plan::judge(space, wish.project, wish.release, environment, tenant);
+    if !refusals.is_empty() {
+        return Admission::Refused(refusals);
+    }
+    let waits = waits(space, wish.key, wish.asked);
+    if waits.is_empty() { Admission::Ready } else { Admission::Waits(waits) }
+}
+
+/// What a deployment with this key waits for, that was or is asked for then.
+pub fn waits(space: &Space, key: Key, asked: Option<Asked>) -> Vec<WaitRule> {
+    let mut rules = Vec::new();
+    if before(space, key, asked) > 0 {
+        rules.push(WaitRule::Queue);
+    }
+    let (_, _, tenant) = key;
+    if !has_slot(space, tenant) {
+        rules.push(WaitRule::Cap);
+    }
+    rules
+}
+
+/// How many deployments with the same key come first.
+pub fn before(space: &Space, key: Key, asked: Option<Asked>) -> usize {
+    let Some(turns) = space.indexes.keys.get(&key) else { return 0 };
+    let waiting = match asked {
+        Some(asked) => turns.waiting.range(..asked).count(),
+        None => turns.waiting.len(),
+    };
+    waiting + usize::from(turns.running.is_some())
+}
+
+/// Whether the space, and the tenant within it, may have one more that runs. Untenanted work is one flow, which only the
+/// space's cap bounds.
+pub fn has_slot(space: &Space, flow: Flow) -> bool {
+    let of_flow = || space.indexes.running.get(&flow).map_or(0, imbl::OrdSet::len);
+    space.indexes.running_count < space.caps.space && (flow.is_none() || of_flow() < space.caps.tenant)
+}

@@ -1,0 +1,270 @@
+//! Everything that can be asked to be done, as one closed list. Who may ask for it is [`crate::authorise`]'s business.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use windlass_api::requests::{
+    ApplyRequest, DeployRequest, EnrolmentRequest, GrantText, ReleaseRequest, TokenRequest,
+};
+use windlass_protocol::Digest;
+use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, KeyId, SpaceId, TargetId, TokenId};
+use windlass_protocol::message::{Outcome, Refusal};
+
+use super::{EnrolmentUse, Greeting, Repeat};
+use crate::authorise::Peer;
+use crate::event::Stream;
+use crate::model::{Package, StoredValue};
+use crate::state::Caps;
+
+/// Everything that can be asked to be done. Who may ask for it is [`crate::authorise`]'s business.
+pub enum Command {
+    /// Makes the installation.
+    Initialise {
+        /// SHA-256 of the CA's certificate.
+        authority: Digest,
+        /// The first administrator's token.
+        token: (TokenId, Digest),
+        /// The data key of the first space.
+        key: KeyId,
+    },
+    /// Makes a token of the API.
+    CreateToken {
+        /// What it should be.
+        request: TokenRequest,
+        /// Its id and the digest of its secret.
+        token: (TokenId, Digest),
+    },
+    /// Makes a token of an administrator for who has the coordinator's machine. It has no maker, so that it holds
+    /// whatever becomes of other tokens, and does not expire.
+    CreateAdministrator {
+        /// The token's name.
+        name: String,
+        /// Its id and the digest of its secret.
+        token: (TokenId, Digest),
+    },
+    /// Takes a token of the API back, by name or id.
+    DeleteToken(String),
+    /// Records that a snapshot was written.
+    RecordSnapshot {
+        /// The last record that it holds.
+        record: u64,
+        /// The digest of its file.
+        digest: Digest,
+    },
+    /// A command in a space.
+    Space(SpaceId, SpaceCommand),
+}
+
+/// Everything that can be asked to be done in a space.
+pub enum SpaceCommand {
+    /// Applies documents, all or nothing.
+    Apply {
+        /// The documents. Secrets in them are sealed already.
+        request: ApplyRequest,
+        /// The data keys for tenants that the documents make, by place in the list.
+        keys: BTreeMap<usize, KeyId>,
+    },
+    /// Deletes something that documents define, by kind and name.
+    Delete {
+        /// The kind, as documents write it.
+        kind: String,
+        /// Id, slug or name.
+        name: String,
+    },
+    /// Makes an enrolment token.
+    CreateEnrolment {
+        /// What it grants.
+        request: EnrolmentRequest,
+        /// Its id and the digest of its secret.
+        token: (EnrolmentId, Digest),
+    },
+    /// Takes an enrolment token back, by id, or by the name of the target that it is for.
+    DeleteEnrolment(String),
+    /// Lets go of enrolment tokens that expired long ago.
+    ForgetEnrolments,
+    /// Uses an enrolment token.
+    Enrol(Box<EnrolmentUse>),
+    /// Renews a certificate.
+    Renew {
+        /// Who it is, by the certificate that it has.
+        peer: Peer,
+        /// Seconds that certificates are good for.
+        life_seconds: u64,
+    },
+    /// What an agent's `Hello` says.
+    Greet(Box<Greeting>),
+    /// Changes a target, by id, slug or name.
+    ChangeTarget {
+        /// The target.
+        target: String,
+        /// How.
+        change: TargetChange,
+    },
+    /// Records that two sessions had one certificate.
+    RecordClone {
+        /// The target.
+        target: TargetId,
+        /// Where the older session came from.
+        older: String,
+        /// Where the newer one comes from.
+        newer: String,
+    },
+    /// Records requests of a target that were denied.
+    RecordDenials {
+        /// The target.
+        target: TargetId,
+        /// How many, by kind of request.
+        counts: BTreeMap<String, u64>,
+    },
+    /// Records what happened again.
+    RecordRepeats(Vec<Repeat>),
+    /// Registers an uploaded package, whose content is stored already.
+    AddPackage(Package),
+    /// Makes a release.
+    CreateRelease {
+        /// What it should be.
+        request: ReleaseRequest,
+        /// Names that packages' hooks and named files read, by manifest.
+        read_by_packages: BTreeMap<Digest, BTreeSet<String>>,
+    },
+    /// Deploys a release.
+    Deploy(DeployRequest),
+    /// Cancels a deployment.
+    Cancel(DeploymentId),
+    /// What an agent reports of its work.
+    Report {
+        /// Who it is.
+        peer: Peer,
+        /// The reports, in order.
+        reports: Vec<WorkReport>,
+    },
+    /// Records that variables were read for an assignment.
+    RecordVariablesRead {
+        /// Who read them.
+        peer: Peer,
+        /// The assignment.
+        assignment: AssignmentId,
+        /// Their names.
+        names: Vec<String>,
+        /// Their digest.
+        digest: Digest,
+    },
+    /// Records that a package was pulled for an assignment.
+    RecordPulled {
+        /// Who pulled it.
+        peer: Peer,
+        /// The assignment.
+        assignment: AssignmentId,
+        /// The package's manifest.
+        manifest: Digest,
+        /// Bytes of content that travelled.
+        bytes: u64,
+    },
+    /// Gives up work that cannot be made into an assignment.
+    GiveUpUndeliverable {
+        /// The target.
+        target: TargetId,
+        /// The assignments, each with why not, as a sentence without a secret.
+        reasons: Vec<(AssignmentId, String)>,
+    },
+    /// Gives up what is over its deadline, a part of it at a time.
+    GiveUpOverdue,
+    /// Records which targets with work have had no session for half a minute, and which of those are back.
+    RecordPresence {
+        /// Those that are lost.
+        lost: Vec<TargetId>,
+        /// Those that are back.
+        back: Vec<TargetId>,
+    },
+    /// Sets how much may run at once.
+    SetCaps(Caps),
+    /// Records that somebody was shown what a deployment would do.
+    RecordPlan {
+        /// What was asked for.
+        request: DeployRequest,
+        /// The digest of the plan.
+        digest: String,
+        /// How many deployments it shows.
+        deployments: usize,
+    },
+    /// Goes on with what earlier commands left to do: looks again at what rests on what has changed, and starts what
+    /// may start. A part of it at a time; it is asked again until it changes nothing.
+    GoOn,
+}
+
+impl Command {
+    /// The stream that it writes to, and the space that it is about.
+    pub(super) const fn stream(&self) -> (Stream, Option<SpaceId>) {
+        match self {
+            Self::RecordSnapshot { .. } => (Stream::Observations(None), None),
+            Self::Space(space, command) if command.is_observation() => {
+                (Stream::Observations(Some(*space)), Some(*space))
+            }
+            Self::Space(space, _) => (Stream::Space(*space), Some(*space)),
+            Self::Initialise { .. }
+            | Self::CreateToken { .. }
+            | Self::CreateAdministrator { .. }
+            | Self::DeleteToken(_) => (Stream::Installation, None),
+        }
+    }
+}
+
+impl SpaceCommand {
+    /// Whether it tells what was seen, and changes nothing.
+    const fn is_observation(&self) -> bool {
+        matches!(
+            self,
+            Self::RecordClone { .. }
+                | Self::RecordDenials { .. }
+                | Self::RecordRepeats(_)
+                | Self::RecordPlan { .. }
+        )
+    }
+}
+
+/// How a target is changed.
+pub enum TargetChange {
+    /// Sets its grant.
+    Grant(GrantText),
+    /// Lets it take part.
+    Enable,
+    /// Does not let it take part, and ends its session.
+    Disable,
+    /// Revokes its key, and ends its session.
+    Revoke,
+    /// Deletes it.
+    Delete,
+}
+
+/// A report of an agent, with sensitive output sealed to its tenant's key.
+pub struct WorkReport {
+    /// The assignment.
+    pub assignment: AssignmentId,
+    /// What happened.
+    pub kind: WorkReportKind,
+}
+
+/// What happened.
+pub enum WorkReportKind {
+    /// The agent will not do it.
+    Refused(Refusal),
+    /// Every package is there.
+    Fetched {
+        /// Bytes that travelled.
+        moved: u64,
+        /// Bytes that did not have to.
+        saved: u64,
+    },
+    /// Packages could not be fetched.
+    FetchFailed(String),
+    /// The step's process was started.
+    Started,
+    /// The step ended.
+    Ended {
+        /// How.
+        outcome: Outcome,
+        /// What it set for later steps.
+        outputs: BTreeMap<String, StoredValue>,
+        /// Lines of output.
+        lines: u64,
+    },
+}

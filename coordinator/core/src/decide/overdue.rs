@@ -1,0 +1,91 @@
+//! What is given up: because its target is offline for longer than it is waited for, because nobody told its end, or
+//! because it cannot be made into an assignment.
+//!
+//! Offline is only what has no session (SEMANTICS 3, machine policy). Whoever holds the sessions tells which targets with
+//! work are lost, and which are back; a target that is connected is waited for, however busy it is.
+
+use std::collections::BTreeSet;
+
+use windlass_api::error::Problem;
+use windlass_protocol::ids::{AssignmentId, TargetId};
+
+use super::{Draft, Reply, progress, reports};
+use crate::event::TargetEvent;
+use crate::matching::{self, Waits};
+use crate::model::{Failure, RunEnd, RunOutcome};
+use crate::state::{Assigned, WorkItem};
+
+/// What is given up in one record; the rest is in the next ones.
+const MOST: usize = 1000;
+
+pub(super) fn give_up(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
+    let now = draft.now();
+    let deadlines = &draft.space().indexes.deadlines;
+    let overdue: Vec<_> =
+        deadlines.iter().take_while(|(deadline, _, _)| *deadline < now).take(MOST).copied().collect();
+    let mut touched = BTreeSet::new();
+    for (_, target, assignment) in overdue {
+        let Some(item) = draft.space().work_item(target, assignment).copied() else { continue };
+        let why = why_overdue(draft, target, &item);
+        end(draft, target, &item, why);
+        touched.insert(item.deployment);
+    }
+    for deployment in touched {
+        progress::advance(draft, deployment);
+    }
+    Ok(Reply::Done)
+}
+
+/// What has begun ends by itself, with what it was given then.
+pub(super) fn undeliverable(
+    draft: &mut Draft<'_>,
+    target: TargetId,
+    reasons: &[(AssignmentId, String)],
+) -> Result<Reply, Problem> {
+    let mut touched = BTreeSet::new();
+    for (assignment, reason) in reasons {
+        let item = draft.space().work_item(target, *assignment).copied();
+        if let Some(item) = item.filter(|item| !item.started) {
+            end(draft, target, &item, Failure::Undeliverable(reason.clone()));
+            touched.insert(item.deployment);
+        }
+    }
+    for deployment in touched {
+        progress::advance(draft, deployment);
+    }
+    Ok(Reply::Done)
+}
+
+/// Writes down who is lost and who is back, as far as it is news. Only who has work can be lost.
+pub(super) fn presence(
+    draft: &mut Draft<'_>,
+    lost: &[TargetId],
+    back: &[TargetId],
+) -> Result<Reply, Problem> {
+    for target in back {
+        if draft.space().lost.contains_key(target) {
+            draft.emit(TargetEvent::Back { target: *target });
+        }
+    }
+    for target in lost {
+        let space = draft.space();
+        if !space.lost.contains_key(target) && space.work_of(*target).next().is_some() {
+            draft.emit(TargetEvent::Lost { target: *target });
+        }
+    }
+    Ok(Reply::Done)
+}
+
+fn why_overdue(draft: &Draft<'_>, target: TargetId, item: &WorkItem) -> Failure {
+    let known = draft.space().targets.get(target);
+    match known.and_then(|known| matching::waits(known, draft.now())) {
+        Some(Waits::CertificateExpired) => Failure::CertificateExpired,
+        None if item.deadline < item.expires => Failure::Offline,
+        None => Failure::Expired,
+    }
+}
+
+fn end(draft: &mut Draft<'_>, target: TargetId, item: &WorkItem, why: Failure) {
+    let outcome = if item.started { RunOutcome::Unknown } else { RunOutcome::Failed(why) };
+    reports::ended(draft, Assigned::of(target, item), RunEnd::of(outcome), std::collections::BTreeMap::new());
+}

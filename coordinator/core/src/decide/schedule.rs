@@ -1,0 +1,137 @@
+//! The one pass that starts things: slots are given out in turns, one flow after the other, as far as caps allow
+//! (SEMANTICS 9).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use imbl::OrdSet;
+use windlass_api::error::Problem;
+use windlass_protocol::ids::{DeploymentId, TargetId};
+
+use super::{Draft, Reply, progress};
+use crate::admission::{self, Admission, Wish};
+use crate::event::{DefinitionEvent, DeploymentEvent, DeploymentStarted};
+use crate::graph::{Plot, WorkKind};
+use crate::model::{Deployment, DeploymentEnd, EndReason, StepAction};
+use crate::plan::{self, LaidStep, Layout};
+use crate::scope;
+use crate::state::{Caps, Flow, Space};
+
+/// Events after which a pass leaves the rest to the next one: a record stays small.
+const MOST_EVENTS: usize = 256;
+
+/// Whatever is higher would never be reached, and only make a mistake look like a setting.
+const HIGHEST_CAP: usize = 100_000;
+
+pub(super) fn set_caps(draft: &mut Draft<'_>, caps: Caps) -> Result<Reply, Problem> {
+    let range = 1..=HIGHEST_CAP;
+    if !range.contains(&caps.space) || !range.contains(&caps.tenant) {
+        return Err(Problem::usage(format!("a cap is 1 to {HIGHEST_CAP} deployments that run at once")));
+    }
+    if draft.space().caps != caps {
+        draft.emit(DefinitionEvent::CapsSet { caps });
+    }
+    Ok(Reply::Done)
+}
+
+/// Starts what may start, as much as one record should hold.
+pub(super) fn start(draft: &mut Draft<'_>) {
+    while draft.len() < MOST_EVENTS
+        && let Some(id) = next(draft.space())
+    {
+        start_or_end(draft, id);
+    }
+}
+
+/// The deployment whose turn it is: the first one of the next flow that has one and may have a slot. Every start costs
+/// one slot, so taking turns is all that deficit round-robin comes to.
+pub(super) fn next(space: &Space) -> Option<DeploymentId> {
+    let startable = &space.indexes.startable;
+    let after = match space.turn {
+        Some((flow,)) => Bound::Excluded(flow),
+        None => Bound::Unbounded,
+    };
+    let from_turn = startable.range((after, Bound::Unbounded));
+    let mut flows = from_turn.chain(startable.range(..=space.turn.map_or(None, |(flow,)| flow)));
+    let (_, waiting) = flows.find(|(flow, _): &(&Flow, _)| admission::has_slot(space, **flow))?;
+    waiting.get_min().map(|(_, id)| *id)
+}
+
+fn start_or_end(draft: &mut Draft<'_>, id: DeploymentId) {
+    let Some(deployment) = draft.space().deployments.get(&id).cloned() else { return };
+    match decide(draft, &deployment) {
+        Ok(Some(started)) => {
+            draft.emit(DeploymentEvent::Started(started));
+            progress::advance(draft, id);
+        }
+        Ok(None) => progress::end(draft, id, DeploymentEnd::NothingDone, EndReason::NothingToDo),
+        Err((end, why)) => progress::end(draft, id, end, why),
+    }
+}
+
+/// How a deployment whose turn it is starts, every condition asked again; `None` where nothing would run.
+fn decide(
+    draft: &Draft<'_>,
+    deployment: &Deployment,
+) -> Result<Option<DeploymentStarted>, (DeploymentEnd, EndReason)> {
+    let space = draft.space();
+    let release = space.releases.get(&deployment.release());
+    let project = space.projects.get(deployment.project);
+    let (Some(release), Some(project)) = (release, project) else {
+        return Err((DeploymentEnd::Cancelled, EndReason::Gone));
+    };
+    let wish = Wish { project, release, key: deployment.key(), asked: Some(deployment.asked) };
+    if let Admission::Refused(refusals) = admission::admit(space, &wish) {
+        let rules = refusals.iter().map(|refusal| refusal.rule).collect();
+        return Err((DeploymentEnd::Cancelled, EndReason::Refused { rules }));
+    }
+    let layout = Layout {
+        release,
+        environment: deployment.environment,
+        tenant: deployment.tenant.and_then(|tenant| space.tenants.get(tenant)),
+        only_targets: deployment.only_targets.as_ref(),
+        excluded_targets: &deployment.excluded_targets,
+        skipped_steps: &deployment.skipped_steps,
+        now: draft.now(),
+    };
+    let laid = plan::lay_out(space, &layout);
+    if let Err(problem) = plan::check_variables(&layout, &laid) {
+        return Err((DeploymentEnd::Failed, EndReason::Unfit { problem: problem.message }));
+    }
+    Ok(started(deployment.id, &laid))
+}
+
+/// The start with these steps; `None` where nothing would run.
+fn started(deployment: DeploymentId, laid: &[LaidStep<'_>]) -> Option<DeploymentStarted> {
+    let running: Vec<_> = laid.iter().filter(|laid| laid.skipped.is_none()).collect();
+    if running.is_empty() {
+        return None;
+    }
+    let mut roles: BTreeMap<BTreeSet<String>, BTreeSet<TargetId>> = BTreeMap::new();
+    let mut fetching = OrdSet::new();
+    for laid in &running {
+        for target in &laid.targets {
+            roles.entry(scope::roles(target)).or_default().insert(target.id);
+            if matches!(laid.step.action, StepAction::Package { .. }) {
+                fetching.insert(target.id);
+            }
+        }
+    }
+    let steps = running.iter().map(|laid| {
+        (WorkKind::Run(laid.step.id), laid.targets.iter().map(|target| target.id).collect::<OrdSet<_>>())
+    });
+    let fetch = (!fetching.is_empty()).then_some((WorkKind::Fetch, fetching));
+    // Every package is fetched everywhere before the first step, and each step comes after the one before.
+    let nodes = fetch.into_iter().chain(steps).enumerate().map(|(place, (work, targets))| Plot {
+        work,
+        after: place.checked_sub(1).into_iter().collect(),
+        targets,
+    });
+    Some(DeploymentStarted { deployment, nodes: nodes.collect(), roles: roles.into_iter().collect() })
+}
+
+/// A deployment as it is now, to be kept while the draft goes on.
+pub(super) fn share(draft: &Draft<'_>, id: DeploymentId) -> Option<Arc<Deployment>> {
+    draft.space().deployments.get(&id).cloned()
+}

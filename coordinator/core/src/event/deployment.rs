@@ -1,0 +1,158 @@
+//! Deployments: asked for, started, assigned, run, ended; and what was handed out for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use windlass_api::plan::TenantRule;
+use windlass_protocol::ids::{DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TargetId, TenantId};
+use windlass_protocol::{Digest, Timestamp};
+
+use crate::graph::Plot;
+use crate::model::{DeploymentEnd, EndReason, Removal, RunEnd, StoredValue, Subject};
+
+/// What happened to a deployment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant)]
+pub enum DeploymentEvent {
+    /// It was asked for, and waits for its turn.
+    Created {
+        /// The deployment.
+        deployment: DeploymentCreated,
+    },
+    /// A request brought a tenant in that could not be deployed to, and it was left out.
+    LeftOut {
+        /// The release.
+        release: ReleaseId,
+        /// The environment.
+        environment: EnvironmentId,
+        /// The tenant.
+        tenant: TenantId,
+        /// Why: all rules, the first one first.
+        rules: Vec<TenantRule>,
+    },
+    /// It started; its targets are fixed.
+    Started(DeploymentStarted),
+    /// A node became work of those of its targets that have not been taken out.
+    Assigned {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The node's place in the graph.
+        node: usize,
+        /// It may not start after.
+        expires: Timestamp,
+    },
+    /// A run began.
+    RunStarted {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The node.
+        node: usize,
+        /// The target.
+        target: TargetId,
+        /// The agent must have reported an end by then.
+        deadline: Timestamp,
+    },
+    /// A run ended.
+    RunEnded {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The node.
+        node: usize,
+        /// The target.
+        target: TargetId,
+        /// How.
+        end: RunEnd,
+        /// What it set for later steps.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, StoredValue>,
+    },
+    /// A target no longer qualifies: it gets nothing more of this deployment.
+    ScopeRemoved {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The target.
+        target: TargetId,
+        /// Why.
+        why: Removal,
+    },
+    /// What was unsettled, up to this target's part in this deployment, was looked at again.
+    Reviewed {
+        /// The last deployment.
+        deployment: DeploymentId,
+        /// The last target in it; none where the deployment waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<TargetId>,
+    },
+    /// It ended.
+    Ended {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// How.
+        end: DeploymentEnd,
+        /// Why.
+        why: EndReason,
+    },
+    /// Variables were read for an assignment, by this key of the target for the first time (SEMANTICS 11: reads of
+    /// sensitive things are events too).
+    VariablesRead {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The step.
+        step: StepId,
+        /// The target.
+        target: TargetId,
+        /// Their names.
+        names: Vec<String>,
+        /// The digest that the assignment names.
+        digest: Digest,
+    },
+    /// A package was pulled for an assignment, by this key of the target for the first time.
+    PackagePulled {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The target.
+        target: TargetId,
+        /// The package's manifest.
+        manifest: Digest,
+        /// Bytes of content that travelled.
+        bytes: u64,
+    },
+}
+
+/// A deployment as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentCreated {
+    /// Its id.
+    pub id: DeploymentId,
+    /// The project.
+    pub project: ProjectId,
+    /// What is deployed.
+    pub subject: Subject,
+    /// The environment.
+    pub environment: EnvironmentId,
+    /// The tenant, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
+    /// Targets that it is limited to, where the request named any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_targets: Option<BTreeSet<TargetId>>,
+    /// Targets that the request excluded.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub excluded_targets: BTreeSet<TargetId>,
+    /// Steps that the request skips.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub skipped_steps: BTreeSet<StepId>,
+}
+
+/// A deployment as it started. What its targets get is frozen from the state of this moment: the tenant's values and
+/// tags, and names (SEMANTICS 3, "While it runs").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentStarted {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// The nodes of its graph, each with its targets.
+    pub nodes: Vec<Plot>,
+    /// The roles that its targets have, with the targets that have them.
+    pub roles: Vec<(BTreeSet<String>, BTreeSet<TargetId>)>,
+}

@@ -1,0 +1,114 @@
+//! What was seen and changes nothing: no decision rests on it, so it stands in a stream that none reads.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{DeploymentId, EnrolmentId, ProjectId, ReleaseId, StepId, TargetId};
+use windlass_protocol::message::EnrolRefusal;
+use windlass_protocol::{Digest, Timestamp};
+
+/// Something that was seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Observation {
+    /// A snapshot of the state was written; it counts because this record names it.
+    SnapshotTaken {
+        /// The last record that it holds.
+        record: u64,
+        /// The digest of its file.
+        digest: Digest,
+    },
+    /// Somebody was shown what a deployment would do, with the values that are not sensitive (SEMANTICS 8).
+    PlanPrinted {
+        /// The project.
+        project: ProjectId,
+        /// The release.
+        release: ReleaseId,
+        /// The plan's digest.
+        digest: String,
+        /// How many deployments it shows.
+        deployments: usize,
+    },
+    /// Requests of a target were denied, counted by kind since the last such event.
+    Denied {
+        /// The target.
+        target: TargetId,
+        /// How many, by kind of request.
+        counts: BTreeMap<String, u64>,
+    },
+    /// Two live sessions had one certificate: the older was closed.
+    CloneSuspected {
+        /// The target.
+        target: TargetId,
+        /// Where the older session came from.
+        older: String,
+        /// Where the newer one comes from.
+        newer: String,
+    },
+    /// That happened again soon after.
+    CloneSuspectedAgain {
+        /// The target.
+        target: TargetId,
+        /// Where the older sessions came from.
+        older: String,
+        /// Where the newer ones came from.
+        newer: String,
+        /// How often.
+        #[serde(flatten)]
+        counted: Counted,
+    },
+    /// Uses of an enrolment token were refused for a reason that was told before.
+    EnrolmentRefusedAgain {
+        /// The token.
+        enrolment: EnrolmentId,
+        /// Why.
+        rule: EnrolRefusal,
+        /// From where.
+        origin: String,
+        /// How often.
+        #[serde(flatten)]
+        counted: Counted,
+    },
+    /// What was read or pulled before was so again.
+    ReadAgain {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The step whose variables were read; none where it is a package.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
+        /// The target.
+        target: TargetId,
+        /// The digest of the variables, or the package's manifest.
+        digest: Digest,
+        /// Bytes of content that travelled, of all times.
+        bytes: u64,
+        /// How often.
+        #[serde(flatten)]
+        counted: Counted,
+    },
+    /// Pulls of a package ended before their end: a part of it was read.
+    PullBroken {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The target.
+        target: TargetId,
+        /// The package's manifest.
+        manifest: Digest,
+        /// Bytes that were written to the agent, of all times.
+        bytes: u64,
+        /// How often.
+        #[serde(flatten)]
+        counted: Counted,
+    },
+}
+
+/// How often something happened since it was last told, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// How often.
+    pub count: u64,
+    /// The first of these times.
+    pub first: Timestamp,
+    /// The last time.
+    pub last: Timestamp,
+}

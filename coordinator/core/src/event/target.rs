@@ -1,0 +1,107 @@
+//! Targets: enrolled, granted, advertised, seen.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use windlass_protocol::ids::{EnrolmentId, TargetId};
+use windlass_protocol::{DisplayName, Slug, Timestamp};
+
+use crate::model::{Advertisement, Granted, TargetKey};
+
+/// What happened to a target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant)]
+pub enum TargetEvent {
+    /// A machine became a target, and thereby used the token.
+    Enrolled {
+        /// The enrolment token.
+        enrolment: EnrolmentId,
+        /// The target.
+        target: TargetEnrolled,
+    },
+    /// It came back with a new key, and thereby used the token that was made for it.
+    EnrolledAgain {
+        /// The enrolment token.
+        enrolment: EnrolmentId,
+        /// The target.
+        target: TargetId,
+        /// Its new key.
+        key: TargetKey,
+    },
+    /// Its certificate was renewed, for the same key.
+    Renewed {
+        /// The target.
+        target: TargetId,
+        /// When the new one expires.
+        expires: Timestamp,
+    },
+    /// Its agent said what its configuration says, and it was something new.
+    Advertised {
+        /// The target.
+        target: TargetId,
+        /// What it said.
+        advertised: Advertisement,
+    },
+    /// Its agent claimed something outside its grant; told once.
+    OverClaimed {
+        /// The target.
+        target: TargetId,
+        /// What it claimed, as it wrote it.
+        claims: BTreeSet<String>,
+    },
+    /// An operator set its grant.
+    Granted {
+        /// The target.
+        target: TargetId,
+        /// The grant from now on.
+        granted: Granted,
+    },
+    /// An operator enabled it.
+    Enabled {
+        /// The target.
+        target: TargetId,
+    },
+    /// An operator disabled it.
+    Disabled {
+        /// The target.
+        target: TargetId,
+    },
+    /// An operator revoked its key.
+    Revoked {
+        /// The target.
+        target: TargetId,
+    },
+    /// An operator deleted it.
+    Deleted {
+        /// The target.
+        target: TargetId,
+        /// Its name at that time.
+        name: String,
+    },
+    /// It has work and no session for half a minute: from now on its deployments wait for a target that is offline.
+    Lost {
+        /// The target.
+        target: TargetId,
+    },
+    /// It was lost and has a session again.
+    Back {
+        /// The target.
+        target: TargetId,
+    },
+}
+
+/// A target as it enrolled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetEnrolled {
+    /// Its id.
+    pub id: TargetId,
+    /// Its slug.
+    pub slug: Slug,
+    /// Its name.
+    pub name: DisplayName,
+    /// Its key pairs' public halves.
+    pub key: TargetKey,
+    /// What it is granted.
+    pub granted: Granted,
+}

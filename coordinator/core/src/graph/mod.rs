@@ -1,0 +1,231 @@
+//! A deployment as a graph of nodes: what runs after what, on which targets, and how far each run is.
+//!
+//! A node is a step, or the fetching of packages before the first one. A run is a node on a target, and may be made again:
+//! attempts count from 1. The same small machine serves plan, deployment and replay, and knows nothing else:
+//!
+//! ```text
+//! ready(graph) -> nodes that may be assigned now        settle(graph, what happened)        verdict(graph) -> how it ended
+//! ```
+//!
+//! Sequential steps are nodes that each come after the one before. What comes beside that (parallel, rolling, retry,
+//! always-run) are other ways of choosing which nodes are ready.
+
+mod settle;
+
+use std::collections::BTreeSet;
+
+use imbl::{OrdMap, OrdSet, Vector};
+use serde::{Deserialize, Serialize};
+use windlass_protocol::Timestamp;
+use windlass_protocol::ids::{StepId, TargetId};
+use windlass_protocol::message::Generation;
+
+use crate::model::{RunEnd, RunOutcome};
+pub use settle::{DoesNotSettle, Settled};
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkKind {
+    /// Fetch every package of the deployment.
+    Fetch,
+    /// Run a step.
+    Run(StepId),
+}
+
+/// A node as it is laid out: what, where, and after which others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plot {
+    /// What it does.
+    #[serde(rename = "work")]
+    pub work: WorkKind,
+    /// The nodes that have to have succeeded first, by their places.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub after: BTreeSet<usize>,
+    /// Where.
+    pub targets: OrdSet<TargetId>,
+}
+
+/// A node, and how far it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// What, where, after which others.
+    #[serde(flatten)]
+    pub plot: Plot,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// How far a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Not begun.
+    Waiting,
+    /// Assigned, and not all runs of it are over.
+    Open,
+    /// All runs of it are over.
+    Over,
+}
+
+/// A node on a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Which time it is, from 1.
+    pub attempt: u32,
+    /// How far it is.
+    pub state: RunState,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    /// Assigned, not known to have started.
+    Assigned {
+        /// By this record.
+        generation: Generation,
+        /// When.
+        since: Timestamp,
+        /// It may not start after.
+        expires: Timestamp,
+    },
+    /// Started.
+    Started {
+        /// Assigned by this record.
+        generation: Generation,
+        /// When.
+        since: Timestamp,
+        /// It might not have started after.
+        expires: Timestamp,
+        /// The agent must have reported an end by then.
+        deadline: Timestamp,
+    },
+    /// Over.
+    Ended(RunEnd),
+}
+
+impl Run {
+    /// Whether it is not over.
+    pub const fn is_open(&self) -> bool {
+        !matches!(self.state, RunState::Ended(_))
+    }
+}
+
+/// The nodes of a deployment and their runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Graph {
+    /// The nodes, each after those that it waits for.
+    nodes: Vector<Node>,
+    /// The newest run of each node on each target.
+    #[serde(with = "crate::pairs")]
+    runs: OrdMap<(usize, TargetId), Run>,
+    /// Runs that are not over.
+    open: OrdSet<(usize, TargetId)>,
+    /// Targets that get nothing more.
+    removed: OrdSet<TargetId>,
+}
+
+/// How a graph ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// Every node succeeded on every target that was left.
+    Succeeded,
+    /// This node did not, on this target.
+    Failed(&'a Node, TargetId, &'a RunOutcome),
+    /// This node has no target left: whatever it had done by then is no success (SEMANTICS 3, "While it runs").
+    NoTargetLeft(&'a Node),
+}
+
+impl Graph {
+    /// A graph of which nothing has begun.
+    pub fn new(plots: impl IntoIterator<Item = Plot>) -> Self {
+        let nodes = plots.into_iter().map(|plot| Node { plot, stage: Stage::Waiting });
+        Self { nodes: nodes.collect(), ..Self::default() }
+    }
+
+    /// The nodes in order.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter()
+    }
+
+    /// A node by its place.
+    pub fn node(&self, place: usize) -> Option<&Node> {
+        self.nodes.get(place)
+    }
+
+    /// The place of the node that does this.
+    pub fn place_of(&self, work: WorkKind) -> Option<usize> {
+        self.nodes.iter().position(|node| node.plot.work == work)
+    }
+
+    /// The newest run of a node on a target.
+    pub fn run(&self, node: usize, target: TargetId) -> Option<&Run> {
+        self.runs.get(&(node, target))
+    }
+
+    /// Every run, with the place of its node and its target.
+    pub fn runs(&self) -> impl Iterator<Item = (usize, TargetId, &Run)> {
+        self.runs.iter().map(|((node, target), run)| (*node, *target, run))
+    }
+
+    /// Runs that are not over.
+    pub const fn open(&self) -> &OrdSet<(usize, TargetId)> {
+        &self.open
+    }
+
+    /// The steps that run on a target, in order.
+    pub fn steps_on(&self, target: TargetId) -> impl Iterator<Item = StepId> {
+        self.nodes.iter().filter_map(move |node| match node.plot.work {
+            WorkKind::Run(step) if node.plot.targets.contains(&target) => Some(step),
+            WorkKind::Run(_) | WorkKind::Fetch => None,
+        })
+    }
+
+    /// The targets of a node that have not been taken out.
+    pub fn left(&self, node: &Node) -> OrdSet<TargetId> {
+        node.plot.targets.clone().relative_complement(self.removed.clone())
+    }
+
+    /// The nodes that may be assigned now: not begun, with all that they come after over, while nothing failed.
+    pub fn ready(&self) -> Vec<usize> {
+        let over = |place: &usize| self.nodes.get(*place).is_some_and(|node| node.stage == Stage::Over);
+        let may = |node: &Node| node.stage == Stage::Waiting && node.plot.after.iter().all(over);
+        self.nodes.iter().enumerate().filter(|(_, node)| may(node)).map(|(place, _)| place).collect()
+    }
+
+    /// How it ends, as far as it can be said by now; `None` while something goes on or may go on. Nothing is judged while
+    /// runs are open.
+    pub fn verdict(&self) -> Option<Verdict<'_>> {
+        if !self.open.is_empty() {
+            return None;
+        }
+        let over = self.nodes.iter().enumerate().filter(|(_, node)| node.stage == Stage::Over);
+        let failed = |(place, node): (usize, &'_ Node)| {
+            let of_node = node.plot.targets.iter().filter(|target| !self.removed.contains(*target));
+            of_node.filter_map(|target| Some((*target, self.run(place, *target)?))).find_map(
+                |(target, run)| match &run.state {
+                    RunState::Ended(end) if end.outcome != RunOutcome::Succeeded => {
+                        Some((target, &end.outcome))
+                    }
+                    _ => None,
+                },
+            )
+        };
+        for (place, node) in over {
+            if let Some((target, outcome)) = failed((place, node)) {
+                let node = self.nodes.get(place).expect("its place is one of them");
+                return Some(Verdict::Failed(node, target, outcome));
+            }
+        }
+        let steps = self.nodes.iter().filter(|node| node.plot.work != WorkKind::Fetch);
+        if let Some(node) = steps.into_iter().find(|node| self.is_bare(node)) {
+            return Some(Verdict::NoTargetLeft(node));
+        }
+        self.nodes.iter().all(|node| node.stage == Stage::Over).then_some(Verdict::Succeeded)
+    }
+
+    fn is_bare(&self, node: &Node) -> bool {
+        !self.removed.is_empty() && node.plot.targets.iter().all(|target| self.removed.contains(target))
+    }
+}

@@ -1,0 +1,127 @@
+//! Why things end as they do, as sentences. The record holds rules and ids; who reads them gets the names of today.
+
+use windlass_api::plan::{StepRule, TenantRule};
+use windlass_protocol::ids::{StepId, TargetId};
+use windlass_protocol::message::Refusal;
+
+use crate::model::{Deployment, EndReason, Failure, Removal, RunOutcome};
+use crate::plan::target_reason;
+use crate::state::Space;
+
+/// Why a deployment ended as it did.
+pub fn end(space: &Space, deployment: &Deployment, why: &EndReason) -> String {
+    let target = |id: TargetId| target_name(space, deployment, id);
+    let step = |id: StepId| step_name(space, deployment, id);
+    match why {
+        EndReason::Done => "every step succeeded on every target".to_owned(),
+        EndReason::NothingToDo => "no step had a target".to_owned(),
+        EndReason::Cancelled => "somebody cancelled it".to_owned(),
+        EndReason::TenantDisabled => "the tenant was disabled".to_owned(),
+        EndReason::Gone => "its release or project was deleted".to_owned(),
+        EndReason::Refused { rules } => {
+            let first = rules.first().map_or("it may not be deployed", |rule| tenant_rule(*rule));
+            format!("no longer allowed when its turn came: {first}")
+        }
+        EndReason::Unfit { problem } => problem.clone(),
+        EndReason::FetchFailed { target: id, outcome } => {
+            let how = outcome_in_words(outcome).unwrap_or_default();
+            let how = how.strip_prefix("failed (").and_then(|how| how.strip_suffix(')')).unwrap_or(&how);
+            format!("fetching packages failed on {}: {how}", target(*id))
+        }
+        EndReason::StepFailed { step: which, target: id, outcome } => {
+            let how = outcome_in_words(outcome).unwrap_or_default();
+            format!("step `{}` {how} on {}", step(*which), target(*id))
+        }
+        EndReason::NoTargetLeft { step: which, removed, more } => {
+            let listed = removed
+                .iter()
+                .map(|(id, why)| format!("{} ({})", target(*id), removal(space, deployment, *id, *why)));
+            let listed: Vec<_> = listed.collect();
+            let more = if *more > 0 { format!(" and {more} more") } else { String::new() };
+            let step = step(*which);
+            format!("step `{step}` has no target left; scope-removed: {}{more}", listed.join(", "))
+        }
+    }
+}
+
+/// Why a target gets nothing more of a deployment.
+pub fn removal(space: &Space, deployment: &Deployment, target: TargetId, why: Removal) -> String {
+    match why {
+        Removal::NoPart => "it has no part in the deployment".to_owned(),
+        Removal::TargetDeleted => "the target was deleted".to_owned(),
+        Removal::TenantDeleted => "the tenant was deleted".to_owned(),
+        Removal::Disconnected => "the tenant was disconnected".to_owned(),
+        Removal::ReleaseDeleted => "the release was deleted".to_owned(),
+        Removal::Step { step, rule } => {
+            let name = step_name(space, deployment, step);
+            match rule {
+                StepRule::StepEnvironment => format!("the step `{name}` no longer runs in the environment"),
+                _ => format!("the step `{name}` no longer runs for the tenant"),
+            }
+        }
+        Removal::Target { rule } => match space.targets.get(target) {
+            Some(known) => format!("the target {}", target_reason(rule, space, known)),
+            None => "the target was deleted".to_owned(),
+        },
+    }
+}
+
+/// How a run ended otherwise than well; `None` where it ended well.
+pub fn outcome_in_words(outcome: &RunOutcome) -> Option<String> {
+    match outcome {
+        RunOutcome::Succeeded => None,
+        RunOutcome::Failed(why) => Some(format!("failed ({})", failure(why))),
+        RunOutcome::TimedOut => Some("ran out of time".to_owned()),
+        RunOutcome::Stopped => Some("was stopped".to_owned()),
+        RunOutcome::Unknown => Some("ended nobody knows how: its supervisor was gone".to_owned()),
+    }
+}
+
+/// Why a run failed.
+pub fn failure(why: &Failure) -> String {
+    match why {
+        Failure::Said(text) | Failure::Undeliverable(text) => text.clone(),
+        Failure::Refused(refusal) => format!("the agent refused: {}", refusal_in_words(*refusal)),
+        Failure::Offline => "the target did not come in time (offline)".to_owned(),
+        Failure::CertificateExpired => {
+            "the target did not renew its certificate in time (expired)".to_owned()
+        }
+        Failure::Expired => "the target did not begin it in time".to_owned(),
+    }
+}
+
+const fn refusal_in_words(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::NotForThisTarget => "the assignment names another target",
+        Refusal::BadSignature => "the assignment's signature is not the coordinator's",
+        Refusal::OldGeneration => "the assignment is older than what the agent has acted upon (a replay)",
+        Refusal::ChangedContent => "the same assignment came twice with different contents",
+        Refusal::Expired => "the assignment came too late",
+        Refusal::OutsideConfiguration => "the machine's own configuration does not admit it",
+        Refusal::OtherTenant => "the agent cannot switch users and serves another tenant already",
+        Refusal::Unsupported => "the agent cannot read the assignment, which may be of a newer version",
+    }
+}
+
+/// A rule that leaves a tenant out, as a sentence without names.
+pub const fn tenant_rule(rule: TenantRule) -> &'static str {
+    match rule {
+        TenantRule::NotConnected => "the tenant is not connected to the environment",
+        TenantRule::TenantDisabled => "the tenant is disabled",
+        TenantRule::Lifecycle => "the lifecycle does not let the release go there",
+        TenantRule::MissingVariable => "values are missing",
+        TenantRule::Tenancy => "the project's tenancy does not allow it",
+    }
+}
+
+fn target_name(space: &Space, deployment: &Deployment, id: TargetId) -> String {
+    let then = || deployment.parts.get(&id).map(|part| part.name.to_string());
+    let now = space.targets.get(id).map(|target| target.name.to_string());
+    now.or_else(then).unwrap_or_else(|| "a deleted target".to_owned())
+}
+
+fn step_name(space: &Space, deployment: &Deployment, id: StepId) -> String {
+    let release = space.releases.get(&deployment.release());
+    let step = release.and_then(|release| release.snapshot.steps.iter().find(|step| step.id == id));
+    step.map_or_else(|| "a deleted step".to_owned(), |step| step.name.to_string())
+}

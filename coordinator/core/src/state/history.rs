@@ -1,0 +1,161 @@
+//! What succeeded where, in order, and what each target holds of it (SEMANTICS 4 and 8).
+//!
+//! Promotion, rollback and "what runs there" read this and nothing else. Finished deployments leave memory; this stays.
+
+use std::collections::BTreeSet;
+
+use imbl::{OrdMap, OrdSet, Vector};
+use serde::{Deserialize, Serialize};
+use windlass_protocol::Digest;
+use windlass_protocol::ids::{DeploymentId, EnvironmentId, ReleaseId, StepId, TargetId, TenantId};
+
+use crate::model::{Deployment, DeploymentEnd, Key, Subject};
+use crate::promotion::Successes;
+
+/// A success of a (project, environment, tenant or none).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Success {
+    /// The place of the record in its space: what is later is newer.
+    pub record: u64,
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// What was deployed.
+    pub subject: Subject,
+    /// Steps that the request skipped.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub skipped_steps: BTreeSet<StepId>,
+    /// Whether the request limited it to some targets: it opens ways, and is not what runs there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub limited: bool,
+}
+
+/// The last deployment of a (project, environment, tenant or none) that ended, however it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// What was deployed.
+    pub subject: Subject,
+    /// How it ended.
+    pub end: DeploymentEnd,
+}
+
+/// What a target holds for one step of a (project, environment, tenant or none).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The release.
+    pub release: ReleaseId,
+    /// The package's manifest.
+    pub manifest: Digest,
+    /// The deployment that brought it.
+    pub deployment: DeploymentId,
+}
+
+/// The history of a space.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct History {
+    successes: OrdMap<Key, Vector<Success>>,
+    attempts: OrdMap<Key, Attempt>,
+    held: OrdMap<TargetId, OrdMap<(Key, StepId), Held>>,
+    /// Which release ever succeeded where, for whom: an index.
+    promoted: OrdSet<(ReleaseId, EnvironmentId, Option<TenantId>)>,
+}
+
+/// A history as a snapshot holds it.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    #[serde(with = "crate::pairs")]
+    successes: OrdMap<Key, Vector<Success>>,
+    #[serde(with = "crate::pairs")]
+    attempts: OrdMap<Key, Attempt>,
+    held: Vec<(TargetId, Key, StepId, Held)>,
+}
+
+impl From<Stored> for History {
+    fn from(stored: Stored) -> Self {
+        let mut history = Self { successes: stored.successes, attempts: stored.attempts, ..Self::default() };
+        for (target, key, step, held) in stored.held {
+            history.held.entry(target).or_default().insert((key, step), held);
+        }
+        for ((_, environment, tenant), successes) in &history.successes {
+            for success in successes {
+                let Subject::Release(release) = success.subject;
+                history.promoted.insert((release, *environment, *tenant));
+            }
+        }
+        history
+    }
+}
+
+impl From<History> for Stored {
+    fn from(history: History) -> Self {
+        let held = history
+            .held
+            .iter()
+            .flat_map(|(target, held)| held.iter().map(|((key, step), held)| (*target, *key, *step, *held)));
+        let held = held.collect();
+        Self { successes: history.successes, attempts: history.attempts, held }
+    }
+}
+
+impl History {
+    /// The successes of a (project, environment, tenant or none), the oldest first.
+    pub fn successes(&self, key: Key) -> impl DoubleEndedIterator<Item = &Success> {
+        self.successes.get(&key).into_iter().flatten()
+    }
+
+    /// What runs there: the newest success that was not limited to some targets.
+    pub fn current(&self, key: Key) -> Option<&Success> {
+        self.successes(key).rev().find(|success| !success.limited)
+    }
+
+    /// The last deployment there that ended.
+    pub fn last_attempt(&self, key: Key) -> Option<&Attempt> {
+        self.attempts.get(&key)
+    }
+
+    /// What a target holds.
+    pub fn held_by(&self, target: TargetId) -> impl Iterator<Item = (&(Key, StepId), &Held)> {
+        self.held.get(&target).into_iter().flatten()
+    }
+
+    /// Adds a deployment that has ended with the record of this number.
+    pub(super) fn ended(&mut self, record: u64, deployment: &Deployment, end: DeploymentEnd) {
+        let (key, subject) = (deployment.key(), deployment.subject);
+        self.attempts.insert(key, Attempt { deployment: deployment.id, subject, end });
+        if end != DeploymentEnd::Succeeded {
+            return;
+        }
+        let Subject::Release(release) = subject;
+        self.promoted.insert((release, deployment.environment, deployment.tenant));
+        self.successes.entry(key).or_default().push_back(Success {
+            record,
+            deployment: deployment.id,
+            subject,
+            skipped_steps: deployment.skipped_steps.clone(),
+            limited: deployment.only_targets.is_some() || !deployment.excluded_targets.is_empty(),
+        });
+    }
+
+    /// A package step succeeded on a target.
+    pub(super) fn holds(&mut self, target: TargetId, key: Key, step: StepId, held: Held) {
+        self.held.entry(target).or_default().insert((key, step), held);
+    }
+
+    /// Another key is another machine, as far as anybody can know, and a deleted target is none: it holds nothing.
+    pub(super) fn holds_nothing(&mut self, target: TargetId) {
+        self.held.remove(&target);
+    }
+}
+
+impl Successes for History {
+    fn succeeded(&self, release: ReleaseId, environment: EnvironmentId, tenant: Option<TenantId>) -> bool {
+        self.promoted.contains(&(release, environment, tenant))
+    }
+
+    fn succeeded_for_anybody(&self, release: ReleaseId, environment: EnvironmentId) -> bool {
+        let next = self.promoted.range((release, environment, None)..).next();
+        next.is_some_and(|(of, place, _)| *of == release && *place == environment)
+    }
+}
