@@ -16,6 +16,7 @@ use crate::model::{DeploymentEnd, EndReason, Removal, RunEnd, StoredValue, Subje
 #[allow(clippy::large_enum_variant)]
 pub enum DeploymentEvent {
     /// It was asked for, and waits for its turn.
+    #[serde(rename = "deployment-created")]
     Created {
         /// The deployment.
         deployment: DeploymentCreated,
@@ -32,6 +33,7 @@ pub enum DeploymentEvent {
         rules: Vec<TenantRule>,
     },
     /// It started; its targets are fixed.
+    #[serde(rename = "deployment-started")]
     Started(DeploymentStarted),
     /// A node became work of those of its targets that have not been taken out.
     Assigned {
@@ -85,6 +87,7 @@ pub enum DeploymentEvent {
         target: Option<TargetId>,
     },
     /// It ended.
+    #[serde(rename = "deployment-ended")]
     Ended {
         /// The deployment.
         deployment: DeploymentId,

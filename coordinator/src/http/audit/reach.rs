@@ -218,13 +218,13 @@ struct Reads {
 fn holdings(space: &Space, target: TargetId) -> Vec<Holding> {
     let of = |item: &windlass_coordinator_core::state::WorkItem| {
         let deployment = space.deployments.get(&item.deployment)?;
-        let release = space.releases.get(&deployment.release);
+        let release = space.releases.get(&deployment.release());
         let step = match item.kind {
             WorkKind::Fetch => None,
             WorkKind::Run(step) => Some(deployments::step_name(release.map(Arc::as_ref), step)),
         };
-        let mine = deployment.steps.iter().filter(|step| step.targets.contains(&target));
-        let packages = mine.filter_map(|step| release?.packages.get(&step.step));
+        let mine = deployment.graph.steps_on(target);
+        let packages = mine.filter_map(|step| release?.packages.get(&step));
         let packages: BTreeSet<_> =
             packages.map(|package| format!("{} {}", package.id, package.version)).collect();
         let fetching = item.kind == WorkKind::Fetch;

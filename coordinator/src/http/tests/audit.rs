@@ -10,7 +10,7 @@ async fn the_newest_records_come_first_when_nobody_says_and_in_order() {
     let desk = Desk::new();
     desk.apply(&sample()).await;
     desk.enrol("shared-1", json!({"roles": ["web"]})).await;
-    let last = desk.engine.state().sequence;
+    let last = desk.engine.state().number;
     let newest = desk.get("/audit?limit=2").await;
     let numbers: Vec<_> =
         newest["items"].as_array().unwrap().iter().map(|item| item["sequence"].as_u64().unwrap()).collect();
