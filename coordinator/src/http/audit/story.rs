@@ -8,7 +8,7 @@ use windlass_api::error::Problem;
 use windlass_protocol::ids::DeploymentId;
 
 use super::journal::Journal;
-use super::summary::{recorded, shown, tell};
+use super::summary::{recorded, said, shown};
 use crate::http::caller::Moment;
 use crate::http::words;
 
@@ -34,7 +34,7 @@ pub(in crate::http) fn tell(
             lines.push(StoryLine {
                 sequence: entry.record.number,
                 time: words::time(entry.record.time),
-                text: tell(moment.space(), event, &shown(shown_as)),
+                text: said(moment.space(), event, &shown(shown_as)),
             });
         }
     }

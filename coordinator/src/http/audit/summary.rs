@@ -31,7 +31,7 @@ pub(super) fn record(moment: &Moment, entry: &Entry) -> AuditRecord {
             .events
             .iter()
             .zip(&events)
-            .map(|(event, shown)| tell(space.unwrap_or(moment.space()), event, shown))
+            .map(|(event, shown)| said(space.unwrap_or(moment.space()), event, shown))
             .collect(),
         events,
         hash: entry.hash.clone(),
@@ -97,9 +97,9 @@ pub(super) fn shown(value: Value) -> Value {
 }
 
 /// An event as a sentence, with the reason that it has by rules and ids. `shown` is the event as it is shown.
-pub(super) fn tell(space: &Space, event: &Event, shown: &Value) -> String {
-    let said = sentence(space, shown);
-    let Event::Deployment(event) = event else { return said };
+pub(super) fn said(space: &Space, event: &Event, shown: &Value) -> String {
+    let text = sentence(space, shown);
+    let Event::Deployment(event) = event else { return text };
     let of = |id| space.deployments.get(id);
     let reason = match event {
         DeploymentEvent::Ended { deployment, why, .. } => {
@@ -115,9 +115,9 @@ pub(super) fn tell(space: &Space, event: &Event, shown: &Value) -> String {
         _ => None,
     };
     match reason {
-        None => said,
-        Some(reason) if said.contains(": ") => format!("{said}, reason {reason}"),
-        Some(reason) => format!("{said}: reason {reason}"),
+        None => text,
+        Some(reason) if text.contains(": ") => format!("{text}, reason {reason}"),
+        Some(reason) => format!("{text}: reason {reason}"),
     }
 }
 
