@@ -7,7 +7,7 @@ use windlass_api::plan::TenantRule;
 use windlass_protocol::ids::{DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TargetId, TenantId};
 use windlass_protocol::{Digest, Timestamp};
 
-use crate::graph::Plot;
+use crate::graph::{Plot, WorkKind};
 use crate::model::{DeploymentEnd, EndReason, Removal, RunEnd, StoredValue, Subject};
 
 /// What happened to a deployment.
@@ -50,6 +50,8 @@ pub enum DeploymentEvent {
         deployment: DeploymentId,
         /// The node.
         node: usize,
+        /// What it does.
+        work: WorkKind,
         /// The target.
         target: TargetId,
         /// The agent must have reported an end by then.
@@ -61,6 +63,8 @@ pub enum DeploymentEvent {
         deployment: DeploymentId,
         /// The node.
         node: usize,
+        /// What it does.
+        work: WorkKind,
         /// The target.
         target: TargetId,
         /// How.
