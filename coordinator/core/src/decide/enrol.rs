@@ -14,7 +14,7 @@ use super::{Draft, Reply, greetings, targets};
 use crate::authorise::{self, Action};
 use crate::catalogue::unknown;
 use crate::event::Event;
-use crate::model::{Enrolment, Target, TargetKey};
+use crate::model::{Advertisement, Enrolment, Target, TargetKey};
 use crate::state::Space;
 
 /// Seconds that an enrolment token is good for where nobody says.
@@ -202,7 +202,7 @@ fn register(
         None => {
             let id = TargetId::from_bytes(draft.fresh.bytes());
             let granted = token.granted.clone();
-            let advertised = greetings::nothing_advertised(machine.isolation);
+            let advertised = Advertisement::new(&Advertised::default(), machine.isolation, "");
             let target = Target {
                 id,
                 slug,
@@ -218,6 +218,6 @@ fn register(
             id
         }
     };
-    greetings::advertise_to(draft, id, &machine.advertised, machine.isolation);
+    greetings::advertise(draft, id, Advertisement::new(&machine.advertised, machine.isolation, ""));
     id
 }

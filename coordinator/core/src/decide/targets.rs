@@ -6,7 +6,7 @@ use windlass_api::error::Problem;
 use windlass_api::requests::GrantText;
 use windlass_protocol::ids::TargetId;
 
-use super::{Draft, Reply, TargetChange, identified, recheck};
+use super::{Draft, Reply, TargetChange, greetings, identified, recheck};
 use crate::authorise::Peer;
 use crate::event::Event;
 use crate::model::{Granted, Target};
@@ -33,6 +33,7 @@ pub(super) fn change(draft: &mut Draft<'_>, name: &str, change: &TargetChange) -
             let granted = granted(draft.space(), text, Some(&target.granted))?;
             if granted != target.granted {
                 draft.emit(Event::TargetGranted { target: id, granted });
+                greetings::tell_claims(draft, id);
             }
         }
         TargetChange::Enable if target.enabled => {}

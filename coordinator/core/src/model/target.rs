@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{EnvironmentId, TargetId};
-use windlass_protocol::message::{Isolation, Participation};
+use windlass_protocol::message::Participation;
 use windlass_protocol::{Digest, DisplayName, Slug, Timestamp};
 
+use super::advertised::Advertisement;
 use crate::query::Query;
 
 /// One machine with an agent.
@@ -55,25 +56,6 @@ pub struct Granted {
     pub tenants: Query,
     /// Participation, decided once when the target is made.
     pub participation: Participation,
-}
-
-/// What an agent's configuration says, as far as its names are known. `None` narrows nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Advertisement {
-    /// Roles.
-    pub roles: Option<BTreeSet<String>>,
-    /// Environments.
-    pub environments: Option<BTreeSet<EnvironmentId>>,
-    /// Tenants; an empty query means nobody.
-    pub tenants: Option<Query>,
-    /// Participation.
-    pub participation: Option<Participation>,
-    /// What it claimed outside the grant, as it wrote it; unknown names among them.
-    pub over_claims: BTreeSet<String>,
-    /// How the agent keeps tenants apart.
-    pub isolation: Isolation,
-    /// The agent's version.
-    pub agent_version: String,
 }
 
 crate::catalogue::named!(Target, TargetId, "target");

@@ -108,10 +108,7 @@ impl Space {
                 self.change_target(*target, |target| target.advertised = advertised.clone())?;
             }
             Event::OverClaimed { target, claims } => {
-                self.change_target(*target, |target| {
-                    target.told_claims.extend(claims.iter().cloned());
-                    target.advertised.over_claims.extend(claims.iter().cloned());
-                })?;
+                self.change_target(*target, |target| target.told_claims.extend(claims.iter().cloned()))?;
             }
             Event::TargetGranted { target, granted } => {
                 self.change_target(*target, |target| target.granted = granted.clone())?;

@@ -12,7 +12,6 @@ use windlass_protocol::message::Generation;
 use super::assignments::Assigned;
 use super::space::Space;
 use crate::model::{Deployment, DeploymentState, FetchState, RunState, Target};
-use crate::scope;
 use crate::version::Version;
 
 /// What may run once at a time (SEMANTICS 8).
@@ -21,7 +20,7 @@ pub type Lane = (ProjectId, EnvironmentId, Option<TenantId>);
 /// The indexes of a space.
 #[derive(Clone, Default)]
 pub struct Indexes {
-    /// Targets by environment of their effective scope.
+    /// Targets by environment of their granted scope: what agents say may come to mean something else at any time.
     pub targets: OrdMap<EnvironmentId, OrdSet<TargetId>>,
     /// Releases by project and version.
     pub releases: OrdMap<(ProjectId, Version), ReleaseId>,
@@ -37,6 +36,8 @@ pub struct Indexes {
     pub assignments: OrdMap<AssignmentId, Assigned>,
     /// Tags by their set and their name in any case.
     pub tags: OrdMap<(TagSetId, String), TagId>,
+    /// The set of each tag, and its name as it is compared.
+    pub tag_names: OrdMap<TagId, (TagSetId, String)>,
     /// Tenants by the tags that they carry.
     pub carriers: OrdMap<TagId, OrdSet<TenantId>>,
 }
@@ -94,17 +95,17 @@ impl Space {
 
     /// Puts a target's place in the indexes right; `before` is what it was.
     pub(super) fn reindex_target(&mut self, before: Option<&Target>, after: Option<&Target>) {
-        for environment in before.into_iter().flat_map(scope::environments) {
-            let Some(targets) = self.indexes.targets.get_mut(&environment) else { continue };
+        for environment in before.into_iter().flat_map(|before| &before.granted.environments) {
+            let Some(targets) = self.indexes.targets.get_mut(environment) else { continue };
             targets.remove(&before.expect("it has environments").id);
             if targets.is_empty() {
-                self.indexes.targets.remove(&environment);
+                self.indexes.targets.remove(environment);
             }
         }
-        for environment in after.into_iter().flat_map(scope::environments) {
+        for environment in after.into_iter().flat_map(|after| &after.granted.environments) {
             self.indexes
                 .targets
-                .entry(environment)
+                .entry(*environment)
                 .or_default()
                 .insert(after.expect("it has environments").id);
         }

@@ -98,12 +98,8 @@ fn queries(moment: Moment<'_>) -> impl Iterator<Item = (String, &Query)> {
     let space = moment.space;
     let of_steps = steps(space).map(|(who, step)| (who, &step.tenants));
     let of_values = scopes(space).map(|(who, scope)| (who, &scope.tenants));
-    let of_targets = space.targets.by_name().flat_map(|target| {
-        let who = format!("target `{}`", target.name);
-        let advertised = target.advertised.tenants.iter().map(move |query| (who.clone(), query));
-        let granted = (format!("target `{}`", target.name), &target.granted.tenants);
-        std::iter::once(granted).chain(advertised)
-    });
+    let of_targets =
+        space.targets.by_name().map(|target| (format!("target `{}`", target.name), &target.granted.tenants));
     let of_tokens = moment
         .usable_tokens()
         .map(|token| (format!("enrolment token `{}`", token.id), &token.granted.tenants));
