@@ -30,4 +30,4 @@ pub use tags::{Tag, TagSet};
 pub use target::{Granted, Target, TargetKey};
 pub use tenant::Tenant;
 pub use token::{ApiToken, Role};
-pub use value::{ScopedValue, Sealed, StoredValue, Template, ValueScope, Variable};
+pub use value::{RetiredTemplate, ScopedValue, Sealed, StoredValue, Template, ValueScope, Variable};
