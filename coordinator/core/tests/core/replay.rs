@@ -24,8 +24,18 @@ fn read_back(state: &State) -> State {
 fn assert_same_indexes(one: &State, two: &State) {
     let spaces = |state: &State| state.spaces.values().cloned().collect::<Vec<Space>>();
     for (one, two) in spaces(one).into_iter().zip(spaces(two)) {
-        let Indexes { targets, releases, lanes, work, deadlines, running, assignments, tags, carriers } =
-            one.indexes;
+        let Indexes {
+            targets,
+            releases,
+            lanes,
+            work,
+            deadlines,
+            running,
+            assignments,
+            tags,
+            tag_names,
+            carriers,
+        } = one.indexes;
         let two = two.indexes;
         assert_eq!(targets, two.targets, "targets");
         assert_eq!(releases, two.releases, "releases");
@@ -35,6 +45,7 @@ fn assert_same_indexes(one: &State, two: &State) {
         assert_eq!(running, two.running, "running");
         assert_eq!(assignments, two.assignments, "assignments");
         assert_eq!(tags, two.tags, "tags");
+        assert_eq!(tag_names, two.tag_names, "tag_names");
         assert_eq!(carriers, two.carriers, "carriers");
     }
 }
