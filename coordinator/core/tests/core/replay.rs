@@ -24,12 +24,26 @@ fn read_back(state: &State) -> State {
 fn assert_same_indexes(one: &State, two: &State) {
     let spaces = |state: &State| state.spaces.values().cloned().collect::<Vec<Space>>();
     for (one, two) in spaces(one).into_iter().zip(spaces(two)) {
-        let Indexes { targets, releases, lanes, work, deadlines, running, assignments, tags, carriers } =
-            one.indexes;
+        let Indexes {
+            targets,
+            releases,
+            keys,
+            startable,
+            running,
+            running_count,
+            parts,
+            work,
+            deadlines,
+            assignments,
+            tags,
+            carriers,
+        } = one.indexes;
         let two = two.indexes;
         assert_eq!(targets, two.targets, "targets");
         assert_eq!(releases, two.releases, "releases");
-        assert_eq!(lanes, two.lanes, "lanes");
+        assert_eq!(keys, two.keys, "keys");
+        assert_eq!(startable, two.startable, "startable");
+        assert_eq!((running_count, parts), (two.running_count, two.parts), "running");
         assert_eq!(work, two.work, "work");
         assert_eq!(deadlines, two.deadlines, "deadlines");
         assert_eq!(running, two.running, "running");
@@ -90,23 +104,18 @@ fn records_survive_their_way_through_the_journals_lines() {
 fn a_record_that_does_not_follow_is_refused() {
     let world = lively();
     let last = world.records.last().expect("there are some");
+    let (number, sequence, stream) = (last.number, last.sequence, last.stream);
+    // Its number in the journal, and the one in its stream: each has to be the next.
     let cases = [
-        (
-            last.sequence,
-            format!("record {0} does not fit the state before it: the record before was {0}", last.sequence),
-        ),
-        (
-            last.sequence + 2,
-            format!(
-                "record {} does not fit the state before it: the record before was {}",
-                last.sequence + 2,
-                last.sequence
-            ),
-        ),
+        (number, sequence + 1, format!("the record before was {number}")),
+        (number + 2, sequence + 1, format!("the record before was {number}")),
+        (number + 1, sequence, format!("the record before in {stream} was {sequence}")),
+        (number + 1, sequence + 2, format!("the record before in {stream} was {sequence}")),
     ];
-    for (sequence, sentence) in cases {
-        let record = Record { sequence, ..last.clone() };
+    for (number, sequence, why) in cases {
+        let record = Record { number, sequence, ..last.clone() };
         let refused = world.state.clone().apply(&record).expect_err("it does not follow");
+        let sentence = format!("record {number} does not fit the state before it: {why}");
         assert_eq!(refused.to_string(), sentence);
     }
 }
