@@ -189,3 +189,38 @@ impl std::io::Write for Counted {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use windlass_protocol::ids::{TargetId, TokenId};
+
+    use super::*;
+    use crate::event::{InstallationEvent, TargetEvent};
+
+    fn envelope() -> Envelope {
+        let (time, actor) = (Timestamp::from_milliseconds(1), Actor::Installer);
+        Envelope { time, actor, origin: None, reason: None, cause: None, request: None, seed: [0; 32] }
+    }
+
+    #[test]
+    fn an_event_that_does_not_fit_is_an_error_and_no_record() {
+        let (state, envelope) = (State::default(), envelope());
+        let mut draft =
+            Draft::new(&state, &envelope, Stream::Installation, None).expect("it is about no space");
+        draft.emit(InstallationEvent::TokenDeleted { token: TokenId::from_bytes([1; 16]) });
+        // What comes after it is not looked at any more.
+        draft.emit(TargetEvent::Enabled { target: TargetId::from_bytes([1; 16]) });
+        let problem = draft.finish(Reply::Done).err().expect("there is no such token");
+        assert!(problem.message.contains("does not fit its own state (no such token, in {"), "{problem}");
+    }
+
+    #[test]
+    fn an_event_of_another_stream_is_an_error_too() {
+        let (state, envelope) = (State::default(), envelope());
+        let mut draft =
+            Draft::new(&state, &envelope, Stream::Installation, None).expect("it is about no space");
+        draft.emit(TargetEvent::Enabled { target: TargetId::from_bytes([1; 16]) });
+        let problem = draft.finish(Reply::Done).err().expect("a target is in a space");
+        assert!(problem.message.contains("(an event of another stream, in {"), "{problem}");
+    }
+}

@@ -7,8 +7,6 @@ mod documents;
 mod operators;
 mod work;
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use windlass_api::documents::Document;
 use windlass_api::error::Problem;
@@ -168,24 +166,21 @@ impl World {
 
     /// Applies a record of one event that nobody decided.
     pub fn forge(&mut self, stream: Stream, event: impl Into<Event>) -> Result<(), DoesNotFit> {
-        let header = Header {
-            actor: self.actor,
-            origin: None,
-            reason: None,
-            cause: None,
-            reads: Vec::new(),
-            answered: None,
-        };
-        self.state.apply(&Record {
-            number: self.state.number + 1,
-            stream,
-            sequence: self.state.sequence(stream) + 1,
-            epoch: self.state.epoch,
-            format: FORMAT,
-            time: self.now,
-            header,
-            events: vec![event.into()],
-        })
+        let (actor, events) = (self.actor, vec![event.into()]);
+        let header =
+            Header { actor, origin: None, reason: None, cause: None, reads: Vec::new(), answered: None };
+        let (number, sequence) = (self.state.number + 1, self.state.sequence(stream) + 1);
+        let (epoch, time) = (self.state.epoch, self.now);
+        let record = Record { number, stream, sequence, epoch, format: FORMAT, time, header, events };
+        self.state.apply(&record)?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// What a restart makes of the state: it is written down as a snapshot, and read back.
+    pub fn restart(&mut self) {
+        let text = serde_json::to_vec(&self.state).expect("a state is JSON");
+        self.state = serde_json::from_slice(&text).expect("what was written can be read");
     }
 
     /// Runs a command of the space.
@@ -207,8 +202,9 @@ impl World {
             document: read(document),
         };
         let documents = documents.iter().enumerate().map(placed).collect();
-        let request = ApplyRequest { documents, dry_run: false };
-        self.ask(SpaceCommand::Apply { request, keys: BTreeMap::new() })
+        let mut request = ApplyRequest { documents, dry_run: false };
+        let keys = self.seal(&mut request.documents);
+        self.ask(SpaceCommand::Apply { request, keys })
     }
 
     /// Applies documents that are right.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use windlass_api::error::Problem;
+use windlass_api::plan::Plan;
 use windlass_api::requests::DeployRequest;
 use windlass_coordinator_core::authorise::Peer;
 use windlass_coordinator_core::decide::{
@@ -13,6 +14,7 @@ use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event};
 use windlass_coordinator_core::model::{
     Deployment, DeploymentEnd, DeploymentState, Package, PackageKey, TargetKey,
 };
+use windlass_coordinator_core::plan;
 use windlass_coordinator_core::reasons;
 use windlass_coordinator_core::state::{WorkItem, WorkKind};
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, TargetId};
@@ -160,6 +162,12 @@ impl World {
             Reply::Deployments { made, .. } => Ok(made),
             other => panic!("not the answer to a deployment: {other:?}"),
         }
+    }
+
+    /// What a request, written as JSON, would do while everybody is connected.
+    pub fn plan(&self, request: Value) -> Result<Plan, Problem> {
+        let request = serde_json::from_value(request).expect("the request is right");
+        plan::plan(self.space(), &request, self.now, &|_| true)
     }
 
     /// Makes one deployment.
