@@ -164,10 +164,11 @@ fn the_digest_of_a_plan_stands_for_all_that_it_means_but_time_and_presence() {
 fn another_tenant_of_the_same_name_is_another_plan_also_where_it_has_no_values() {
     let mut world = small();
     world.release("Web", "1.0.0");
-    let plain = |world: &mut World| world.apply(&[json!({"kind": "tenant", "name": "Plain", "projects": {"Web": ["Staging"]}})]);
-    let digest = |world: &World| {
-        world.plan(request(json!({"tenants": ["Plain"]}))).expect("it can be planned").digest
+    let plain = |world: &mut World| {
+        world.apply(&[json!({"kind": "tenant", "name": "Plain", "projects": {"Web": ["Staging"]}})])
     };
+    let digest =
+        |world: &World| world.plan(request(json!({"tenants": ["Plain"]}))).expect("it can be planned").digest;
     plain(&mut world);
     let before = digest(&world);
     plain(&mut world);
