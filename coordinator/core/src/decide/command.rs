@@ -17,6 +17,8 @@ use crate::model::{Package, StoredValue};
 use crate::state::Caps;
 
 /// Everything that can be asked to be done. Who may ask for it is [`crate::authorise`]'s business.
+// Commands are made one at a time, and live as long as their decision.
+#[allow(clippy::large_enum_variant)]
 pub enum Command {
     /// Makes the installation.
     Initialise {

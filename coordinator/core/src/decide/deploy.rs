@@ -9,15 +9,9 @@ use crate::event::{DeploymentCreated, DeploymentEvent, Observation};
 use crate::model::Subject;
 use crate::plan::{self, Admitted};
 
-/// Deployments that one request may make.
-const MOST_DEPLOYMENTS: usize = 10_000;
-
 pub(super) fn deploy(draft: &mut Draft<'_>, request: &DeployRequest) -> Result<Reply, Problem> {
     let before = draft.space_before();
     let resolved = plan::resolve(before, request)?;
-    if resolved.pairs.len() > MOST_DEPLOYMENTS {
-        return Err(Problem::usage(format!("a request makes at most {MOST_DEPLOYMENTS} deployments")));
-    }
     if let Some(expected) = &request.expect {
         let plan = plan::plan(before, request, draft.now(), &|_| true)?;
         if plan.digest != *expected {
@@ -28,14 +22,6 @@ pub(super) fn deploy(draft: &mut Draft<'_>, request: &DeployRequest) -> Result<R
         }
     }
     let Admitted { pairs, left_out } = plan::admitted(before, &resolved, draft.now())?;
-    if pairs.is_empty() {
-        let sentence =
-            left_out.first().map(|(pair, refusals)| plan::refusal_sentence(before, *pair, refusals));
-        return Err(Problem::failed(format!(
-            "nobody is left to deploy to; {}",
-            sentence.unwrap_or_default()
-        )));
-    }
     let made = pairs.iter().map(|pair| {
         let created = DeploymentCreated {
             id: DeploymentId::from_bytes(draft.fresh.bytes()),
@@ -62,7 +48,6 @@ pub(super) fn deploy(draft: &mut Draft<'_>, request: &DeployRequest) -> Result<R
     for LeftOut { environment, tenant, rules } in left_out.clone() {
         draft.emit(DeploymentEvent::LeftOut { release: resolved.release.id, environment, tenant, rules });
     }
-    draft.refuse_too_much("deploy to fewer tenants or environments at once")?;
     Ok(Reply::Deployments { made, left_out })
 }
 

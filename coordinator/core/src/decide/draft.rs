@@ -6,12 +6,15 @@ use windlass_protocol::ids::SpaceId;
 
 use super::fresh::Fresh;
 use super::{Envelope, Reply};
-use crate::event::{Answered, Event, FORMAT, Header, Read, Record, Stream};
+use crate::event::{Actor, Answered, Event, FORMAT, Header, Read, Record, Stream};
 use crate::state::{Space, State};
 
 /// Bytes of the events of one record, as they are written: all or nothing is one record, and a record has to stay well
 /// below what one line of the journal may have.
 const MOST_BYTES: usize = 8 << 20;
+
+/// Bytes after which what goes on in parts leaves the rest to the next part.
+const FULL_BYTES: usize = 1 << 20;
 
 /// What a command does: the record to append (none where nothing changes), the state after it, and the answer.
 pub struct Decision {
@@ -30,6 +33,10 @@ pub(super) struct Draft<'a> {
     stream: Stream,
     space: Option<SpaceId>,
     events: Vec<Event>,
+    /// Bytes of the events, as they are written.
+    bytes: usize,
+    /// What to do instead where they are too many.
+    instead: &'static str,
     /// Why an event did not fit: then there is no record.
     broken: Option<String>,
     pub(super) fresh: Fresh,
@@ -48,8 +55,8 @@ impl<'a> Draft<'a> {
         }
         let mut after = before.clone();
         after.begin(stream, before.epoch.max(1), envelope.moment(before));
-        let (fresh, events, broken) = (Fresh::new(envelope.seed), Vec::new(), None);
-        Ok(Self { before, after, envelope, stream, space, events, broken, fresh })
+        let (fresh, events, instead) = (Fresh::new(envelope.seed), Vec::new(), "ask for less at once");
+        Ok(Self { before, after, envelope, stream, space, events, bytes: 0, instead, broken: None, fresh })
     }
 
     /// The one moment of the decision: never earlier than the record before.
@@ -88,6 +95,9 @@ impl<'a> Draft<'a> {
             let name = serde_json::to_string(&event).unwrap_or_default();
             self.broken = Some(format!("{why}, in {}", name.chars().take(80).collect::<String>()));
         }
+        let mut counted = Counted(0);
+        serde_json::to_writer(&mut counted, &event).expect("an event has nothing that JSON cannot hold");
+        self.bytes += counted.0;
         self.events.push(event);
     }
 
@@ -101,18 +111,26 @@ impl<'a> Draft<'a> {
         self.events.len()
     }
 
-    /// Refuses what is too much for one record. `how` says what to do instead.
-    pub(super) fn refuse_too_much(&self, how: &str) -> Result<(), Problem> {
-        let mut counted = Counted(0);
-        for event in &self.events {
-            serde_json::to_writer(&mut counted, event).expect("an event has nothing that JSON cannot hold");
-        }
-        if counted.0 <= MOST_BYTES {
+    /// Whether what goes on in parts has done its part.
+    pub(super) const fn is_full(&self) -> bool {
+        self.bytes >= FULL_BYTES
+    }
+
+    /// What to do instead where this is too much for one record.
+    pub(super) const fn instead(&mut self, instead: &'static str) {
+        self.instead = instead;
+    }
+
+    /// Refuses what is too much for one record, whatever people ask for. What agents tell is bounded by their messages,
+    /// and what the coordinator goes on with by its parts.
+    fn refuse_too_much(&self) -> Result<(), Problem> {
+        let asked = matches!(self.envelope.actor, Actor::Token(_) | Actor::Installer);
+        if !asked || self.bytes <= MOST_BYTES {
             return Ok(());
         }
-        let (mebibytes, most) = (counted.0.div_ceil(1 << 20), MOST_BYTES >> 20);
+        let (mebibytes, most, instead) = (self.bytes.div_ceil(1 << 20), MOST_BYTES >> 20, self.instead);
         Err(Problem::usage(format!(
-            "this would write {mebibytes} MiB at once, and all or nothing is at most {most} MiB; {how}"
+            "this would write {mebibytes} MiB at once, and all or nothing is at most {most} MiB; {instead}"
         )))
     }
 
@@ -123,6 +141,7 @@ impl<'a> Draft<'a> {
                  and this is a mistake in it that its makers should know of"
             )));
         }
+        self.refuse_too_much()?;
         // What may be repeated is recorded even where nothing changes: repeated later, it must not change anything then.
         if self.events.is_empty() && self.envelope.request.is_none() {
             return Ok(Decision { record: None, state: self.before.clone(), reply });
@@ -168,5 +187,40 @@ impl std::io::Write for Counted {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_protocol::ids::{TargetId, TokenId};
+
+    use super::*;
+    use crate::event::{InstallationEvent, TargetEvent};
+
+    fn envelope() -> Envelope {
+        let (time, actor) = (Timestamp::from_milliseconds(1), Actor::Installer);
+        Envelope { time, actor, origin: None, reason: None, cause: None, request: None, seed: [0; 32] }
+    }
+
+    #[test]
+    fn an_event_that_does_not_fit_is_an_error_and_no_record() {
+        let (state, envelope) = (State::default(), envelope());
+        let mut draft =
+            Draft::new(&state, &envelope, Stream::Installation, None).expect("it is about no space");
+        draft.emit(InstallationEvent::TokenDeleted { token: TokenId::from_bytes([1; 16]) });
+        // What comes after it is not looked at any more.
+        draft.emit(TargetEvent::Enabled { target: TargetId::from_bytes([1; 16]) });
+        let problem = draft.finish(Reply::Done).err().expect("there is no such token");
+        assert!(problem.message.contains("does not fit its own state (no such token, in {"), "{problem}");
+    }
+
+    #[test]
+    fn an_event_of_another_stream_is_an_error_too() {
+        let (state, envelope) = (State::default(), envelope());
+        let mut draft =
+            Draft::new(&state, &envelope, Stream::Installation, None).expect("it is about no space");
+        draft.emit(TargetEvent::Enabled { target: TargetId::from_bytes([1; 16]) });
+        let problem = draft.finish(Reply::Done).err().expect("a target is in a space");
+        assert!(problem.message.contains("(an event of another stream, in {"), "{problem}");
     }
 }

@@ -110,11 +110,15 @@ fn find(space: &Space, text: &str) -> Result<EnrolmentId, Problem> {
     }
 }
 
+/// Tokens that are let go of in one record; the rest is in the next ones.
+const MOST_FORGOTTEN: usize = 1000;
+
 /// Lets go of tokens that expired long ago, so that the state does not grow with every machine that there ever was.
 pub(super) fn forget_expired(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
     let now = draft.now();
     let tokens = draft.space().enrolments.values();
-    let over: Vec<_> = tokens.filter(|token| token.leaves() < now).map(|token| token.id).collect();
+    let over = tokens.filter(|token| token.leaves() < now).map(|token| token.id);
+    let over: Vec<_> = over.take(MOST_FORGOTTEN).collect();
     for enrolment in over {
         draft.emit(EnrolmentEvent::Forgotten { enrolment });
     }

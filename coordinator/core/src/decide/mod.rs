@@ -121,7 +121,7 @@ pub struct LeftOut {
 pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<Decision, Problem> {
     refuse_lost_right(state, envelope, command)?;
     if let Some(request) = &envelope.request
-        && let Some(reply) = state.requests.answer(request)?
+        && let Some(reply) = state.requests.answer(request, envelope.moment(state))?
     {
         return Ok(Decision { record: None, state: state.clone(), reply });
     }

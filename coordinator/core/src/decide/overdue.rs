@@ -23,15 +23,14 @@ pub(super) fn give_up(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
     let deadlines = &draft.space().indexes.deadlines;
     let overdue: Vec<_> =
         deadlines.iter().take_while(|(deadline, _, _)| *deadline < now).take(MOST).copied().collect();
-    let mut touched = BTreeSet::new();
     for (_, target, assignment) in overdue {
+        if draft.is_full() {
+            break;
+        }
         let Some(item) = draft.space().work_item(target, assignment).copied() else { continue };
         let why = why_overdue(draft, target, &item);
         end(draft, target, &item, why);
-        touched.insert(item.deployment);
-    }
-    for deployment in touched {
-        progress::advance(draft, deployment);
+        progress::advance(draft, item.deployment);
     }
     Ok(Reply::Done)
 }

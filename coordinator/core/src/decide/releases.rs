@@ -41,6 +41,7 @@ pub(super) fn create(
     request: &ReleaseRequest,
     read_by_packages: &BTreeMap<Digest, BTreeSet<String>>,
 ) -> Result<Reply, Problem> {
+    draft.instead("a release holds all that its project and its library sets define; let them define less");
     let project = draft.space().projects.find(&request.project)?.clone();
     if project.steps.is_empty() {
         return Err(Problem::usage(format!("the project `{}` has no steps yet", project.name)));

@@ -38,6 +38,7 @@ pub(super) fn set_caps(draft: &mut Draft<'_>, caps: Caps) -> Result<Reply, Probl
 /// Starts what may start, as much as one record should hold.
 pub(super) fn start(draft: &mut Draft<'_>) {
     while draft.len() < MOST_EVENTS
+        && !draft.is_full()
         && let Some(id) = next(draft.space())
     {
         start_or_end(draft, id);
@@ -47,13 +48,17 @@ pub(super) fn start(draft: &mut Draft<'_>) {
 /// The deployment whose turn it is: the first one of the next flow that has one and may have a slot. Every start costs
 /// one slot, so taking turns is all that deficit round-robin comes to.
 pub(super) fn next(space: &Space) -> Option<DeploymentId> {
+    // Else a full space would look at every flow that waits, after each command.
+    if space.indexes.running_count >= space.caps.space {
+        return None;
+    }
     let startable = &space.indexes.startable;
     let after = match space.turn {
         Some((flow,)) => Bound::Excluded(flow),
         None => Bound::Unbounded,
     };
     let from_turn = startable.range((after, Bound::Unbounded));
-    let mut flows = from_turn.chain(startable.range(..=space.turn.map_or(None, |(flow,)| flow)));
+    let mut flows = from_turn.chain(startable.range(..=space.turn.and_then(|(flow,)| flow)));
     let (_, waiting) = flows.find(|(flow, _): &(&Flow, _)| admission::has_slot(space, **flow))?;
     waiting.get_min().map(|(_, id)| *id)
 }
@@ -96,7 +101,7 @@ fn decide(
         now: draft.now(),
     };
     let laid = plan::lay_out(space, &layout);
-    if let Err(problem) = plan::check_variables(&layout, &laid) {
+    if let Err(problem) = plan::check(&layout, &laid) {
         return Err((DeploymentEnd::Failed, EndReason::Unfit { problem: problem.message }));
     }
     Ok(started(deployment.id, &laid))

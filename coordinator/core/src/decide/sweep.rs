@@ -25,14 +25,19 @@ pub(super) fn at_once(draft: &mut Draft<'_>) {
 /// Looks again at what is unsettled, a part of it at a time.
 pub(super) fn sweep(draft: &mut Draft<'_>) {
     let unsettled: Vec<_> = draft.space().unsettled.iter().take(MOST).copied().collect();
-    for (deployment, target) in &unsettled {
-        match target {
-            Some(target) => part(draft, *deployment, *target),
-            None => waiting(draft, *deployment),
+    let mut last = None;
+    for (deployment, target) in unsettled {
+        if draft.is_full() {
+            break;
         }
+        match target {
+            Some(target) => part(draft, deployment, target),
+            None => waiting(draft, deployment),
+        }
+        last = Some((deployment, target));
     }
-    if let Some((deployment, target)) = unsettled.last() {
-        draft.emit(DeploymentEvent::Reviewed { deployment: *deployment, target: *target });
+    if let Some((deployment, target)) = last {
+        draft.emit(DeploymentEvent::Reviewed { deployment, target });
     }
 }
 

@@ -10,6 +10,7 @@ use crate::model::Granted;
 /// What happened to an enrolment token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant)]
 pub enum EnrolmentEvent {
     /// It was made.
     #[serde(rename = "enrolment-created")]

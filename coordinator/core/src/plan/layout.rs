@@ -129,9 +129,23 @@ pub fn lay_out<'a>(space: &'a Space, layout: &Layout<'a>) -> Vec<LaidStep<'a>> {
     layout.release.snapshot.steps.iter().map(lay).collect()
 }
 
-/// Refuses what no target could carry out: a name with two equal values, more values than a target is sent for one step,
-/// and a tenant's value put bare into a script.
-pub fn check_variables(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Problem> {
+/// Steps on targets that one deployment may be: how it starts is one record.
+const MOST_RUNS: usize = 50_000;
+
+/// Refuses what could not be carried out: more steps on targets than a deployment may be, a name with two equal values,
+/// more values than a target is sent for one step, and a tenant's value put bare into a script.
+pub fn check(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Problem> {
+    let runs: usize = steps.iter().map(|laid| laid.targets.len()).sum();
+    if runs > MOST_RUNS {
+        return Err(Problem::conflict(format!(
+            "its steps would run {runs} times, on all targets together, and those of a deployment at most {MOST_RUNS} \
+             times; deploy to fewer targets at once"
+        )));
+    }
+    check_variables(layout, steps)
+}
+
+fn check_variables(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Problem> {
     let none = imbl::OrdMap::new();
     let values = layout.tenant.map_or(&none, |tenant| &tenant.values);
     for laid in steps.iter().filter(|laid| laid.skipped.is_none()) {

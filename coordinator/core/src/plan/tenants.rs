@@ -1,12 +1,14 @@
 //! Whether a release may be deployed to an environment for a tenant, or untenanted, and why not.
 
+use std::collections::BTreeSet;
+
 use windlass_api::documents::Tenancy;
 use windlass_api::error::Problem;
 use windlass_api::plan::TenantRule;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, TenantId};
 
-use super::layout::{check_variables, lay_out};
+use super::layout::{check, lay_out};
 use super::request::{Pair, Resolved};
 use crate::model::{Project, Release, Tenant};
 use crate::promotion::{self, Blocked};
@@ -83,15 +85,25 @@ pub struct Admitted {
     pub left_out: Vec<(Pair, Vec<TenantRefusal>)>,
 }
 
-/// Which pairs of a request may be deployed. What nobody may deploy is an error, for the plan as for the deployment: a
-/// tenant that somebody named and that may not be, and variables that no target could be given.
+/// Deployments that one request may make.
+const MOST_DEPLOYMENTS: usize = 10_000;
+
+/// Ids that the deployments of one request may hold together, each for some 40 bytes: they are one record.
+const MOST_IDS: usize = 200_000;
+
+/// About as much as that holds a deployment that names neither targets nor steps.
+const IDS_OF_DEPLOYMENT: usize = 10;
+
+/// Which pairs of a request may be deployed. What nobody may deploy is an error, for the plan as for the deployment: too
+/// much at once, a tenant that somebody named and that may not be, variables that no target could be given, nobody left.
 pub fn admitted(space: &Space, resolved: &Resolved<'_>, now: Timestamp) -> Result<Admitted, Problem> {
+    refuse_too_much(resolved)?;
     let mut admitted = Admitted { pairs: Vec::new(), left_out: Vec::new() };
     for pair in &resolved.pairs {
         let refusals = judge(space, resolved.project, resolved.release, pair.environment, pair.tenant);
         if refusals.is_empty() {
             let layout = resolved.layout(space, *pair, now);
-            check_variables(&layout, &lay_out(space, &layout))?;
+            check(&layout, &lay_out(space, &layout))?;
             admitted.pairs.push(*pair);
         } else if pair.named {
             return Err(Problem::conflict(refusal_sentence(space, *pair, &refusals)));
@@ -99,7 +111,27 @@ pub fn admitted(space: &Space, resolved: &Resolved<'_>, now: Timestamp) -> Resul
             admitted.left_out.push((*pair, refusals));
         }
     }
+    if let (true, Some((pair, refusals))) = (admitted.pairs.is_empty(), admitted.left_out.first()) {
+        let sentence = refusal_sentence(space, *pair, refusals);
+        return Err(Problem::failed(format!("nobody is left to deploy to; {sentence}")));
+    }
     Ok(admitted)
+}
+
+fn refuse_too_much(resolved: &Resolved<'_>) -> Result<(), Problem> {
+    let deployments = resolved.pairs.len();
+    if deployments > MOST_DEPLOYMENTS {
+        return Err(Problem::usage(format!("a request makes at most {MOST_DEPLOYMENTS} deployments")));
+    }
+    let only = resolved.only_targets.as_ref().map_or(0, BTreeSet::len);
+    let named = only + resolved.excluded_targets.len() + resolved.skipped_steps.len();
+    if deployments * (IDS_OF_DEPLOYMENT + named) > MOST_IDS {
+        return Err(Problem::usage(format!(
+            "{deployments} deployments that each name {named} targets and steps are too much at once; deploy to fewer \
+             tenants or environments, or name fewer targets"
+        )));
+    }
+    Ok(())
 }
 
 /// Why a pair may not be deployed, as a sentence that says which it is.

@@ -38,10 +38,16 @@ impl From<Requests> for Vector<(Timestamp, Answered)> {
     }
 }
 
+/// What is too old is let go of when the next answer comes, and counts for nothing until then.
+fn is_too_old(then: Timestamp, now: Timestamp) -> bool {
+    then.plus_seconds(KEPT_SECONDS) < now
+}
+
 impl Requests {
-    /// The answer to a request that was answered before; an error where its key was used for another one.
-    pub fn answer(&self, request: &Request) -> Result<Option<Reply>, Problem> {
-        let Some((_, known)) = self.answers.get(&(request.token, request.key.clone())) else {
+    /// The answer to a request that was answered within the last day; an error where its key was used for another one.
+    pub fn answer(&self, request: &Request, now: Timestamp) -> Result<Option<Reply>, Problem> {
+        let known = self.answers.get(&(request.token, request.key.clone()));
+        let Some((_, known)) = known.filter(|(then, _)| !is_too_old(*then, now)) else {
             return Ok(None);
         };
         if known.request.digest == request.digest {
@@ -56,8 +62,7 @@ impl Requests {
     /// Remembers an answer, and lets go of those that are too old.
     pub(crate) fn remember(&mut self, time: Timestamp, answered: &Answered) {
         while let Some(oldest) = self.order.front() {
-            let too_old =
-                self.answers.get(oldest).is_none_or(|(then, _)| then.plus_seconds(KEPT_SECONDS) < time);
+            let too_old = self.answers.get(oldest).is_none_or(|(then, _)| is_too_old(*then, time));
             if !too_old && self.order.len() < MOST {
                 break;
             }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use windlass_coordinator_core::model::FetchState;
 use windlass_coordinator_core::query::{Empty, Query};
 use windlass_coordinator_core::state::{Space, WorkKind, assignment_id};
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TagId, TagSetId, TargetId, TenantId};
@@ -16,10 +15,11 @@ use crate::world::{Happening, World, happening, lively};
 fn searched(space: &Space) -> BTreeMap<AssignmentId, (DeploymentId, TargetId, WorkKind)> {
     let mut found = BTreeMap::new();
     for deployment in space.deployments.values() {
-        for (target, work) in &deployment.work {
-            let fetch = (work.fetch != FetchState::NotNeeded).then_some(WorkKind::Fetch);
-            for kind in fetch.into_iter().chain(work.runs.keys().map(|step| WorkKind::Run(*step))) {
-                found.insert(assignment_id(deployment.id, *target, kind), (deployment.id, *target, kind));
+        for (node, target, run) in deployment.graph.runs() {
+            let kind = deployment.graph.node(node).expect("a run is of a node").plot.work;
+            for attempt in 1..=run.attempt {
+                let id = assignment_id(deployment.id, target, kind, attempt);
+                found.insert(id, (deployment.id, target, kind));
             }
         }
     }

@@ -37,6 +37,7 @@ pub(super) fn apply(
     request: &ApplyRequest,
     keys: &BTreeMap<usize, KeyId>,
 ) -> Result<Reply, Problem> {
+    draft.instead("apply it in parts");
     refuse_doubles(&request.documents)?;
     let pending = names::pending_tenants(draft, &request.documents);
     let mut order: Vec<_> = request.documents.iter().enumerate().collect();
@@ -48,7 +49,6 @@ pub(super) fn apply(
         let (kind, name) = (placed.document.kind().to_owned(), placed.document.name().to_owned());
         changes.insert(index, AppliedChange { kind, name, change });
     }
-    draft.refuse_too_much("apply it in parts")?;
     Ok(Reply::Applied(changes.into_values().collect()))
 }
 

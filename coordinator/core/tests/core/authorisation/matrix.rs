@@ -140,6 +140,11 @@ fn cases() -> Vec<(&'static str, Scene, Assigned, Peer)> {
         None
     });
     case("overdue", own, |scene| {
+        scene.world.wait(7 * 24 * 3600 + 1);
+        None
+    });
+    case("lost", own, |scene| {
+        scene.world.lose(scene.one);
         scene.world.wait(3601);
         None
     });

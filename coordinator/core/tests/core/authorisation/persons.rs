@@ -6,8 +6,8 @@ use windlass_api::error::{Problem, ProblemKind};
 use windlass_api::requests::TokenRequest;
 use windlass_coordinator_core::authorise::{Action, PersonDenied, person, role_at};
 use windlass_coordinator_core::decide::{Command, Reply};
-use windlass_coordinator_core::event::{Actor, Event, Stream};
-use windlass_coordinator_core::model::Role;
+use windlass_coordinator_core::event::{Actor, InstallationEvent, Stream, TokenCreated};
+use windlass_coordinator_core::model::{ApiToken, Role};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::TokenId;
 
@@ -90,9 +90,9 @@ fn tokens_that_made_each_other_are_good_for_nothing() {
     let mut world = World::new();
     let first = token(&mut world, World::administrator(), "first", "administrator", HOUR);
     let second = token(&mut world, first, "second", "administrator", HOUR);
-    let mut forged = world.state.tokens[&first].clone();
-    forged.made_by = Some(second);
-    world.state.apply_event(Stream::Installation, &Event::TokenCreated { token: forged }).expect("it fits");
+    let ApiToken { id, name, secret, role, expires, .. } = world.state.tokens[&first].clone();
+    let token = TokenCreated { id, name, secret, role, expires, made_by: Some(second) };
+    world.forge(Stream::Installation, InstallationEvent::TokenCreated { token }).expect("it fits");
     let denied = person(&world.state, second, Digest::of("second"), Action::Read, world.now).err();
     assert_eq!(denied, Some(PersonDenied::Unknown));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use windlass_coordinator_core::decide::TargetChange;
-use windlass_coordinator_core::event::Event;
+use windlass_coordinator_core::event::{DefinitionEvent, Event};
 
 use crate::world::{Machine, World, small};
 
@@ -145,7 +145,11 @@ fn with_a_tenant_goes_its_key_and_with_nothing_else_any() {
     let mut world = small();
     let gamma = world.space().tenants.named("Gamma").expect("it exists").clone();
     let events = world.events_of(|world| drop(world.delete("tenant", "Gamma").expect("nothing names it")));
-    let [Event::Deleted { .. }, Event::KeyDestroyed { key, tenant }] = events.as_slice() else {
+    let [
+        Event::Definition(DefinitionEvent::Deleted { .. }),
+        Event::Definition(DefinitionEvent::KeyDestroyed { key, tenant }),
+    ] = events.as_slice()
+    else {
         panic!("{events:?}");
     };
     assert_eq!((*key, *tenant), (gamma.key, gamma.id));

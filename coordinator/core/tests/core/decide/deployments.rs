@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use windlass_coordinator_core::decide::{SpaceCommand, TargetChange, WorkReportKind};
-use windlass_coordinator_core::event::Event;
-use windlass_coordinator_core::model::{DeploymentEnd, FetchState, RunState, StoredValue};
+use windlass_coordinator_core::event::{DeploymentEvent, Event};
+use windlass_coordinator_core::model::{DeploymentEnd, StoredValue};
 use windlass_coordinator_core::state::WorkKind;
 use windlass_protocol::ids::DeploymentId;
 use windlass_protocol::message::{Advertised, Outcome, Refusal};
@@ -130,14 +130,14 @@ fn a_failure_of_any_kind_ends_the_deployment_and_says_where() {
         report_of(&mut world, id, "two", ended(Outcome::Succeeded));
         assert_eq!(world.end(id), Some(DeploymentEnd::Failed));
         assert_eq!(world.reason(id), sentence);
-        assert!(world.space().successes.is_empty());
+        assert_eq!(world.successes(), 0);
         assert!(world.space().indexes.work.is_empty() && world.space().indexes.deadlines.is_empty());
     }
 }
 
 /// The target of this name reports something of the one thing that it has to do.
 fn report_of(world: &mut World, id: DeploymentId, name: &str, report: WorkReportKind) {
-    let target = world.space().targets.named(name).expect("it exists").id;
+    let target = world.target(name);
     let work = world.work(id);
     let (_, assignment, _) = work.iter().find(|(of, _, _)| *of == target).expect("it has work");
     world.report(target, *assignment, report);
@@ -156,11 +156,11 @@ fn what_an_agent_refuses_or_cannot_fetch_fails_with_its_reason() {
         ),
         (
             WorkReportKind::Refused(Refusal::BadSignature),
-            "fetching packages failed on one: the assignment's signature is not the coordinator's",
+            "fetching packages failed on one: the agent refused: the assignment's signature is not the coordinator's",
         ),
         (
             WorkReportKind::Refused(Refusal::Unsupported),
-            "fetching packages failed on one: the agent cannot read the assignment",
+            "fetching packages failed on one: the agent refused: the agent cannot read the assignment",
         ),
     ];
     for (report, sentence) in cases {
@@ -204,7 +204,11 @@ fn a_late_end_of_a_cancelled_deployment_is_recorded_but_keeps_no_values() {
     let late = WorkReportKind::Ended { outcome: Outcome::Succeeded, outputs, lines: 4 };
     let events = world.events_of(|world| world.report(target, assignment, late));
     assert!(
-        matches!(events.as_slice(), [Event::RunEnded { lines: 4, outputs, .. }] if outputs.is_empty()),
+        matches!(
+            events.as_slice(),
+            [Event::Deployment(DeploymentEvent::RunEnded { end, outputs, .. })]
+                if end.lines == 4 && outputs.is_empty()
+        ),
         "{events:?}"
     );
     assert_eq!(world.end(id), Some(DeploymentEnd::Cancelled));
@@ -238,7 +242,7 @@ fn a_target_that_no_longer_qualifies_gets_nothing_more_and_the_others_go_on() {
         (|world| world.change("one", TargetChange::Delete), "the target was deleted"),
         (
             |world| {
-                let target = world.space().targets.named("one").expect("it exists").id;
+                let target = world.target("one");
                 world.advertise(target, Advertised { environments: Some(vec![]), ..Advertised::default() });
             },
             "the target is scoped to no environments",
@@ -249,7 +253,7 @@ fn a_target_that_no_longer_qualifies_gets_nothing_more_and_the_others_go_on() {
         for (change, sentence) in &changes {
             let mut world = base.clone();
             let id = begin(&mut world);
-            let one = world.space().targets.named("one").expect("it exists").id;
+            let one = world.target("one");
             for _ in 0..stages {
                 world.work_off(id, &Outcome::Succeeded);
             }
@@ -258,10 +262,9 @@ fn a_target_that_no_longer_qualifies_gets_nothing_more_and_the_others_go_on() {
                 world.work(id).iter().all(|(target, _, _)| *target != one),
                 "{sentence} in stage {stages}"
             );
-            let work = &world.deployment(id).work[&one];
-            assert_eq!(work.removed.as_deref(), Some(*sentence));
-            assert!(!matches!(work.fetch, FetchState::Assigned { .. }));
-            assert!(work.runs.values().all(|run| matches!(run, RunState::Ended { .. })));
+            assert_eq!(world.removed(id, one).as_deref(), Some(*sentence));
+            let open = world.deployment(id).graph.open();
+            assert!(open.iter().all(|(_, target)| *target != one));
             world.succeed(id);
         }
     }
@@ -278,7 +281,7 @@ fn a_tenant_that_is_disconnected_or_whose_targets_are_all_gone_fails_the_deploym
         "step `Copy` has no target left; scope-removed: one (the tenant was disconnected), \
          two (the tenant was disconnected)"
     );
-    assert!(world.space().successes.is_empty());
+    assert_eq!(world.successes(), 0);
     assert!(world.space().indexes.work.is_empty() && world.space().indexes.deadlines.is_empty());
 }
 
@@ -286,10 +289,13 @@ fn a_tenant_that_is_disconnected_or_whose_targets_are_all_gone_fails_the_deploym
 fn who_does_not_come_in_time_is_given_up_at_its_deadline_and_not_before() {
     let mut world = ready();
     let id = begin(&mut world);
+    world.lose(world.target("one"));
     let expires = world.now.plus_seconds(HOUR);
     world.give_up(expires);
     assert_eq!(world.end(id), None);
     world.give_up(expires.plus_seconds(1));
+    assert_eq!(world.end(id), None, "the other one is there, and is waited for");
+    report_of(&mut world, id, "two", WorkReportKind::Fetched { moved: 0, saved: 0 });
     assert_eq!(
         world.reason(id),
         "fetching packages failed on one: the target did not come in time (offline)"
@@ -327,7 +333,7 @@ fn a_deployment_in_which_nothing_ran_is_nothing_done_and_no_success() {
     }
     let id = begin(&mut world);
     assert_eq!(world.end(id), Some(DeploymentEnd::NothingDone));
-    assert!(world.space().successes.is_empty());
+    assert_eq!(world.successes(), 0);
     let mut world = ready();
     let skipped = json!({"project": "Shop", "version": "1.0.0", "environments": ["Staging"],
         "tenants": {"tenants": ["Alpha"]}, "skip-steps": ["Copy", "check"]});

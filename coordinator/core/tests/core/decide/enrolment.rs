@@ -3,7 +3,7 @@
 use serde_json::json;
 use windlass_api::requests::TokenRequest;
 use windlass_coordinator_core::decide::{Command, Reply, SpaceCommand, TargetChange};
-use windlass_coordinator_core::event::{Actor, Event};
+use windlass_coordinator_core::event::{Actor, EnrolmentEvent, Event};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::TokenId;
 use windlass_protocol::message::EnrolRefusal;
@@ -31,7 +31,10 @@ fn of_64_machines_with_one_single_use_token_one_wins_and_63_are_recorded_or_coun
     });
     assert_eq!(enrolled, 1);
     assert_eq!(world.space().targets.len(), 1);
-    let refused = events.iter().filter(|event| matches!(event, Event::EnrolmentRefused { .. })).count();
+    let refused = events
+        .iter()
+        .filter(|event| matches!(event, Event::Enrolment(EnrolmentEvent::Refused { .. })))
+        .count();
     assert_eq!((refused, counted, events.len()), (1, 62, 2));
 }
 
@@ -133,7 +136,7 @@ fn a_token_for_a_target_that_was_deleted_makes_no_target() {
 /// Why an enrolment was refused, for the first time or again.
 fn refusal(reply: &Reply) -> Option<EnrolRefusal> {
     match reply {
-        Reply::EnrolmentRefused(refusal) | Reply::EnrolmentRefusedAgain(refusal) => Some(refusal.clone()),
+        Reply::EnrolmentRefused(refusal) | Reply::EnrolmentRefusedAgain(refusal) => Some(*refusal),
         _ => None,
     }
 }
@@ -243,7 +246,11 @@ fn a_token_is_never_stronger_than_its_maker_is_at_the_moment_of_use() {
                 false => assert_eq!(reply, Reply::EnrolmentRefused(EnrolRefusal::MakerGone), "{what}"),
             }
         });
-        assert_eq!(matches!(events.as_slice(), [Event::EnrolmentRefused { .. }]), !good, "{what}");
+        assert_eq!(
+            matches!(events.as_slice(), [Event::Enrolment(EnrolmentEvent::Refused { .. })]),
+            !good,
+            "{what}"
+        );
         // Who is enrolled is enrolled: its answer may have been lost.
         assert_eq!(world.use_token(token, "secret", &Machine::new("first")), first, "{what}");
     }
@@ -281,7 +288,7 @@ fn a_token_that_was_taken_back_enrols_nobody_and_who_enrolled_with_it_stays() {
             assert_eq!(reply, Reply::EnrolmentRefused(EnrolRefusal::Unknown), "{name}");
         }
     });
-    assert_eq!(events, [Event::EnrolmentDeleted { enrolment: token }]);
+    assert_eq!(events, [Event::Enrolment(EnrolmentEvent::Deleted { enrolment: token })]);
     assert!(world.space().targets.get(first).is_some());
     let problem = take_back(&mut world, &token.to_string()).expect_err("it is gone");
     assert_eq!(problem.message, format!("there is no enrolment token `{token}`"));
@@ -341,7 +348,7 @@ fn a_token_leaves_the_state_seven_days_after_it_has_expired_used_or_not() {
     let mut forgotten: Vec<_> = events
         .into_iter()
         .map(|event| match event {
-            Event::EnrolmentForgotten { enrolment } => enrolment,
+            Event::Enrolment(EnrolmentEvent::Forgotten { enrolment }) => enrolment,
             other => panic!("{other:?}"),
         })
         .collect();

@@ -9,12 +9,13 @@ use windlass_coordinator_core::authorise::Peer;
 use windlass_coordinator_core::decide::{
     Greeted, Greeting, Repeat, Repeated, Reply, SpaceCommand, WorkReport, WorkReportKind,
 };
-use windlass_coordinator_core::event::Event;
-use windlass_coordinator_core::model::{DeploymentEnd, RunState};
+use windlass_coordinator_core::event::{Counted, Event, Observation, TargetEvent};
+use windlass_coordinator_core::graph::RunState;
+use windlass_coordinator_core::model::{DeploymentEnd, RunEnd, RunOutcome};
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
-use windlass_protocol::message::{Advertised, Outcome};
+use windlass_protocol::message::{Advertised, EnrolRefusal, Outcome};
 
 use crate::world::{Machine, World, ended, project, small};
 
@@ -47,7 +48,7 @@ fn reports_of_anothers_assignments_and_of_none_are_taken_alike_and_change_nothin
     let fetch_of_none = {
         let id = world.space().deployments.keys().next().copied().expect("there is one");
         // Nothing is to be fetched in it, so there never was such an assignment.
-        assignment_id(id, one, WorkKind::Fetch)
+        assignment_id(id, one, WorkKind::Fetch, 1)
     };
     let before = world.state.digest();
     for assignment in [others, unknown, fetch_of_none] {
@@ -211,7 +212,11 @@ fn an_over_claim_is_told_once_beside_what_was_said() {
     let said = Advertised { roles: Some(vec!["canary".to_owned()]), ..Advertised::default() };
     let events = world.events_of(|world| world.advertise(target, said.clone()));
     let claims = BTreeSet::from(["role canary".to_owned()]);
-    let [Event::TargetAdvertised { .. }, Event::OverClaimed { claims: told, .. }] = events.as_slice() else {
+    let [
+        Event::Target(TargetEvent::Advertised { .. }),
+        Event::Target(TargetEvent::OverClaimed { claims: told, .. }),
+    ] = events.as_slice()
+    else {
         panic!("{events:?}");
     };
     assert_eq!(told, &claims);
@@ -247,10 +252,10 @@ fn a_step_that_the_agent_had_started_and_does_not_hold_any_more_is_not_given_aga
         let unfinished = held(assignment).map(|held| held.into_iter().collect());
         world.greet(Greeting { unfinished, ..world.greeting(target) }).expect("it is admitted");
         let WorkKind::Run(step) = item.kind else { panic!("it runs a step") };
-        let lost = matches!(
-            world.deployment(id).work[&target].runs[&step],
-            RunState::Ended { outcome: Outcome::Unknown, .. }
-        );
+        let graph = &world.deployment(id).graph;
+        let node = graph.place_of(WorkKind::Run(step)).expect("it is a node");
+        let run = graph.run(node, target).expect("it was assigned");
+        let lost = run.state == RunState::Ended(RunEnd::of(RunOutcome::Unknown));
         assert_eq!(lost, expected, "{repeatable} {started}");
         assert_eq!(world.space().work_item(target, assignment).is_none(), expected, "given no more");
         assert_eq!(world.end(id), expected.then_some(DeploymentEnd::Failed));
@@ -265,22 +270,17 @@ fn what_is_counted_of_clones_and_refused_enrolments_stands_in_the_record_as_it_w
     let (first, last) = (world.now, world.now.plus_seconds(9));
     let text = |text: &str| text.to_owned();
     let clone = Repeated::Clone { target, older: text("a"), newer: text("b") };
-    let refused = Repeated::EnrolmentRefused { enrolment, reason: text("used"), origin: text("c") };
+    let refused = Repeated::EnrolmentRefused { enrolment, rule: EnrolRefusal::Used, origin: text("c") };
     let repeat = |what, count| Repeat { what, count, bytes: 0, first, last };
     let events = world.events_of(|world| {
         let repeats = vec![repeat(clone, 3), repeat(refused, 4)];
         world.ask(SpaceCommand::RecordRepeats(repeats)).expect("it is recorded");
     });
+    let counted = |count| Counted { count, first, last };
+    let (rule, origin) = (EnrolRefusal::Used, text("c"));
     let expected = [
-        Event::CloneSuspectedAgain { target, older: text("a"), newer: text("b"), count: 3, first, last },
-        Event::EnrolmentRefusedAgain {
-            enrolment,
-            reason: text("used"),
-            origin: text("c"),
-            count: 4,
-            first,
-            last,
-        },
+        Observation::CloneSuspectedAgain { target, older: text("a"), newer: text("b"), counted: counted(3) },
+        Observation::EnrolmentRefusedAgain { enrolment, rule, origin, counted: counted(4) },
     ];
-    assert_eq!(events, expected);
+    assert_eq!(events, expected.map(Event::Observation));
 }

@@ -33,7 +33,7 @@ fn queued(world: &World, id: DeploymentId) -> bool {
 }
 
 fn runs(world: &World, id: DeploymentId) -> bool {
-    matches!(world.deployment(id).state, DeploymentState::Running(_))
+    world.deployment(id).state == DeploymentState::Running
 }
 
 fn cancel(world: &mut World, id: DeploymentId) {
@@ -70,7 +70,7 @@ fn the_queue_goes_on_in_order_however_the_one_before_ended() {
             end(&mut world, *id);
             assert_eq!(world.end(*id), Some(how));
         }
-        assert!(world.space().indexes.lanes.is_empty() && world.space().indexes.work.is_empty());
+        assert!(world.space().indexes.keys.is_empty() && world.space().indexes.work.is_empty());
     }
 }
 
@@ -98,7 +98,7 @@ fn what_is_no_longer_allowed_when_its_turn_comes_is_cancelled_and_the_next_one_h
     world.succeed(first);
     for waiting in [second, third] {
         assert_eq!(world.end(waiting), Some(DeploymentEnd::Cancelled));
-        let reason = "no longer allowed when its turn came: `Web` is deployed untenanted only";
+        let reason = "no longer allowed when its turn came: the project's tenancy does not allow it";
         assert_eq!(world.reason(waiting), reason);
     }
 }
@@ -119,7 +119,7 @@ fn disabling_a_tenant_cancels_what_is_queued_for_it_at_once_and_in_the_same_reco
     assert!(runs(&world, first), "what runs finishes");
     world.succeed(first);
     assert!(
-        !world.space().indexes.lanes.keys().any(|(_, _, tenant)| *tenant == world.deployment(first).tenant)
+        !world.space().indexes.keys.keys().any(|(_, _, tenant)| *tenant == world.deployment(first).tenant)
     );
     let problem = world.try_deploy(alpha()).expect_err("it gets no new ones");
     assert_eq!(problem.message, "tenant `Alpha` in Staging: is disabled");
@@ -174,7 +174,7 @@ fn a_plan_that_would_now_be_another_refuses_to_start() {
         windlass_coordinator_core::plan::plan(world.space(), &typed, world.now, &|_| true).expect("a plan");
     let mut expecting = alpha();
     expecting["expect"] = json!(plan.digest);
-    // Time, presence and what comes first in the lane are no part of it.
+    // Time, presence and what comes first are no part of it.
     world.wait(60);
     world.try_deploy(expecting.clone()).expect("it is the same plan");
     world.try_deploy(expecting.clone()).expect("it only waits");

@@ -4,7 +4,7 @@
 use serde_json::json;
 use windlass_coordinator_core::authorise::Peer;
 use windlass_coordinator_core::decide::{Repeat, Repeated, Reply, SpaceCommand};
-use windlass_coordinator_core::event::Event;
+use windlass_coordinator_core::event::{Counted, Event, Observation};
 use windlass_coordinator_core::state::WorkKind;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
@@ -110,9 +110,9 @@ fn what_is_counted_is_told_of_its_deployment_also_when_that_is_over() {
         let events = world.events_of(|world| {
             world.ask(SpaceCommand::RecordRepeats(repeats)).expect("it is recorded");
         });
-        let (bytes, count) = (30, 3);
-        let read = Event::ReadAgain { deployment, step, target, digest, bytes, count, first, last };
-        let broken = Event::PullBroken { deployment, target, manifest: digest, bytes, count, first, last };
-        assert_eq!(events, [read, broken]);
+        let (bytes, counted) = (30, Counted { count: 3, first, last });
+        let read = Observation::ReadAgain { deployment, step, target, digest, bytes, counted };
+        let broken = Observation::PullBroken { deployment, target, manifest: digest, bytes, counted };
+        assert_eq!(events, [read, broken].map(Event::Observation));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use windlass_coordinator_core::event::Event;
+use windlass_coordinator_core::event::{Event, TargetEvent};
 use windlass_coordinator_core::plan;
 use windlass_protocol::ids::TargetId;
 use windlass_protocol::message::Advertised;
@@ -33,7 +33,7 @@ fn tenants(world: &World, target: TargetId) -> BTreeSet<String> {
 
 fn claims(events: Vec<Event>) -> Vec<String> {
     let claims = events.into_iter().filter_map(|event| match event {
-        Event::OverClaimed { claims, .. } => Some(claims),
+        Event::Target(TargetEvent::OverClaimed { claims, .. }) => Some(claims),
         _ => None,
     });
     claims.flatten().collect()

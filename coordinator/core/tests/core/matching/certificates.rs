@@ -73,7 +73,7 @@ fn it_gets_nothing_until_it_has_renewed_and_then_goes_on_as_if_nothing_had_been(
     assert_eq!(may(&world, target, id), [false, true]);
     // Nothing that happens meanwhile takes it out.
     world.apply(&[json!({"kind": "tenant", "name": "Gamma", "tags": ["Tier/Iron"]})]);
-    assert!(world.deployment(id).work[&target].removed.is_none());
+    assert_eq!(world.removed(id, target), None);
     let peer = world.peer(target);
     world.ask(SpaceCommand::Renew { peer, life_seconds: 30 * DAY }).expect("it may renew");
     assert_eq!(may(&world, target, id), [true, true]);
@@ -97,6 +97,7 @@ fn what_does_not_renew_in_time_fails_with_that_reason() {
     world.wait(30 * DAY + 1);
     let id = world.deploy(to_staging());
     assert_eq!(world.end(id), None, "it is waited for");
+    world.lose(world.target("machine"));
     let late = world.now.plus_seconds(HOUR + 1);
     world.give_up(late);
     assert_eq!(world.end(id), Some(DeploymentEnd::Failed));

@@ -9,7 +9,7 @@ use proptest::sample::subsequence;
 use serde_json::{Value, json};
 use windlass_api::plan::TargetState;
 use windlass_coordinator_core::decide::{Greeted, Greeting, SpaceCommand, TargetChange};
-use windlass_coordinator_core::event::Event;
+use windlass_coordinator_core::event::{Event, TargetEvent};
 use windlass_coordinator_core::matching::{Question, admits};
 use windlass_coordinator_core::plan;
 use windlass_coordinator_core::scope;
@@ -164,7 +164,7 @@ fn an_over_claim_that_stops_and_comes_again_is_no_news_and_its_words_do_nothing_
     let told = |world: &mut World, said: Advertised| -> Vec<String> {
         let events = world.events_of(|world| world.advertise(target, said));
         let claims = events.into_iter().filter_map(|event| match event {
-            Event::OverClaimed { claims, .. } => Some(claims),
+            Event::Target(TargetEvent::OverClaimed { claims, .. }) => Some(claims),
             _ => None,
         });
         claims.flatten().collect()
@@ -193,7 +193,7 @@ fn an_over_claim_is_recorded_once_with_what_the_machine_wrote() {
     let target = world.enrol("machine", grant);
     let claims = |events: Vec<Event>| -> Vec<BTreeSet<String>> {
         let claim = |event| match event {
-            Event::OverClaimed { claims, .. } => Some(claims),
+            Event::Target(TargetEvent::OverClaimed { claims, .. }) => Some(claims),
             _ => None,
         };
         events.into_iter().filter_map(claim).collect()

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::plan::TargetRule;
-use windlass_coordinator_core::event::{Definition, Event, Stream};
+use windlass_coordinator_core::event::{Defined, DefinitionEvent, Stream};
 use windlass_coordinator_core::matching::{Question, refusals, waits};
 use windlass_coordinator_core::model::{
     Advertisement, Environment, Granted, Tag, TagSet, Target, TargetKey, Tenant,
@@ -138,16 +138,19 @@ fn target() -> Target {
 
 /// A space with two environments, one tag, and two tenants, of whom the first carries it.
 fn space() -> Space {
-    let mut state = World::new().state;
-    let stream = Stream::Space(*state.spaces.keys().next().expect("there is one"));
+    let mut world = World::new();
+    let stream = Stream::Space(world.space_id());
     let environment = |id, name: &str| {
-        Definition::Environment(Environment {
-            id,
-            slug: name.parse().expect("a slug"),
-            name: name.parse().expect("a name"),
-            description: String::new(),
-            order: 0,
-        })
+        Environment::patch(
+            None,
+            &Environment {
+                id,
+                slug: name.parse().expect("a slug"),
+                name: name.parse().expect("a name"),
+                description: String::new(),
+                order: 0,
+            },
+        )
     };
     let tag = Tag { id: TAG, name: "Tag".parse().expect("a name"), colour: None };
     let set = TagSet {
@@ -160,14 +163,14 @@ fn space() -> Space {
     let definitions = [
         environment(HERE, "here"),
         environment(ELSEWHERE, "elsewhere"),
-        Definition::TagSet(set),
-        Definition::Tenant(tenant(0)),
-        Definition::Tenant(tenant(1)),
+        TagSet::patch(None, &set),
+        Tenant::patch(None, &tenant(0)),
+        Tenant::patch(None, &tenant(1)),
     ];
     for definition in definitions {
-        state.apply_event(stream, &Event::Defined { definition }).expect("it can be defined");
+        world.forge(stream, DefinitionEvent::Defined { definition }).expect("it can be defined");
     }
-    state.spaces.values().next().expect("there is one").clone()
+    world.space().clone()
 }
 
 /// A list that an agent gives, if it gives one: with this name in it, or with none.

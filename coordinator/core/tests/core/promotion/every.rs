@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
 use windlass_api::documents::Tenancy;
 use windlass_api::plan::TenantRule;
 use windlass_coordinator_core::model::{
@@ -10,8 +11,10 @@ use windlass_coordinator_core::model::{
 };
 use windlass_coordinator_core::plan::judge;
 use windlass_coordinator_core::promotion::{ResolvedPhase, Successes, check, phases};
-use windlass_coordinator_core::state::{Space, SpaceHead};
-use windlass_protocol::ids::{EnvironmentId, KeyId, LifecycleId, ProjectId, ReleaseId, SpaceId, TenantId};
+use windlass_coordinator_core::state::{History, Space, SpaceHead};
+use windlass_protocol::ids::{
+    DeploymentId, EnvironmentId, KeyId, LifecycleId, ProjectId, ReleaseId, SpaceId, TenantId,
+};
 
 use crate::world::START;
 
@@ -272,14 +275,17 @@ fn release() -> Release {
     }
 }
 
-/// What a space remembers of a past.
-fn remember(space: &mut Space, past: Past) {
-    space.successes.clear();
+/// What a space remembers of a past, as a snapshot of it would hold it.
+fn history(past: Past) -> History {
+    let mut successes = Vec::new();
     for lane in LANES {
         for at in places(past.of(lane)) {
-            space.successes.insert((RELEASE, at, lane.map(tenant_id)));
+            let deployment = DeploymentId::from_bytes([8; 16]);
+            let success = json!({"record": 1, "deployment": deployment, "subject": {"release": RELEASE}});
+            successes.push(json!([(PROJECT, at, lane.map(tenant_id)), [success]]));
         }
     }
+    serde_json::from_value(json!({"successes": successes, "attempts": [], "held": []})).expect("a history")
 }
 
 /// Whether a deployment of the project may be for this lane at all.
@@ -299,14 +305,15 @@ fn every_world_of_two_tenants_and_a_tenancy_is_judged_as_the_model_says() {
     let projects = tenancies.map(project);
     let (release, lifecycles) = (release(), lifecycles(2, 2, &rules));
     let (mut space, mut worlds, mut admitted) = (space(), 0, 0);
-    let pasts: Vec<_> = (0..64u8).map(|bits| Past([bits & 3, (bits >> 2) & 3, bits >> 4])).collect();
+    let pasts = (0..64u8).map(|bits| Past([bits & 3, (bits >> 2) & 3, bits >> 4]));
+    let pasts: Vec<_> = pasts.map(|past| (past, history(past))).collect();
     for named in &lifecycles {
         space.lifecycles.put(lifecycle(named));
         for connections in 0..16u8 {
             let connected = [connections & 3, connections >> 2];
             (0..2).for_each(|index| space.tenants.put(tenant(index, connected[index])));
-            for past in &pasts {
-                remember(&mut space, *past);
+            for (past, history) in &pasts {
+                space.history = history.clone();
                 for lane in LANES {
                     let own = lane.map_or(0, |index| connected[index]);
                     let open = open(3, named, own, past.of(lane), past.anybody());

@@ -8,10 +8,10 @@ use windlass_coordinator_core::decide::{
     Repeat, Repeated, Reply, SpaceCommand, TargetChange, WorkReportKind,
 };
 use windlass_coordinator_core::model::StoredValue;
-use windlass_coordinator_core::state::WorkKind;
+use windlass_coordinator_core::state::{Caps, WorkKind};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, TargetId};
-use windlass_protocol::message::{Advertised, Outcome};
+use windlass_protocol::message::{Advertised, EnrolRefusal, Outcome};
 
 use super::{Machine, Operators, World, ended, project, small};
 
@@ -32,7 +32,7 @@ pub fn happening() -> impl Strategy<Value = Happening> {
     (0..KINDS, any::<[u8; 3]>()).prop_map(|(kind, numbers)| Happening { kind, numbers })
 }
 
-const KINDS: u8 = 16;
+const KINDS: u8 = 18;
 
 /// The world in which they happen: the project Shop deploys a package and runs two scripts.
 pub fn lively() -> World {
@@ -102,6 +102,8 @@ impl World {
             8 if second < 12 => self.give_up(self.now.plus_seconds(3 * 3600)),
             9 if second < 40 => self.cancel_one(first),
             7..=10 => self.deploy_some(numbers),
+            11 => self.lose_or_find(name, second),
+            12 if second < 64 => self.set_caps(numbers),
             _ => self.work_one(numbers),
         }
     }
@@ -179,13 +181,27 @@ impl World {
         ];
         let token = self.space().enrolments.keys().next().copied();
         repeats.extend(token.map(|enrolment| {
-            let (reason, origin) = ("used".to_owned(), "192.0.2.3".to_owned());
-            Repeated::EnrolmentRefused { enrolment, reason, origin }
+            let (rule, origin) = (EnrolRefusal::Used, "192.0.2.3".to_owned());
+            Repeated::EnrolmentRefused { enrolment, rule, origin }
         }));
         let (first, last) = (self.now, self.now);
         let repeat = |what| Repeat { what, count: 2, bytes: 20, first, last };
         let repeats = repeats.into_iter().map(repeat).collect();
         self.ask(SpaceCommand::RecordRepeats(repeats)).expect("counts are always recorded");
+    }
+
+    fn lose_or_find(&mut self, name: &str, number: u8) {
+        let Some(target) = self.there(name) else { return };
+        let (lost, back) = if number < 160 { (vec![target], vec![]) } else { (vec![], vec![target]) };
+        self.presence(lost, back);
+    }
+
+    /// Few may run at once from now on, or many.
+    fn set_caps(&mut self, [first, second, third]: [u8; 3]) {
+        let few = |number: u8| 1 + usize::from(number % 3);
+        let caps =
+            if first < 128 { Caps { space: few(second), tenant: few(third) } } else { Caps::default() };
+        self.ask(SpaceCommand::SetCaps(caps)).expect("the caps are right");
     }
 
     fn cancel_one(&mut self, number: u8) {

@@ -1,8 +1,41 @@
 //! The documents that worlds are made of.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
+use windlass_api::documents::{Document, ValueText};
+use windlass_api::requests::PlacedDocument;
+use windlass_coordinator_core::model::Sealed;
+use windlass_protocol::Digest;
+use windlass_protocol::ids::{KeyId, ValueId};
 
 use super::World;
+
+impl World {
+    /// Seals every `{secret: …}`, as the edge does before anything is decided; keys of tenants that are made so, by place.
+    pub(super) fn seal(&mut self, documents: &mut [PlacedDocument]) -> BTreeMap<usize, KeyId> {
+        let mut keys = BTreeMap::new();
+        for (place, placed) in documents.iter_mut().enumerate() {
+            let known = match &placed.document {
+                Document::Tenant(tenant) => self.space().tenants.named(&tenant.name).map(|tenant| tenant.key),
+                _ => Some(self.space().head.key),
+            };
+            for value in placed.document.values_mut() {
+                let ValueText::Secret(secret) = value else { continue };
+                let key = known.or_else(|| keys.get(&place).copied());
+                let key = key.unwrap_or_else(|| KeyId::from_bytes(self.bytes()));
+                if known.is_none() {
+                    keys.insert(place, key);
+                }
+                let digest = Digest::of(format!("{key} {}", secret.reveal()));
+                let (value_id, ciphertext) = (ValueId::from_bytes(self.bytes()), "c2VhbGVk".to_owned());
+                let references = Default::default();
+                *value = ValueText::Sealed(Sealed { key, value: value_id, ciphertext, digest, references });
+            }
+        }
+        keys
+    }
+}
 
 /// Testing, Staging, Production; Ring/Canary, Ring/Stable, Tier/Gold; tenants Alpha (Canary, Gold), Beta (Stable),
 /// Gamma (nothing); the project Web, of one script for role `web`, to which Alpha and Beta are connected everywhere.

@@ -1,20 +1,19 @@
 //! A small installation to decide on: every command goes through the real `decide`, and every record that comes out
-//! of it is replayed at once, so that each test is a test of replay as well.
+//! of it is replayed at once, so that each test is a test of replay as well. After each command the coordinator goes on
+//! with what that left to do, as the daemon does.
 
 mod chances;
 mod documents;
 mod operators;
 mod work;
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use windlass_api::documents::Document;
 use windlass_api::error::Problem;
 use windlass_api::requests::{ApplyRequest, PlacedDocument};
-use windlass_coordinator_core::decide::{Command, Decision, Envelope, Reply, SpaceCommand, decide};
-use windlass_coordinator_core::event::{Actor, Event, Record};
-use windlass_coordinator_core::state::{Space, State};
+use windlass_coordinator_core::decide::{Command, Decision, Envelope, Reply, SpaceCommand, decide, has_more};
+use windlass_coordinator_core::event::{Actor, Event, FORMAT, Header, Record, Request, Stream};
+use windlass_coordinator_core::state::{DoesNotFit, Space, State};
 use windlass_protocol::digest::Hasher;
 use windlass_protocol::ids::{KeyId, SpaceId, TokenId};
 use windlass_protocol::{Digest, Timestamp};
@@ -40,6 +39,10 @@ pub struct World {
     pub actor: Actor,
     /// What operators and machines did to targets, as a model remembers it.
     pub operators: Operators,
+    /// The request that the next command is, where it may be repeated.
+    pub request: Option<Request>,
+    /// Whether the coordinator goes on by itself after each command.
+    pub goes_on: bool,
     /// Whether each record is replayed at once. Long random histories are replayed as a whole instead.
     pub replays: bool,
     made: u64,
@@ -54,6 +57,8 @@ impl World {
             now: START,
             actor: Actor::Installer,
             operators: Operators::default(),
+            request: None,
+            goes_on: true,
             replays: true,
             made: 0,
         };
@@ -100,15 +105,49 @@ impl World {
         seed[..16].try_into().expect("a seed has 32 bytes")
     }
 
-    /// Runs any command.
+    /// Runs any command, and all that it leaves to go on with.
     pub fn run(&mut self, command: &Command) -> Result<Reply, Problem> {
-        let envelope = Envelope {
+        let reply = self.run_one(command)?;
+        if self.goes_on && !self.state.spaces.is_empty() {
+            self.go_on();
+        }
+        Ok(reply)
+    }
+
+    /// Goes on until nothing is left to go on with.
+    pub fn go_on(&mut self) {
+        while has_more(&self.state, self.space_id()) {
+            let before = self.records.len();
+            self.go_on_once();
+            assert!(self.records.len() > before, "a pass that has something to do does something");
+        }
+    }
+
+    /// One pass, after the record before it.
+    pub fn go_on_once(&mut self) {
+        let (actor, request) = (std::mem::replace(&mut self.actor, Actor::Coordinator), self.request.take());
+        self.run_one(&Command::Space(self.space_id(), SpaceCommand::GoOn)).expect("going on always works");
+        (self.actor, self.request) = (actor, request);
+    }
+
+    /// Who asks for the next command, when and why.
+    pub fn envelope(&mut self) -> Envelope {
+        // What the coordinator does by itself follows from the record before.
+        let cause = (self.actor == Actor::Coordinator).then_some(self.state.number);
+        let (origin, request) = (Some("192.0.2.1:4433".to_owned()), self.request.take());
+        Envelope {
             time: self.now,
             actor: self.actor,
-            origin: Some("192.0.2.1:4433".to_owned()),
+            origin,
             reason: None,
+            cause,
+            request,
             seed: self.seed(),
-        };
+        }
+    }
+
+    fn run_one(&mut self, command: &Command) -> Result<Reply, Problem> {
+        let envelope = self.envelope();
         let Decision { record, state, reply } = decide(&self.state, &envelope, command)?;
         match record {
             Some(record) if !self.replays => self.records.push(record),
@@ -123,6 +162,25 @@ impl World {
         }
         self.state = state;
         Ok(reply)
+    }
+
+    /// Applies a record of one event that nobody decided.
+    pub fn forge(&mut self, stream: Stream, event: impl Into<Event>) -> Result<(), DoesNotFit> {
+        let (actor, events) = (self.actor, vec![event.into()]);
+        let header =
+            Header { actor, origin: None, reason: None, cause: None, reads: Vec::new(), answered: None };
+        let (number, sequence) = (self.state.number + 1, self.state.sequence(stream) + 1);
+        let (epoch, time) = (self.state.epoch, self.now);
+        let record = Record { number, stream, sequence, epoch, format: FORMAT, time, header, events };
+        self.state.apply(&record)?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// What a restart makes of the state: it is written down as a snapshot, and read back.
+    pub fn restart(&mut self) {
+        let text = serde_json::to_vec(&self.state).expect("a state is JSON");
+        self.state = serde_json::from_slice(&text).expect("what was written can be read");
     }
 
     /// Runs a command of the space.
@@ -144,8 +202,9 @@ impl World {
             document: read(document),
         };
         let documents = documents.iter().enumerate().map(placed).collect();
-        let request = ApplyRequest { documents, dry_run: false };
-        self.ask(SpaceCommand::Apply { request, keys: BTreeMap::new() })
+        let mut request = ApplyRequest { documents, dry_run: false };
+        let keys = self.seal(&mut request.documents);
+        self.ask(SpaceCommand::Apply { request, keys })
     }
 
     /// Applies documents that are right.

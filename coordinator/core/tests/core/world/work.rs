@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use windlass_api::error::Problem;
+use windlass_api::plan::Plan;
 use windlass_api::requests::DeployRequest;
 use windlass_coordinator_core::authorise::Peer;
 use windlass_coordinator_core::decide::{
     EnrolmentUse, Greeted, Greeting, Reply, SpaceCommand, TargetChange, WorkReport, WorkReportKind,
 };
-use windlass_coordinator_core::event::{Actor, Event};
+use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event};
 use windlass_coordinator_core::model::{
     Deployment, DeploymentEnd, DeploymentState, Package, PackageKey, TargetKey,
 };
+use windlass_coordinator_core::plan;
+use windlass_coordinator_core::reasons;
 use windlass_coordinator_core::state::{WorkItem, WorkKind};
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, TargetId};
 use windlass_protocol::message::{Advertised, Isolation, Outcome};
@@ -156,9 +159,15 @@ impl World {
     pub fn try_deploy(&mut self, request: Value) -> Result<Vec<DeploymentId>, Problem> {
         let request: DeployRequest = serde_json::from_value(request).expect("the request is right");
         match self.ask(SpaceCommand::Deploy(request))? {
-            Reply::Deployments(made) => Ok(made),
+            Reply::Deployments { made, .. } => Ok(made),
             other => panic!("not the answer to a deployment: {other:?}"),
         }
+    }
+
+    /// What a request, written as JSON, would do while everybody is connected.
+    pub fn plan(&self, request: Value) -> Result<Plan, Problem> {
+        let request = serde_json::from_value(request).expect("the request is right");
+        plan::plan(self.space(), &request, self.now, &|_| true)
     }
 
     /// Makes one deployment.
@@ -181,16 +190,33 @@ impl World {
         }
     }
 
-    /// Why a deployment ended: as it was recorded, and as the state keeps it.
-    pub fn reason(&self, id: DeploymentId) -> &str {
+    /// Why a deployment ended, as who reads it now is told: of what was recorded, which the state keeps.
+    pub fn reason(&self, id: DeploymentId) -> String {
         let events = self.records.iter().rev().flat_map(|record| &record.events);
         let mut reasons = events.filter_map(|event| match event {
-            Event::DeploymentEnded { deployment, reason, .. } if *deployment == id => Some(reason.as_str()),
+            Event::Deployment(DeploymentEvent::Ended { deployment, why, .. }) if *deployment == id => {
+                Some(why)
+            }
             _ => None,
         });
         let recorded = reasons.next().expect("the deployment has ended");
-        assert_eq!(self.deployment(id).reason.as_deref(), Some(recorded));
-        recorded
+        let deployment = self.deployment(id);
+        assert_eq!(deployment.why.as_ref(), Some(recorded));
+        reasons::end(self.space(), deployment, recorded)
+    }
+
+    /// Why a target was taken out of a deployment, if it was.
+    pub fn removed(&self, id: DeploymentId, target: TargetId) -> Option<String> {
+        let deployment = self.deployment(id);
+        let why = deployment.parts.get(&target).expect("it has a part").removed?;
+        Some(reasons::removal(self.space(), deployment, target, why))
+    }
+
+    /// How many successes the history knows of, wherever they were.
+    pub fn successes(&self) -> usize {
+        let keys: BTreeSet<_> =
+            self.space().deployments.values().map(|deployment| deployment.key()).collect();
+        keys.into_iter().map(|key| self.space().history.successes(key).count()).sum()
     }
 
     /// All work of a deployment, by target.
@@ -229,6 +255,21 @@ impl World {
             self.work_off(id, &Outcome::Succeeded);
         }
         assert_eq!(self.end(id), Some(DeploymentEnd::Succeeded));
+    }
+
+    /// The target of this name.
+    pub fn target(&self, name: &str) -> TargetId {
+        self.space().targets.named(name).expect("it exists").id
+    }
+
+    /// A target with work has had no session for half a minute.
+    pub fn lose(&mut self, target: TargetId) {
+        self.presence(vec![target], vec![]);
+    }
+
+    /// Records who is lost and who is back.
+    pub fn presence(&mut self, lost: Vec<TargetId>, back: Vec<TargetId>) {
+        self.ask(SpaceCommand::RecordPresence { lost, back }).expect("presence is always recorded");
     }
 
     /// Gives up what is overdue at `now`.

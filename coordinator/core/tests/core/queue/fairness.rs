@@ -1,0 +1,122 @@
+//! Slots go round: nobody waits for all that another one has asked for before.
+
+use windlass_coordinator_core::decide::SpaceCommand;
+use windlass_coordinator_core::event::{DeploymentEvent, Event};
+use windlass_coordinator_core::state::Caps;
+use windlass_protocol::ids::DeploymentId;
+
+use super::{caps, ready, running, runs, to};
+use crate::world::World;
+
+/// Any of `all` that runs succeeds, the first one first.
+fn end_one(world: &mut World, all: &[DeploymentId]) {
+    let id = all.iter().find(|id| runs(world, **id)).copied().expect("one runs");
+    world.succeed(id);
+}
+
+#[test]
+fn a_thousand_deployments_of_one_tenant_do_not_hold_back_the_one_of_another() {
+    let mut world = ready(1000);
+    caps(&mut world, 4, 1000);
+    // Without turns the first by id would always be the first.
+    let mut tenants = ["Alpha", "Beta"];
+    tenants.sort_by_key(|name| world.space().tenants.named(name).map(|tenant| tenant.id));
+    let many: Vec<_> = (0..1000).map(|index| world.deploy(to(index, Some(tenants[0])))).collect();
+    assert_eq!(running(&world, &many), 4);
+    let one = world.deploy(to(0, Some(tenants[1])));
+    let untenanted = world.deploy(to(0, None));
+    assert!(!runs(&world, one) && !runs(&world, untenanted), "the space has no slot left");
+    // Each flow that waits gets a slot before any gets a second one.
+    for _ in 0..2 {
+        end_one(&mut world, &many);
+    }
+    assert!(runs(&world, one) && runs(&world, untenanted));
+    assert_eq!(running(&world, &many), 2);
+}
+
+#[test]
+fn caps_hold_and_what_is_untenanted_is_one_flow_that_only_the_space_bounds() {
+    // The caps of space and tenant, and how many of Alpha's, Beta's and the untenanted ones run then.
+    let cases = [
+        ((100, 20), [10, 10, 10]),
+        ((100, 2), [2, 2, 10]),
+        ((6, 20), [2, 2, 2]),
+        ((7, 2), [2, 2, 3]),
+        ((5, 1), [1, 1, 3]),
+    ];
+    let base = ready(10);
+    for ((space, tenant), expected) in cases {
+        let mut world = base.clone();
+        caps(&mut world, space, tenant);
+        world.goes_on = false;
+        let all = [Some("Alpha"), Some("Beta"), None]
+            .map(|tenant| (0..10).map(|index| world.deploy(to(index, tenant))).collect::<Vec<_>>());
+        world.go_on();
+        let ran = [0, 1, 2].map(|flow| running(&world, &all[flow]));
+        assert_eq!(ran, expected, "{space} in the space, {tenant} of a tenant");
+        // It stays so until all are over: whatever ends, no more than that run.
+        world.goes_on = true;
+        let everything = all.concat();
+        while running(&world, &everything) > 0 {
+            end_one(&mut world, &everything);
+            let ran = [0, 1, 2].map(|flow| running(&world, &all[flow]));
+            assert!(ran.iter().sum::<usize>() <= space && ran[0] <= tenant && ran[1] <= tenant, "{ran:?}");
+        }
+        assert!(everything.iter().all(|id| world.end(*id).is_some()), "nobody is forgotten");
+    }
+}
+
+#[test]
+fn a_cap_that_is_lowered_stops_nothing_and_one_that_makes_no_sense_is_refused() {
+    let mut world = ready(6);
+    let all: Vec<_> = (0..5).map(|index| world.deploy(to(index, Some("Alpha")))).collect();
+    caps(&mut world, 100, 2);
+    assert_eq!(running(&world, &all), 5, "what was admitted runs");
+    let waiting = world.deploy(to(5, Some("Alpha")));
+    for left in (2..5).rev() {
+        end_one(&mut world, &all);
+        assert_eq!((running(&world, &all), runs(&world, waiting)), (left, false));
+    }
+    end_one(&mut world, &all);
+    assert!(runs(&world, waiting));
+    assert_eq!(world.events_of(|world| caps(world, 100, 2)), [], "they are so already");
+    for (space, tenant) in [(0, 1), (1, 0), (100_001, 1), (1, 100_001)] {
+        let problem = world.ask(SpaceCommand::SetCaps(Caps { space, tenant })).expect_err("no sense");
+        assert_eq!(problem.message, "a cap is 1 to 100000 deployments that run at once");
+    }
+}
+
+/// Whose deployments start, in order, with one slot in all; with a restart after each.
+fn turns(restarts: bool) -> Vec<Option<usize>> {
+    let mut world = ready(3);
+    caps(&mut world, 1, 20);
+    let flows = [Some("Alpha"), Some("Beta"), None];
+    let all = flows.map(|tenant| (0..3).map(|index| world.deploy(to(index, tenant))).collect::<Vec<_>>());
+    let before = world.records.len();
+    let everything = all.concat();
+    while running(&world, &everything) > 0 {
+        if restarts {
+            world.restart();
+        }
+        end_one(&mut world, &everything);
+    }
+    let started = world.records[before..].iter().flat_map(|record| &record.events);
+    let started = started.filter_map(|event| match event {
+        Event::Deployment(DeploymentEvent::Started(started)) => Some(started.deployment),
+        _ => None,
+    });
+    started.map(|id| all.iter().position(|of_flow| of_flow.contains(&id))).collect()
+}
+
+#[test]
+fn turns_go_round_and_a_restart_does_not_begin_them_anew() {
+    let started = turns(false);
+    assert_eq!(started.len(), 8, "all but the one that had the slot at once");
+    // Alpha's first one had it. From then on all three take turns, until one has no more.
+    for round in started[..6].chunks(3) {
+        let mut whose: Vec<_> = round.to_vec();
+        whose.sort();
+        assert_eq!(whose, [Some(0), Some(1), Some(2)], "{started:?}");
+    }
+    assert_eq!(turns(true), started);
+}

@@ -1,0 +1,169 @@
+//! A journal of format 1 always comes to the same state, and has every event that there is.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use windlass_coordinator_core::decide::Reply;
+use windlass_coordinator_core::event::{
+    Actor, Definition, DefinitionEvent, DefinitionId, DeploymentEvent, EnrolmentEvent, Event,
+    InstallationEvent, Observation, Record, ReleaseEvent, Stream, TargetEvent,
+};
+use windlass_coordinator_core::graph::WorkKind;
+use windlass_coordinator_core::model::{
+    DeploymentEnd, EndReason, Failure, Removal, RunOutcome, StoredValue, Subject,
+};
+
+use super::story;
+use crate::replay::{assert_same_indexes, replay};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/core/golden");
+
+/// A journal as format 1 wrote it, and what it comes to. A published event never changes its meaning: the journal is
+/// never written again, and what it comes to never changes. Another meaning is another event, and another file beside
+/// this one.
+fn journal() -> (String, String) {
+    let read = |name| std::fs::read_to_string(format!("{FOLDER}/{name}")).expect("it is there");
+    (read("journal-1.jsonl"), read("journal-1.digest"))
+}
+
+fn records() -> Vec<Record> {
+    journal().0.lines().map(|line| serde_json::from_str(line).expect("a record of format 1")).collect()
+}
+
+#[test]
+fn a_journal_of_format_1_always_comes_to_the_same_state() {
+    let ((text, digest), records) = (journal(), records());
+    let state = replay(&records);
+    assert_eq!(state.digest().to_string(), digest.trim());
+    // It is read without loss as well: nothing that it says is forgotten.
+    for (line, record) in text.lines().zip(&records) {
+        assert_eq!(serde_json::to_string(record).expect("a record is JSON"), line);
+    }
+    let text = serde_json::to_vec(&state).expect("a state is JSON");
+    assert_same_indexes(&serde_json::from_slice(&text).expect("what was written can be read"), &state);
+}
+
+/// Tells the story that the journal was made of, where there is none yet:
+/// `cargo test -p windlass-coordinator-core -- --ignored journal_of_format_1_is_written`.
+#[test]
+#[ignore = "what is published is never written again"]
+fn a_journal_of_format_1_is_written_where_there_is_none() {
+    let path = format!("{FOLDER}/journal-1.jsonl");
+    assert!(!std::fs::exists(&path).expect("it can be looked for"), "{path} is there, and stays as it is");
+    let world = story::told();
+    let line = |record| serde_json::to_string(record).expect("a record is JSON") + "\n";
+    std::fs::write(path, world.records.iter().map(line).collect::<String>()).expect("it can be written");
+    let digest = format!("{}\n", world.state.digest());
+    std::fs::write(format!("{FOLDER}/journal-1.digest"), digest).expect("it can be written");
+}
+
+/// The names of all variants of a type, as what reads it says them to who gives it none of them.
+fn variants<T: DeserializeOwned>(tagged: bool) -> BTreeSet<String> {
+    let text = if tagged { r#"{"event": "?"}"# } else { r#""?""# };
+    let Err(why) = serde_json::from_str::<T>(text) else { panic!("`?` is no variant") };
+    let why = why.to_string();
+    let (_, expected) = why.split_once("expected").expect("it says what it expected");
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The name of what a value is.
+fn name(value: &impl Serialize) -> String {
+    match serde_json::to_value(value).expect("it is JSON") {
+        serde_json::Value::String(name) => name,
+        serde_json::Value::Object(parts) => match parts.get("event") {
+            Some(event) => event.as_str().expect("a name").to_owned(),
+            None => parts.keys().next().expect("a name").clone(),
+        },
+        other => panic!("{other} has no name"),
+    }
+}
+
+/// Everything in a journal that is one of several, with what it is one of.
+fn found(records: &[Record]) -> BTreeSet<(&'static str, String)> {
+    let mut found = BTreeSet::new();
+    for record in records {
+        found.insert(("stream", name(&record.stream)));
+        found.insert(("actor", name(&record.header.actor)));
+        found.extend(record.header.answered.iter().map(|answered| ("reply", name(&answered.reply))));
+        for event in &record.events {
+            let family = match event {
+                Event::Installation(event) => ("installation", name(event)),
+                Event::Definition(event) => ("definition", name(event)),
+                Event::Enrolment(event) => ("enrolment", name(event)),
+                Event::Target(event) => ("target", name(event)),
+                Event::Release(event) => ("release", name(event)),
+                Event::Deployment(event) => ("deployment", name(event)),
+                Event::Observation(event) => ("observation", name(event)),
+            };
+            found.insert(("event", family.0.to_owned()));
+            found.insert(family);
+            found.extend(parts(event));
+        }
+    }
+    found
+}
+
+/// What an event is made of that is one of several.
+fn parts(event: &Event) -> Vec<(&'static str, String)> {
+    match event {
+        Event::Definition(DefinitionEvent::Defined { definition }) => vec![("defined", name(definition))],
+        Event::Definition(DefinitionEvent::Deleted { definition, .. }) => vec![("deleted", name(definition))],
+        Event::Deployment(DeploymentEvent::Created { deployment }) => {
+            vec![("subject", name(&deployment.subject))]
+        }
+        Event::Deployment(DeploymentEvent::Started(started)) => {
+            started.nodes.iter().map(|node| ("work", name(&node.work))).collect()
+        }
+        Event::Deployment(DeploymentEvent::ScopeRemoved { why, .. }) => vec![("removal", name(why))],
+        Event::Deployment(DeploymentEvent::Ended { end, why, .. }) => {
+            vec![("end", name(end)), ("reason", name(why))]
+        }
+        Event::Deployment(DeploymentEvent::RunEnded { end, outputs, .. }) => {
+            let mut parts = vec![("outcome", name(&end.outcome))];
+            if let RunOutcome::Failed(why) = &end.outcome {
+                parts.push(("failure", name(why)));
+            }
+            parts.extend(outputs.values().map(|value| ("value", name(value))));
+            parts
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn the_journal_of_format_1_has_every_event_with_every_kind_of_part() {
+    let all = [
+        ("event", variants::<Event>(false)),
+        ("installation", variants::<InstallationEvent>(true)),
+        ("definition", variants::<DefinitionEvent>(true)),
+        ("enrolment", variants::<EnrolmentEvent>(true)),
+        ("target", variants::<TargetEvent>(true)),
+        ("release", variants::<ReleaseEvent>(true)),
+        ("deployment", variants::<DeploymentEvent>(true)),
+        ("observation", variants::<Observation>(true)),
+        ("stream", variants::<Stream>(false)),
+        ("actor", variants::<Actor>(false)),
+        ("defined", variants::<Definition>(false)),
+        ("deleted", variants::<DefinitionId>(false)),
+        ("subject", variants::<Subject>(false)),
+        ("work", variants::<WorkKind>(false)),
+        ("removal", variants::<Removal>(false)),
+        ("end", variants::<DeploymentEnd>(false)),
+        ("reason", variants::<EndReason>(false)),
+        ("outcome", variants::<RunOutcome>(false)),
+        ("failure", variants::<Failure>(false)),
+        ("value", variants::<StoredValue>(false)),
+        ("reply", variants::<Reply>(false)),
+    ];
+    // What agents are answered is remembered by no key.
+    let agents =
+        ["enrolled", "enrolment-refused", "enrolment-refused-again", "read-before", "renewed", "greeted"];
+    let expected = all.into_iter().flat_map(|(kind, names)| names.into_iter().map(move |name| (kind, name)));
+    let expected: BTreeSet<_> =
+        expected.filter(|(kind, name)| *kind != "reply" || !agents.contains(&name.as_str())).collect();
+    assert!(expected.len() > 100, "the variants are known: {expected:?}");
+    let found = found(&records());
+    let missing: Vec<_> = expected.difference(&found).collect();
+    assert!(missing.is_empty(), "not in the journal: {missing:?}");
+}

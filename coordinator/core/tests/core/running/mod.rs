@@ -1,0 +1,5 @@
+//! While deployments run: what is frozen, who is waited for, and what is looked at again in parts (SEMANTICS 3).
+
+mod frozen;
+mod presence;
+mod sweeps;

@@ -1,0 +1,136 @@
+//! Busy is not offline (SEMANTICS 3, machine policy): only who has no session is given up after an hour.
+
+use serde_json::json;
+use windlass_coordinator_core::event::{Event, TargetEvent};
+use windlass_coordinator_core::model::DeploymentEnd;
+use windlass_protocol::Timestamp;
+use windlass_protocol::ids::{DeploymentId, TargetId};
+
+use crate::world::{World, project, small};
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+/// `machine` with this many projects to serve, each with a deployment that waits to be begun there.
+fn busy(projects: usize) -> (World, TargetId, Vec<DeploymentId>) {
+    let mut world = small();
+    let target = world.enrol("machine", json!({"roles": ["web"], "environments": ["Staging"]}));
+    let deploy = |index| {
+        let name = format!("P{index}");
+        world
+            .apply(&[project(&name, json!([{"name": "Run", "roles": ["web"], "script": {"body": "true"}}]))]);
+        world.release(&name, "1.0.0");
+        world.deploy(json!({"project": name, "version": "1.0.0", "environments": ["Staging"]}))
+    };
+    let all = (0..projects).map(deploy).collect();
+    (world, target, all)
+}
+
+const OFFLINE: &str = "step `Run` failed (the target did not come in time (offline)) on machine";
+const EXPIRED: &str = "step `Run` failed (the target did not begin it in time) on machine";
+
+#[test]
+fn a_target_that_is_connected_and_busy_is_waited_for_for_seven_days() {
+    let (mut world, _, all) = busy(15);
+    let now = world.now;
+    for seconds in [HOUR + 1, DAY, 7 * DAY] {
+        world.give_up(now.plus_seconds(seconds));
+        assert!(all.iter().all(|id| world.end(*id).is_none()), "after {seconds} seconds");
+    }
+    world.give_up(now.plus_seconds(7 * DAY + 1));
+    for id in all {
+        assert_eq!((world.end(id), world.reason(id).as_str()), (Some(DeploymentEnd::Failed), EXPIRED));
+    }
+}
+
+/// What happens to the one target, and when: `true` it is lost, `false` it is back.
+type Told = &'static [(u64, bool)];
+
+#[test]
+fn who_is_lost_for_an_hour_is_given_up_as_offline_and_who_came_back_in_time_is_not() {
+    // What is told, the last second at which the deployment is not given up, and whether it is a second later.
+    let cases: [(Told, u64, bool); 7] = [
+        (&[(0, true)], HOUR, true),
+        (&[(100, true)], HOUR + 100, true),
+        // Said again it is no news: it is lost since it was first.
+        (&[(0, true), (1800, true)], HOUR, true),
+        (&[(0, true), (3599, false)], DAY, false),
+        // From the newer time on.
+        (&[(0, true), (1800, false), (3000, true)], 3000 + HOUR, true),
+        (&[(0, true), (1800, false), (3000, true), (5000, false)], DAY, false),
+        (&[], DAY, false),
+    ];
+    for restarts in [false, true] {
+        for (told, last, given_up) in cases {
+            let (mut world, target, all) = busy(1);
+            let start = world.now;
+            for (seconds, lost) in told {
+                world.now = start.plus_seconds(*seconds);
+                let (lost, back) = if *lost { (vec![target], vec![]) } else { (vec![], vec![target]) };
+                world.presence(lost, back);
+                if restarts {
+                    world.restart();
+                }
+            }
+            world.give_up(start.plus_seconds(last));
+            assert_eq!(world.end(all[0]), None, "{told:?}");
+            world.give_up(start.plus_seconds(last + 1));
+            assert_eq!(world.end(all[0]).is_some(), given_up, "{told:?}");
+            if given_up {
+                assert_eq!(world.reason(all[0]), OFFLINE, "{told:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_assigned_to_a_target_that_is_lost_already_has_its_own_hour() {
+    let (mut world, target, first) = busy(1);
+    let start = world.now;
+    world.lose(target);
+    world.wait(3000);
+    world.release("Web", "1.0.0");
+    let second = world.deploy(json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"]}));
+    world.give_up(start.plus_seconds(HOUR + 1));
+    assert!(world.end(first[0]).is_some());
+    world.give_up(start.plus_seconds(3000 + HOUR));
+    assert_eq!(world.end(second), None);
+    world.give_up(start.plus_seconds(3000 + HOUR + 1));
+    assert!(world.end(second).is_some());
+}
+
+#[test]
+fn presence_is_recorded_as_far_as_it_is_news_and_only_of_targets_with_work() {
+    let (mut world, target, all) = busy(1);
+    let idle = world.enrol("idle", json!({"roles": ["db"]}));
+    let unknown = TargetId::from_bytes([7; 16]);
+    let told = |world: &mut World, lost: &[TargetId], back: &[TargetId]| {
+        world.events_of(|world| world.presence(lost.to_vec(), back.to_vec()))
+    };
+    let lost = Event::Target(TargetEvent::Lost { target });
+    let back = Event::Target(TargetEvent::Back { target });
+    assert_eq!(told(&mut world, &[], &[target, idle, unknown]), [], "nobody was lost");
+    assert_eq!(told(&mut world, &[idle, unknown, target], &[]), std::slice::from_ref(&lost));
+    assert_eq!(told(&mut world, &[target], &[]), []);
+    assert_eq!(world.space().lost.get(&target), Some(&world.now));
+    assert_eq!(told(&mut world, &[], &[target]), std::slice::from_ref(&back));
+    assert_eq!(told(&mut world, &[], &[target]), []);
+    // Who was lost with its last work is back all the same, and one that is deleted is nobody.
+    assert_eq!(told(&mut world, &[target], &[]), [lost]);
+    world.succeed(all[0]);
+    assert_eq!(told(&mut world, &[], &[target]), [back]);
+    assert_eq!(told(&mut world, &[target], &[]), [], "it has no work");
+}
+
+#[test]
+fn what_has_begun_has_its_own_time_whether_its_target_is_lost_or_not() {
+    let (mut world, target, all) = busy(1);
+    let (_, assignment, _) = world.work(all[0])[0];
+    world.report(target, assignment, windlass_coordinator_core::decide::WorkReportKind::Started);
+    let deadline: Timestamp = world.now.plus_seconds(2 * HOUR);
+    world.lose(target);
+    world.give_up(deadline);
+    assert_eq!(world.end(all[0]), None);
+    world.give_up(deadline.plus_seconds(1));
+    assert_eq!(world.reason(all[0]), "step `Run` ended nobody knows how: its supervisor was gone on machine");
+}
