@@ -7,6 +7,7 @@ pub mod authorise;
 pub mod catalogue;
 pub mod decide;
 pub mod event;
+pub mod fair;
 pub mod freeze;
 pub mod matching;
 pub mod model;

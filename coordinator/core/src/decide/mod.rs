@@ -34,7 +34,7 @@ use draft::Draft;
 pub use enrol::EnrolmentUse;
 pub use greetings::{Greeted, Greeting};
 pub use progress::outcome_in_words;
-pub use readings::{Repeat, Repeated};
+pub use readings::{Repeat, Repeated, Strangers};
 pub use releases::choose_packages;
 
 use crate::authorise::{self, Action, Peer, maker_may};
@@ -92,6 +92,8 @@ pub enum Command {
         /// The digest of its file.
         digest: Digest,
     },
+    /// Records how often strangers were refused.
+    RecordStrangers(Vec<Strangers>),
     /// A command in a space.
     Space(SpaceId, SpaceCommand),
 }
@@ -190,7 +192,18 @@ pub enum SpaceCommand {
         /// Their digest.
         digest: Digest,
     },
-    /// Records that a package was pulled for an assignment.
+    /// Records that a package is about to be pulled for an assignment.
+    RecordPullBegun {
+        /// Who pulls it.
+        peer: Peer,
+        /// The assignment.
+        assignment: AssignmentId,
+        /// The package's manifest.
+        manifest: Digest,
+        /// Bytes of content that are to travel.
+        bytes: u64,
+    },
+    /// Records that a package was pulled for an assignment, whole.
     RecordPulled {
         /// Who pulled it.
         peer: Peer,
@@ -273,7 +286,7 @@ pub enum Reply {
     EnrolmentRefused(EnrolRefusal),
     /// The enrolment was refused like one before it; that is to be counted.
     EnrolmentRefusedAgain(EnrolRefusal),
-    /// The target read this before for the same work; that is to be counted.
+    /// The target read this before for the same work, or has pulled it whole before; that is to be counted.
     ReadBefore,
     /// The certificate may be renewed.
     Renewed {
@@ -302,6 +315,7 @@ pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<D
         }
         Command::DeleteToken(name) => tokens::delete(&mut draft, name),
         Command::RecordSnapshot { record, digest } => tokens::record_snapshot(&mut draft, *record, *digest),
+        Command::RecordStrangers(counts) => readings::strangers(&mut draft, counts),
         Command::Space(space, command) => {
             draft.enter(Stream::Space(*space))?;
             decide_in_space(&mut draft, command)
@@ -350,6 +364,9 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         SpaceCommand::Report { peer, reports } => reports::report(draft, peer, reports),
         SpaceCommand::RecordVariablesRead { peer, assignment, names, digest } => {
             readings::variables_read(draft, peer, *assignment, names, *digest)
+        }
+        SpaceCommand::RecordPullBegun { peer, assignment, manifest, bytes } => {
+            readings::pull_begun(draft, peer, *assignment, *manifest, *bytes)
         }
         SpaceCommand::RecordPulled { peer, assignment, manifest, bytes } => {
             readings::pulled(draft, peer, *assignment, *manifest, *bytes)

@@ -14,6 +14,18 @@ use crate::model::{
 };
 use crate::state::SpaceHead;
 
+/// Why somebody whom nobody knows was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrangerReason {
+    /// The token of the API is none, or is not good any more.
+    UnknownToken,
+    /// The enrolment token is none, or its secret is wrong.
+    UnknownEnrolment,
+    /// A request to enrol that nobody can answer, whoever sent it.
+    MalformedEnrolment,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -311,7 +323,21 @@ pub enum Event {
         /// The digest that the assignment names.
         digest: Digest,
     },
-    /// A package was pulled for an assignment, by this key of the target for the first time.
+    /// A pull of a package for an assignment begins, by this key of the target for the first time. It stands in the
+    /// record before a byte leaves: whatever happens then, the package may have.
+    PullBegun {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The target.
+        target: TargetId,
+        /// The package, as `id version`; each name that the deployment has for it.
+        names: Vec<String>,
+        /// Its manifest.
+        manifest: Digest,
+        /// Bytes of content that are to travel.
+        bytes: u64,
+    },
+    /// A target pulled a package whole, as it had not before: from now on it may say that it holds it.
     PackagePulled {
         /// The deployment.
         deployment: DeploymentId,
@@ -355,6 +381,19 @@ pub enum Event {
         /// How often.
         count: u64,
         /// The first of these times.
+        first: Timestamp,
+        /// The last time.
+        last: Timestamp,
+    },
+    /// Somebody whom nobody knows was refused, counted by address since the last such event.
+    StrangerRefused {
+        /// Why.
+        reason: StrangerReason,
+        /// From where: an address of IPv4, a network of 64 bits of IPv6, or `others`.
+        origin: String,
+        /// How often.
+        count: u64,
+        /// The first time.
         first: Timestamp,
         /// The last time.
         last: Timestamp,

@@ -7,5 +7,5 @@ mod happened;
 mod record;
 
 pub use definition::{Definition, DefinitionId};
-pub use happened::Event;
+pub use happened::{Event, StrangerReason};
 pub use record::{Actor, Record, Stream};

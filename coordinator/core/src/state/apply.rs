@@ -50,7 +50,7 @@ impl State {
                 first.lifecycles.put(lifecycle.clone());
                 self.spaces.insert(space.id, first);
             }
-            Event::SnapshotTaken { .. } => {}
+            Event::SnapshotTaken { .. } | Event::StrangerRefused { .. } => {}
             Event::TokenCreated { token } => {
                 self.tokens.insert(token.id, token.clone());
             }
@@ -129,6 +129,9 @@ impl Space {
                 self.indexes.releases.insert((release.project, release.version.clone()), release.id);
                 self.releases.insert(release.id, Arc::new(release.clone()));
             }
+            Event::PullBegun { deployment, target, manifest, .. } => {
+                self.hand_out(*deployment, *target, WorkKind::Fetch, *manifest);
+            }
             Event::PackagePulled { deployment, target, manifest, .. } => {
                 self.pulled.insert((*target, *manifest));
                 self.hand_out(*deployment, *target, WorkKind::Fetch, *manifest);
@@ -150,6 +153,7 @@ impl Space {
             | Event::Denied { .. } => {}
             Event::Initialised { .. }
             | Event::SnapshotTaken { .. }
+            | Event::StrangerRefused { .. }
             | Event::TokenCreated { .. }
             | Event::TokenDeleted { .. } => {
                 return Err("an event of the installation in a space");
