@@ -10,7 +10,9 @@ use std::process::Command;
 use serde_json::Value;
 use windlass_agent::identity::Identity;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
-use windlass_protocol::message::{Answer, Denied, Report, ReportKind, Request};
+use windlass_protocol::message::{
+    Answer, Denied, Outcome, OutputVariable, OutputVariableValue, Report, ReportKind, Request,
+};
 use windlass_tests::agents::{Agent, is_root};
 use windlass_tests::client::{runtime, session};
 use windlass_tests::installation::{Installation, Process, wait_until};
@@ -243,10 +245,16 @@ fn who_asks_while_the_disk_is_full_is_not_denied() {
     let (folder, data) = (temporary.path(), temporary.path().join("data"));
     mount(&data, "32m", "mode=0700,");
     let mut installation = Installation::start(folder).expect("an installation");
-    installation.apply(
-        "kind: environment\nname: Production\n---\nkind: project\nname: Web\n\
-         steps: [{name: Say, roles: [web], script: {body: 'echo hello'}}]\n",
-    );
+    // What is recorded of these is more than the page has that was written last, and that a full disk leaves room in.
+    let names: Vec<_> = (10..60).map(|number| format!("{}{number}", "Name".repeat(24))).collect();
+    let variables: Vec<_> = names.iter().map(|name| format!("{name}: [{{value: some}}]")).collect();
+    let used: Vec<_> = names.iter().map(|name| format!("#{{{name}}}")).collect();
+    installation.apply(&format!(
+        "kind: environment\nname: Production\n---\nkind: project\nname: Web\nvariables: {{{}}}\n\
+         steps: [{{name: Say, roles: [web], script: {{body: 'echo {}'}}}}]\n",
+        variables.join(", "),
+        used.join(" ")
+    ));
     let agent = Agent::enrol(&installation, "web-1", &["--environment", "Production", "--role", "web"]);
     installation.windlass(&["release", "create", "--project", "Web", "--version", "1.0.0"]);
     let deploy =
@@ -261,7 +269,11 @@ fn who_asks_while_the_disk_is_full_is_not_denied() {
     runtime().block_on(async {
         let session = session(&agent.state()).await.expect("a session");
         let filler = fill(&data);
-        let report = Request::Report(vec![Report { assignment, kind: ReportKind::Started }]);
+        let value = OutputVariableValue::Plain("x".repeat(10_000));
+        let variables = vec![OutputVariable { name: "Said".to_owned(), value }];
+        let ended = ReportKind::Ended { outcome: Outcome::Succeeded, variables, lines: 0 };
+        let kinds = [ReportKind::Started, ended];
+        let report = Request::Report(kinds.map(|kind| Report { assignment, kind }).into());
         let requests = [Request::Variables { assignment }, report];
         for request in &requests {
             let answer = session.link.answer(request).await.expect("an answer");

@@ -170,7 +170,7 @@ fn strangers_are_counted_where_they_come_from_and_fill_nothing() {
             }
         }
     });
-    let secret = format!("{}0", installation.token());
+    let secret = Token { kind: TokenKind::Api, ..known.clone() }.to_text().to_string();
     let mut command = installation.windlass_command(&["target", "list"]);
     let said = command.env("WINDLASS_TOKEN", &secret).output().expect("it starts");
     assert_eq!(said.status.code(), Some(3), "{}", String::from_utf8_lossy(&said.stderr));
