@@ -1,6 +1,8 @@
 //! The memory of pulls of large packages, counted by the allocator: what each holds while it is sent, however slowly.
 //!
 //! A program of its own, because there is one allocator to a program.
+#![allow(clippy::unwrap_used, reason = "a test panics where something is not as it has to be")]
+#![allow(clippy::print_stdout, reason = "what was measured is worth seeing")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
