@@ -17,7 +17,7 @@ mod reports;
 mod targets;
 mod tokens;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use windlass_api::error::{Problem, ProblemKind};
 use windlass_api::requests::{
@@ -35,7 +35,7 @@ pub use enrol::EnrolmentUse;
 pub use greetings::{Greeted, Greeting};
 pub use progress::outcome_in_words;
 pub use readings::{Repeat, Repeated};
-pub use releases::choose_packages;
+pub use releases::{PackageNames, ReadNames, choose_packages};
 
 use crate::authorise::{self, Action, Peer, maker_may};
 use crate::event::{Actor, Stream};
@@ -165,8 +165,8 @@ pub enum SpaceCommand {
     CreateRelease {
         /// What it should be.
         request: ReleaseRequest,
-        /// Names that packages' hooks and named files read, by manifest.
-        read_by_packages: BTreeMap<Digest, BTreeSet<String>>,
+        /// What packages' hooks and named files do with variables, by step and manifest.
+        package_names: PackageNames,
     },
     /// Deploys a release.
     Deploy(DeployRequest),
@@ -342,8 +342,8 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         }
         SpaceCommand::RecordDenials { target, counts } => targets::record_denials(draft, *target, counts),
         SpaceCommand::AddPackage(package) => releases::add_package(draft, package),
-        SpaceCommand::CreateRelease { request, read_by_packages } => {
-            releases::create(draft, request, read_by_packages)
+        SpaceCommand::CreateRelease { request, package_names } => {
+            releases::create(draft, request, package_names)
         }
         SpaceCommand::Deploy(request) => deploy::deploy(draft, request),
         SpaceCommand::Cancel(deployment) => progress::cancel(draft, *deployment),

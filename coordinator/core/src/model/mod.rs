@@ -23,7 +23,7 @@ pub use library::LibrarySet;
 pub use lifecycle::{Lifecycle, Phase, PhaseRule};
 pub use package::{Package, PackageKey};
 pub use project::{Project, Step, StepAction};
-pub use release::{ChosenPackage, Release, Snapshot, SnapshotSet};
+pub use release::{ChosenPackage, CodeNames, Release, Snapshot, SnapshotSet};
 pub use tags::{Tag, TagSet};
 pub use target::{Advertisement, Granted, Target, TargetKey};
 pub use tenant::Tenant;

@@ -12,7 +12,7 @@ use windlass_protocol::ids::TargetId;
 use windlass_protocol::message::Isolation;
 use windlass_protocol::{Digest, Timestamp};
 
-use super::layout::{LaidStep, Layout, lay_out};
+use super::layout::{LaidStep, Layout, check_variables, lay_out};
 use super::request::{Pair, Resolved, resolve};
 use super::tenants::judge;
 use crate::matching::{self, Waits};
@@ -37,7 +37,7 @@ pub fn plan(
     for pair in &resolved.pairs {
         let refusals = judge(space, resolved.project, resolved.release, pair.environment, pair.tenant);
         match refusals.first() {
-            None => deployments.push(deployment(space, &resolved, *pair, now, online)),
+            None => deployments.push(deployment(space, &resolved, *pair, now, online)?),
             Some(first) => left_out.push(LeftOut {
                 environment: environment_name(space, *pair),
                 tenant: tenant_name(space, *pair),
@@ -82,7 +82,7 @@ fn deployment(
     pair: Pair,
     now: Timestamp,
     online: Presence<'_>,
-) -> PlannedDeployment {
+) -> Result<PlannedDeployment, Problem> {
     let layout = Layout {
         release: resolved.release,
         environment: pair.environment,
@@ -93,6 +93,7 @@ fn deployment(
         now,
     };
     let laid = lay_out(space, &layout);
+    check_variables(&layout, &laid)?;
     let mut waits = Vec::new();
     let lane = (resolved.project.id, pair.environment, pair.tenant);
     if let Some(before) = space.indexes.lanes.get(&lane).map(imbl::Vector::len) {
@@ -108,12 +109,12 @@ fn deployment(
         let reason = wait_reason(target, now, online(target.id));
         waits.extend(reason.map(|reason| Wait { rule: WaitRule::Offline, reason }));
     }
-    PlannedDeployment {
+    Ok(PlannedDeployment {
         environment: environment_name(space, pair),
         tenant: tenant_name(space, pair),
         steps: laid.iter().map(|step| print_step(space, resolved, &layout, step)).collect(),
         waits,
-    }
+    })
 }
 
 fn print_step(
