@@ -204,6 +204,11 @@ pub(super) fn variables(
         target: Some((target, &work.roles)),
         step: Some(step),
     };
+    let key = match deployment.tenant {
+        None => space.head.key,
+        Some(id) => space.tenants.get(id).ok_or(Gone("the tenant"))?.key,
+    };
+    let salt = sessions.vault.salt(key, assignment_id(deployment.id, target, WorkKind::Run(step.id)))?;
     let mut variables = BTreeMap::new();
     let mut put = |name: String, value: &StoredValue, data: bool| -> Result<(), DeliveryError> {
         let clear = clear(sessions, value)?;
@@ -230,9 +235,11 @@ pub(super) fn variables(
     }
     // The system's own come last: nothing shadows them, whatever it is called.
     for (name, value) in system(space, deployment, release, target, step)? {
-        variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, data: false });
+        // A name is no template; one that looks like one is taken as it is.
+        let data = value.contains("#{");
+        variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, data });
     }
-    Ok(ClearVariables { variables: variables.into_values().collect() })
+    Ok(ClearVariables { salt, variables: variables.into_values().collect() })
 }
 
 fn clear(sessions: &Sessions, value: &StoredValue) -> Result<String, DeliveryError> {
