@@ -106,14 +106,14 @@ fn a_pull_is_in_the_record_when_it_begins_and_counts_as_held_when_it_came_whole(
         (reply.expect("it was asked"), events)
     };
     let names = vec!["shop 1.0.0".to_owned()];
-    let begun = Event::PullBegun { deployment, target, names, manifest, bytes };
+    let begun = Event::Deployment(DeploymentEvent::PullBegun { deployment, target, names, manifest, bytes });
     assert_eq!(tell(&mut world, false), (Reply::Done, vec![begun]));
     // The coordinator died here: what came of it nobody knows, and the target may not say that it holds it.
     let text = serde_json::to_vec(&world.state).expect("a state is JSON");
     world.state = serde_json::from_slice(&text).expect("what was written can be read");
     assert!(world.space().pulled.is_empty());
     assert_eq!(tell(&mut world, false), (Reply::ReadBefore, vec![]));
-    let pulled = Event::PackagePulled { deployment, target, manifest, bytes };
+    let pulled = Event::Deployment(DeploymentEvent::PackagePulled { deployment, target, manifest, bytes });
     assert_eq!(tell(&mut world, true), (Reply::Done, vec![pulled]));
     assert!(world.space().pulled.contains(&(target, manifest)));
     assert_eq!(tell(&mut world, true), (Reply::ReadBefore, vec![]));
@@ -128,7 +128,14 @@ fn strangers_stand_in_the_record_of_the_installation_and_change_nothing() {
     let events = world.events_of(|world| {
         assert_eq!(world.run(&Command::RecordStrangers(counts)), Ok(Reply::Done));
     });
-    assert_eq!(events, [Event::StrangerRefused { reason, origin, count: 3, first, last }]);
+    assert_eq!(
+        events,
+        [Event::Observation(Observation::StrangerRefused {
+            reason,
+            origin,
+            counted: Counted { count: 3, first, last },
+        })]
+    );
     assert_eq!(world.records.last().map(|record| record.stream), Some(Stream::Installation));
 }
 
