@@ -19,11 +19,11 @@ use crate::engine::now;
 #[utoipa::path(post, path = "/plans", tag = "deployments", request_body = DeployRequest,
     responses((status = 200, body = Plan)))]
 pub async fn plan(caller: Reader, Body(request): Body<DeployRequest>) -> Answer<Plan> {
-    let moment = caller.moment()?;
     let presence = std::sync::Arc::clone(&caller.context.presence);
-    let planning = move || plan::plan(moment.space(), &request, now(), &|target| presence.online(target));
-    let planned = tokio::task::spawn_blocking(planning).await;
-    Ok(Json(planned.map_err(|why| Refusal::internal("planning", &why))??))
+    let planned = caller.read_heavily(&caller.context.quotas.short, "planning", move |moment, _| {
+        plan::plan(moment.space(), &request, now(), &|target| presence.online(target))
+    });
+    Ok(Json(planned.await?))
 }
 
 /// Deploys a release: one deployment for each environment and tenant, all or none.

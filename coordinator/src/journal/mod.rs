@@ -14,7 +14,7 @@ use windlass_segments::{Options, SegmentError, Writer};
 
 pub use line::{BadLine, GENESIS, Line};
 pub use replay::{ReplayError, Replayed, Snapshot, replay};
-pub use verify::{Finding, Verified, verify};
+pub use verify::{Finding, Verified, verify, verify_while};
 
 /// The folder of the journal below the data folder.
 pub fn folder(data: &Path) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quinn::{Connection, VarInt};
+use quinn::{Connection, SendStream, VarInt};
 use tokio::time::timeout;
 use windlass_coordinator_core::decide::{Command, EnrolmentUse, Envelope, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
@@ -17,27 +17,35 @@ use crate::authority::requested_key;
 use crate::engine::{Engine, now};
 
 /// A stranger gets this long for its one message.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// And this long to close when it is answered: the connection must not be closed under the answer.
+const PARTING: Duration = Duration::from_secs(2);
 
 pub(super) async fn serve(sessions: &Sessions, connection: &Connection) {
-    let from = origin(connection.remote_address());
-    let served = timeout(PATIENCE, async {
-        let (mut answers, questions) = connection.accept_bi().await.ok()?;
-        let mut questions = Frames::new(questions);
-        let message = questions.next::<Enrol>().await.ok()?;
-        let answer = match enrol(sessions, message, &from).await {
-            Ok(enrolled) => EnrolAnswer::Enrolled(Box::new(enrolled)),
-            Err(refusal) => EnrolAnswer::Refused(refusal),
-        };
+    let Ok(asked) = timeout(PATIENCE, ask(connection)).await else {
+        return connection.close(VarInt::from_u32(1), b"too slow");
+    };
+    let Some((mut answers, _questions, message)) = asked else { return };
+    let answer = match enrol(sessions, message, &origin(connection.remote_address())).await {
+        Ok(enrolled) => EnrolAnswer::Enrolled(Box::new(enrolled)),
+        Err(refusal) => EnrolAnswer::Refused(refusal),
+    };
+    let answering = async {
         frames::write(&mut answers, &answer).await.ok()?;
         answers.finish().ok()?;
-        // The answer has arrived when the agent has closed, or it has been told often enough.
         connection.closed().await;
         Some(())
-    });
-    if served.await.is_err() {
+    };
+    if timeout(PARTING, answering).await.is_err() {
         connection.close(VarInt::from_u32(1), b"too slow");
     }
+}
+
+async fn ask(connection: &Connection) -> Option<(SendStream, Frames, Enrol)> {
+    let (answers, questions) = connection.accept_bi().await.ok()?;
+    let mut questions = Frames::new(questions);
+    let message = questions.next::<Enrol>().await.ok()?;
+    Some((answers, questions, message))
 }
 
 /// The space whose token this is.
