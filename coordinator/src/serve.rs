@@ -61,6 +61,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         output: Arc::clone(&output),
         registry: Arc::clone(&registry),
         pulls: configuration.pulls_at_once.into(),
+        strangers: configuration.strangers_at_once.into(),
     };
     let sessions = Sessions::new(parts)?;
     let endpoint = Endpoint::bind(configuration.quic, &authority, vault.own_key("connection-resets")?)?;
@@ -81,6 +82,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         output,
         registry,
         data: data.clone(),
+        strangers: configuration.strangers_at_once.into(),
     };
     let operators = http::Server::bind(configuration.http, door, &configuration.names).await?;
     tracing::info!(quic = %endpoint.address()?, http = %operators.address(), "serving");

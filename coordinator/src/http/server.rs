@@ -45,10 +45,10 @@ pub(super) struct Limits {
     pub(super) renewal: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    const fn usual(strangers: usize) -> Self {
         Self {
-            strangers: 512,
+            strangers,
             known: 1024,
             first_request: Duration::from_secs(30),
             idle: Duration::from_secs(300),
@@ -73,6 +73,8 @@ pub struct Door {
     pub registry: Arc<Registry>,
     /// The data folder.
     pub data: PathBuf,
+    /// Connections at once that have not shown a valid token.
+    pub strangers: usize,
 }
 
 /// The listening server.
@@ -106,7 +108,7 @@ impl Server {
         let address = listener.local_addr()?;
         let stopping = context.stopping.clone();
         let (router, names) = (router(context), names.to_vec());
-        let (limits, connections) = (Limits::default(), TaskTracker::new());
+        let (limits, connections) = (Limits::usual(door.strangers), TaskTracker::new());
         Ok(Self { listener, address, router, authority, names, tls, limits, stopping, connections })
     }
 

@@ -15,18 +15,16 @@ use super::{Endpoint, Sessions, control, enrol};
 use crate::authority::peer_of;
 use crate::places::{Origin, Place, Places, SETTLED};
 
-/// Peers that may be nobody yet at once: in their handshake, enrolling, or with a certificate that no session has been
-/// admitted with so far.
-const STRANGERS: usize = 1024;
 /// A handshake takes this long at most.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Accepts connections until the endpoint is closed.
+/// Accepts connections until the endpoint is closed. Places are for peers that are nobody yet: in their handshake,
+/// enrolling, or with a certificate that no session has been admitted with so far.
 pub(super) async fn accept_all(sessions: Arc<Sessions>, endpoint: &Endpoint) {
-    let places = Places::new(STRANGERS, SETTLED);
+    let places = Places::new(sessions.strangers, SETTLED);
     while let Some(incoming) = endpoint.accept().await {
         // Where it gets narrow, a place is only for who can be reached at the address that it gives.
-        if places.taken() >= STRANGERS / 2 && incoming.may_retry() {
+        if places.taken() >= sessions.strangers / 2 && incoming.may_retry() {
             let _ = incoming.retry();
             continue;
         }

@@ -60,6 +60,8 @@ pub struct Sessions {
     pub output: Arc<OutputStore>,
     /// The live sessions.
     pub registry: Arc<Registry>,
+    /// Peers that may be nobody yet at once.
+    strangers: usize,
     turns: turns::Turns,
     tally: tally::Tally,
 }
@@ -80,6 +82,8 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     /// Pulls that are served at once.
     pub pulls: usize,
+    /// Peers that may be nobody yet at once. The others take each other's places, or are refused and come back.
+    pub strangers: usize,
 }
 
 impl Sessions {
@@ -96,6 +100,7 @@ impl Sessions {
             packages: parts.packages,
             output: parts.output,
             registry: parts.registry,
+            strangers: parts.strangers,
             turns: turns::Turns::new(parts.pulls),
             tally: tally::Tally::default(),
         }))

@@ -18,11 +18,11 @@ use windlass_trust::PinnedAuthority;
 
 const GRANT: [&str; 4] = ["--environment", "Production", "--role", "web"];
 
-/// An installation with one environment and a project of one step.
-fn installation() -> (tempfile::TempDir, Installation) {
+/// An installation with one environment and a project of one step, under these lines of configuration.
+fn installation(configuration: &str) -> (tempfile::TempDir, Installation) {
     windlass_trust::install_provider();
     let folder = tempfile::tempdir().expect("a folder");
-    let installation = Installation::start(folder.path()).expect("a coordinator");
+    let installation = Installation::start_with(folder.path(), configuration).expect("a coordinator");
     installation.apply(
         "kind: environment\nname: Production\n---\nkind: project\nname: Website\n\
          steps: [{name: Install, roles: [web], script: {body: 'echo hello'}}]\n",

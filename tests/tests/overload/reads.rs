@@ -34,7 +34,7 @@ fn fill_journal(installation: &Installation) {
 
 #[test]
 fn whoever_may_read_cannot_stop_others_nor_keep_the_coordinator_from_stopping() {
-    let (_folder, mut installation) = installation();
+    let (_folder, mut installation) = installation("");
     fill_journal(&installation);
     let mut agent = Agent::enrol(&installation, "machine", &GRANT);
     agent.run();
@@ -55,7 +55,6 @@ fn whoever_may_read_cannot_stop_others_nor_keep_the_coordinator_from_stopping() 
         ("POST", "plans", PLAN),
     ];
     std::thread::scope(|threads| {
-        let reader = Installation::reader(&installation);
         let http = installation.http().to_owned();
         for (method, path, body) in asked.into_iter().flat_map(|asked| [asked; OF_EACH]) {
             let (token, over, statuses, http) = (field(&made, "token"), &over, &statuses, http.clone());

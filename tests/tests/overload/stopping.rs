@@ -9,7 +9,7 @@ use super::{GRANT, connect, deploy, installation};
 
 #[test]
 fn an_idle_coordinator_stops_within_a_second() {
-    let (_folder, mut installation) = installation();
+    let (_folder, mut installation) = installation("");
     let mut agent = Agent::enrol(&installation, "machine", &GRANT);
     agent.run();
     wait_for_presence(&installation, "machine", true);

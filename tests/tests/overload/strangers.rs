@@ -20,10 +20,11 @@ use super::{GRANT, Stream, connect, deploy, installation};
 
 /// Where those come from that take what they can get.
 const GREEDY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
-/// Places of strangers, on QUIC.
-const STRANGERS: usize = 1024;
-/// How long who is sent away waits before it comes again.
-const BACK_OFF: Duration = Duration::from_secs(1);
+/// Places of strangers, at each door: few, so that holding them all is little work for the machine of the test.
+const STRANGERS: usize = 32;
+const CONFIGURATION: &str = "strangers-at-once = 32";
+/// How long who is sent away waits before it comes again: this is about who holds, not about who floods.
+const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// First packets of handshakes, as a client sends them, that nobody will ever go on with.
 async fn first_packets(client: &Endpoint, count: usize) -> Vec<Vec<u8>> {
@@ -47,8 +48,9 @@ async fn never_finish_handshakes(client: Endpoint, to: SocketAddr) {
     loop {
         for packet in &packets {
             let _ = socket.send_to(packet, to).await;
+            sleep(Duration::from_millis(2)).await;
         }
-        sleep(2 * BACK_OFF).await;
+        sleep(BACK_OFF).await;
     }
 }
 
@@ -89,7 +91,7 @@ fn hanging_upload(installation: &Installation, token: &str) -> Stream {
 
 #[test]
 fn one_address_holds_all_that_it_can_get_and_everybody_else_works() {
-    let (folder, installation) = installation();
+    let (folder, installation) = installation(CONFIGURATION);
     let witness = Agent::enrol(&installation, "witness", &GRANT);
     let greedy = || {
         let honest = Caller::of(&witness.state()).expect("enrolled");
@@ -104,10 +106,8 @@ fn one_address_holds_all_that_it_can_get_and_everybody_else_works() {
     runtime.block_on(async {
         let client = greedy().endpoint(ENROLMENT_ALPN).expect("an endpoint");
         tokio::spawn(never_finish_handshakes(client.clone(), quic));
-        for _ in 0..STRANGERS + 100 {
+        for _ in 0..2 * STRANGERS {
             tokio::spawn(say_nothing(client.clone(), quic));
-        }
-        for _ in 0..600 {
             tokio::spawn(ask_nothing(http));
         }
         sleep(Duration::from_secs(4)).await;
@@ -127,14 +127,14 @@ fn one_address_holds_all_that_it_can_get_and_everybody_else_works() {
 
 #[test]
 fn a_revoked_certificate_is_a_strangers() {
-    let (_folder, installation) = installation();
+    let (_folder, installation) = installation(CONFIGURATION);
     let agent = Agent::enrol(&installation, "machine", &GRANT);
     installation.windlass(&["target", "revoke", "machine"]);
     let caller = Caller { from: GREEDY, ..Caller::of(&agent.state()).expect("enrolled") };
-    let (quic, client) = (caller.address, caller.endpoint(SESSION_ALPN).expect("an endpoint"));
     let open = runtime().block_on(async {
+        let (quic, client) = (caller.address, caller.endpoint(SESSION_ALPN).expect("an endpoint"));
         let mut connecting = tokio::task::JoinSet::new();
-        for _ in 0..STRANGERS + STRANGERS / 4 {
+        for _ in 0..4 * STRANGERS {
             let client = client.clone();
             connecting.spawn(async move { client.connect(quic, COORDINATOR_NAME).ok()?.await.ok() });
         }
@@ -144,6 +144,4 @@ fn a_revoked_certificate_is_a_strangers() {
         connections.into_iter().flatten().filter(|open| open.close_reason().is_none()).count()
     });
     assert!(open <= STRANGERS, "{open} connections of a revoked certificate are open at once");
-    let honest = Agent::enrol(&installation, "honest", &GRANT);
-    drop(honest);
 }

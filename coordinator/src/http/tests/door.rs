@@ -49,6 +49,7 @@ impl House {
             output: Arc::new(OutputStore::open(data, OutputLimits::with_total(1 << 30)).unwrap()),
             registry: Arc::new(Registry::default()),
             data: data.to_owned(),
+            strangers: limits.strangers,
         };
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = Arc::new(Server::bind(any, door, &[]).await.unwrap().with_limits(limits));
