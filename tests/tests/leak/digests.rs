@@ -125,7 +125,7 @@ impl Public {
         for (deployment, target) in
             deployments.iter().flat_map(|one| targets.iter().map(move |two| (one, two)))
         {
-            let of_step = |step: &StepId| assignment_id(*deployment, *target, WorkKind::Run(*step));
+            let of_step = |step: &StepId| assignment_id(*deployment, *target, WorkKind::Run(*step), 1);
             public.assignments.extend(steps.iter().map(of_step));
         }
         public
