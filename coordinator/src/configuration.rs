@@ -113,6 +113,8 @@ pub struct Configuration {
     pub output_bytes: u64,
     /// Pulls that are served at once, over all agents; as many slow ones go on beside them. Each takes 4 MiB of memory.
     pub pulls_at_once: u16,
+    /// Whether this machine's clock is right although the journal is dated later; the command line says so.
+    pub accept_clock: bool,
 }
 
 impl Configuration {
@@ -131,6 +133,7 @@ impl Configuration {
             agent_certificate_seconds: written.agent_certificate.map_or(AGENT_SECONDS, |life| life.0),
             output_bytes: written.output_limit.map_or(OUTPUT, |limit| limit.0),
             pulls_at_once: written.pulls_at_once.map_or(PULLS, |pulls| pulls.0),
+            accept_clock: false,
         })
     }
 }

@@ -16,8 +16,8 @@ use windlass_sentences::{ExitKind, Fault};
 use zeroize::Zeroizing;
 
 use crate::authority::Authority;
-use crate::engine::{Engine, random};
-use crate::journal::{self, Journal, Replayed};
+use crate::engine::{Engine, random, random_bytes};
+use crate::journal::{self, Appended, Embedded, Head, Journal, Replayed, encode};
 use crate::vault::Vault;
 
 /// Says so where `data` holds no installation. Nothing is made there.
@@ -114,17 +114,18 @@ fn fresh(fingerprint: Digest) -> Token {
 /// Decides a command of who has the coordinator's machine, and makes it durable.
 fn record(data: &Path, replayed: &Replayed, command: &Command) -> anyhow::Result<()> {
     // The lock comes first: who else writes would make what was replayed an old story.
-    let mut journal = Journal::open(data, replayed.head).map_err(|why| in_use(data, why))?;
+    let mut journal = Embedded::open(data).map_err(|why| in_use(data, why))?;
     let durable = journal.durable();
     anyhow::ensure!(
-        durable == replayed.state.sequence,
+        durable == replayed.state.number,
         "another coordinator wrote to {} at this moment; try again",
         data.display()
     );
     let decided = decide(&replayed.state, &Engine::envelope(Actor::Installer, None), command);
     let decision = decided.map_err(|problem| Fault::new(problem.kind.exit(), problem.message))?;
     let record = decision.record.context("a token comes with a record")?;
-    journal.append(&record, random())?;
-    journal.sync()?;
+    let (line, hash) = encode(&record, replayed.head, random_bytes);
+    let head = Head { number: durable, hash: replayed.head };
+    journal.append(head, &[Appended { line, hash }])?;
     Ok(())
 }

@@ -8,6 +8,7 @@
 
 pub mod authority;
 pub mod configuration;
+mod deadlines;
 pub mod engine;
 pub mod http;
 pub mod installation;

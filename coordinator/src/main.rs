@@ -1,5 +1,6 @@
 //! `windlass-coordinator`: serve, and what is done while it does not run.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,6 +35,9 @@ enum Command {
         /// Where operators connect (TCP).
         #[arg(long, value_name = "ADDRESS")]
         http: Option<SocketAddr>,
+        /// Start although the journal is dated later than this machine's clock: the clock is right.
+        #[arg(long)]
+        accept_clock: bool,
     },
     /// Make an installation; prints the first administrator's token, once.
     Init {
@@ -90,7 +94,11 @@ fn main() -> ExitCode {
     windlass_trust::install_provider();
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     let command = match windlass_sentences::parse::<Arguments>() {
         Ok(arguments) => arguments.command,
         Err(code) => return code,
@@ -112,8 +120,8 @@ fn print_token(data: &Path, token: &str) -> anyhow::Result<()> {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve { settings, quic, http } => {
-            let configuration = settings.load(quic, http)?;
+        Command::Serve { settings, quic, http, accept_clock } => {
+            let configuration = Configuration { accept_clock, ..settings.load(quic, http)? };
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(serve::serve(configuration))?;
         }

@@ -15,7 +15,8 @@ use windlass_sentences::{ExitKind, Fault};
 
 use crate::authority::Authority;
 use crate::configuration::Configuration;
-use crate::engine::{Engine, Published, now};
+use crate::deadlines;
+use crate::engine::{Engine, Published, now, refuse_future};
 use crate::http;
 use crate::installation;
 use crate::journal;
@@ -23,8 +24,6 @@ use crate::output::{Limits, OutputStore};
 use crate::sessions::{Endpoint, Parts, Registry, Sessions};
 use crate::vault::Vault;
 
-/// How often deadlines are looked at.
-const DEADLINES: Duration = Duration::from_secs(1);
 /// How often what is over for long is looked for: nobody waits for it.
 const TIDYING: Duration = Duration::from_secs(60);
 
@@ -44,7 +43,10 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     if authority.fingerprint() != authority_digest {
         bail!("the CA in {} is not the one that the journal began with", data.display());
     }
-    tracing::info!(records = replayed.state.sequence, from = replayed.from, "journal replayed");
+    if !configuration.accept_clock {
+        refuse_future(replayed.state.time).map_err(Fault::usage)?;
+    }
+    tracing::info!(records = replayed.state.number, from = replayed.from, "journal replayed");
     let registry = Arc::new(Registry::default());
     let (engine, ended) = Engine::start(data.clone(), replayed, published(&vault, &registry))?;
     // What a crash left of keys that the journal says are destroyed goes before anybody can ask for it.
@@ -77,7 +79,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         authority,
         packages,
         output,
-        registry,
+        registry: Arc::clone(&registry),
         data: data.clone(),
     };
     let operators = http::Server::bind(configuration.http, door, &configuration.names).await?;
@@ -87,7 +89,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let outcome = tokio::select! {
         () = Arc::clone(&sessions).serve(&endpoint) => Ok(()),
         result = operators.serve() => result,
-        () = give_up_overdue(&engine) => Ok(()),
+        () = deadlines::watch(&engine, &registry) => Ok(()),
         () = tidy(&engine, &vault) => Ok(()),
         result = told_to_stop() => result,
         result = journal_failed(&engine) => result,
@@ -159,25 +161,6 @@ async fn tidy(engine: &Engine, vault: &Arc<Vault>) {
             let command = Command::Space(*id, SpaceCommand::ForgetEnrolments);
             if let Err(why) = engine.submit(Engine::own_envelope(), command).await {
                 tracing::error!(%why, "expired enrolment tokens could not be let go");
-            }
-        }
-    }
-}
-
-/// Gives up work that is over its deadline.
-async fn give_up_overdue(engine: &Engine) {
-    let mut ticks = tokio::time::interval(DEADLINES);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let state = engine.state();
-        for (id, space) in &state.spaces {
-            let due = space.indexes.deadlines.get_min().is_some_and(|(deadline, _, _)| *deadline < now());
-            if due {
-                let command = Command::Space(*id, SpaceCommand::GiveUpOverdue);
-                if let Err(why) = engine.submit(Engine::own_envelope(), command).await {
-                    tracing::error!(%why, "overdue work could not be given up");
-                }
             }
         }
     }

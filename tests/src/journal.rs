@@ -21,10 +21,17 @@ pub fn events(data: &Path) -> Vec<Value> {
         let text = std::fs::read_to_string(segment).expect("text");
         for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
             let line: Value = serde_json::from_str(line).expect("JSON");
-            events.extend(line["record"]["events"].as_array().cloned().unwrap_or_default());
+            events.extend(of_line(&line));
         }
     }
     events
+}
+
+/// The events of a line: each is the only entry of its family.
+pub fn of_line(line: &Value) -> Vec<Value> {
+    let parts = line["events"].as_array().into_iter().flatten();
+    let families = parts.filter_map(|part| part["body"].as_object());
+    families.filter_map(|family| family.values().next()).cloned().collect()
 }
 
 /// A field that is a text.

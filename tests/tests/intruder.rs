@@ -102,8 +102,8 @@ fn other_tenants_things_answer_as_if_they_did_not_exist() {
     }
     let target = Identity::read(&beta).expect("enrolled").membership.target;
     let step = step_of(&installation, "Scripted");
-    let fetch = assignment_id(deployments[0], target, WorkKind::Fetch);
-    let run = assignment_id(deployments[1], target, WorkKind::Run(step));
+    let fetch = assignment_id(deployments[0], target, WorkKind::Fetch, 1);
+    let run = assignment_id(deployments[1], target, WorkKind::Run(step), 1);
     let manifest = manifest_of(&installation);
 
     runtime().block_on(async {

@@ -108,8 +108,7 @@ fn any_changed_byte_is_found_in_its_line() {
     for record in [1, original.len() / 2, original.len()] {
         let line = &original[record - 1];
         let salt = line.windows(8).position(|part| part == b"\"salt\":\"").expect("a salt") + 8;
-        let body = line.windows(9).position(|part| part == b"\"record\":").expect("a record") + 9;
-        let time = body + line[body..].windows(7).position(|part| part == b"\"time\":").expect("a time") + 7;
+        let time = line.windows(7).position(|part| part == b"\"time\":").expect("a time") + 7;
         // A digit stays one, so that the line stays well-formed JSON: only the chain can tell.
         let cases = [("hash", 9), ("salt", salt), ("time", time)];
         for (what, at) in cases {

@@ -19,13 +19,18 @@ pub enum ProblemKind {
     NotFound,
     /// It contradicts what is, or what happened meanwhile.
     Conflict,
+    /// The coordinator's disk is full: nothing was changed, and there may be room later.
+    DiskFull,
+    /// The coordinator cannot say now, and can later: it is stopping, or its clock has to be put right.
+    Unavailable,
 }
 
 impl ProblemKind {
     /// What a program ends with that was told so.
     pub const fn exit(self) -> ExitKind {
         match self {
-            Self::Failed => ExitKind::Failed,
+            Self::Failed | Self::DiskFull => ExitKind::Failed,
+            Self::Unavailable => ExitKind::Unreachable,
             Self::Usage => ExitKind::Usage,
             Self::NotAuthorised => ExitKind::NotAuthorised,
             Self::NotFound => ExitKind::NotFound,
@@ -41,6 +46,8 @@ impl ProblemKind {
             Self::NotAuthorised => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
+            Self::Unavailable => 503,
+            Self::DiskFull => 507,
         }
     }
 }

@@ -10,6 +10,7 @@ use windlass_protocol::ids::{EnvironmentId, TargetId};
 
 use crate::model::{Target, Tenant};
 use crate::scope;
+use crate::state::Space;
 
 /// What a target is judged for.
 #[derive(Clone, Copy)]
@@ -29,7 +30,7 @@ pub struct Question<'a> {
 }
 
 /// Why a target is left out: every rule that holds, in the closed list's order, so the first is *the* rule.
-pub fn refusals(target: &Target, question: &Question<'_>) -> Vec<TargetRule> {
+pub fn refusals(space: &Space, target: &Target, question: &Question<'_>) -> Vec<TargetRule> {
     let tenanted = question.tenant.is_some();
     let mut rules = Vec::new();
     let mut unless = |holds: bool, rule| {
@@ -37,10 +38,12 @@ pub fn refusals(target: &Target, question: &Question<'_>) -> Vec<TargetRule> {
             rules.push(rule);
         }
     };
-    unless(scope::has_environment(target, question.environment), TargetRule::Environment);
+    let has_environment = scope::has_environment(&space.environments, target, question.environment);
+    unless(has_environment, TargetRule::Environment);
     unless(scope::has_any_role(target, question.roles), TargetRule::Role);
     unless(scope::takes_part(target, tenanted), TargetRule::Participation);
-    unless(question.tenant.is_none_or(|tenant| scope::has_tenant(target, tenant)), TargetRule::Tenant);
+    let has_tenant = question.tenant.is_none_or(|tenant| scope::has_tenant(space, target, tenant));
+    unless(has_tenant, TargetRule::Tenant);
     unless(target.enabled, TargetRule::Disabled);
     unless(!target.revoked, TargetRule::Revoked);
     let listed = question.only.is_none_or(|only| only.contains(&target.id));
@@ -49,8 +52,8 @@ pub fn refusals(target: &Target, question: &Question<'_>) -> Vec<TargetRule> {
 }
 
 /// Whether a target belongs to it.
-pub fn admits(target: &Target, question: &Question<'_>) -> bool {
-    refusals(target, question).is_empty()
+pub fn admits(space: &Space, target: &Target, question: &Question<'_>) -> bool {
+    refusals(space, target, question).is_empty()
 }
 
 /// What a target that belongs to a step has to do before it can get anything.

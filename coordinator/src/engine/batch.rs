@@ -1,154 +1,249 @@
-//! The engine's thread: batches of commands, group commit, snapshots.
+//! One batch of commands: decided on speculative state, appended at once, and only then published and answered.
+//!
+//! Whoever else appends to the same journal may come first. Then the engine catches up, keeps what rested on nothing that
+//! has changed, and decides the rest again, with the same seeds and a moment that is not before the journal's.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::thread;
 
-use anyhow::Context;
-use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
-use windlass_api::error::Problem;
-use windlass_coordinator_core::decide::{Command, Reply, decide};
+use windlass_api::error::{Problem, ProblemKind};
+use windlass_coordinator_core::decide::{Command, Envelope, Reply, SpaceCommand, decide, has_more};
+use windlass_coordinator_core::event::{Actor, Record, Stream};
 use windlass_coordinator_core::state::State;
-use windlass_protocol::Digest;
-use windlass_segments::{SegmentError, fail};
 
-use super::{Engine, Job, Published, random};
-use crate::journal::{Journal, Snapshot};
+use super::edges::{random, random_bytes};
+use super::now;
+use crate::journal::{AppendError, Appended, Head, Journal, Line, encode};
 
-/// Commands in one batch: enough to make the sync cheap, few enough that none waits long.
-const BATCH: usize = 512;
-/// Records after which a snapshot is written.
-const SNAPSHOT_RECORDS: u64 = 20_000;
+/// The longest line of a record. The core bounds what it decides well below this; what is longer all the same is refused,
+/// and nobody else is the worse for it.
+const MOST_LINE: usize = 12 << 20;
 
-type Answer = (oneshot::Sender<Result<Reply, Problem>>, Result<Reply, Problem>);
+/// Records that one command may be followed by in the same batch; what is then left is done by a batch of its own.
+const MOST_FOLLOWING: usize = 64;
 
-pub(super) struct Writer {
-    data: PathBuf,
-    journal: Journal,
-    /// The durable state, as everybody sees it.
-    public: Arc<ArcSwap<State>>,
-    published: Published,
-    own_queue: mpsc::WeakSender<Job>,
-    last_snapshot: u64,
+/// Lines that are read at once to catch up.
+const CATCH_UP: usize = 1024;
+
+/// Something to decide.
+pub(super) struct Asked {
+    pub(super) envelope: Envelope,
+    pub(super) command: Command,
 }
 
-impl Writer {
-    pub(super) fn new(
-        data: PathBuf,
-        journal: Journal,
-        public: Arc<ArcSwap<State>>,
-        published: Published,
-        own_queue: mpsc::WeakSender<Job>,
-        last_snapshot: u64,
-    ) -> Self {
-        Self { data, journal, public, published, own_queue, last_snapshot }
+/// What came of it.
+pub(super) type Answer = Result<Reply, Problem>;
+
+/// The state as of the journal's head, and the way to go on from there.
+pub(super) struct Ledger<J> {
+    journal: J,
+    head: Head,
+    state: Arc<State>,
+}
+
+/// What a batch came to, as far as it has been decided.
+struct Batch {
+    state: State,
+    head: Head,
+    records: Vec<Decided>,
+    answers: Vec<Answer>,
+}
+
+/// A record, and which of the commands it is of.
+struct Decided {
+    record: Record,
+    appended: Appended,
+    of: usize,
+}
+
+/// Why the engine has to end.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; the coordinator ends to lose nothing")]
+pub(super) struct CannotGoOn(String);
+
+impl<J: Journal> Ledger<J> {
+    pub(super) const fn new(journal: J, head: Head, state: Arc<State>) -> Self {
+        Self { journal, head, state }
     }
 
-    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) -> anyhow::Result<()> {
-        let mut batch = Vec::with_capacity(BATCH);
-        while let Some(job) = jobs.blocking_recv() {
-            batch.push(job);
-            while batch.len() < BATCH
-                && let Ok(job) = jobs.try_recv()
-            {
-                batch.push(job);
+    pub(super) fn journal(&mut self) -> &mut J {
+        &mut self.journal
+    }
+
+    pub(super) const fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    pub(super) const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Reads what others have appended.
+    pub(super) fn catch_up(&mut self) -> Result<(), CannotGoOn> {
+        loop {
+            let lines = self.journal.read(self.head, CATCH_UP).map_err(|why| CannotGoOn(why.to_string()))?;
+            if lines.is_empty() {
+                return Ok(());
             }
-            self.carry_out(&mut batch)?;
-            self.snapshot_when_due();
+            let mut state = State::clone(&self.state);
+            for line in &lines {
+                let unreadable =
+                    |why: &dyn std::fmt::Display| CannotGoOn(format!("the journal cannot be read: {why}"));
+                let line = Line::read(line, self.head.hash).map_err(|why| unreadable(&why))?;
+                let record = line.parse().map_err(|why| unreadable(&why))?;
+                state.apply(&record).map_err(|why| unreadable(&why))?;
+                self.head = Head { number: record.number, hash: line.hash };
+            }
+            self.state = Arc::new(state);
         }
-        Ok(())
     }
 
-    fn carry_out(&mut self, batch: &mut Vec<Job>) -> anyhow::Result<()> {
-        let before = self.public.load_full();
-        let durable_head = self.journal.head();
-        let mut state = State::clone(&before);
-        let mut answers: Vec<Answer> = Vec::with_capacity(batch.len());
-        let mut written = Ok(());
-        for job in batch.drain(..) {
-            let answer = match decide(&state, &job.envelope, &job.command) {
-                Ok(decision) => {
-                    if let (Some(record), Ok(())) = (&decision.record, &written) {
-                        written = self.journal.append(record, random());
-                    }
-                    state = decision.state;
-                    Ok(decision.reply)
+    /// Decides commands in order and makes what they do durable, in one append. Each gets its answer; a full disk answers
+    /// them all.
+    pub(super) fn carry_out(&mut self, asked: &[Asked]) -> Result<Vec<Answer>, CannotGoOn> {
+        let mut batch = self.decide_from(None, asked);
+        loop {
+            if batch.records.is_empty() {
+                return Ok(batch.answers);
+            }
+            windlass_segments::fail::point("engine-before-sync");
+            let lines: Vec<_> = batch.records.iter().map(|decided| decided.appended.clone()).collect();
+            match self.journal.append(self.head, &lines) {
+                Ok(()) => {
+                    windlass_segments::fail::point("engine-after-sync");
+                    (self.head, self.state) = (batch.head, Arc::new(batch.state));
+                    return Ok(batch.answers);
                 }
-                Err(problem) => Err(problem),
+                Err(AppendError::Overtaken) => {
+                    self.catch_up()?;
+                    batch = self.decide_from(Some(batch), asked);
+                }
+                Err(AppendError::Full) => {
+                    tracing::error!("the journal's disk is full; commands are refused until there is room");
+                    let problem = Problem::new(
+                        ProblemKind::DiskFull,
+                        "the coordinator's disk is full; nothing was changed",
+                    );
+                    return Ok(asked.iter().map(|_| Err(problem.clone())).collect());
+                }
+                Err(why) => return Err(CannotGoOn(why.to_string())),
+            }
+        }
+    }
+
+    /// Decides commands on the state as it is. Of what was decided on an earlier one, what rests on nothing that has
+    /// changed is kept, up to the first that does.
+    fn decide_from(&self, overtaken: Option<Batch>, asked: &[Asked]) -> Batch {
+        let mut batch = Batch {
+            state: State::clone(&self.state),
+            head: self.head,
+            records: Vec::new(),
+            answers: Vec::with_capacity(asked.len()),
+        };
+        if let Some(overtaken) = overtaken {
+            batch.keep(overtaken);
+        }
+        for (of, asked) in asked.iter().enumerate().skip(batch.answers.len()) {
+            let answer = batch.decide(of, asked);
+            batch.answers.push(answer);
+            batch.go_on(of, &asked.command);
+        }
+        batch
+    }
+}
+
+impl Batch {
+    /// Keeps the records of an overtaken batch up to the first whose reads do not hold any more, with other numbers. What
+    /// had no record is decided again with what follows it.
+    fn keep(&mut self, overtaken: Batch) {
+        let mut numbers = BTreeMap::new();
+        let mut kept = 0;
+        let mut records = overtaken.records.into_iter().peekable();
+        for (of, answer) in overtaken.answers.into_iter().enumerate() {
+            let mut of_command = Vec::new();
+            while let Some(decided) = records.next_if(|decided| decided.of == of) {
+                of_command.push(decided.record);
+            }
+            // Its first record says what the answer rested on; those that follow rest on it.
+            let Some(first) = of_command.first() else { break };
+            let reads = &first.header.reads;
+            let holds = reads.iter().all(|read| self.state.sequence(read.stream) == read.sequence);
+            if !holds || (reads.is_empty() && answer.is_err()) {
+                break;
+            }
+            for mut record in of_command {
+                let before = record.number;
+                record.number = self.state.number + 1;
+                record.sequence = self.state.sequence(record.stream) + 1;
+                record.time = record.time.max(self.state.time);
+                record.header.cause =
+                    record.header.cause.map(|cause| numbers.get(&cause).copied().unwrap_or(cause));
+                numbers.insert(before, record.number);
+                if self.state.apply(&record).is_err() {
+                    // It cannot be, and is decided again rather than written.
+                    return;
+                }
+                self.push(record, of);
+            }
+            self.answers.push(answer);
+            kept += 1;
+        }
+        tracing::debug!(kept, "a batch was overtaken");
+    }
+
+    fn decide(&mut self, of: usize, Asked { envelope, command }: &Asked) -> Answer {
+        let decision = decide(&self.state, envelope, command)?;
+        let Some(record) = decision.record else { return Ok(decision.reply) };
+        let (appended, head) = encoded(&record, self.head);
+        if appended.line.len() > MOST_LINE {
+            return Err(Problem::usage(format!(
+                "this would write {} MiB at once, which is too much for one record; ask for less at once",
+                appended.line.len() >> 20
+            )));
+        }
+        (self.state, self.head) = (decision.state, head);
+        self.records.push(Decided { record, appended, of });
+        Ok(decision.reply)
+    }
+
+    fn push(&mut self, record: Record, of: usize) {
+        let (appended, head) = encoded(&record, self.head);
+        self.head = head;
+        self.records.push(Decided { record, appended, of });
+    }
+
+    /// Goes on with what a command left to do in its space.
+    fn go_on(&mut self, of: usize, command: &Command) {
+        let Command::Space(space, _) = command else { return };
+        for _ in 0..MOST_FOLLOWING {
+            let cause = self.records.last().filter(|last| last.record.stream == Stream::Space(*space));
+            let Some(cause) = cause.filter(|_| has_more(&self.state, *space)).map(|last| last.record.number)
+            else {
+                return;
             };
-            if let Some(sender) = job.answer {
-                answers.push((sender, answer));
+            let envelope = Envelope {
+                time: now(),
+                actor: Actor::Coordinator,
+                origin: None,
+                reason: None,
+                cause: Some(cause),
+                request: None,
+                seed: random(),
+            };
+            let asked = Asked { envelope, command: Command::Space(*space, SpaceCommand::GoOn) };
+            let before = self.records.len();
+            if let Err(why) = self.decide(of, &asked) {
+                tracing::error!(%why, "what a command left to do cannot be done");
+                return;
+            }
+            if self.records.len() == before {
+                return;
             }
         }
-        if state.sequence != before.sequence {
-            fail::point("engine-before-sync");
-            if let Err(why) = written.and_then(|()| self.journal.sync()) {
-                return self.give_back(why, durable_head, answers);
-            }
-            fail::point("engine-after-sync");
-            let state = Arc::new(state);
-            self.public.store(Arc::clone(&state));
-            (self.published)(&before, &state);
-        }
-        for (sender, answer) in answers {
-            // Who asked may have gone; what was decided stands all the same.
-            let _ = sender.send(answer);
-        }
-        fail::point("engine-after-answers");
-        Ok(())
     }
+}
 
-    /// The batch could not be made durable. On a full disk nothing has changed, and everybody is told so; after any
-    /// other error nobody knows what is on the disk, and the process has to end.
-    fn give_back(&mut self, why: SegmentError, head: Digest, answers: Vec<Answer>) -> anyhow::Result<()> {
-        let SegmentError::Full { .. } = &why else {
-            return Err(why).context("the journal cannot be written; the coordinator ends to lose nothing");
-        };
-        tracing::error!(%why, "the journal's disk is full; commands are refused until there is room");
-        let problem = Problem::failed("the coordinator's disk is full; nothing was changed");
-        for (sender, _) in answers {
-            let _ = sender.send(Err(problem.clone()));
-        }
-        self.reopen(head)
-    }
-
-    fn reopen(&mut self, head: Digest) -> anyhow::Result<()> {
-        let durable = self.public.load().sequence;
-        // The lock on the folder goes with the old writer, so that one has to be gone first.
-        self.journal.close();
-        self.journal = Journal::open(&self.data, head)?;
-        let found = self.journal.durable();
-        anyhow::ensure!(
-            found == durable,
-            "the journal holds {found} records and not {durable} after a full disk"
-        );
-        Ok(())
-    }
-
-    /// Writes a snapshot beside the running engine; a record will name it.
-    fn snapshot_when_due(&mut self) {
-        let state = self.public.load_full();
-        if state.sequence < self.last_snapshot + fail::number("SNAPSHOT_RECORDS", SNAPSHOT_RECORDS) {
-            return;
-        }
-        self.last_snapshot = state.sequence;
-        let (data, queue, head) = (self.data.clone(), self.own_queue.clone(), self.journal.head());
-        let write = move || {
-            let record = state.sequence;
-            let snapshot = Snapshot { head, state: State::clone(&state) };
-            match (snapshot.write(&data), queue.upgrade()) {
-                (Ok(digest), Some(queue)) => {
-                    let command = Command::RecordSnapshot { record, digest };
-                    let job = Job { envelope: Engine::own_envelope(), command, answer: None };
-                    let _ = queue.blocking_send(job);
-                }
-                (Err(why), _) => tracing::warn!(%why, "cannot write a snapshot; the next start takes longer"),
-                (Ok(_), None) => {}
-            }
-        };
-        if let Err(why) = thread::Builder::new().name("snapshot".to_owned()).spawn(write) {
-            tracing::warn!(%why, "cannot start the thread for a snapshot");
-        }
-    }
+fn encoded(record: &Record, head: Head) -> (Appended, Head) {
+    let (line, hash) = encode(record, head.hash, random_bytes);
+    (Appended { line, hash }, Head { number: record.number, hash })
 }

@@ -2,30 +2,37 @@
 //!
 //! ```text
 //! submit ──> queue ──> decide (on the state so far) ──> append ──> sync ──> publish, wake, answer
-//!               ▲                                          one for the whole batch │
-//!               └──────────────────────────────────────────────────────────────────┘
+//!               ▲                    ▲                     │ overtaken: catch up, decide again
+//!               │                    └─────────────────────┘
+//!               └── what is left to go on with
 //! ```
 //!
 //! Commands that arrive while a batch is synced form the next one. Readers take the published state and never wait.
 
 mod batch;
+mod clock;
 mod edges;
+mod thread;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
-use windlass_api::error::Problem;
+use windlass_api::error::{Problem, ProblemKind};
 use windlass_coordinator_core::decide::{Command, Envelope, Reply};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::state::State;
 
-pub use edges::{now, random};
+use clock::Watch;
+pub use clock::refuse_future;
+pub use edges::{now, random, random_bytes};
 
 use crate::installation::in_use;
-use crate::journal::{Journal, Replayed};
+use crate::journal::{Embedded, Head, Journal, Replayed};
 
 /// Commands that may wait for the engine. More than that, and who asks waits.
 const QUEUE: usize = 4096;
@@ -38,34 +45,52 @@ pub type Published = Box<dyn Fn(&State, &Arc<State>) + Send>;
 pub struct Engine {
     queue: mpsc::Sender<Job>,
     state: Arc<ArcSwap<State>>,
+    clock: Arc<Watch>,
 }
 
-struct Job {
-    envelope: Envelope,
-    command: Command,
-    answer: Option<oneshot::Sender<Result<Reply, Problem>>>,
+enum Job {
+    Decide {
+        envelope: Box<Envelope>,
+        command: Box<Command>,
+        answer: Option<oneshot::Sender<batch::Answer>>,
+    },
+    /// Somebody else has appended to the journal.
+    CatchUp,
 }
 
 /// What the engine's thread ended with.
-pub type Ended = thread::JoinHandle<anyhow::Result<()>>;
+pub type Ended = std::thread::JoinHandle<anyhow::Result<()>>;
 
 impl Engine {
     /// Starts the engine's thread on what a replay found. It ends when every [`Engine`] is gone, or with an error
     /// when the journal cannot be written: then the process has to end.
     pub fn start(data: PathBuf, replayed: Replayed, published: Published) -> anyhow::Result<(Self, Ended)> {
-        let journal = Journal::open(&data, replayed.head).map_err(|why| in_use(&data, why))?;
-        let state = Arc::new(ArcSwap::from_pointee(replayed.state));
+        let journal = Embedded::open(&data).map_err(|why| in_use(&data, why))?;
+        Self::start_on(journal, Some(data), replayed, published)
+    }
+
+    /// Starts the engine's thread on any journal. Snapshots are written below `data`, where there is one.
+    pub fn start_on<J: Journal + 'static>(
+        journal: J,
+        data: Option<PathBuf>,
+        replayed: Replayed,
+        published: Published,
+    ) -> anyhow::Result<(Self, Ended)> {
+        let head = Head { number: replayed.state.number, hash: replayed.head };
+        edges::recorded(replayed.state.time);
+        let state = Arc::new(replayed.state);
+        let public = Arc::new(ArcSwap::new(Arc::clone(&state)));
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let writer = batch::Writer::new(
+        let writer = thread::Writer {
             data,
-            journal,
-            Arc::clone(&state),
+            ledger: batch::Ledger::new(journal, head, state),
+            public: Arc::clone(&public),
             published,
-            queue.downgrade(),
-            replayed.from,
-        );
-        let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || writer.run(jobs))?;
-        Ok((Self { queue, state }, thread))
+            own_queue: queue.downgrade(),
+            last_snapshot: replayed.from,
+        };
+        let ended = std::thread::Builder::new().name("engine".to_owned()).spawn(move || writer.run(jobs))?;
+        Ok((Self { queue, state: public, clock: Arc::new(Watch::begin()) }, ended))
     }
 
     /// The state as of the last durable record.
@@ -75,9 +100,12 @@ impl Engine {
 
     /// Decides a command; the answer comes when its record is durable.
     pub async fn submit(&self, envelope: Envelope, command: Command) -> Result<Reply, Problem> {
+        let unavailable = |text: String| Problem::new(ProblemKind::Unavailable, text);
+        self.clock.look().map_err(|jumped| unavailable(jumped.to_string()))?;
         let (answer, answered) = oneshot::channel();
-        let job = Job { envelope, command, answer: Some(answer) };
-        let stopping = || Problem::failed("the coordinator is stopping; try again");
+        let (envelope, command) = (Box::new(envelope), Box::new(command));
+        let stopping = || unavailable("the coordinator is stopping; try again".to_owned());
+        let job = Job::Decide { envelope, command, answer: Some(answer) };
         self.queue.send(job).await.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())?
     }
@@ -94,6 +122,6 @@ impl Engine {
 
     /// An envelope with the time and randomness of this moment.
     pub fn envelope(actor: Actor, origin: Option<String>) -> Envelope {
-        Envelope { time: now(), actor, origin, reason: None, seed: random() }
+        Envelope { time: now(), actor, origin, reason: None, cause: None, request: None, seed: random() }
     }
 }

@@ -14,7 +14,7 @@ use windlass_api::error::Problem;
 use windlass_coordinator_core::authorise::{self, Action, PersonDenied};
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::decide::{Command, Reply, SpaceCommand, decide};
-use windlass_coordinator_core::event::Actor;
+use windlass_coordinator_core::event::{Actor, Request};
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{SpaceId, TokenId};
@@ -28,6 +28,12 @@ use crate::engine::{Engine, now};
 /// The header that names the space, where `?space=` does not.
 pub const SPACE_HEADER: &str = "windlass-space";
 
+/// The header with which a request that changes something may be repeated: the same key gets the same answer.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The longest such key.
+const LONGEST_KEY: usize = 200;
+
 /// Somebody who may read, or also change.
 pub struct Caller<const CHANGES: bool> {
     /// The parts of the coordinator.
@@ -36,6 +42,8 @@ pub struct Caller<const CHANGES: bool> {
     secret: Digest,
     origin: Option<String>,
     space: Option<String>,
+    /// The key that the request may be repeated with.
+    key: Option<String>,
 }
 
 /// Somebody who may read everything that is not secret.
@@ -79,6 +87,14 @@ impl<const CHANGES: bool> Caller<CHANGES> {
         Ok(Moment { state, space })
     }
 
+    /// Records what was looked at: whoever may read may do that, and no decision rests on it.
+    pub async fn observe(&self, command: SpaceCommand) -> Result<(), Refusal> {
+        let space = self.moment()?.space;
+        let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
+        self.context.engine.submit(envelope, Command::Space(space, command)).await?;
+        Ok(())
+    }
+
     /// The token that asks.
     pub const fn token(&self) -> TokenId {
         self.token
@@ -91,6 +107,10 @@ impl Changer {
         self.authorise()?;
         let mut envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
         envelope.reason = reason;
+        envelope.request = match (&self.key, command.request_digest()) {
+            (Some(key), Some(digest)) => Some(Request { token: self.token, key: key.clone(), digest }),
+            _ => None,
+        };
         Ok(self.context.engine.submit(envelope, command).await?)
     }
 
@@ -125,6 +145,7 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
             secret: token.secret_digest(),
             origin: origin.map(|ConnectInfo(address)| address.to_string()),
             space: named_space(parts)?,
+            key: idempotency_key(parts)?,
         };
         caller.authorise()?;
         if let Some(standing) = parts.extensions.get::<Standing>() {
@@ -160,6 +181,15 @@ fn named_space(parts: &Parts) -> Result<Option<String>, Refusal> {
         None => Ok(header().transpose()?),
     }
     .map(|space: Option<String>| space.filter(|space| !space.is_empty()))
+}
+
+/// The key that the request may be repeated with, if it has one.
+fn idempotency_key(parts: &Parts) -> Result<Option<String>, Refusal> {
+    let Some(header) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    match header.to_str() {
+        Ok(key) if (1..=LONGEST_KEY).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => Err(Problem::usage("an Idempotency-Key has 1 to 200 visible ASCII characters").into()),
+    }
 }
 
 /// Header values are visible ASCII; a name that is more comes percent-encoded.

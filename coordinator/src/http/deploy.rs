@@ -3,27 +3,33 @@
 use axum::Json;
 use windlass_api::answers::{DeploymentsMade, Done};
 use windlass_api::error::Problem;
-use windlass_api::plan::Plan;
+use windlass_api::plan::{LeftOut, Plan};
 use windlass_api::requests::{DeployRequest, ReasonRequest};
 use windlass_coordinator_core::decide::{Reply, SpaceCommand};
-use windlass_coordinator_core::plan;
+use windlass_coordinator_core::{plan, reasons};
 use windlass_protocol::ids::DeploymentId;
 
 use super::caller::{Changer, Reader};
 use super::deployments::item;
 use super::extract::{Body, Named};
 use super::refusal::{Answer, Refusal};
+use super::words;
 use crate::engine::now;
 
-/// What a request to deploy would do, without doing it: who gets what, who does not and why.
+/// What a request to deploy would do, without doing it: who gets what, who does not and why. That it was looked at is
+/// recorded, for a plan shows values.
 #[utoipa::path(post, path = "/plans", tag = "deployments", request_body = DeployRequest,
     responses((status = 200, body = Plan)))]
 pub async fn plan(caller: Reader, Body(request): Body<DeployRequest>) -> Answer<Plan> {
     let moment = caller.moment()?;
     let presence = std::sync::Arc::clone(&caller.context.presence);
-    let planning = move || plan::plan(moment.space(), &request, now(), &|target| presence.online(target));
+    let asked = request.clone();
+    let planning = move || plan::plan(moment.space(), &asked, now(), &|target| presence.online(target));
     let planned = tokio::task::spawn_blocking(planning).await;
-    Ok(Json(planned.map_err(|why| Refusal::internal("planning", &why))??))
+    let plan = planned.map_err(|why| Refusal::internal("planning", &why))??;
+    let (digest, deployments) = (plan.digest.clone(), plan.deployments.len());
+    caller.observe(SpaceCommand::RecordPlan { request, digest, deployments }).await?;
+    Ok(Json(plan))
 }
 
 /// Deploys a release: one deployment for each environment and tenant, all or none.
@@ -31,14 +37,27 @@ pub async fn plan(caller: Reader, Body(request): Body<DeployRequest>) -> Answer<
     responses((status = 200, body = DeploymentsMade)))]
 pub async fn deploy(caller: Changer, Body(request): Body<DeployRequest>) -> Answer<DeploymentsMade> {
     let reason = request.reason.clone();
-    let Reply::Deployments(made) = caller.submit_in_space(SpaceCommand::Deploy(request), reason).await?
+    let Reply::Deployments { made, left_out } =
+        caller.submit_in_space(SpaceCommand::Deploy(request), reason).await?
     else {
         return Err(Refusal::internal("deploying", &"the decision has another answer"));
     };
     let moment = caller.moment()?;
     let space = moment.space();
     let deployments = made.iter().filter_map(|id| space.deployments.get(id)).map(|found| item(space, found));
-    Ok(Json(DeploymentsMade { deployments: deployments.collect() }))
+    let left_out = left_out.into_iter().filter_map(|left| {
+        let rule = *left.rules.first()?;
+        let environment = words::name(&space.environments, left.environment);
+        let tenant = Some(words::name(&space.tenants, left.tenant));
+        Some(LeftOut {
+            environment,
+            tenant,
+            rule,
+            reason: reasons::tenant_rule(rule).to_owned(),
+            rules: left.rules,
+        })
+    });
+    Ok(Json(DeploymentsMade { deployments: deployments.collect(), left_out: left_out.collect() }))
 }
 
 /// Cancels a deployment that is not over: what runs is stopped.

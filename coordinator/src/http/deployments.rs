@@ -1,5 +1,6 @@
 //! Deployments: list and view.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,15 +10,13 @@ use windlass_api::answers::{
     DeploymentItem, DeploymentStepView, DeploymentTargetView, DeploymentView, Page, WaitView,
 };
 use windlass_api::error::Problem;
+use windlass_api::plan::WaitRule;
 use windlass_coordinator_core::catalogue::nearest;
-use windlass_coordinator_core::decide::outcome_in_words;
-use windlass_coordinator_core::model::{
-    Deployment, DeploymentState, FetchState, Release, RunState, TargetWork,
-};
-use windlass_coordinator_core::plan::wait_reason;
+use windlass_coordinator_core::graph::{Run, RunState, WorkKind};
+use windlass_coordinator_core::model::{Deployment, DeploymentState, Release, RunEnd, RunOutcome};
 use windlass_coordinator_core::state::Space;
+use windlass_coordinator_core::{admission, plan, reasons};
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
-use windlass_protocol::message::Outcome;
 
 use super::caller::Reader;
 use super::deploy::deployment_id;
@@ -74,7 +73,7 @@ pub async fn list(
     let state = |found: &Deployment| match which.state.as_deref() {
         None => true,
         Some("open") => !found.is_over(),
-        Some(state) => words::state(found.state) == state,
+        Some(state) => words::state(found) == state,
     };
     let mut found: Vec<&Arc<Deployment>> = space
         .deployments
@@ -118,68 +117,76 @@ pub fn find(space: &Space, id: DeploymentId) -> Result<&Arc<Deployment>, Problem
 
 /// A deployment as lists show it.
 pub fn item(space: &Space, found: &Deployment) -> DeploymentItem {
-    let release = space.releases.get(&found.release);
+    let release = space.releases.get(&found.release());
     DeploymentItem {
         id: found.id.to_string(),
         project: words::name(&space.projects, found.project),
-        release: release.map_or_else(|| found.release.to_string(), |release| release.version.to_string()),
+        release: release.map_or_else(|| found.release().to_string(), |release| release.version.to_string()),
         environment: words::name(&space.environments, found.environment),
         tenant: words::tenant(space, found.tenant),
-        state: words::state(found.state).to_owned(),
+        state: words::state(found).to_owned(),
         created: words::time(found.created),
     }
 }
 
 fn view_of(space: &Space, presence: &dyn Presence, found: &Deployment) -> DeploymentView {
-    let release = space.releases.get(&found.release);
+    let release = space.releases.get(&found.release());
     let mut steps = Vec::new();
-    for step in &found.steps {
-        let name = step_name(release.map(Arc::as_ref), step.step);
-        for target in &step.targets {
-            let work = found.work.get(target);
-            steps.push(step_view(
-                space,
-                &name,
-                *target,
-                work,
-                work.and_then(|work| work.runs.get(&step.step)),
-            ));
+    for (place, node) in found.graph.nodes().enumerate() {
+        let WorkKind::Run(step) = node.plot.work else { continue };
+        let name = step_name(release.map(Arc::as_ref), step);
+        for target in &node.plot.targets {
+            steps.push(step_view(space, found, &name, *target, found.graph.run(place, *target)));
         }
     }
-    let targets: Vec<_> = found
-        .work
-        .iter()
-        .map(|(target, work)| target_view(space, *target, work, presence.progress(found.id, *target)))
-        .collect();
+    let fetch = found.graph.place_of(WorkKind::Fetch);
+    let targets = found.parts.keys().map(|target| {
+        let run = fetch.and_then(|fetch| found.graph.run(fetch, *target));
+        target_view(space, found, *target, run, presence.progress(found.id, *target))
+    });
     DeploymentView {
         item: item(space, found),
-        reason: found.reason.clone(),
+        reason: found.why.as_ref().map(|why| reasons::end(space, found, why)),
         waits: waits(space, presence, found),
         steps,
-        targets,
+        targets: targets.collect(),
     }
 }
 
-/// What it waits for: the ones before it in its lane, and targets that are not connected.
+/// What it waits for: its turn, a slot, and targets that are not connected or busy with something else.
 fn waits(space: &Space, presence: &dyn Presence, found: &Deployment) -> Vec<WaitView> {
+    let view = |rule: WaitRule, reason: String| WaitView { rule: words::wait(rule).to_owned(), reason };
     match found.state {
         DeploymentState::Ended(_) => Vec::new(),
         DeploymentState::Queued => {
-            let lane = space.indexes.lanes.get(&found.lane());
-            let before =
-                lane.and_then(|lane| lane.iter().position(|waiting| *waiting == found.id)).unwrap_or(0);
-            let reason = match before {
-                1 => "another deployment of this project to the same place comes first".to_owned(),
-                more => format!("{more} deployments of this project to the same place come first"),
-            };
-            vec![WaitView { rule: "queue".to_owned(), reason }]
+            let before = admission::before(space, found.key(), Some(found.asked));
+            let rules = admission::waits(space, found.key(), Some(found.asked));
+            rules.into_iter().map(|rule| view(rule, plan::wait_sentence(rule, before))).collect()
         }
-        DeploymentState::Running(_) => {
-            let targets = found.pending.iter().filter_map(|target| space.targets.get(*target));
-            let reasons = targets.filter_map(|target| wait_reason(target, now(), presence.online(target.id)));
-            reasons.map(|reason| WaitView { rule: "offline".to_owned(), reason }).collect()
+        DeploymentState::Running => {
+            let open: BTreeSet<_> = found.graph.open().iter().map(|(_, target)| *target).collect();
+            let targets = open.into_iter().filter_map(|target| space.targets.get(target));
+            let waits = targets.filter_map(|target| {
+                let offline = plan::wait_reason(target, now(), presence.online(target.id));
+                let offline = offline.map(|reason| view(WaitRule::Offline, reason));
+                offline.or_else(|| busy(space, found, target.id).map(|reason| view(WaitRule::Busy, reason)))
+            });
+            waits.collect()
         }
     }
+}
+
+/// What a target does first, where it has begun something else: steps of a target come one after the other.
+fn busy(space: &Space, found: &Deployment, target: TargetId) -> Option<String> {
+    let mut waits = false;
+    let mut other = false;
+    for (_, item) in space.work_of(target) {
+        let is_run = matches!(item.kind, WorkKind::Run(_));
+        waits |= item.deployment == found.id && !item.started && is_run;
+        other |= item.deployment != found.id && item.started;
+    }
+    let name = || words::name(&space.targets, target);
+    (waits && other).then(|| format!("target `{}` is busy with another deployment", name()))
 }
 
 /// The name of a step of a release; its id where nothing knows it.
@@ -190,21 +197,26 @@ pub fn step_name(release: Option<&Release>, id: StepId) -> String {
 
 fn target_view(
     space: &Space,
+    found: &Deployment,
     target: TargetId,
-    work: &TargetWork,
+    run: Option<&Run>,
     progress: Option<FetchProgress>,
 ) -> DeploymentTargetView {
-    let (fetch, progress, failed) = match &work.fetch {
-        FetchState::NotNeeded => ("not-needed", FetchProgress::default(), None),
-        FetchState::Assigned { .. } => ("assigned", progress.unwrap_or_default(), None),
-        FetchState::Done { moved, saved } => {
-            ("done", FetchProgress { moved: *moved, saved: *saved, total: moved + saved }, None)
+    let removed = removal(space, found, target);
+    let (fetch, progress, failed) = match run.map(|run| &run.state) {
+        None => ("not-needed", FetchProgress::default(), None),
+        Some(RunState::Assigned { .. } | RunState::Started { .. }) => {
+            ("assigned", progress.unwrap_or_default(), None)
         }
-        // It did not fail: it was told to stop.
-        FetchState::Failed(reason) if work.removed.as_ref() == Some(reason) => {
-            ("stopped", FetchProgress::default(), None)
-        }
-        FetchState::Failed(reason) => ("failed", FetchProgress::default(), Some(reason.clone())),
+        Some(RunState::Ended(RunEnd { outcome, moved, saved, .. })) => match outcome {
+            RunOutcome::Succeeded => {
+                ("done", FetchProgress { moved: *moved, saved: *saved, total: moved + saved }, None)
+            }
+            // It did not fail: it was told to stop.
+            RunOutcome::Stopped => ("stopped", FetchProgress::default(), None),
+            RunOutcome::Failed(why) => ("failed", FetchProgress::default(), Some(reasons::failure(why))),
+            other => ("failed", FetchProgress::default(), reasons::outcome_in_words(other)),
+        },
     };
     DeploymentTargetView {
         target: words::name(&space.targets, target),
@@ -212,40 +224,39 @@ fn target_view(
         moved: progress.moved,
         saved: progress.saved,
         total: progress.total,
-        end: work.removed.as_ref().map(|_| "scope-removed".to_owned()),
-        reason: work.removed.clone().or(failed),
+        end: removed.as_ref().map(|_| "scope-removed".to_owned()),
+        reason: removed.or(failed),
     }
+}
+
+/// Why a target gets nothing more of a deployment, if it does not.
+fn removal(space: &Space, found: &Deployment, target: TargetId) -> Option<String> {
+    let why = found.parts.get(&target)?.removed?;
+    Some(reasons::removal(space, found, target, why))
 }
 
 fn step_view(
     space: &Space,
+    found: &Deployment,
     step: &str,
     target: TargetId,
-    work: Option<&TargetWork>,
-    run: Option<&RunState>,
+    run: Option<&Run>,
 ) -> DeploymentStepView {
-    let removed = work.and_then(|work| work.removed.clone());
-    let (state, reason, lines) = match (run, removed) {
+    let (state, reason, lines) = match (run.map(|run| &run.state), removal(space, found, target)) {
         // What it had brought to its end before it was taken out, it did.
-        (Some(RunState::Ended { outcome: Outcome::Succeeded, lines }), Some(_)) => {
-            ("succeeded", None, *lines)
+        (Some(RunState::Ended(end)), Some(_)) if end.outcome == RunOutcome::Succeeded => {
+            ("succeeded", None, end.lines)
         }
-        (run, Some(reason)) => ("scope-removed", Some(reason), lines_of(run)),
+        (Some(RunState::Ended(end)), Some(reason)) => ("scope-removed", Some(reason), end.lines),
+        (_, Some(reason)) => ("scope-removed", Some(reason), 0),
         (None, None) => ("waiting", None, 0),
         (Some(RunState::Assigned { .. }), None) => ("assigned", None, 0),
         (Some(RunState::Started { .. }), None) => ("running", None, 0),
-        (Some(RunState::Ended { outcome, lines }), None) => match outcome_in_words(outcome) {
-            None => ("succeeded", None, *lines),
-            reason => ("failed", reason, *lines),
+        (Some(RunState::Ended(end)), None) => match reasons::outcome_in_words(&end.outcome) {
+            None => ("succeeded", None, end.lines),
+            reason => ("failed", reason, end.lines),
         },
     };
     let target = words::name(&space.targets, target);
     DeploymentStepView { step: step.to_owned(), target, state: state.to_owned(), reason, lines }
-}
-
-const fn lines_of(run: Option<&RunState>) -> u64 {
-    match run {
-        Some(RunState::Ended { lines, .. }) => *lines,
-        _ => 0,
-    }
 }

@@ -50,7 +50,7 @@ pub async fn target(
     let explain = |step: &windlass_coordinator_core::model::Step| {
         let (only, excluded, roles) = (None, &excluded, &step.roles);
         let question = Question { environment, tenant, roles, only, excluded, now: now() };
-        let rules = matching::refusals(target, &question);
+        let rules = matching::refusals(space, target, &question);
         let rule = rules.first().copied();
         TargetExplained {
             step: step.name.to_string(),

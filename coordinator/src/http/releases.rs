@@ -201,10 +201,8 @@ fn view_of(space: &Space, release: &Release) -> ReleaseView {
     });
     let mut succeeded = Vec::new();
     for environment in space.environments_in_order() {
-        let from = (release.id, environment.id, None);
-        let here = space.successes.range(from..);
-        let here = here.take_while(|(of, place, _)| *of == release.id && *place == environment.id);
-        succeeded.extend(here.map(|(_, _, tenant)| match words::tenant(space, *tenant) {
+        let here = space.history.succeeded_for(release.id, environment.id);
+        succeeded.extend(here.map(|tenant| match words::tenant(space, tenant) {
             Some(tenant) => format!("{}/{tenant}", environment.name),
             None => environment.name.to_string(),
         }));

@@ -2,9 +2,10 @@
 
 use axum::Json;
 use windlass_api::answers::{Done, Page, ScopeView, TargetItem, TargetView};
+use windlass_api::query::QueryText;
 use windlass_api::requests::GrantText;
 use windlass_coordinator_core::decide::{SpaceCommand, TargetChange};
-use windlass_coordinator_core::model::Target;
+use windlass_coordinator_core::model::{Advertisement, Target};
 use windlass_coordinator_core::scope;
 use windlass_coordinator_core::state::Space;
 
@@ -104,8 +105,8 @@ fn item(space: &Space, presence: &dyn Presence, target: &Target) -> TargetItem {
         revoked: target.revoked,
         online: presence.online(target.id),
         roles: scope::roles(target).into_iter().collect(),
-        environments: words::environments(space, &scope::environments(target)),
-        over_claims: !target.advertised.over_claims.is_empty(),
+        environments: words::environments(space, &scope::environments(&space.environments, target)),
+        over_claims: scope::over_claims(space, target).next().is_some(),
     }
 }
 
@@ -113,14 +114,14 @@ fn view_of(space: &Space, presence: &dyn Presence, target: &Target) -> TargetVie
     let (granted, advertised) = (&target.granted, &target.advertised);
     let participation = |of| Some(words::participation(of).to_owned());
     let item = item(space, presence, target);
+    let said_tenants = said_tenants(advertised);
     let effective = ScopeView {
         roles: Some(item.roles.clone()),
         environments: Some(item.environments.clone()),
-        tenants: Some(documents::query_text(space, advertised.tenants.as_ref().unwrap_or(&granted.tenants))),
+        tenants: said_tenants.clone().or_else(|| Some(documents::query_text(space, &granted.tenants))),
         participation: Some(scope::participation(target).map_or("none", words::participation).to_owned()),
     };
-    let served = scope::tenants(target, space.tenants.iter());
-    let mut tenants: Vec<_> = served.map(|id| words::name(&space.tenants, id)).collect();
+    let mut tenants: Vec<_> = scope::tenants(space, target).map(|tenant| tenant.name.to_string()).collect();
     tenants.sort();
     TargetView {
         item,
@@ -132,17 +133,31 @@ fn view_of(space: &Space, presence: &dyn Presence, target: &Target) -> TargetVie
         },
         advertised: ScopeView {
             roles: advertised.roles.as_ref().map(|roles| roles.iter().cloned().collect()),
-            environments: advertised.environments.as_ref().map(|ids| words::environments(space, ids)),
-            tenants: advertised.tenants.as_ref().map(|query| documents::query_text(space, query)),
+            environments: advertised.environments.as_ref().map(|said| owned(said.iter())),
+            tenants: said_tenants,
             participation: advertised.participation.and_then(participation),
         },
         effective,
         tenants,
-        claims: advertised.over_claims.iter().cloned().collect(),
+        claims: scope::over_claims(space, target).collect(),
         isolation: words::isolation(advertised.isolation).to_owned(),
         agent_version: advertised.agent_version.clone(),
         last_seen: presence.last_seen(target.id).map(words::time),
         certificate_expires: words::time(target.key.certificate_expires),
         public_key: target.key.public_key.to_string(),
     }
+}
+
+/// The tenants and tags of an agent's configuration, as it wrote them.
+fn said_tenants(said: &Advertisement) -> Option<QueryText> {
+    let (tenants, tags) = (said.tenants.as_ref(), said.tenant_tags.as_ref());
+    (tenants.is_some() || tags.is_some()).then(|| QueryText {
+        tenants: tenants.map(|said| owned(said.iter())).unwrap_or_default(),
+        tags: tags.map(|said| owned(said.iter())).unwrap_or_default(),
+        ..QueryText::default()
+    })
+}
+
+fn owned<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    names.map(str::to_owned).collect()
 }

@@ -12,6 +12,7 @@ use windlass_api::requests::{TenantChange, TenantRequest};
 use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::model::{Project, Tenant};
 use windlass_coordinator_core::names;
+use windlass_coordinator_core::query::TenantTags;
 use windlass_coordinator_core::state::Space;
 use windlass_coordinator_core::variables::{Context, missing};
 use windlass_protocol::ids::EnvironmentId;
@@ -150,7 +151,7 @@ fn missing_of(space: &Space, tenant: &Tenant) -> Vec<MissingValue> {
         for environment in environments {
             let context = Context {
                 snapshot: &snapshot,
-                tenant: Some(tenant),
+                tenant: Some(TenantTags::of(tenant)),
                 tenant_values: &tenant.values,
                 environment: *environment,
                 target: None,

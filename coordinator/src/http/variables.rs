@@ -11,6 +11,7 @@ use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::model::{Project, Snapshot, Step, StoredValue};
 use windlass_coordinator_core::plan::{MASK, source};
+use windlass_coordinator_core::query::TenantTags;
 use windlass_coordinator_core::scope;
 use windlass_coordinator_core::state::Space;
 use windlass_coordinator_core::variables::{Candidate, Context, Resolution, candidates, resolve};
@@ -62,7 +63,7 @@ fn inspect_in(space: &Space, place: &Place) -> Result<Vec<VariableInspected>, Pr
     let none = imbl::OrdMap::new();
     let context = Context {
         snapshot: &snapshot,
-        tenant,
+        tenant: tenant.map(TenantTags::of),
         tenant_values: tenant.map_or(&none, |tenant| &tenant.values),
         environment,
         target: target.map(|target| target.id).zip(roles.as_ref()),

@@ -1,7 +1,9 @@
 //! Ids and times as people read them.
 
+use windlass_api::plan::WaitRule;
 use windlass_coordinator_core::catalogue::{Catalogue, Named};
-use windlass_coordinator_core::model::{DeploymentEnd, DeploymentState, Role, Stage};
+use windlass_coordinator_core::graph::WorkKind;
+use windlass_coordinator_core::model::{Deployment, DeploymentEnd, DeploymentState, Role};
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, TenantId, TokenId};
@@ -43,12 +45,26 @@ pub const fn role(role: Role) -> &'static str {
 }
 
 /// Where a deployment stands.
-pub const fn state(state: DeploymentState) -> &'static str {
-    match state {
+pub fn state(deployment: &Deployment) -> &'static str {
+    let graph = &deployment.graph;
+    let open = graph.open().iter().filter_map(|(node, _)| graph.node(*node));
+    match deployment.state {
         DeploymentState::Queued => "queued",
-        DeploymentState::Running(Stage::Fetching) => "fetching",
-        DeploymentState::Running(Stage::Step(_)) => "running",
+        DeploymentState::Running => match open.map(|node| node.plot.work).next() {
+            Some(WorkKind::Fetch) => "fetching",
+            _ => "running",
+        },
         DeploymentState::Ended(end) => self::end(end),
+    }
+}
+
+/// A rule by which a deployment waits.
+pub const fn wait(rule: WaitRule) -> &'static str {
+    match rule {
+        WaitRule::Queue => "queue",
+        WaitRule::Cap => "cap",
+        WaitRule::Busy => "busy",
+        WaitRule::Offline => "offline",
     }
 }
 

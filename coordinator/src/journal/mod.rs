@@ -1,18 +1,23 @@
-//! The journal: the truth and the audit at once (SEMANTICS 11). One record a line, hash-chained, in segment files.
+//! The journal: the truth and the audit at once (SEMANTICS 11). One record a line, hash-chained.
 //!
-//! Nothing here decides. A record goes in as the core made it; whether it may, has been settled before.
+//! Nothing here decides. A record goes in as the core made it; whether it may, has been settled before. The journal is a
+//! [trait](Journal) with two implementations: the [files](Embedded) below the data folder, and one
+//! [in memory](InMemory) that several engines can share.
 
+mod embedded;
 mod line;
+mod memory;
 mod replay;
 mod verify;
 
 use std::path::{Path, PathBuf};
 
-use windlass_coordinator_core::event::Record;
 use windlass_protocol::Digest;
-use windlass_segments::{Options, SegmentError, Writer};
 
-pub use line::{BadLine, GENESIS, Line};
+pub use embedded::Embedded;
+pub(crate) use line::encode;
+pub use line::{BadLine, GENESIS, Line, Open};
+pub use memory::InMemory;
 pub use replay::{ReplayError, Replayed, Snapshot, replay};
 pub use verify::{Finding, Verified, verify};
 
@@ -21,51 +26,52 @@ pub fn folder(data: &Path) -> PathBuf {
     data.join("journal")
 }
 
-/// The journal, open for writing. There is one in the process, held by the engine's thread.
-pub struct Journal {
-    /// `None` only between [`Journal::close`] and the next [`Journal::open`].
-    writer: Option<Writer>,
-    head: Digest,
+/// Where a journal ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The number of its last record, 0 before the first.
+    pub number: u64,
+    /// The hash of the chain at it.
+    pub hash: Digest,
 }
 
-impl Journal {
-    /// Opens the journal below `data`. `head` is the chain's hash at its last record, as the replay found it.
-    pub fn open(data: &Path, head: Digest) -> Result<Self, SegmentError> {
-        let options = Options { name: "journal", ..Options::default() };
-        let (writer, recovery) = Writer::open(folder(data), options)?;
-        if recovery.cut_bytes > 0 {
-            tracing::warn!(bytes = recovery.cut_bytes, "cut an incomplete last record off the journal");
-        }
-        Ok(Self { writer: Some(writer), head })
-    }
+/// A record as it is appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// Its line.
+    pub line: Vec<u8>,
+    /// The hash of the chain at it.
+    pub hash: Digest,
+}
 
-    /// The hash of the chain at the last record that was appended.
-    pub const fn head(&self) -> Digest {
-        self.head
-    }
+/// Why nothing was appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Somebody else appended since: catch up, and decide again what rested on what has changed.
+    #[error("somebody else has appended to the journal meanwhile")]
+    Overtaken,
+    /// There is no room. Nothing has changed, and there may be room later.
+    #[error("the journal's disk is full")]
+    Full,
+    /// The journal has the same numbers with other records: it is not the one that was read.
+    #[error("the journal holds another history at record {number}")]
+    AnotherHistory {
+        /// Where it differs.
+        number: u64,
+    },
+    /// Nobody knows what the journal holds now: whoever writes has to end.
+    #[error("the journal cannot be written: {0}")]
+    Broken(String),
+}
 
-    /// The number of the last durable record.
-    pub fn durable(&self) -> u64 {
-        self.writer.as_ref().map_or(0, Writer::durable)
-    }
+/// An append-only list of records that several may follow, and append to where they know all of it.
+pub trait Journal: Send {
+    /// Appends lines behind `head`, all or none, and returns when they are durable.
+    fn append(&mut self, head: Head, lines: &[Appended]) -> Result<(), AppendError>;
 
-    /// Adds a record behind the last one; durable with the next [`Journal::sync`].
-    pub fn append(&mut self, record: &Record, salt: [u8; 16]) -> Result<(), SegmentError> {
-        let writer = self.writer.as_mut().expect("a closed journal is opened before it is used");
-        debug_assert_eq!(record.sequence, writer.next(), "records are numbered without gaps");
-        let (line, hash) = line::encode(record, salt, self.head);
-        writer.append(&line)?;
-        self.head = hash;
-        Ok(())
-    }
+    /// At most so many lines after `head`, as far as there are any.
+    fn read(&mut self, head: Head, most: usize) -> Result<Vec<Vec<u8>>, AppendError>;
 
-    /// Makes everything appended durable. After an error the process has to end: what is on the disk is unknown.
-    pub fn sync(&mut self) -> Result<(), SegmentError> {
-        self.writer.as_mut().expect("a closed journal is opened before it is used").sync()
-    }
-
-    /// Lets the files and the lock on them go, so that they can be opened anew.
-    pub fn close(&mut self) {
-        self.writer = None;
-    }
+    /// Whenever somebody else has appended, `told` is called. It must not wait.
+    fn watch(&mut self, told: Box<dyn Fn() + Send + Sync>);
 }

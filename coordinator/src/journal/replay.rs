@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use windlass_coordinator_core::event::Event;
+use windlass_coordinator_core::event::{Event, Observation};
 use windlass_coordinator_core::state::State;
 use windlass_protocol::Digest;
 use windlass_segments::SegmentError;
@@ -69,7 +69,7 @@ impl Snapshot {
         fs::create_dir_all(&folder)?;
         let text = serde_json::to_vec(self).expect("a state has nothing that JSON cannot hold");
         let digest = Digest::of(&text);
-        let place = folder.join(format!("{:020}-{digest}.json", self.state.sequence));
+        let place = folder.join(format!("{:020}-{digest}.json", self.state.number));
         let partial = folder.join("partial");
         let mut file = fs::File::create(&partial)?;
         file.write_all(&text)?;
@@ -124,16 +124,16 @@ pub fn replay(data: &Path) -> Result<Replayed, ReplayError> {
 fn read_snapshot(path: &Path, sequence: u64, digest: Digest) -> Option<Snapshot> {
     let text = fs::read(path).ok().filter(|text| Digest::of(text) == digest)?;
     let snapshot: Snapshot = serde_json::from_slice(&text).ok()?;
-    (snapshot.state.sequence == sequence).then_some(snapshot)
+    (snapshot.state.number == sequence).then_some(snapshot)
 }
 
 /// The state after the tail, if a record of the tail names the snapshot.
 fn after_snapshot(data: &Path, snapshot: Snapshot, digest: Digest) -> Result<Option<Replayed>, ReplayError> {
-    let from = snapshot.state.sequence;
+    let from = snapshot.state.number;
     let mut replayed = Replayed { state: snapshot.state, head: snapshot.head, from };
     let mut confirmed = false;
     let result = tail(data, &mut replayed, |event| {
-        confirmed |= matches!(event, Event::SnapshotTaken { record, digest: named }
+        confirmed |= matches!(event, Event::Observation(Observation::SnapshotTaken { record, digest: named })
             if *record == from && *named == digest);
     });
     match result {
@@ -150,7 +150,7 @@ fn tail(data: &Path, replayed: &mut Replayed, mut see: impl FnMut(&Event)) -> Re
     if !folder.exists() {
         return Ok(());
     }
-    let mut lines = windlass_segments::read(folder, replayed.state.sequence + 1)?;
+    let mut lines = windlass_segments::read(folder, replayed.state.number + 1)?;
     while let Some((sequence, line)) = lines.next_line()? {
         let bad = |why| ReplayError::Line { sequence, why };
         let line = Line::read(line, replayed.head).map_err(bad)?;

@@ -2,8 +2,9 @@
 
 use windlass_coordinator_core::authorise::{self, Peer};
 use windlass_coordinator_core::decide::{Command, Greeted, Greeting, Reply, SpaceCommand};
-use windlass_coordinator_core::event::Actor;
+use windlass_coordinator_core::event::{Actor, Stream};
 use windlass_coordinator_core::state::State;
+use windlass_protocol::ids::SpaceId;
 use windlass_protocol::limits::UNFINISHED_ASSIGNMENTS;
 use windlass_protocol::message::{Generation, Goodbye, Hello, VERSION};
 
@@ -22,7 +23,7 @@ pub(super) async fn admit(
     }
     let state = sessions.engine.state();
     let permit = authorise::session(&state, peer, now()).map_err(|_| Goodbye::NotAdmitted)?;
-    if hello.generation > Some(newest(&state)) {
+    if hello.generation > Some(newest(&state, permit.space())) {
         tracing::warn!(target = %peer.target, "the agent knows a later generation than the journal: was a backup restored?");
         return Err(Goodbye::FutureGeneration);
     }
@@ -60,8 +61,9 @@ fn greeting(peer: &Peer, hello: &Hello, may_change: bool) -> Greeting {
     }
 }
 
-fn newest(state: &State) -> Generation {
-    Generation { epoch: state.epoch, sequence: state.sequence }
+/// The newest generation that any work of a space can have.
+fn newest(state: &State, space: SpaceId) -> Generation {
+    Generation { epoch: state.epoch, sequence: state.sequence(Stream::Space(space)) }
 }
 
 /// Two live sessions have one certificate. The first time in a while is recorded at once, others are counted.

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
-use windlass_coordinator_core::model::{Deployment, Release, Step, StepAction, StoredValue};
-use windlass_coordinator_core::state::{Space, WorkItem, WorkKind, assignment_id};
+use windlass_coordinator_core::model::{Deployment, Frozen, Part, Release, Step, StepAction, StoredValue};
+use windlass_coordinator_core::query::TenantTags;
+use windlass_coordinator_core::state::{Space, WorkItem, WorkKind};
 use windlass_coordinator_core::variables::{
     Context, Needs, Resolution, SystemNames, resolve, system_variables,
 };
@@ -91,8 +92,8 @@ pub(super) fn assignment(
     item: &WorkItem,
 ) -> Result<Assignment, DeliveryError> {
     let deployment = space.deployments.get(&item.deployment).ok_or(Gone("the deployment"))?;
-    let release = space.releases.get(&deployment.release).ok_or(Gone("the release"))?;
-    let id = assignment_id(deployment.id, target, item.kind);
+    let release = space.releases.get(&deployment.release()).ok_or(Gone("the release"))?;
+    let id = item.assignment(target);
     let work = match item.kind {
         WorkKind::Fetch => Work::Fetch(FetchWork { packages: packages(deployment, release, target) }),
         WorkKind::Run(step) => {
@@ -121,30 +122,26 @@ fn find_step(release: &Release, id: StepId) -> Result<&Step, DeliveryError> {
     release.snapshot.steps.iter().find(|step| step.id == id).ok_or(Gone("the step"))
 }
 
+/// Where its files lie, by what everything was called when the deployment started.
 fn place(space: &Space, deployment: &Deployment, release: &Release) -> Result<Place, DeliveryError> {
-    let environment = space.environments.get(deployment.environment).ok_or(Gone("the environment"))?;
-    let project = space.projects.get(deployment.project).ok_or(Gone("the project"))?;
-    let tenant = match deployment.tenant {
-        None => None,
-        Some(id) => Some(space.tenants.get(id).ok_or(Gone("the tenant"))?),
-    };
+    let frozen = deployment.frozen.as_ref().ok_or(Gone("the deployment"))?;
+    let Frozen { environment, project, tenant, .. } = &**frozen;
     Ok(Place {
-        space: (space.head.id, space.head.slug.clone()),
-        environment: (environment.id, environment.slug.clone()),
+        space: (space.head.id, frozen.space.slug.clone()),
+        environment: (deployment.environment, environment.slug.clone()),
         environment_name: environment.name.to_string(),
-        tenant: tenant.map(|tenant| (tenant.id, tenant.slug.clone())),
-        tenant_name: tenant.map(|tenant| tenant.name.to_string()),
-        project: (project.id, project.slug.clone()),
+        tenant: tenant.as_ref().map(|tenant| (tenant.id, tenant.called.slug.clone())),
+        tenant_name: tenant.as_ref().map(|tenant| tenant.called.name.to_string()),
+        project: (deployment.project, project.slug.clone()),
         version: release.version.to_string(),
     })
 }
 
 /// The packages of the steps that this target runs, each once.
 fn packages(deployment: &Deployment, release: &Release, target: TargetId) -> Vec<PackageReference> {
-    let own = deployment.steps.iter().filter(|step| step.targets.contains(&target));
     let mut packages: Vec<PackageReference> = Vec::new();
-    for step in own {
-        if let Some(reference) = reference(release, step.step)
+    for step in deployment.graph.steps_on(target) {
+        if let Some(reference) = reference(release, step)
             && packages.iter().all(|known| known.manifest != reference.manifest)
         {
             packages.push(reference);
@@ -193,15 +190,17 @@ pub(super) fn variables(
     step: StepId,
 ) -> Result<ClearVariables, DeliveryError> {
     let deployment = space.deployments.get(&deployment).ok_or(Gone("the deployment"))?;
-    let release = space.releases.get(&deployment.release).ok_or(Gone("the release"))?;
+    let release = space.releases.get(&deployment.release()).ok_or(Gone("the release"))?;
     let step = find_step(release, step)?;
-    let work = deployment.work.get(&target).ok_or(Gone("the target's work"))?;
+    let part = deployment.parts.get(&target).ok_or(Gone("the target's part"))?;
+    let frozen = deployment.frozen.as_ref().ok_or(Gone("the deployment"))?;
+    let none = imbl::OrdMap::new();
     let context = Context {
         snapshot: &release.snapshot,
-        tenant: deployment.tenant.and_then(|id| space.tenants.get(id)),
-        tenant_values: &deployment.tenant_values,
+        tenant: frozen.tenant.as_ref().map(TenantTags::of),
+        tenant_values: frozen.tenant.as_ref().map_or(&none, |tenant| &tenant.values),
         environment: deployment.environment,
-        target: Some((target, &work.roles)),
+        target: Some((target, &part.roles)),
         step: Some(step),
     };
     let mut variables = BTreeMap::new();
@@ -212,7 +211,7 @@ pub(super) fn variables(
         Ok(())
     };
     for ((of_step, on_target, name), value) in &deployment.outputs {
-        let Some(full) = output_name(space, release, *of_step, *on_target, name) else { continue };
+        let Some(full) = output_name(deployment, release, *of_step, *on_target, name) else { continue };
         if needs_output(step, &full) {
             put(full, value, true)?;
         }
@@ -229,7 +228,7 @@ pub(super) fn variables(
         }
     }
     // The system's own come last: nothing shadows them, whatever it is called.
-    for (name, value) in system(space, deployment, release, target, step)? {
+    for (name, value) in system(frozen, deployment.id, release, part, step) {
         variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, data: false });
     }
     Ok(ClearVariables { variables: variables.into_values().collect() })
@@ -243,38 +242,34 @@ fn clear(sessions: &Sessions, value: &StoredValue) -> Result<String, DeliveryErr
 }
 
 fn system(
-    space: &Space,
-    deployment: &Deployment,
+    frozen: &Frozen,
+    deployment: DeploymentId,
     release: &Release,
-    target: TargetId,
+    part: &Part,
     step: &Step,
-) -> Result<Vec<(String, String)>, DeliveryError> {
-    let environment = space.environments.get(deployment.environment).ok_or(Gone("the environment"))?;
-    let project = space.projects.get(deployment.project).ok_or(Gone("the project"))?;
-    let machine = space.targets.get(target).ok_or(Gone("the target"))?;
-    let tenant = deployment.tenant.and_then(|id| space.tenants.get(id));
-    Ok(system_variables(&SystemNames {
-        space: space.head.name.as_str(),
-        environment: environment.name.as_str(),
-        tenant: tenant.map(|tenant| tenant.name.as_str()),
-        project: project.name.as_str(),
+) -> Vec<(String, String)> {
+    system_variables(&SystemNames {
+        space: frozen.space.name.as_str(),
+        environment: frozen.environment.name.as_str(),
+        tenant: frozen.tenant.as_ref().map(|tenant| tenant.called.name.as_str()),
+        project: frozen.project.name.as_str(),
         release: &release.version.to_string(),
-        machine: machine.name.as_str(),
+        machine: part.name.as_str(),
         step: step.name.as_str(),
-        deployment: &deployment.id.to_string(),
-    }))
+        deployment: &deployment.to_string(),
+    })
 }
 
 /// The full name of an output variable: `Windlass.Action[Step].Output[Target].Name`.
 fn output_name(
-    space: &Space,
+    deployment: &Deployment,
     release: &Release,
     step: StepId,
     target: TargetId,
     name: &str,
 ) -> Option<String> {
     let step = find_step(release, step).ok()?;
-    let target = space.targets.get(target)?;
+    let target = deployment.parts.get(&target)?;
     Some(format!("Windlass.Action[{}].Output[{}].{name}", step.name, target.name))
 }
 

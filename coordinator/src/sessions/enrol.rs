@@ -74,8 +74,8 @@ async fn enrol(sessions: &Sessions, message: Enrol, from: &str) -> Result<Enroll
         Ok(Reply::Enrolled(target)) => answer(sessions, space, target, &message.request),
         Ok(Reply::EnrolmentRefused(refusal)) => Err(refusal),
         Ok(Reply::EnrolmentRefusedAgain(refusal)) => {
-            let (reason, origin) = (refusal.to_string(), from.to_owned());
-            let again = Repeated::EnrolmentRefused { enrolment: message.enrolment, reason, origin };
+            let (enrolment, rule, origin) = (message.enrolment, refusal, from.to_owned());
+            let again = Repeated::EnrolmentRefused { enrolment, rule, origin };
             sessions.tally.again(again, 0);
             Err(refusal)
         }

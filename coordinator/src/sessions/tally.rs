@@ -148,10 +148,10 @@ impl Counts {
             Repeated::Clone { target, .. } if self.origins_of(Of::Target(target)) >= ORIGINS => {
                 Repeated::Clone { target, older: others(), newer: others() }
             }
-            Repeated::EnrolmentRefused { enrolment, reason, .. }
+            Repeated::EnrolmentRefused { enrolment, rule, .. }
                 if self.origins_of(Of::Token(enrolment)) >= ORIGINS =>
             {
-                Repeated::EnrolmentRefused { enrolment, reason, origin: others() }
+                Repeated::EnrolmentRefused { enrolment, rule, origin: others() }
             }
             what => what,
         }
@@ -194,13 +194,15 @@ async fn submit(engine: &Engine, space: SpaceId, command: SpaceCommand) -> bool 
 
 #[cfg(test)]
 mod tests {
+    use windlass_protocol::message::EnrolRefusal;
+
     use super::*;
 
     fn refused(origin: usize) -> Repeated {
         let enrolment = EnrolmentId::from_bytes([1; 16]);
         Repeated::EnrolmentRefused {
             enrolment,
-            reason: "used".to_owned(),
+            rule: EnrolRefusal::Used,
             origin: format!("192.0.2.{origin}"),
         }
     }

@@ -47,13 +47,15 @@ impl Scope {
     /// The effective scope in names, as `windlass-agent status` shows it.
     pub(super) fn effective(&self) -> EffectiveScope {
         let target = &self.target;
-        let environments = scope::environments(target).into_iter().filter_map(|id| self.environments.get(id));
+        let environments = scope::environments(&self.environments, target).into_iter();
+        let environments = environments.filter_map(|id| self.environments.get(id));
         // Names of tenants beyond those that the machine itself named are not its business: it learns them when it
         // is given their work.
-        let tenants = match (scope::takes_part(target, true), &target.advertised.tenants) {
+        let narrows = target.advertised.tenants.is_some() || target.advertised.tenant_tags.is_some();
+        let tenants = match (scope::takes_part(target, true), narrows) {
             (false, _) => "none",
-            (true, None) => "those that its grant admits",
-            (true, Some(_)) => "those of its configuration that its grant admits",
+            (true, false) => "those that its grant admits",
+            (true, true) => "those of its configuration that its grant admits",
         };
         EffectiveScope {
             roles: scope::roles(target).into_iter().collect(),

@@ -137,11 +137,11 @@ fn journaled(installation: &Installation) -> anyhow::Result<Duration> {
         }
         for line in fs::read_to_string(path)?.lines() {
             let line: Value = serde_json::from_str(line)?;
-            let time = line["record"]["time"].clone();
-            for event in line["record"]["events"].as_array().context("a record has events")? {
+            let time = line["time"].clone();
+            for event in windlass_tests::journal::of_line(&line) {
                 match event["event"].as_str() {
                     Some("deployment-created") => times = (Some(time.clone()), None),
-                    Some("fetched") => times.1 = Some(time.clone()),
+                    Some("run-ended") if event["work"] == "fetch" => times.1 = Some(time.clone()),
                     _ => {}
                 }
             }

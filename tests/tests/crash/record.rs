@@ -35,7 +35,7 @@ fn events(data: &Path) -> Vec<Value> {
     for segment in segments.into_iter().filter(|entry| entry.path().extension().is_some()) {
         for line in fs::read_to_string(segment.path()).expect("text").lines() {
             let line: Value = serde_json::from_str(line).expect("JSON");
-            events.extend(line["record"]["events"].as_array().cloned().unwrap_or_default());
+            events.extend(windlass_tests::journal::of_line(&line));
         }
     }
     events
@@ -64,27 +64,29 @@ pub fn deployments(data: &Path) -> BTreeMap<String, Told> {
             "deployment-created" => {
                 let deployment = &event["deployment"];
                 let one = told.entry(text(&deployment["id"])).or_default();
-                one.number = releases[&text(&deployment["release"])];
+                one.number = releases[&text(&deployment["subject"]["release"])];
             }
             "deployment-started" => {
                 let one = told.get_mut(&text(&event["deployment"])).expect("created before");
-                for step in list(&event["steps"]) {
-                    for target in list(&step["targets"]) {
-                        let name = (steps[&text(&step["step"])].clone(), targets[&text(target)].clone());
+                for node in list(&event["nodes"]).iter().filter(|node| node["work"] != "fetch") {
+                    for target in list(&node["targets"]) {
+                        let name =
+                            (steps[&text(&node["work"]["run"])].clone(), targets[&text(target)].clone());
                         one.planned.insert(name);
                     }
                 }
             }
-            "run-ended" => {
+            "run-ended" if event["work"] != "fetch" => {
                 let one = told.get_mut(&text(&event["deployment"])).expect("created before");
-                let name = (steps[&text(&event["step"])].clone(), targets[&text(&event["target"])].clone());
-                let before = one.outcomes.insert(name.clone(), event["outcome"].to_string());
+                let name =
+                    (steps[&text(&event["work"]["run"])].clone(), targets[&text(&event["target"])].clone());
+                let before = one.outcomes.insert(name.clone(), event["end"]["outcome"].to_string());
                 assert!(before.is_none(), "{name:?} ended twice: {event}");
             }
             "deployment-ended" => {
                 let one = told.get_mut(&text(&event["deployment"])).expect("created before");
                 assert!(one.end.is_none(), "a deployment ended twice: {event}");
-                one.end = Some((text(&event["end"]), text(&event["reason"])));
+                one.end = Some((text(&event["end"]), event["why"].to_string()));
             }
             _ => {}
         }

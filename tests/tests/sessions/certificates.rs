@@ -65,7 +65,7 @@ fn an_expired_certificate_may_do_one_thing_renew() {
     let events = events(&installation.data());
     let project = events.iter().find_map(|event| event["definition"]["project"]["steps"][0]["id"].as_str());
     let step = project.expect("a step").parse().expect("an id");
-    let work = assignment_id(id, identity.membership.target, WorkKind::Run(step));
+    let work = assignment_id(id, identity.membership.target, WorkKind::Run(step), 1);
     let expired = first_expiry(&installation);
     wait_until("the end of the certificate", || now() > expired + 1000);
     // What is renewed now lasts.

@@ -56,7 +56,7 @@ fn output_beyond_the_limits_is_acknowledged_counted_and_said_to_be_missing() {
     let events = events(&installation.data());
     let step = events.iter().find_map(|event| event["definition"]["project"]["steps"][0]["id"].as_str());
     let step: StepId = step.expect("the project has a step").parse().expect("an id");
-    let assignment = assignment_id(id, target, WorkKind::Run(step));
+    let assignment = assignment_id(id, target, WorkKind::Run(step), 1);
     runtime().block_on(async {
         let session = session(&agent.state()).await.expect("a session");
         flood(&session, assignment).await;

@@ -70,7 +70,7 @@ fn a_slow_reader_gives_its_turn_to_who_waits_and_goes_on_without_losing_anything
     let [slow, quick] = agents.each_ref().map(|agent| {
         let target = Identity::read(&agent.state()).expect("enrolled").membership.target;
         PullRequest {
-            assignment: assignment_id(id, target, WorkKind::Fetch),
+            assignment: assignment_id(id, target, WorkKind::Fetch, 1),
             manifest,
             has_manifest: false,
             holds: Vec::new(),

@@ -34,7 +34,7 @@ fn counted(installation: &Installation, kind: &str) -> u64 {
 fn waiting(installation: &Installation, agent: &Agent, kind: WorkKind) -> AssignmentId {
     let id: DeploymentId = deploy(installation, "1.0.0").parse().expect("an id");
     let target = Identity::read(&agent.state()).expect("enrolled").membership.target;
-    assignment_id(id, target, kind)
+    assignment_id(id, target, kind, 1)
 }
 
 fn only_step(installation: &Installation) -> WorkKind {

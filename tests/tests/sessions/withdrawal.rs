@@ -35,7 +35,7 @@ fn waiting() -> (tempfile::TempDir, Installation, Agent, PullRequest) {
     let events = events(&installation.data());
     let uploaded = events.iter().find(|event| event["event"] == "package-uploaded").expect("it was uploaded");
     let request = PullRequest {
-        assignment: assignment_id(id, target, WorkKind::Fetch),
+        assignment: assignment_id(id, target, WorkKind::Fetch, 1),
         manifest: field(&uploaded["package"], "manifest").parse().expect("a digest"),
         has_manifest: false,
         holds: Vec::new(),

@@ -24,13 +24,6 @@ pub struct AppliedChange {
     pub name: String,
     /// What was done.
     pub change: ChangeKind,
-    /// Values of tenants that were dropped with it, because it no longer has their templates.
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub dropped_values: usize,
-}
-
-fn is_none(count: &usize) -> bool {
-    *count == 0
 }
 
 /// What was done to something.

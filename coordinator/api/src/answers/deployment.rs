@@ -8,6 +8,9 @@ use utoipa::ToSchema;
 pub struct DeploymentsMade {
     /// One for each environment and tenant.
     pub deployments: Vec<DeploymentItem>,
+    /// Tenants that only a tag brought in and that could not be deployed to, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<crate::plan::LeftOut>,
 }
 
 /// A deployment in a list.

@@ -36,13 +36,13 @@ pub struct TargetView {
     pub item: TargetItem,
     /// What operators granted.
     pub granted: ScopeView,
-    /// What its agent says. What it leaves out, null here, narrows nothing.
+    /// What its agent says, in its own words. What it leaves out, null here, narrows nothing.
     pub advertised: ScopeView,
     /// Granted and advertised together.
     pub effective: ScopeView,
     /// Tenants that it may serve now, by name.
     pub tenants: Vec<String>,
-    /// What it claimed outside its grant.
+    /// What it claims outside its grant now, in its own words.
     pub claims: Vec<String>,
     /// How it keeps tenants apart: `accounts`, `single-tenant` or `none`.
     pub isolation: String,

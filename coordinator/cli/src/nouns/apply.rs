@@ -47,12 +47,7 @@ pub fn show(session: &Session, answer: &ApplyAnswer, dry_run: bool) -> Result<()
                 ChangeKind::Changed => "changed",
                 ChangeKind::Unchanged => "unchanged",
             };
-            let word = match change.dropped_values {
-                0 => word.to_owned(),
-                1 => format!("{word}; 1 tenant's value dropped with its template"),
-                several => format!("{word}; {several} tenants' values dropped with their templates"),
-            };
-            table.row(vec![change.kind.clone(), change.name.clone(), word]);
+            table.row(vec![change.kind.clone(), change.name.clone(), word.to_owned()]);
         }
         table.to_string()
     })

@@ -51,7 +51,7 @@ async fn wait_for_all(
             screen.see(&view);
         }
         if told.iter().all(|told| *told) {
-            return Ok(DeploymentsMade { deployments: items });
+            return Ok(DeploymentsMade { deployments: items, left_out: Vec::new() });
         }
         tokio::time::sleep(PACE).await;
     }

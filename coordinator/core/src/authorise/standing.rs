@@ -46,7 +46,7 @@ pub fn still_qualifies(
             excluded: &none,
             now,
         };
-        if let Some(rule) = matching::refusals(target, &question).first() {
+        if let Some(rule) = matching::refusals(space, target, &question).first() {
             return Err(Removal::Target { rule: *rule });
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
 use windlass_api::requests::{
     ApplyRequest, DeployRequest, EnrolmentRequest, GrantText, ReleaseRequest, TokenRequest,
 };
@@ -210,7 +211,65 @@ impl Command {
     }
 }
 
+impl Command {
+    /// A digest of what a person asks for, by which a request that is repeated is known to be the same one. What differs
+    /// from time to time without being asked for (fresh ids and keys) does not count; for a sensitive value its keyed
+    /// digest counts. `None` for what no person asks for.
+    pub fn request_digest(&self) -> Option<Digest> {
+        let asked = match self {
+            Self::CreateToken { request, .. } => json!({"token": request}),
+            Self::DeleteToken(name) => json!({"delete-token": name}),
+            Self::Space(space, command) => json!({"space": space, "command": command.asked()?}),
+            Self::Initialise { .. } | Self::CreateAdministrator { .. } | Self::RecordSnapshot { .. } => {
+                return None;
+            }
+        };
+        // A tenant that is only now made has another data key each time, and its values other digests.
+        let fresh = match self {
+            Self::Space(_, SpaceCommand::Apply { keys, .. }) => {
+                keys.values().map(ToString::to_string).collect()
+            }
+            _ => BTreeSet::new(),
+        };
+        Some(Digest::of(without_ciphertexts(asked, &fresh).to_string()))
+    }
+}
+
+/// A sealed value is another one each time that it is sealed; its digest is not.
+fn without_ciphertexts(value: Value, fresh: &BTreeSet<String>) -> Value {
+    match value {
+        Value::Object(map) if map.contains_key("ciphertext") => {
+            let key = map.get("key").and_then(Value::as_str).unwrap_or_default();
+            if fresh.contains(key) { json!("sensitive") } else { json!({"digest": map.get("digest")}) }
+        }
+        Value::Object(map) => {
+            let inner = map.into_iter().map(|(key, value)| (key, without_ciphertexts(value, fresh)));
+            Value::Object(inner.collect())
+        }
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| without_ciphertexts(item, fresh)).collect())
+        }
+        other => other,
+    }
+}
+
 impl SpaceCommand {
+    fn asked(&self) -> Option<Value> {
+        Some(match self {
+            Self::Apply { request, .. } => json!({"apply": request}),
+            Self::Delete { kind, name } => json!({"delete": [kind, name]}),
+            Self::CreateEnrolment { request, .. } => json!({"enrolment": request}),
+            Self::DeleteEnrolment(name) => json!({"delete-enrolment": name}),
+            Self::ChangeTarget { target, change } => json!({"target": target, "change": change.asked()}),
+            Self::AddPackage(package) => json!({"package": [package.key, package.manifest]}),
+            Self::CreateRelease { request, .. } => json!({"release": request}),
+            Self::Deploy(request) => json!({"deploy": request}),
+            Self::Cancel(deployment) => json!({"cancel": deployment}),
+            Self::SetCaps(caps) => json!({"caps": caps}),
+            _ => return None,
+        })
+    }
+
     /// Whether it tells what was seen, and changes nothing.
     const fn is_observation(&self) -> bool {
         matches!(
@@ -220,6 +279,18 @@ impl SpaceCommand {
                 | Self::RecordRepeats(_)
                 | Self::RecordPlan { .. }
         )
+    }
+}
+
+impl TargetChange {
+    fn asked(&self) -> Value {
+        match self {
+            Self::Grant(grant) => json!({"grant": grant}),
+            Self::Enable => json!("enable"),
+            Self::Disable => json!("disable"),
+            Self::Revoke => json!("revoke"),
+            Self::Delete => json!("delete"),
+        }
     }
 }
 

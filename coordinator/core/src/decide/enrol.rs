@@ -13,7 +13,7 @@ use super::{Draft, Reply, greetings, targets};
 use crate::authorise::{self, Action};
 use crate::catalogue::unknown;
 use crate::event::{EnrolmentCreated, EnrolmentEvent, TargetEnrolled, TargetEvent};
-use crate::model::{Enrolment, TargetKey};
+use crate::model::{Advertisement, Enrolment, TargetKey};
 use crate::state::Space;
 
 /// Seconds that an enrolment token is good for where nobody says.
@@ -210,6 +210,6 @@ fn register(
             id
         }
     };
-    greetings::advertise_to(draft, id, &machine.advertised, machine.isolation);
+    greetings::advertise(draft, id, Advertisement::new(&machine.advertised, machine.isolation, ""));
     id
 }

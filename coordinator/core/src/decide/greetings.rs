@@ -1,19 +1,17 @@
-//! What agents say when they come: what is new in it is recorded, and it can only narrow (SEMANTICS 3).
+//! What agents say when they come: what is new in it is recorded as they said it (SEMANTICS 3).
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use windlass_api::error::Problem;
-use windlass_protocol::ids::{AssignmentId, TagId, TargetId};
-use windlass_protocol::message::{Advertised, Isolation, Participation};
-use windlass_protocol::names::visible;
+use windlass_protocol::ids::{AssignmentId, TargetId};
+use windlass_protocol::message::{Advertised, Isolation};
 
 use super::{Draft, Reply, identified, reports};
 use crate::authorise::Peer;
 use crate::event::TargetEvent;
-use crate::model::{Advertisement, Granted};
-use crate::query::{Empty, Query};
-use crate::state::Space;
+use crate::model::Advertisement;
+use crate::scope;
 
 /// Claims of one target that are told in the journal: a machine that makes up more has made its point, and must not
 /// fill the journal or the memory of the coordinator.
@@ -50,128 +48,34 @@ pub enum Greeted {
 
 pub(super) fn greet(draft: &mut Draft<'_>, greeting: &Greeting) -> Result<Reply, Problem> {
     let id = identified(draft, &greeting.peer)?;
-    let Greeting { advertised, isolation, agent_version, .. } = greeting;
-    let new = news(draft, id, advertised, *isolation, agent_version);
-    if new.is_some() && !greeting.may_change {
+    let said = Advertisement::new(&greeting.advertised, greeting.isolation, &greeting.agent_version);
+    let is_news = draft.space().targets.get(id).is_some_and(|target| target.advertised != said);
+    if is_news && !greeting.may_change {
         return Ok(Reply::Greeted(Greeted::TooOften));
     }
-    let changed = new.is_some();
-    if let Some(new) = new {
-        advertise(draft, id, new);
-    }
+    advertise(draft, id, said);
     if let Some(unfinished) = &greeting.unfinished {
         reports::end_lost(draft, id, unfinished);
     }
-    Ok(Reply::Greeted(if changed { Greeted::Changed } else { Greeted::Known }))
+    Ok(Reply::Greeted(if is_news { Greeted::Changed } else { Greeted::Known }))
 }
 
-/// Records what is new in what an agent says, over-claims once.
-pub(super) fn advertise_to(draft: &mut Draft<'_>, id: TargetId, said: &Advertised, isolation: Isolation) {
-    if let Some(new) = news(draft, id, said, isolation, "") {
-        advertise(draft, id, new);
+/// Records what an agent says, if that is something else than before, and what of it is outside its grant.
+pub(super) fn advertise(draft: &mut Draft<'_>, id: TargetId, said: Advertisement) {
+    if draft.space().targets.get(id).is_some_and(|target| target.advertised != said) {
+        draft.emit(TargetEvent::Advertised { target: id, advertised: said });
     }
+    tell_claims(draft, id);
 }
 
-/// What an agent's words come to, if that is something else than before.
-fn news(
-    draft: &Draft<'_>,
-    id: TargetId,
-    said: &Advertised,
-    isolation: Isolation,
-    agent_version: &str,
-) -> Option<Advertisement> {
-    let target = draft.space().targets.get(id)?;
-    let new = understand(draft.space(), &target.granted, said, isolation, agent_version);
-    (new != target.advertised).then_some(new)
-}
-
-fn advertise(draft: &mut Draft<'_>, id: TargetId, mut new: Advertisement) {
-    let told = draft.space().targets.get(id).map(|target| target.told_claims.clone()).unwrap_or_default();
-    let room = MOST_TOLD_CLAIMS.saturating_sub(told.len());
-    let claims: BTreeSet<_> = new.over_claims.difference(&told).take(room).cloned().collect();
-    // The claims that are told now stand in the record once: with the event that tells them.
-    new.over_claims.retain(|claim| !claims.contains(claim));
-    draft.emit(TargetEvent::Advertised { target: id, advertised: new });
+/// Records what a target's agent claims outside its grant and was not told before.
+pub(super) fn tell_claims(draft: &mut Draft<'_>, id: TargetId) {
+    let space = draft.space();
+    let Some(target) = space.targets.get(id) else { return };
+    let room = MOST_TOLD_CLAIMS.saturating_sub(target.told_claims.len());
+    let untold = scope::over_claims(space, target).filter(|claim| !target.told_claims.contains(claim));
+    let claims: BTreeSet<_> = untold.take(room).collect();
     if !claims.is_empty() {
         draft.emit(TargetEvent::OverClaimed { target: id, claims });
     }
-}
-
-/// What an agent's words come to: names become ids, and what lies outside the grant becomes an over-claim, whether it
-/// exists or not.
-fn understand(
-    space: &Space,
-    granted: &Granted,
-    said: &Advertised,
-    isolation: Isolation,
-    agent_version: &str,
-) -> Advertisement {
-    let mut over_claims = BTreeSet::new();
-    let mut claim = |kind: &str, name: &str| {
-        // The agent's own words, which operators read on their terminals.
-        over_claims.insert(visible(&format!("{kind} {name}")).into_owned());
-    };
-    let roles = said.roles.as_ref().map(|roles| {
-        let (inside, outside): (BTreeSet<_>, BTreeSet<_>) =
-            roles.iter().cloned().partition(|role| granted.roles.contains(role));
-        outside.iter().for_each(|role| claim("role", role));
-        inside
-    });
-    let environments = said.environments.as_ref().map(|names| {
-        let mut inside = BTreeSet::new();
-        for name in names {
-            match space.environments.named(name).filter(|found| granted.environments.contains(&found.id)) {
-                Some(found) => {
-                    inside.insert(found.id);
-                }
-                None => claim("environment", name),
-            }
-        }
-        inside
-    });
-    let nothing = said.tenants.is_none() && said.tenant_tags.is_none();
-    let tenants = (!nothing).then(|| {
-        let mut query = Query::default();
-        let tags = match &said.tenant_tags {
-            Some(_) => granted_tags(space, granted),
-            None => BTreeSet::new(),
-        };
-        for name in said.tenants.iter().flatten() {
-            let granted = |tenant: &&crate::model::Tenant| {
-                granted.tenants.matches(*tenant, Empty::MeansNobody).is_some()
-            };
-            match space.tenants.named(name).filter(granted) {
-                Some(tenant) => {
-                    query.tenants.insert(tenant.id);
-                }
-                None => claim("tenant", name),
-            }
-        }
-        for name in said.tenant_tags.iter().flatten() {
-            match space.tag(name).filter(|(_, tag)| tags.contains(tag)) {
-                Some((set, tag)) => {
-                    query.tags.entry(set).or_default().insert(tag);
-                }
-                None => claim("tenant tag", name),
-            }
-        }
-        query
-    });
-    let participation = said.participation;
-    if let Some(said) = participation
-        && granted.participation != Participation::Both
-        && granted.participation != said
-    {
-        claim("participation", &format!("{said:?}").to_lowercase());
-    }
-    let agent_version = visible(agent_version).into_owned();
-    Advertisement { roles, environments, tenants, participation, over_claims, isolation, agent_version }
-}
-
-/// The tags that a grant has anything to do with: it names them, or admits a tenant that carries them. Made once a
-/// greeting, however many tags that names.
-fn granted_tags(space: &Space, granted: &Granted) -> BTreeSet<TagId> {
-    let named = granted.tenants.tags.values().flatten();
-    let carried = space.admitted_tenants(&granted.tenants).flat_map(|tenant| &tenant.tags);
-    named.chain(carried).copied().collect()
 }

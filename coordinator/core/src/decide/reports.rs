@@ -84,7 +84,7 @@ fn started(draft: &mut Draft<'_>, Assigned { deployment, node, target, kind, att
     let (Some(false), WorkKind::Run(step)) = (active.map(|item| item.started), kind) else { return };
     let timeout = frozen_step(draft, deployment, step).map_or(0, |known| known.timeout_seconds);
     let deadline = draft.now().plus_seconds(u64::from(timeout) + REPORT_SECONDS);
-    draft.emit(DeploymentEvent::RunStarted { deployment, node, target, deadline });
+    draft.emit(DeploymentEvent::RunStarted { deployment, node, work: kind, target, deadline });
 }
 
 pub(super) fn failed(draft: &mut Draft<'_>, assigned: Assigned, why: Failure) {
@@ -94,20 +94,19 @@ pub(super) fn failed(draft: &mut Draft<'_>, assigned: Assigned, why: Failure) {
 /// Ends a run, if it is the newest of its node there and not over.
 pub(super) fn ended(
     draft: &mut Draft<'_>,
-    Assigned { deployment, node, target, attempt, .. }: Assigned,
+    Assigned { deployment, node, target, kind, attempt }: Assigned,
     end: RunEnd,
     outputs: BTreeMap<String, StoredValue>,
 ) {
     let Some(known) = draft.space().deployments.get(&deployment) else { return };
     let newest = known.graph.run(node, target).is_some_and(|run| run.attempt == attempt && run.is_open());
     // A fetch that ends after its deployment is news to nobody.
-    let is_fetch = known.graph.node(node).is_some_and(|node| node.plot.work == WorkKind::Fetch);
-    if !newest || (is_fetch && known.is_over()) {
+    if !newest || (kind == WorkKind::Fetch && known.is_over()) {
         return;
     }
     // Nothing reads the outputs of a deployment that is over, so they are not kept either.
     let outputs = if known.is_over() { BTreeMap::new() } else { outputs };
-    draft.emit(DeploymentEvent::RunEnded { deployment, node, target, end, outputs });
+    draft.emit(DeploymentEvent::RunEnded { deployment, node, work: kind, target, end, outputs });
 }
 
 /// Ends what the agent told it had started and does not hold any more: its state was lost, or put back to an earlier

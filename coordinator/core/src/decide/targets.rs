@@ -6,10 +6,10 @@ use windlass_api::error::Problem;
 use windlass_api::requests::GrantText;
 use windlass_protocol::ids::TargetId;
 
-use super::{Draft, Reply, TargetChange, identified};
+use super::{Draft, Reply, TargetChange, documents, greetings, identified};
 use crate::authorise::Peer;
 use crate::event::{Observation, TargetEvent};
-use crate::model::{Granted, Target};
+use crate::model::Granted;
 use crate::names::{PendingTenants, check_role, environment_ids, query};
 use crate::scope;
 use crate::state::Space;
@@ -33,6 +33,7 @@ pub(super) fn change(draft: &mut Draft<'_>, name: &str, change: &TargetChange) -
             let granted = granted(draft.space(), text, Some(&target.granted))?;
             if granted != target.granted {
                 draft.emit(TargetEvent::Granted { target: id, granted });
+                greetings::tell_claims(draft, id);
             }
         }
         TargetChange::Enable if target.enabled => {}
@@ -42,29 +43,12 @@ pub(super) fn change(draft: &mut Draft<'_>, name: &str, change: &TargetChange) -
         TargetChange::Revoke if target.revoked => {}
         TargetChange::Revoke => draft.emit(TargetEvent::Revoked { target: id }),
         TargetChange::Delete => {
-            refuse_scoped(draft.space(), &target)?;
+            let users = documents::users_of_target(documents::Moment::of(draft), id);
+            documents::refuse_if_used(&format!("the target `{}`", target.name), users)?;
             draft.emit(TargetEvent::Deleted { target: id, name: target.name.to_string() });
         }
     }
     Ok(Reply::Done)
-}
-
-/// A value that is scoped to a target refers to it.
-fn refuse_scoped(space: &Space, target: &Target) -> Result<(), Problem> {
-    let projects = space.projects.by_name().map(|project| (&project.name, &project.variables));
-    let sets = space.library_sets.by_name().map(|set| (&set.name, &set.variables));
-    for (owner, variables) in projects.chain(sets) {
-        let scoped = variables
-            .iter()
-            .find(|variable| variable.values.iter().any(|value| value.scope.targets.contains(&target.id)));
-        if let Some(variable) = scoped {
-            return Err(Problem::conflict(format!(
-                "the target `{}` scopes a value of `{}` in `{owner}`; take it out there first",
-                target.name, variable.name
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// Renews a certificate. The one that the peer shows has to be half over: before, a renewal would be of no use but to

@@ -11,8 +11,8 @@ use windlass_protocol::ids::{
 use windlass_protocol::{DisplayName, Slug};
 
 use crate::model::{
-    Environment, LibrarySet, Lifecycle, Phase, Project, Step, StoredValue, Tag, TagSet, Template, Tenant,
-    Variable,
+    Environment, LibrarySet, Lifecycle, Phase, Project, RetiredTemplate, Step, StoredValue, Tag, TagSet,
+    Template, Tenant, Variable,
 };
 use crate::state::Caps;
 
@@ -143,7 +143,8 @@ patch! {
 patch! {
     /// What is new of a library set.
     LibrarySetPatch of LibrarySet(LibrarySetId) {
-        slug: Slug, name: DisplayName, templates: Vec<Template>, variables: Vec<Variable>,
+        slug: Slug, name: DisplayName, templates: Vec<Template>, retired: Vec<RetiredTemplate>,
+        variables: Vec<Variable>,
     }
 }
 
@@ -151,7 +152,7 @@ patch! {
     /// What is new of a project.
     ProjectPatch of Project(ProjectId) {
         slug: Slug, name: DisplayName, tenancy: Tenancy, lifecycle: LifecycleId, library_sets: Vec<LibrarySetId>,
-        templates: Vec<Template>, variables: Vec<Variable>, steps: Vec<Step>,
+        templates: Vec<Template>, retired: Vec<RetiredTemplate>, variables: Vec<Variable>, steps: Vec<Step>,
     }
 }
 

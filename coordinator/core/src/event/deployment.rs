@@ -7,7 +7,7 @@ use windlass_api::plan::TenantRule;
 use windlass_protocol::ids::{DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TargetId, TenantId};
 use windlass_protocol::{Digest, Timestamp};
 
-use crate::graph::Plot;
+use crate::graph::{Plot, WorkKind};
 use crate::model::{DeploymentEnd, EndReason, Removal, RunEnd, StoredValue, Subject};
 
 /// What happened to a deployment.
@@ -16,6 +16,7 @@ use crate::model::{DeploymentEnd, EndReason, Removal, RunEnd, StoredValue, Subje
 #[allow(clippy::large_enum_variant)]
 pub enum DeploymentEvent {
     /// It was asked for, and waits for its turn.
+    #[serde(rename = "deployment-created")]
     Created {
         /// The deployment.
         deployment: DeploymentCreated,
@@ -32,6 +33,7 @@ pub enum DeploymentEvent {
         rules: Vec<TenantRule>,
     },
     /// It started; its targets are fixed.
+    #[serde(rename = "deployment-started")]
     Started(DeploymentStarted),
     /// A node became work of those of its targets that have not been taken out.
     Assigned {
@@ -48,6 +50,8 @@ pub enum DeploymentEvent {
         deployment: DeploymentId,
         /// The node.
         node: usize,
+        /// What it does.
+        work: WorkKind,
         /// The target.
         target: TargetId,
         /// The agent must have reported an end by then.
@@ -59,6 +63,8 @@ pub enum DeploymentEvent {
         deployment: DeploymentId,
         /// The node.
         node: usize,
+        /// What it does.
+        work: WorkKind,
         /// The target.
         target: TargetId,
         /// How.
@@ -85,6 +91,7 @@ pub enum DeploymentEvent {
         target: Option<TargetId>,
     },
     /// It ended.
+    #[serde(rename = "deployment-ended")]
     Ended {
         /// The deployment.
         deployment: DeploymentId,

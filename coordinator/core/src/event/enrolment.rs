@@ -13,21 +13,25 @@ use crate::model::Granted;
 #[allow(clippy::large_enum_variant)]
 pub enum EnrolmentEvent {
     /// It was made.
+    #[serde(rename = "enrolment-created")]
     Created {
         /// The token, without its secret.
         enrolment: EnrolmentCreated,
     },
     /// It was taken back.
+    #[serde(rename = "enrolment-deleted")]
     Deleted {
         /// The token.
         enrolment: EnrolmentId,
     },
     /// It expired long ago and left the state; nobody took it back.
+    #[serde(rename = "enrolment-forgotten")]
     Forgotten {
         /// The token.
         enrolment: EnrolmentId,
     },
     /// Its use was refused, for the first time for this reason.
+    #[serde(rename = "enrolment-refused")]
     Refused {
         /// The token.
         enrolment: EnrolmentId,

@@ -2,7 +2,7 @@
 //!
 //! A published event never changes its meaning. Each family has payload types of its own, which are not the structs of
 //! the state: how the state looks may change, what was written stays readable. An event with another meaning is another
-//! variant, whose name ends with a number (`enrolled-2`); the golden journals of the tests hold on to each.
+//! variant, whose name ends with a number (`target-enrolled-2`). Names are unique among all families; the golden journals of the tests hold on to each.
 //!
 //! An event carries ids, rules and values, and only what changed; sentences are made for who reads it.
 

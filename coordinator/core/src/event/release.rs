@@ -20,6 +20,7 @@ pub enum ReleaseEvent {
         package: PackageUploaded,
     },
     /// A release was made.
+    #[serde(rename = "release-created")]
     Created {
         /// The release.
         release: ReleaseCreated,

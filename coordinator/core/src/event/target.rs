@@ -14,6 +14,7 @@ use crate::model::{Advertisement, Granted, TargetKey};
 #[allow(clippy::large_enum_variant)]
 pub enum TargetEvent {
     /// A machine became a target, and thereby used the token.
+    #[serde(rename = "target-enrolled")]
     Enrolled {
         /// The enrolment token.
         enrolment: EnrolmentId,
@@ -21,6 +22,7 @@ pub enum TargetEvent {
         target: TargetEnrolled,
     },
     /// It came back with a new key, and thereby used the token that was made for it.
+    #[serde(rename = "target-enrolled-again")]
     EnrolledAgain {
         /// The enrolment token.
         enrolment: EnrolmentId,
@@ -30,6 +32,7 @@ pub enum TargetEvent {
         key: TargetKey,
     },
     /// Its certificate was renewed, for the same key.
+    #[serde(rename = "certificate-renewed")]
     Renewed {
         /// The target.
         target: TargetId,
@@ -37,6 +40,7 @@ pub enum TargetEvent {
         expires: Timestamp,
     },
     /// Its agent said what its configuration says, and it was something new.
+    #[serde(rename = "target-advertised")]
     Advertised {
         /// The target.
         target: TargetId,
@@ -51,6 +55,7 @@ pub enum TargetEvent {
         claims: BTreeSet<String>,
     },
     /// An operator set its grant.
+    #[serde(rename = "target-granted")]
     Granted {
         /// The target.
         target: TargetId,
@@ -58,21 +63,25 @@ pub enum TargetEvent {
         granted: Granted,
     },
     /// An operator enabled it.
+    #[serde(rename = "target-enabled")]
     Enabled {
         /// The target.
         target: TargetId,
     },
     /// An operator disabled it.
+    #[serde(rename = "target-disabled")]
     Disabled {
         /// The target.
         target: TargetId,
     },
     /// An operator revoked its key.
+    #[serde(rename = "target-revoked")]
     Revoked {
         /// The target.
         target: TargetId,
     },
     /// An operator deleted it.
+    #[serde(rename = "target-deleted")]
     Deleted {
         /// The target.
         target: TargetId,
@@ -80,11 +89,13 @@ pub enum TargetEvent {
         name: String,
     },
     /// It has work and no session for half a minute: from now on its deployments wait for a target that is offline.
+    #[serde(rename = "target-lost")]
     Lost {
         /// The target.
         target: TargetId,
     },
     /// It was lost and has a session again.
+    #[serde(rename = "target-back")]
     Back {
         /// The target.
         target: TargetId,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::LibrarySetId;
 use windlass_protocol::{DisplayName, Slug};
 
-use super::value::{Template, Variable};
+use super::value::{RetiredTemplate, Template, Variable};
 
 /// Variables and templates that several projects include.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct LibrarySet {
     pub name: DisplayName,
     /// What each tenant must fill, once.
     pub templates: Vec<Template>,
+    /// Templates that it had, those that it had last at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<RetiredTemplate>,
     /// Variables.
     pub variables: Vec<Variable>,
 }

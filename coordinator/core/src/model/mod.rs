@@ -1,5 +1,6 @@
 //! What exists in a space. Plain data in ids; what it means is decided beside it.
 
+mod advertised;
 mod deployment;
 mod enrolment;
 mod environment;
@@ -15,6 +16,7 @@ mod tenant;
 mod token;
 mod value;
 
+pub use advertised::{Advertisement, SaidNames, SaidTags};
 pub use deployment::{
     Called, Deployment, DeploymentEnd, DeploymentState, Frozen, FrozenTenant, Key, Part, Subject,
 };
@@ -27,7 +29,7 @@ pub use project::{Project, Step, StepAction};
 pub use reason::{EndReason, Failure, Removal, RunEnd, RunOutcome};
 pub use release::{ChosenPackage, Release, Snapshot, SnapshotSet};
 pub use tags::{Tag, TagSet};
-pub use target::{Advertisement, Granted, Target, TargetKey};
+pub use target::{Granted, Target, TargetKey};
 pub use tenant::Tenant;
 pub use token::{ApiToken, Role};
-pub use value::{ScopedValue, Sealed, StoredValue, Template, ValueScope, Variable};
+pub use value::{RetiredTemplate, ScopedValue, Sealed, StoredValue, Template, ValueScope, Variable};

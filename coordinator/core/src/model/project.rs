@@ -8,7 +8,7 @@ use windlass_protocol::ids::{EnvironmentId, LibrarySetId, LifecycleId, ProjectId
 use windlass_protocol::message::Body;
 use windlass_protocol::{DisplayName, Slug};
 
-use super::value::{Template, Variable};
+use super::value::{RetiredTemplate, Template, Variable};
 use crate::query::Query;
 
 /// A project.
@@ -28,6 +28,9 @@ pub struct Project {
     pub library_sets: Vec<LibrarySetId>,
     /// What each tenant must fill.
     pub templates: Vec<Template>,
+    /// Templates that it had, those that it had last at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<RetiredTemplate>,
     /// Variables.
     pub variables: Vec<Variable>,
     /// The process: steps in order.

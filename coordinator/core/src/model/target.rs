@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{EnvironmentId, TargetId};
-use windlass_protocol::message::{Isolation, Participation};
+use windlass_protocol::message::{Advertised, Isolation, Participation};
 use windlass_protocol::{Digest, DisplayName, Slug, Timestamp};
 
+use super::advertised::Advertisement;
 use crate::event::TargetEnrolled;
 use crate::query::Query;
 
@@ -58,45 +59,12 @@ pub struct Granted {
     pub participation: Participation,
 }
 
-/// What an agent's configuration says, as far as its names are known. `None` narrows nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Advertisement {
-    /// Roles.
-    pub roles: Option<BTreeSet<String>>,
-    /// Environments.
-    pub environments: Option<BTreeSet<EnvironmentId>>,
-    /// Tenants; an empty query means nobody.
-    pub tenants: Option<Query>,
-    /// Participation.
-    pub participation: Option<Participation>,
-    /// What it claimed outside the grant, as it wrote it; unknown names among them.
-    pub over_claims: BTreeSet<String>,
-    /// How the agent keeps tenants apart.
-    pub isolation: Isolation,
-    /// The agent's version.
-    pub agent_version: String,
-}
-
-impl Advertisement {
-    /// What an agent has said that has said nothing: it narrows nothing.
-    pub const fn nothing() -> Self {
-        Self {
-            roles: None,
-            environments: None,
-            tenants: None,
-            participation: None,
-            over_claims: BTreeSet::new(),
-            isolation: Isolation::Accounts,
-            agent_version: String::new(),
-        }
-    }
-}
-
 impl Target {
     /// A target as it enrolled: its agent has said nothing yet.
     pub fn enrolled(made: TargetEnrolled) -> Self {
         let TargetEnrolled { id, slug, name, key, granted } = made;
-        let (advertised, told_claims) = (Advertisement::nothing(), BTreeSet::new());
+        let advertised = Advertisement::new(&Advertised::default(), Isolation::Accounts, "");
+        let told_claims = BTreeSet::new();
         Self { id, slug, name, enabled: true, revoked: false, key, granted, advertised, told_claims }
     }
 }

@@ -116,3 +116,13 @@ pub struct Template {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
 }
+
+/// A template that its owner no longer has. Releases that froze it still find the tenants' values by its id, and one of the
+/// same name that comes back has that id again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiredTemplate {
+    /// Id.
+    pub id: TemplateId,
+    /// The variable's name.
+    pub name: String,
+}

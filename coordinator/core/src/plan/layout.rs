@@ -58,8 +58,8 @@ impl<'a> Layout<'a> {
     }
 
     /// Why a target gets nothing of a step.
-    pub fn refusals(&self, target: &Target, step: &'a Step) -> Vec<TargetRule> {
-        matching::refusals(target, &self.question(step))
+    pub fn refusals(&self, space: &Space, target: &Target, step: &'a Step) -> Vec<TargetRule> {
+        matching::refusals(space, target, &self.question(step))
     }
 
     /// What values are resolved for.
@@ -122,7 +122,7 @@ pub fn lay_out<'a>(space: &'a Space, layout: &Layout<'a>) -> Vec<LaidStep<'a>> {
         }
         let question = layout.question(step);
         let targets: Vec<_> =
-            candidates.iter().copied().filter(|target| matching::admits(target, &question)).collect();
+            candidates.iter().copied().filter(|target| matching::admits(space, target, &question)).collect();
         let skipped = targets.is_empty().then_some(StepRule::NoTarget);
         LaidStep { step, skipped, targets }
     };

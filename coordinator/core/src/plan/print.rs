@@ -1,6 +1,6 @@
 //! A plan as people get it: everything in names, everything with its reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::error::Problem;
 use windlass_api::plan::{
@@ -150,7 +150,7 @@ fn step_reason(rule: StepRule, space: &Space, layout: &Layout<'_>, laid: &LaidSt
 fn print_targets(space: &Space, layout: &Layout<'_>, laid: &LaidStep<'_>) -> Vec<PlannedTarget> {
     let mut printed = Vec::new();
     for target in space.targets.by_name() {
-        let rules = layout.refusals(target, laid.step);
+        let rules = layout.refusals(space, target, laid.step);
         if rules.contains(&TargetRule::Environment) && rules.contains(&TargetRule::Role) {
             continue;
         }
@@ -185,7 +185,8 @@ pub fn wait_reason(target: &Target, now: Timestamp, online: bool) -> Option<Stri
 pub fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String {
     match rule {
         TargetRule::Environment => {
-            let names = scope::environments(target).into_iter().filter_map(|id| space.environments.get(id));
+            let environments = scope::environments(&space.environments, target).into_iter();
+            let names = environments.filter_map(|id| space.environments.get(id));
             scoped_to("environments", names.map(|environment| environment.name.to_string()))
         }
         TargetRule::Role => scoped_to("roles", scope::roles(target).into_iter()),
@@ -197,8 +198,8 @@ pub fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String
             }
         },
         TargetRule::Tenant => {
-            let names = space.tenants.by_name().filter(|tenant| scope::has_tenant(target, tenant));
-            scoped_to("tenants", names.map(|tenant| tenant.name.to_string()))
+            let names: BTreeSet<_> = scope::tenants(space, target).map(|tenant| &tenant.name).collect();
+            scoped_to("tenants", names.into_iter().map(ToString::to_string))
         }
         TargetRule::Disabled => "is disabled".to_owned(),
         TargetRule::Revoked => "has its key revoked".to_owned(),

@@ -178,10 +178,7 @@ impl Space {
                 self.unsettle_target(*target);
             }
             TargetEvent::OverClaimed { target, claims } => {
-                self.change_target(*target, |target| {
-                    target.told_claims.extend(claims.iter().cloned());
-                    target.advertised.over_claims.extend(claims.iter().cloned());
-                })?;
+                self.change_target(*target, |target| target.told_claims.extend(claims.iter().cloned()))?;
             }
             TargetEvent::Granted { target, granted } => {
                 self.change_target(*target, |target| target.granted = granted.clone())?;

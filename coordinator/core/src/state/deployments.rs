@@ -28,12 +28,12 @@ impl Space {
             DeploymentEvent::Assigned { deployment, node, expires } => {
                 self.assign(at, *deployment, *node, *expires)?;
             }
-            DeploymentEvent::RunStarted { deployment, node, target, deadline } => {
+            DeploymentEvent::RunStarted { deployment, node, target, deadline, .. } => {
                 let (node, target, deadline) = (*node, *target, *deadline);
                 self.settle(*deployment, &Settled::Started { node, target, deadline })?;
                 self.index_work(*deployment, node, target);
             }
-            DeploymentEvent::RunEnded { deployment, node, target, end, outputs } => {
+            DeploymentEvent::RunEnded { deployment, node, target, end, outputs, .. } => {
                 self.end_run(*deployment, *node, *target, end)?;
                 let step = self.step_of(*deployment, *node)?;
                 let changed = self.deployment_mut(*deployment)?;

@@ -120,6 +120,17 @@ impl History {
         self.held.get(&target).into_iter().flatten()
     }
 
+    /// For whom a release ever succeeded in an environment; none stands for untenanted.
+    pub fn succeeded_for(
+        &self,
+        release: ReleaseId,
+        environment: EnvironmentId,
+    ) -> impl Iterator<Item = Option<TenantId>> {
+        let from = self.promoted.range((release, environment, None)..);
+        let here = from.take_while(move |(of, place, _)| *of == release && *place == environment);
+        here.map(|(_, _, tenant)| *tenant)
+    }
+
     /// Adds a deployment that has ended with the record of this number.
     pub(super) fn ended(&mut self, record: u64, deployment: &Deployment, end: DeploymentEnd) {
         let (key, subject) = (deployment.key(), deployment.subject);
@@ -155,7 +166,6 @@ impl Successes for History {
     }
 
     fn succeeded_for_anybody(&self, release: ReleaseId, environment: EnvironmentId) -> bool {
-        let next = self.promoted.range((release, environment, None)..).next();
-        next.is_some_and(|(of, place, _)| *of == release && *place == environment)
+        self.succeeded_for(release, environment).next().is_some()
     }
 }

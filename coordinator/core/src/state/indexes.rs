@@ -12,7 +12,6 @@ use super::assignments::Assigned;
 use super::space::Space;
 use crate::graph::{RunState, WorkKind};
 use crate::model::{Deployment, DeploymentState, Key, Target};
-use crate::scope;
 use crate::version::Version;
 
 /// How long a target that is offline is waited for (SEMANTICS 3, machine policy: `wait` one hour by default).
@@ -43,7 +42,7 @@ impl Turns {
 /// The indexes of a space.
 #[derive(Clone, Default)]
 pub struct Indexes {
-    /// Targets by environment of their effective scope.
+    /// Targets by environment of their granted scope: what agents say may come to mean something else at any time.
     pub targets: OrdMap<EnvironmentId, OrdSet<TargetId>>,
     /// Releases by project and version.
     pub releases: OrdMap<(ProjectId, Version), ReleaseId>,
@@ -65,6 +64,8 @@ pub struct Indexes {
     pub assignments: OrdMap<AssignmentId, Assigned>,
     /// Tags by their set and their name in any case.
     pub tags: OrdMap<(TagSetId, String), TagId>,
+    /// The set of each tag, and its name as it is compared.
+    pub tag_names: OrdMap<TagId, (TagSetId, String)>,
     /// Tenants by the tags that they carry.
     pub carriers: OrdMap<TagId, OrdSet<TenantId>>,
 }
@@ -133,17 +134,17 @@ impl Space {
 
     /// Puts a target's place in the indexes right; `before` is what it was.
     pub(super) fn reindex_target(&mut self, before: Option<&Target>, after: Option<&Target>) {
-        for environment in before.into_iter().flat_map(scope::environments) {
-            let Some(targets) = self.indexes.targets.get_mut(&environment) else { continue };
+        for environment in before.into_iter().flat_map(|before| &before.granted.environments) {
+            let Some(targets) = self.indexes.targets.get_mut(environment) else { continue };
             targets.remove(&before.expect("it has environments").id);
             if targets.is_empty() {
-                self.indexes.targets.remove(&environment);
+                self.indexes.targets.remove(environment);
             }
         }
-        for environment in after.into_iter().flat_map(scope::environments) {
+        for environment in after.into_iter().flat_map(|after| &after.granted.environments) {
             self.indexes
                 .targets
-                .entry(environment)
+                .entry(*environment)
                 .or_default()
                 .insert(after.expect("it has environments").id);
         }

@@ -52,9 +52,11 @@ impl Space {
     pub(super) fn reindex_tags(&mut self, before: Option<&TagSet>, after: Option<&TagSet>) {
         for (set, tag) in before.into_iter().flat_map(|set| set.tags.iter().map(|tag| (set.id, tag))) {
             self.indexes.tags.remove(&(set, tag.name.folded()));
+            self.indexes.tag_names.remove(&tag.id);
         }
         for (set, tag) in after.into_iter().flat_map(|set| set.tags.iter().map(|tag| (set.id, tag))) {
             self.indexes.tags.insert((set, tag.name.folded()), tag.id);
+            self.indexes.tag_names.insert(tag.id, (set, tag.name.folded()));
         }
     }
 }

@@ -33,6 +33,7 @@ pub fn assert_same_indexes(one: &State, two: &State) {
             deadlines,
             assignments,
             tags,
+            tag_names,
             carriers,
         } = one.indexes;
         let two = two.indexes;
@@ -46,6 +47,7 @@ pub fn assert_same_indexes(one: &State, two: &State) {
         assert_eq!(running, two.running, "running");
         assert_eq!(assignments, two.assignments, "assignments");
         assert_eq!(tags, two.tags, "tags");
+        assert_eq!(tag_names, two.tag_names, "tag_names");
         assert_eq!(carriers, two.carriers, "carriers");
     }
 }

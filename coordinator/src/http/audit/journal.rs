@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use windlass_api::error::Problem;
 use windlass_coordinator_core::event::Record;
 use windlass_segments::Lines;
+
+use crate::journal::Line;
 
 /// A record with its text and the chain's hash at it.
 pub(super) struct Entry {
@@ -20,13 +20,6 @@ impl Entry {
     pub(super) fn has_event(&self, kind: &str) -> bool {
         self.text.contains(&format!(r#""event":"{kind}""#))
     }
-}
-
-#[derive(Deserialize)]
-struct Raw<'a> {
-    hash: String,
-    #[serde(borrow)]
-    record: &'a RawValue,
 }
 
 pub(super) struct Journal {
@@ -52,10 +45,10 @@ impl Journal {
         let Some((_, line)) = self.lines.next_line().map_err(|why| unreadable(&why))? else {
             return Ok(None);
         };
-        let raw: Raw<'_> = serde_json::from_slice(line).map_err(|why| unreadable(&why))?;
-        let text = raw.record.get();
-        let record = serde_json::from_str(text).map_err(|why| unreadable(&why))?;
-        Ok(Some(Entry { hash: raw.hash, record, text: text.to_owned() }))
+        let line = Line::stored(line).map_err(|why| unreadable(&why))?;
+        let record = line.parse().map_err(|why| unreadable(&why))?;
+        let text = line.texts().collect::<Vec<_>>().join("\n");
+        Ok(Some(Entry { hash: line.hash.to_string(), record, text }))
     }
 }
 

@@ -67,7 +67,7 @@ fn select(data: &std::path::Path, moment: &Moment, asked: &Records) -> Result<Pa
             filter.as_ref().is_none_or(|text| windlass_protocol::names::fold(&entry.text).contains(text));
         event && about && text
     };
-    let last = moment.state.sequence;
+    let last = moment.state.number;
     let plain = asked.event.is_none() && ids.is_none() && filter.is_none();
     let newest = asked.after.is_none();
     let from = match asked.after {
@@ -91,7 +91,7 @@ fn select(data: &std::path::Path, moment: &Moment, asked: &Records) -> Result<Pa
         }
         found.push_back(entry);
     }
-    let next = found.back().filter(|_| more).map(|entry| entry.record.sequence.to_string());
+    let next = found.back().filter(|_| more).map(|entry| entry.record.number.to_string());
     let items = found.iter().map(|entry| summary::record(moment, entry)).collect();
     Ok(Page { items, next })
 }

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use windlass_api::answers::{Pulled, PulledItem};
 use windlass_api::error::Problem;
-use windlass_coordinator_core::event::Event;
-use windlass_protocol::Timestamp;
+use windlass_coordinator_core::event::{Counted, DeploymentEvent, Event, Observation};
 use windlass_protocol::ids::{DeploymentId, TargetId};
 
 use super::journal::{Entry, Journal};
@@ -20,30 +19,47 @@ pub(super) fn pulled(data: &Path, moment: &Moment, name: &str) -> Result<Pulled,
         None => name.parse().map_err(|_| Problem::not_found(targets.unknown(name)))?,
     };
     let mut items = Vec::new();
-    let mut journal = Journal::open(data, 1, moment.state.sequence)?;
+    let mut journal = Journal::open(data, 1, moment.state.number)?;
     while let Some(entry) = journal.next()? {
         for event in &entry.record.events {
             match event {
-                Event::PackagePulled { deployment, target, manifest, bytes } if *target == wanted => {
+                Event::Deployment(DeploymentEvent::PackagePulled { deployment, target, manifest, bytes })
+                    if *target == wanted =>
+                {
                     let found = item(moment, &entry, *deployment, "package", manifest.to_string());
                     items.push(PulledItem { bytes: *bytes, ..found });
                 }
-                Event::VariablesRead { deployment, target, names, digest, .. } if *target == wanted => {
+                Event::Deployment(DeploymentEvent::VariablesRead {
+                    deployment,
+                    target,
+                    names,
+                    digest,
+                    ..
+                }) if *target == wanted => {
                     let found = item(moment, &entry, *deployment, "variables", digest.to_string());
                     items.push(PulledItem { names: names.clone(), ..found });
                 }
-                Event::ReadAgain { deployment, step, target, digest, bytes, count, first, last }
-                    if *target == wanted =>
-                {
+                Event::Observation(Observation::ReadAgain {
+                    deployment,
+                    step,
+                    target,
+                    digest,
+                    bytes,
+                    counted,
+                }) if *target == wanted => {
                     let kind = if step.is_some() { "variables-again" } else { "package-again" };
                     let found = item(moment, &entry, *deployment, kind, digest.to_string());
-                    items.push(again(found, *bytes, *count, (*first, *last)));
+                    items.push(again(found, *bytes, *counted));
                 }
-                Event::PullBroken { deployment, target, manifest, bytes, count, first, last }
-                    if *target == wanted =>
-                {
+                Event::Observation(Observation::PullBroken {
+                    deployment,
+                    target,
+                    manifest,
+                    bytes,
+                    counted,
+                }) if *target == wanted => {
                     let found = item(moment, &entry, *deployment, "package-in-part", manifest.to_string());
-                    items.push(again(found, *bytes, *count, (*first, *last)));
+                    items.push(again(found, *bytes, *counted));
                 }
                 _ => {}
             }
@@ -56,7 +72,7 @@ fn item(moment: &Moment, entry: &Entry, deployment: DeploymentId, kind: &str, di
     let space = moment.space();
     let tenant = space.deployments.get(&deployment).and_then(|found| words::tenant(space, found.tenant));
     PulledItem {
-        sequence: entry.record.sequence,
+        sequence: entry.record.number,
         time: words::time(entry.record.time),
         deployment: deployment.to_string(),
         tenant,
@@ -69,6 +85,6 @@ fn item(moment: &Moment, entry: &Entry, deployment: DeploymentId, kind: &str, di
     }
 }
 
-fn again(item: PulledItem, bytes: u64, times: u64, (first, last): (Timestamp, Timestamp)) -> PulledItem {
-    PulledItem { bytes, times, time: words::time(first), last: words::time(last), ..item }
+fn again(item: PulledItem, bytes: u64, Counted { count, first, last }: Counted) -> PulledItem {
+    PulledItem { bytes, times: count, time: words::time(first), last: words::time(last), ..item }
 }

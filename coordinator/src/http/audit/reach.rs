@@ -31,7 +31,7 @@ pub(super) fn what_can(space: &Space, name: &str) -> Result<WhatCan, Problem> {
     };
     let mut could = Vec::new();
     if nothing.is_none() {
-        for environment in scope::environments(target) {
+        for environment in scope::environments(&space.environments, target) {
             let alone = only(space, environment, target.id);
             for project in space.projects.by_name() {
                 let releases = releases(space, project);
@@ -118,13 +118,12 @@ fn only(space: &Space, environment: EnvironmentId, target: TargetId) -> Space {
 /// For whom a target could get a deployment of a project to an environment.
 fn lanes<'a>(
     space: &'a Space,
-    target: &Target,
+    target: &'a Target,
     project: &Project,
     environment: EnvironmentId,
 ) -> Vec<Option<&'a Tenant>> {
-    let served = scope::tenants(target, space.tenants.iter());
-    let tenants = served.filter_map(|id| space.tenants.get(id));
-    let connected = tenants.filter(|tenant| tenant.is_connected(project.id, environment)).map(Some);
+    let served = scope::tenants(space, target);
+    let connected = served.filter(|tenant| tenant.is_connected(project.id, environment)).map(Some);
     let untenanted = scope::takes_part(target, false).then_some(None);
     untenanted.into_iter().chain(connected).collect()
 }
@@ -218,13 +217,13 @@ struct Reads {
 fn holdings(space: &Space, target: TargetId) -> Vec<Holding> {
     let of = |item: &windlass_coordinator_core::state::WorkItem| {
         let deployment = space.deployments.get(&item.deployment)?;
-        let release = space.releases.get(&deployment.release);
+        let release = space.releases.get(&deployment.release());
         let step = match item.kind {
             WorkKind::Fetch => None,
             WorkKind::Run(step) => Some(deployments::step_name(release.map(Arc::as_ref), step)),
         };
-        let mine = deployment.steps.iter().filter(|step| step.targets.contains(&target));
-        let packages = mine.filter_map(|step| release?.packages.get(&step.step));
+        let mine = deployment.graph.steps_on(target);
+        let packages = mine.filter_map(|step| release?.packages.get(&step));
         let packages: BTreeSet<_> =
             packages.map(|package| format!("{} {}", package.id, package.version)).collect();
         let fetching = item.kind == WorkKind::Fetch;

@@ -8,7 +8,7 @@ use windlass_api::error::Problem;
 use windlass_protocol::ids::DeploymentId;
 
 use super::journal::Journal;
-use super::summary::{sentence, shown};
+use super::summary::{recorded, said, shown};
 use crate::http::caller::Moment;
 use crate::http::words;
 
@@ -20,23 +20,21 @@ pub(in crate::http) fn tell(
 ) -> Result<Vec<StoryLine>, Problem> {
     let id = id.to_string();
     let mut lines = Vec::new();
-    let mut journal = Journal::open(data, 1, moment.state.sequence)?;
+    let mut journal = Journal::open(data, 1, moment.state.number)?;
     while let Some(entry) = journal.next()? {
         if !entry.text.contains(&id) {
             continue;
         }
-        for mut event in entry.record.events.iter().filter_map(|event| serde_json::to_value(event).ok()) {
-            if !is_about(&event, &id) {
-                continue;
-            }
+        for event in &entry.record.events {
+            let Some(mut shown_as) = recorded(event).filter(|value| is_about(value, &id)) else { continue };
             // Of which deployment, the reader knows.
-            if let Value::Object(fields) = &mut event {
+            if let Value::Object(fields) = &mut shown_as {
                 fields.retain(|key, value| key != "deployment" || !value.is_string());
             }
             lines.push(StoryLine {
-                sequence: entry.record.sequence,
+                sequence: entry.record.number,
                 time: words::time(entry.record.time),
-                text: sentence(moment.space(), &shown(event)),
+                text: said(moment.space(), event, &shown(shown_as)),
             });
         }
     }

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 use windlass_api::answers::AuditRecord;
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::nearest;
-use windlass_coordinator_core::event::{Actor, Event, Stream};
+use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event};
+use windlass_coordinator_core::reasons;
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::ids::ReleaseId;
 
@@ -17,20 +18,21 @@ const HIDDEN: [&str; 2] = ["secret", "ciphertext"];
 
 pub(super) fn record(moment: &Moment, entry: &Entry) -> AuditRecord {
     let record = &entry.record;
-    let space = match record.stream {
-        Stream::Installation => None,
-        Stream::Space(id) => moment.state.space(id),
-    };
-    let events: Vec<Value> =
-        record.events.iter().filter_map(|event| serde_json::to_value(event).ok()).map(shown).collect();
+    let space = record.stream.space().and_then(|id| moment.state.space(id));
+    let events: Vec<Value> = record.events.iter().filter_map(recorded).map(shown).collect();
     AuditRecord {
-        sequence: record.sequence,
+        sequence: record.number,
         time: words::time(record.time),
         space: space.map(|space| space.head.name.to_string()),
-        actor: actor(&moment.state, record.actor),
-        origin: record.origin.clone(),
-        reason: record.reason.clone(),
-        summary: events.iter().map(|event| sentence(space.unwrap_or(moment.space()), event)).collect(),
+        actor: actor(&moment.state, record.header.actor),
+        origin: record.header.origin.clone(),
+        reason: record.header.reason.clone(),
+        summary: record
+            .events
+            .iter()
+            .zip(&events)
+            .map(|(event, shown)| said(space.unwrap_or(moment.space()), event, shown))
+            .collect(),
         events,
         hash: entry.hash.clone(),
     }
@@ -49,17 +51,31 @@ fn actor(state: &State, actor: Actor) -> String {
     }
 }
 
+/// An event as it stands in the record, without its family: the names of events are unique among all.
+pub(super) fn recorded(event: &Event) -> Option<Value> {
+    match serde_json::to_value(event).ok()? {
+        Value::Object(families) => families.into_iter().next().map(|(_, event)| event),
+        other => Some(other),
+    }
+}
+
 /// Says so where no event is called this: an empty list would be the wrong answer to a typing error.
 pub(super) fn expect_event(name: &str) -> Result<(), Problem> {
     // The one list of all events is their type; what reads it names them in the error for one that is none.
-    let none = serde_json::from_value::<Event>(serde_json::json!({"event": name}));
-    let said = none.err().map(|why| why.to_string()).unwrap_or_default();
-    let Some((_, known)) = said.strip_prefix("unknown variant").and_then(|said| said.split_once("expected"))
-    else {
-        return Ok(());
+    let known = |event: Value| {
+        let said =
+            serde_json::from_value::<Event>(event).err().map(|why| why.to_string()).unwrap_or_default();
+        let (_, known) = said.split_once("expected one of ").unwrap_or_default();
+        known.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
     };
-    let known = known.split('`').skip(1).step_by(2);
-    Err(Problem::usage(match nearest(name, known) {
+    let families = known(serde_json::json!({"?": {}}));
+    let events =
+        families.iter().flat_map(|family| known(serde_json::json!({family.as_str(): {"event": "?"}})));
+    let events: Vec<_> = events.collect();
+    if events.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    Err(Problem::usage(match nearest(name, events.iter().map(String::as_str)) {
         Some(nearest) => format!("there is no event `{name}`; did you mean `{nearest}`?"),
         None => {
             format!("there is no event `{name}`; `windlass audit list -o json` shows what events are called")
@@ -80,9 +96,34 @@ pub(super) fn shown(value: Value) -> Value {
     }
 }
 
+/// An event as a sentence, with the reason that it has by rules and ids. `shown` is the event as it is shown.
+pub(super) fn said(space: &Space, event: &Event, shown: &Value) -> String {
+    let text = sentence(space, shown);
+    let Event::Deployment(event) = event else { return text };
+    let of = |id| space.deployments.get(id);
+    let reason = match event {
+        DeploymentEvent::Ended { deployment, why, .. } => {
+            of(deployment).map(|of| reasons::end(space, of, why))
+        }
+        DeploymentEvent::ScopeRemoved { deployment, target, why } => {
+            of(deployment).map(|of| reasons::removal(space, of, *target, *why))
+        }
+        DeploymentEvent::RunEnded { end, .. } => reasons::outcome_in_words(&end.outcome),
+        DeploymentEvent::LeftOut { rules, .. } => {
+            rules.first().map(|rule| reasons::tenant_rule(*rule).to_owned())
+        }
+        _ => None,
+    };
+    match reason {
+        None => text,
+        Some(reason) if text.contains(": ") => format!("{text}, reason {reason}"),
+        Some(reason) => format!("{text}: reason {reason}"),
+    }
+}
+
 /// An event as a sentence: its kind, and what it is about. It works from the recorded form, so that an event that was
 /// added later is told as well.
-pub(super) fn sentence(space: &Space, event: &Value) -> String {
+fn sentence(space: &Space, event: &Value) -> String {
     let Value::Object(fields) = event else { return event.to_string() };
     let kind = fields.get("event").and_then(Value::as_str).unwrap_or("event").replace('-', " ");
     let mut about = Vec::new();
@@ -94,7 +135,7 @@ pub(super) fn sentence(space: &Space, event: &Value) -> String {
 fn describe(space: &Space, fields: &Map<String, Value>, depth: usize, about: &mut Vec<String>) {
     for (key, value) in fields {
         match (key.as_str(), value) {
-            ("event" | "id" | "slug" | "key", _) => {}
+            ("event" | "id" | "slug" | "key" | "why", _) => {}
             ("reason" | "name" | "version" | "end", Value::String(text)) => {
                 about.push(format!("{key} {text}"))
             }

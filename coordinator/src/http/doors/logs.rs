@@ -17,7 +17,7 @@ impl TaskLogs for OutputStore {
         most: usize,
         announced: Option<u64>,
     ) -> Result<Vec<Piece>, Problem> {
-        let assignment = assignment_id(deployment, target, WorkKind::Run(step));
+        let assignment = assignment_id(deployment, target, WorkKind::Run(step), 1);
         let mut pieces = Self::read(self, assignment, from, most, announced).map_err(|why| {
             tracing::error!(%deployment, %step, %target, %why, "the output of a step cannot be read");
             Problem::failed("the output of a step cannot be read; the coordinator's log tells why")

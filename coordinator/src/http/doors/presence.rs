@@ -17,7 +17,7 @@ impl Presence for Registry {
     }
 
     fn progress(&self, deployment: DeploymentId, target: TargetId) -> Option<FetchProgress> {
-        let found = Self::progress(self, target, assignment_id(deployment, target, WorkKind::Fetch))?;
+        let found = Self::progress(self, target, assignment_id(deployment, target, WorkKind::Fetch, 1))?;
         Some(FetchProgress { moved: found.moved, saved: found.saved, total: found.total })
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use windlass_api::answers::LogLine;
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::unknown;
-use windlass_coordinator_core::model::RunState;
+use windlass_coordinator_core::graph::{RunState, WorkKind};
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 use windlass_protocol::message::OutputStream;
@@ -135,7 +135,7 @@ pub(super) fn places(
     target: Option<&str>,
 ) -> Result<Places, Problem> {
     let found = deployments::find(space, deployment)?;
-    let release = space.releases.get(&found.release).map(std::convert::AsRef::as_ref);
+    let release = space.releases.get(&found.release()).map(std::convert::AsRef::as_ref);
     let wanted_target = target.map(|name| space.targets.find(name).map(|target| target.id)).transpose()?;
     if let (Some(wanted), Some(release)) = (step, release) {
         // Also one that has no target here is a step of the release: it has no output, and that is no error.
@@ -145,26 +145,24 @@ pub(super) fn places(
         }
     }
     let mut places = Vec::new();
-    for (index, of) in found.steps.iter().enumerate() {
-        let step_name = deployments::step_name(release, of.step);
+    for (index, node) in found.graph.nodes().enumerate() {
+        let WorkKind::Run(step_id) = node.plot.work else { continue };
+        let step_name = deployments::step_name(release, step_id);
         if step.is_some_and(|wanted| fold(wanted) != fold(&step_name)) {
             continue;
         }
-        let mut targets: Vec<_> = of.targets.iter().copied().collect();
-        targets.sort();
-        for target in targets {
+        for target in node.plot.targets.iter().copied() {
             if wanted_target.is_some_and(|wanted| wanted != target) {
                 continue;
             }
-            let run = found.work.get(&target).and_then(|work| work.runs.get(&of.step));
-            let lines = match run {
+            let lines = match found.graph.run(index, target).map(|run| &run.state) {
                 None => continue,
-                Some(RunState::Ended { lines, .. }) => Some(*lines),
+                Some(RunState::Ended(end)) => Some(end.lines),
                 Some(_) => None,
             };
             let target_name = words::name(&space.targets, target);
             let step_name = step_name.clone();
-            places.push(Place { deployment, index, step: of.step, target, step_name, target_name, lines });
+            places.push(Place { deployment, index, step: step_id, target, step_name, target_name, lines });
         }
     }
     Ok(Places { places, over: found.is_over() })

@@ -2,6 +2,9 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use windlass_coordinator_core::decide::{Greeting, SpaceCommand};
+use windlass_coordinator_core::event::Actor;
+use windlass_protocol::message::{Advertised, Isolation};
 
 use super::desk::{Desk, sample};
 
@@ -10,7 +13,7 @@ async fn the_newest_records_come_first_when_nobody_says_and_in_order() {
     let desk = Desk::new();
     desk.apply(&sample()).await;
     desk.enrol("shared-1", json!({"roles": ["web"]})).await;
-    let last = desk.engine.state().sequence;
+    let last = desk.engine.state().number;
     let newest = desk.get("/audit?limit=2").await;
     let numbers: Vec<_> =
         newest["items"].as_array().unwrap().iter().map(|item| item["sequence"].as_u64().unwrap()).collect();
@@ -119,4 +122,39 @@ async fn a_target_is_shown_with_every_scope_and_its_grant_is_changed() {
     let (status, _) = desk.send(Method::DELETE, "/targets/shared-1", Value::Null).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(desk.get("/targets").await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_target_is_shown_with_what_its_agent_says_and_with_what_of_it_is_claimed_now() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    let id = desk.enrol("shared-1", json!({"environments": ["Testing"]})).await;
+    let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+    let greeting = Greeting {
+        peer: desk.peer(id),
+        advertised: Advertised {
+            environments: words(&["testing", "Later"]),
+            tenant_tags: words(&["Customer type/VIP"]),
+            ..Advertised::default()
+        },
+        isolation: Isolation::Accounts,
+        agent_version: "0.1.0".to_owned(),
+        unfinished: None,
+        may_change: true,
+    };
+    desk.in_space(Actor::Target(id), SpaceCommand::Greet(Box::new(greeting))).await;
+    let view = desk.get("/targets/shared-1").await;
+    let said = json!({"tags": ["Customer type/VIP"]});
+    assert_eq!(view["advertised"]["environments"], json!(["Later", "testing"]));
+    assert_eq!((&view["advertised"]["tenants"], &view["advertised"]["roles"]), (&said, &Value::Null));
+    assert_eq!(view["environments"], json!(["Testing"]));
+    assert_eq!(view["claims"], json!(["environment Later", "tenant tag Customer type/VIP"]));
+    // What it says stays; with a larger grant it is no claim any more.
+    desk.apply(&[json!({"kind": "environment", "name": "Later"})]).await;
+    let grant = json!({"environments": ["Testing", "Later"], "tenants": {"tenants": ["Customer-2"]},
+        "participation": "both"});
+    let (_, view) = desk.send(Method::PUT, "/targets/shared-1/grant", grant).await;
+    assert_eq!((&view["claims"], &view["over_claims"]), (&json!([]), &json!(false)));
+    assert_eq!(view["tenants"], json!(["Customer-2"]));
+    assert_eq!(view["environments"], json!(["Testing", "Later"]));
 }

@@ -216,7 +216,7 @@ impl Desk {
         let state = self.engine.state();
         let space = state.space_named(None).unwrap();
         let item = |(_, item): (&AssignmentId, &windlass_coordinator_core::state::WorkItem)| {
-            (assignment_id(item.deployment, target, item.kind), item.kind)
+            (assignment_id(item.deployment, target, item.kind, item.attempt), item.kind)
         };
         space.work_of(target).map(item).collect()
     }

@@ -58,14 +58,14 @@ async fn each_error_has_its_status_and_says_what_would_be_right() {
         (Method::GET, "/nothing", Value::Null, 404, "no such path"),
         (Method::PUT, "/apply", json!({}), 405, "no such path with this method"),
     ];
-    let before = desk.engine.state().sequence;
+    let before = desk.engine.state().number;
     for (method, path, body, status, part) in cases {
         let (found, answer) = desk.send(method.clone(), path, body).await;
         assert_eq!(found.as_u16(), status, "{method} {path}: {answer}");
         let message = answer["message"].as_str().unwrap();
         assert!(message.contains(part), "{method} {path}: {message}");
     }
-    assert_eq!(desk.engine.state().sequence, before);
+    assert_eq!(desk.engine.state().number, before);
 }
 
 #[tokio::test]

@@ -87,9 +87,12 @@ async fn a_release_knows_what_its_packages_read() {
 async fn a_plan_changes_nothing_and_holds_until_something_changes() {
     let desk = Desk::new();
     released(&desk).await;
-    let before = desk.engine.state().sequence;
+    let before = desk.engine.state().number;
     let plan = desk.post("/plans", request()).await;
-    assert_eq!(desk.engine.state().sequence, before);
+    let state = desk.engine.state();
+    assert_eq!(state.number, before + 1, "that it was looked at, and nothing else");
+    let records = desk.get("/audit?event=plan-printed").await;
+    assert_eq!(records["items"][0]["events"][0]["digest"], plan["digest"]);
     let (status, _) = desk.send(Method::POST, "/targets/test-1/disable", Value::Null).await;
     assert_eq!(status, StatusCode::OK);
     let mut expecting = request();
@@ -151,7 +154,7 @@ async fn who_is_taken_out_of_a_deployment_is_seen_to_have_ended_so() {
     assert!(!steps.is_empty() && steps.iter().all(|step| step["state"] == "scope-removed"), "{view}");
     let story = desk.get(&format!("/deployments/{id}/explanation")).await;
     let told = story["lines"].to_string();
-    assert!(told.contains("scope removed: reason the target is disabled, target test-1"), "{told}");
+    assert!(told.contains("scope removed: target test-1, reason the target is disabled"), "{told}");
     assert!(told.contains(reason), "{told}");
     assert_eq!(desk.get("/releases/Synergy/1.4.0").await["succeeded"], json!([]));
 }

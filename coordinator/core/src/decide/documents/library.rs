@@ -13,12 +13,13 @@ use crate::names::PendingTenants;
 pub(super) fn define(draft: &mut Draft<'_>, document: &LibrarySetDocument) -> Result<LibrarySet, Problem> {
     let (name, slug) = names::named(&document.name, document.slug.as_deref())?;
     let existing = draft.space().library_sets.called(&document.name).cloned();
-    let (old_templates, old_variables) =
-        existing.as_ref().map(|set| (set.templates.as_slice(), set.variables.as_slice())).unwrap_or_default();
-    let templates = variables::templates(draft, &document.templates, old_templates)?;
+    let old = existing.as_ref();
+    let old_templates = old.map(|set| (set.templates.as_slice(), set.retired.as_slice())).unwrap_or_default();
+    let (templates, retired) = variables::templates(draft, &document.templates, old_templates)?;
     let scopes = Scopes { steps: &[], of_project: false, pending: &PendingTenants::default() };
+    let old_variables = old.map(|set| set.variables.as_slice()).unwrap_or_default();
     let variables = variables::variables(draft, &document.variables, old_variables, &scopes)?;
-    let id = existing.as_ref().map(|set| set.id);
+    let id = old.map(|set| set.id);
     let id = id.unwrap_or_else(|| LibrarySetId::from_bytes(draft.fresh.bytes()));
-    Ok(LibrarySet { id, slug, name, templates, variables })
+    Ok(LibrarySet { id, slug, name, templates, retired, variables })
 }

@@ -9,11 +9,12 @@ mod library;
 mod lifecycle;
 mod names;
 mod project;
+mod references;
 mod tags;
 mod tenant;
 mod variables;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use windlass_api::answers::{AppliedChange, ChangeKind};
 use windlass_api::documents::Document;
@@ -23,11 +24,11 @@ use windlass_protocol::ids::KeyId;
 
 pub(super) use delete::delete;
 pub(super) use project::check_package_id;
+pub(super) use references::{Moment, refuse_if_used, users_of_target};
 
 use super::{Draft, Reply};
 use crate::catalogue::{Catalogue, Named};
 use crate::event::{Defined, DefinitionEvent};
-use crate::model::Tenant;
 use crate::names::PendingTenants;
 use crate::state::Space;
 
@@ -45,38 +46,10 @@ pub(super) fn apply(
     for (index, placed) in order {
         let change = apply_one(draft, &placed.document, &pending, keys.get(&index).copied())
             .map_err(|problem| problem.at(&placed.place))?;
-        let has_templates = matches!(placed.document, Document::Project(_) | Document::LibrarySet(_));
-        let dropped_values =
-            if has_templates && change == ChangeKind::Changed { drop_values(draft) } else { 0 };
         let (kind, name) = (placed.document.kind().to_owned(), placed.document.name().to_owned());
-        changes.insert(index, AppliedChange { kind, name, change, dropped_values });
+        changes.insert(index, AppliedChange { kind, name, change });
     }
     Ok(Reply::Applied(changes.into_values().collect()))
-}
-
-/// Drops the tenants' values for templates that are no longer there, and says how many: nothing could show them, or
-/// give them back.
-fn drop_values(draft: &mut Draft<'_>) -> usize {
-    let space = draft.space();
-    let of_projects = space.projects.iter().flat_map(|project| &project.templates);
-    let of_sets = space.library_sets.iter().flat_map(|set| &set.templates);
-    let there: BTreeSet<_> = of_projects.chain(of_sets).map(|template| template.id).collect();
-    let emptied: Vec<_> = space
-        .tenants
-        .iter()
-        .filter(|tenant| tenant.values.keys().any(|(template, _)| !there.contains(template)))
-        .cloned()
-        .collect();
-    let mut dropped = 0;
-    for mut tenant in emptied {
-        let before = tenant.values.len();
-        let kept = tenant.values.into_iter().filter(|((template, _), _)| there.contains(template));
-        tenant.values = kept.collect();
-        dropped += before - tenant.values.len();
-        let definition = Tenant::patch(draft.space().tenants.get(tenant.id), &tenant);
-        draft.emit(DefinitionEvent::Defined { definition });
-    }
-    dropped
 }
 
 /// What a document refers to stands before it.

@@ -32,19 +32,19 @@ pub(super) fn define(
     let lifecycle = draft.space().lifecycles.find(document.lifecycle.as_deref().unwrap_or("Default"))?.id;
     let sets = document.library_sets.iter().map(|name| Ok(draft.space().library_sets.find(name)?.id));
     let library_sets = sets.collect::<Result<Vec<_>, Problem>>()?;
-    let old_steps = existing.as_ref().map(|project| project.steps.as_slice()).unwrap_or_default();
+    let old = existing.as_ref();
+    let old_steps = old.map(|project| project.steps.as_slice()).unwrap_or_default();
     let steps = define_steps(draft, &document.steps, old_steps, pending)?;
-    let (old_templates, old_variables) = existing
-        .as_ref()
-        .map(|project| (project.templates.as_slice(), project.variables.as_slice()))
-        .unwrap_or_default();
-    let templates = variables::templates(draft, &document.templates, old_templates)?;
+    let old_templates = old.map(|project| (project.templates.as_slice(), project.retired.as_slice()));
+    let (templates, retired) =
+        variables::templates(draft, &document.templates, old_templates.unwrap_or_default())?;
     let scopes = Scopes { steps: &steps, of_project: true, pending };
+    let old_variables = old.map(|project| project.variables.as_slice()).unwrap_or_default();
     let variables = variables::variables(draft, &document.variables, old_variables, &scopes)?;
-    let id = existing.as_ref().map(|project| project.id);
+    let id = old.map(|project| project.id);
     let id = id.unwrap_or_else(|| ProjectId::from_bytes(draft.fresh.bytes()));
     let tenancy = document.tenancy;
-    Ok(Project { id, slug, name, tenancy, lifecycle, library_sets, templates, variables, steps })
+    Ok(Project { id, slug, name, tenancy, lifecycle, library_sets, templates, retired, variables, steps })
 }
 
 fn define_steps(

@@ -8,7 +8,7 @@ use windlass_protocol::DisplayName;
 use windlass_protocol::ids::{TagId, TagSetId};
 
 use super::super::Draft;
-use super::{delete, names};
+use super::{names, references};
 use crate::model::{Tag, TagSet};
 
 pub(super) fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result<TagSet, Problem> {
@@ -32,9 +32,9 @@ pub(super) fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result
     if let Some(existing) = &existing {
         let kept: BTreeSet<_> = tags.iter().map(|tag| tag.id).collect();
         for gone in existing.tags.iter().filter(|tag| !kept.contains(&tag.id)) {
-            delete::refuse_if_used(
+            references::refuse_if_used(
                 &format!("the tag `{}`", gone.name),
-                delete::users_of_tag(delete::Moment::of(draft), gone.id),
+                references::users_of_tag(references::Moment::of(draft), gone.id),
             )?;
         }
         if single && !existing.single {

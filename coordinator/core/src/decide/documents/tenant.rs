@@ -16,7 +16,8 @@ use crate::model::{StoredValue, Template, Tenant};
 use crate::names::{self, PendingTenants};
 use crate::state::Space;
 
-type Values = OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>;
+type Place = (TemplateId, Option<EnvironmentId>);
+type Values = OrdMap<Place, StoredValue>;
 
 pub(super) fn define(
     draft: &mut Draft<'_>,
@@ -41,13 +42,41 @@ pub(super) fn define(
             return Err(named_twice("project", found.name.as_str()).at("projects"));
         }
     }
-    let before = existing.map(|tenant| tenant.values).unwrap_or_default();
+    let before = existing.as_ref().map(|tenant| tenant.values.clone()).unwrap_or_default();
     let mut values = Values::new();
     for (owner, texts) in &document.values {
         let within = |problem: Problem| problem.at(&format!("values of `{owner}`"));
         owner_values(space, owner, texts, &before, key, &mut values).map_err(within)?;
     }
-    Ok(Tenant { id, slug, name, enabled: document.enabled, key, tags, projects, values })
+    // What the document cannot say, because it is for templates that are not there now, stays as it is.
+    let unsaid = |(place, _): &(&Place, &StoredValue)| {
+        !values.contains_key(*place) && !is_filled_now(draft.space(), place.0)
+    };
+    let unsaid: Values = before.iter().filter(unsaid).map(|(place, value)| (*place, value.clone())).collect();
+    let all = values.clone().union(unsaid.clone());
+    let mut tenant = Tenant { id, slug, name, enabled: document.enabled, key, tags, projects, values: all };
+    if existing.as_ref() != Some(&tenant) {
+        let of_use = unsaid.into_iter().filter(|(place, _)| is_of_use(draft.space(), *place));
+        tenant.values = values.union(of_use.collect());
+    }
+    Ok(tenant)
+}
+
+/// Whether tenants fill this template now.
+pub(super) fn is_filled_now(space: &Space, id: TemplateId) -> bool {
+    let of_projects = space.projects.iter().map(|project| &project.templates);
+    let of_sets = space.library_sets.iter().map(|set| &set.templates);
+    of_projects.chain(of_sets).flatten().any(|template| template.id == id)
+}
+
+/// Whether a value can be of use to anybody: to releases, as long as the template's owner is there; in an environment, as
+/// long as that is.
+fn is_of_use(space: &Space, (template, environment): Place) -> bool {
+    let of_projects = space.projects.iter().map(|project| &project.retired);
+    let of_sets = space.library_sets.iter().map(|set| &set.retired);
+    let is_retired = || of_projects.chain(of_sets).flatten().any(|retired| retired.id == template);
+    environment.is_none_or(|id| space.environments.get(id).is_some())
+        && (is_filled_now(space, template) || is_retired())
 }
 
 fn tags(space: &Space, names: &[String]) -> Result<BTreeSet<TagId>, Problem> {

@@ -10,7 +10,7 @@ use windlass_protocol::names::{fold, is_unprintable};
 
 use super::super::Draft;
 use crate::catalogue::unknown;
-use crate::model::{ScopedValue, Step, StoredValue, Template, ValueScope, Variable};
+use crate::model::{RetiredTemplate, ScopedValue, Step, StoredValue, Template, ValueScope, Variable};
 use crate::names::{self, PendingTenants};
 
 /// What values may be scoped to besides what exists.
@@ -23,11 +23,18 @@ pub(super) struct Scopes<'a> {
     pub(super) pending: &'a PendingTenants,
 }
 
+/// What an owner has of templates: those that tenants fill, and those that it no longer has.
+type Templates = (Vec<Template>, Vec<RetiredTemplate>);
+
+/// Retired templates that an owner remembers: its definition stays small, however often its templates change.
+const MOST_RETIRED: usize = 1000;
+
+/// The templates as a document gives them, with the ids that they have or had, and those that are retired by it.
 pub(super) fn templates(
     draft: &mut Draft<'_>,
     texts: &[TemplateText],
-    old: &[Template],
-) -> Result<Vec<Template>, Problem> {
+    (old, retired): (&[Template], &[RetiredTemplate]),
+) -> Result<Templates, Problem> {
     let mut templates: Vec<Template> = Vec::new();
     for text in texts {
         let within = |problem: Problem| problem.at(&format!("template `{}`", text.name));
@@ -48,7 +55,8 @@ pub(super) fn templates(
                 "`options` are for `control: select`, which needs at least one",
             )));
         }
-        let id = before.map(|template| template.id);
+        let retired = || retired.iter().find(|template| fold(&template.name) == fold(&text.name));
+        let id = before.map(|template| template.id).or_else(|| Some(retired()?.id));
         templates.push(Template {
             id: id.unwrap_or_else(|| TemplateId::from_bytes(draft.fresh.bytes())),
             name: text.name.clone(),
@@ -59,7 +67,11 @@ pub(super) fn templates(
             options: text.options.clone(),
         });
     }
-    Ok(templates)
+    let retired_now = old.iter().map(|old| RetiredTemplate { id: old.id, name: old.name.clone() });
+    let mut retired: Vec<_> = retired.iter().cloned().chain(retired_now).collect();
+    retired.retain(|gone| templates.iter().all(|template| template.id != gone.id));
+    retired.drain(..retired.len().saturating_sub(MOST_RETIRED));
+    Ok((templates, retired))
 }
 
 pub(super) fn variables(

@@ -29,12 +29,12 @@ fn deletion_is_refused_while_anything_refers_to_the_thing() {
         (
             "environment",
             "Testing",
-            "lifecycle `Free`, variable `Host` of project `Shop`, tenant `Alpha`, tenant `Beta`, target `machine`",
+            "lifecycle `Free`, tenant `Alpha`, tenant `Beta`, variable `Host` of project `Shop`, target `machine`",
         ),
         (
             "environment",
             "Staging",
-            "lifecycle `Free`, step `Run` of project `Shop`, tenant `Alpha`, tenant `Beta`",
+            "lifecycle `Free`, tenant `Alpha`, tenant `Beta`, step `Run` of project `Shop`",
         ),
         ("environment", "Production", "lifecycle `Free`, tenant `Alpha`, tenant `Beta`, tenant `Delta`"),
         ("tag-set", "Ring", "tenant `Alpha`, tenant `Beta`, target `machine`"),
@@ -43,7 +43,7 @@ fn deletion_is_refused_while_anything_refers_to_the_thing() {
         ("lifecycle", "Default", "every project that names no lifecycle"),
         ("library-set", "Shared", "project `Shop`, tenant `Delta`"),
         ("project", "Shop", "tenant `Delta`"),
-        ("project", "Web", "tenant `Alpha`, tenant `Beta`, release 1.0.0"),
+        ("project", "Web", "tenant `Alpha`, tenant `Beta`, release 1.0.0 of project `Web`"),
         ("tenant", "Beta", "target `machine`"),
         ("tenant", "Gamma", "step `Run` of project `Shop`"),
     ];
@@ -122,7 +122,7 @@ fn a_target_that_scopes_a_value_cannot_be_deleted() {
     let problem = world.ask(command(TargetChange::Delete)).expect_err("it scopes a value");
     assert_eq!(
         problem.message,
-        "the target `machine` scopes a value of `Disk` in `Places`; take it out there first"
+        "the target `machine` is in use by variable `Disk` of library set `Places`; take it out there first"
     );
     world.delete("library-set", "Places").expect("nothing refers to it");
     world.ask(command(TargetChange::Delete)).expect("nothing refers to it");

@@ -140,33 +140,105 @@ fn with_templates(shop: &[&str], shared: &[&str]) -> [Value; 2] {
     ]
 }
 
+/// A tenant of Shop in Staging with these values.
+fn filled(name: &str, values: Value) -> Value {
+    json!({"kind": "tenant", "name": name, "projects": {"Shop": ["Staging"]}, "values": values})
+}
+
 #[test]
-fn the_values_of_a_template_that_is_taken_out_go_with_it_in_the_same_record() {
+fn the_values_of_a_template_that_is_taken_out_stay_for_the_releases_that_froze_it() {
     let mut world = small();
-    let tenant = |name: &str, port: &str| {
-        json!({"kind": "tenant", "name": name, "values": {"Shared": {"Zone": "eu"},
-            "Shop": {"Port": port, "Host": "h", "environments": {"Staging": {"Port": "2"}}}}})
+    world.apply(&with_steps(&["Port", "Host"], &["Zone"]));
+    let values = || json!({"Shared": {"Zone": "eu"}, "Shop": {"Port": "1", "Host": "h", "environments": {"Staging": {"Port": "2"}}}});
+    world.apply(&[filled("Delta", values()), filled("Epsilon", values())]);
+    world.release("Shop", "1.0.0");
+    world.enrol(
+        "web",
+        json!({"roles": ["web"], "environments": ["Staging"], "tenants": {"tenants": ["Delta"]}}),
+    );
+    let deploy = |world: &mut World| {
+        let request = json!({"project": "Shop", "version": "1.0.0", "environments": ["Staging"], "tenants": {"tenants": ["Delta"]}});
+        let id = world.try_deploy(request).expect("the release finds its values")[0];
+        let frozen = world.deployment(id).frozen.as_ref().expect("it runs");
+        assert_eq!(frozen.tenant.as_ref().expect("it is a tenant's").values.len(), 4);
+        world.succeed(id);
     };
-    world.apply(&with_templates(&["Port", "Host"], &["Zone"]));
-    world.apply(&[tenant("Delta", "1"), tenant("Epsilon", "3")]);
-    let before = world.records.len();
-    let Reply::Applied(changes) = world.try_apply(&with_templates(&["Host"], &[])).expect("templates may go")
-    else {
-        panic!("not the answer to an apply")
-    };
-    assert_eq!(world.records.len(), before + 1);
-    let dropped: Vec<_> =
-        changes.iter().map(|change| (change.name.as_str(), change.dropped_values)).collect();
-    assert_eq!(dropped, [("Shop", 4), ("Shared", 2)]);
-    for name in ["Delta", "Epsilon"] {
-        assert_eq!(world.space().tenants.named(name).expect("it exists").values.len(), 1, "{name}");
+    // However many tenants have filled it: what is recorded is about the owners alone.
+    let events = world.events_of(|world| world.apply(&with_steps(&["Host"], &[])));
+    assert_eq!(events.len(), 2, "{events:?}");
+    deploy(&mut world);
+    // An export of the tenant does not say them, and applying it neither needs nor loses them, also with something else
+    // in it that is new.
+    let left = json!({"Shop": {"Host": "h"}});
+    assert_eq!(changes_of(&mut world, &filled("Delta", left.clone())), [ChangeKind::Unchanged]);
+    let mut tagged = filled("Delta", left);
+    tagged["tags"] = json!(["Ring/Stable"]);
+    assert_eq!(changes_of(&mut world, &tagged), [ChangeKind::Changed]);
+    deploy(&mut world);
+    // A template of the old name is the old one, in whatever case it is written, and still filled.
+    world.apply(&with_steps(&["Host", "PORT"], &["Zone"]));
+    tagged["values"] = values();
+    assert_eq!(changes_of(&mut world, &tagged), [ChangeKind::Unchanged]);
+    deploy(&mut world);
+    // What a document leaves out of what is there, goes.
+    tagged["values"] = json!({});
+    world.apply(&[tagged]);
+    assert!(world.space().tenants.named("Delta").expect("it exists").values.is_empty());
+}
+
+#[test]
+fn values_that_are_of_no_use_to_anybody_hold_nothing_and_go_when_their_tenant_is_written() {
+    let mut world = small();
+    world.apply(&with_steps(&["Port"], &["Zone"]));
+    world.apply(&[
+        json!({"kind": "environment", "name": "Spare"}),
+        filled(
+            "Delta",
+            json!({"Shared": {"Zone": "eu"}, "Shop": {"environments": {"Spare": {"Port": "2"}}}}),
+        ),
+    ]);
+    world.apply(&with_steps(&[], &[]));
+    world.apply(&[json!({"kind": "project", "name": "Shop", "lifecycle": "Free", "steps": steps()})]);
+    world.delete("library-set", "Shared").expect("what nobody sees does not hold it");
+    world.delete("environment", "Spare").expect("what nobody sees does not hold it");
+    let values = |world: &World| world.space().tenants.named("Delta").expect("it exists").values.len();
+    assert_eq!(values(&world), 2);
+    assert_eq!(changes_of(&mut world, &filled("Delta", json!({}))), [ChangeKind::Unchanged]);
+    let mut tagged = filled("Delta", json!({}));
+    tagged["tags"] = json!(["Ring/Stable"]);
+    world.apply(&[tagged]);
+    assert_eq!(values(&world), 0);
+}
+
+#[test]
+fn a_project_remembers_the_templates_that_it_had_last_and_not_all_that_it_ever_had() {
+    let mut world = small();
+    let names = |round: usize| (0..300).map(|index| format!("T{round} {index}")).collect::<Vec<_>>();
+    let mut ids = Vec::new();
+    for round in 0..5 {
+        let names = names(round);
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        world.apply(&with_steps(&names, &[]));
+        ids.push(world.space().projects.named("Shop").expect("it exists").templates[0].id);
     }
-    // What an export would now say is what is there.
-    let left = json!({"kind": "tenant", "name": "Delta", "values": {"Shop": {"Host": "h"}}});
-    assert_eq!(changes_of(&mut world, &left), [ChangeKind::Unchanged]);
-    // A template of the old name is another one, and nobody has filled it.
-    world.apply(&with_templates(&["Host", "Port"], &[]));
-    assert_eq!(changes_of(&mut world, &left), [ChangeKind::Unchanged]);
+    world.apply(&with_steps(&["T3 0", "T0 0"], &[]));
+    let shop = world.space().projects.named("Shop").expect("it exists");
+    assert_eq!(shop.retired.len(), 1000);
+    assert_eq!(shop.templates[0].id, ids[3], "one of the last comes back");
+    assert_ne!(shop.templates[1].id, ids[0], "the first ones are forgotten");
+}
+
+fn steps() -> Value {
+    json!([{"name": "Run", "roles": ["web"], "script": {"body": "true"}}])
+}
+
+/// The same, where Shop includes the set and has a step.
+fn with_steps(shop: &[&str], shared: &[&str]) -> [Value; 2] {
+    let [mut shop, set] = with_templates(shop, shared);
+    shop["tenancy"] = json!("tenanted");
+    shop["library-sets"] = json!(["Shared"]);
+    shop["steps"] = steps();
+    [shop, set]
 }
 
 fn changes_of(world: &mut World, document: &Value) -> Vec<ChangeKind> {

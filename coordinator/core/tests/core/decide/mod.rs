@@ -8,5 +8,6 @@ mod errors;
 mod identity;
 mod lanes;
 mod readings;
+mod references;
 mod releases;
 mod shrinking;

@@ -1,5 +1,6 @@
 //! Which targets a deployment reaches (SEMANTICS 2 and 3), against models that are written from the text.
 
+mod advertised;
 mod certificates;
 mod delivery;
 mod every;

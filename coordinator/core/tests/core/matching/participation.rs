@@ -32,7 +32,7 @@ fn reached(world: &World, target: &Target, tenant: Option<&str>) -> Vec<TargetRu
         excluded: &BTreeSet::new(),
         now: world.now,
     };
-    refusals(target, &question)
+    refusals(space, target, &question)
 }
 
 fn target<'a>(world: &'a World, name: &str) -> &'a Target {

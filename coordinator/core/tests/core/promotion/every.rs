@@ -256,6 +256,7 @@ fn project(tenancy: Tenancy) -> Project {
         lifecycle: LIFECYCLE,
         library_sets: Vec::new(),
         templates: Vec::new(),
+        retired: Vec::new(),
         variables: Vec::new(),
         steps: Vec::new(),
     }

@@ -156,6 +156,13 @@ fn the_journal_of_format_1_has_every_event_with_every_kind_of_part() {
         ("value", variants::<StoredValue>(false)),
         ("reply", variants::<Reply>(false)),
     ];
+    // Whoever reads an event knows it by its name alone.
+    let names: Vec<_> = all[1..8].iter().flat_map(|(_, names)| names).collect();
+    assert_eq!(
+        names.iter().collect::<BTreeSet<_>>().len(),
+        names.len(),
+        "two events have one name: {names:?}"
+    );
     // What agents are answered is remembered by no key.
     let agents =
         ["enrolled", "enrolment-refused", "enrolment-refused-again", "read-before", "renewed", "greeted"];

@@ -59,6 +59,11 @@ fn define(world: &mut World) {
         json!({"kind": "tenant", "name": "Alpha", "tags": ["Ring/Canary", "Tier/Gold"], "projects": {"Shop": ["Staging"]},
             "values": {"Shop": {"Key": {"secret": "of Alpha"}, "environments": {"Staging": {"Port": "80"}}}}}),
     ]);
+    // A template that a tenant fills is retired where it is taken out.
+    let mut web = project("Worn", json!([]));
+    web["templates"] = json!([{"name": "Old"}]);
+    world.apply(&[web, json!({"kind": "tenant", "name": "Gamma", "values": {"Worn": {"Old": "1"}}})]);
+    world.apply(&[project("Worn", json!([]))]);
     // What changes of a thing is told alone.
     world.apply(&[
         json!({"kind": "environment", "name": "Staging", "description": "Before it counts", "order": 1}),
@@ -183,8 +188,9 @@ fn end_in_every_way(world: &mut World) {
     let others = [RunOutcome::Succeeded, RunOutcome::TimedOut, RunOutcome::Stopped, RunOutcome::Unknown];
     let outcomes = failures.map(RunOutcome::Failed).into_iter().chain(others);
     for ((target, _, item), outcome) in work.iter().zip(outcomes) {
-        let (node, target, end, outputs) = (item.node, *target, RunEnd::of(outcome), BTreeMap::new());
-        forge(world, DeploymentEvent::RunEnded { deployment, node, target, end, outputs });
+        let (node, work, target) = (item.node, item.kind, *target);
+        let (end, outputs) = (RunEnd::of(outcome), BTreeMap::new());
+        forge(world, DeploymentEvent::RunEnded { deployment, node, work, target, end, outputs });
     }
     world.ask(SpaceCommand::Cancel(deployment)).expect("it is not over");
     let deployment = to_testing(world);

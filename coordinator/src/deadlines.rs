@@ -1,0 +1,96 @@
+//! What time brings about: targets that are lost or back, and work that is over its deadline.
+//!
+//! Presence is not in the journal, but for targets with open work: what an offline target means to a deployment counts from
+//! when it was written down that it is lost, so that every decision and every replay sees the same.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_coordinator_core::state::Space;
+use windlass_protocol::ids::{SpaceId, TargetId};
+use windlass_segments::fail;
+
+use crate::engine::{Engine, now};
+use crate::sessions::Registry;
+
+/// How often it is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How long a target with work has no session before it is lost: a reconnect takes less, and a start of the coordinator
+/// gives everybody this time to come back.
+const LOST_SECONDS: u64 = 30;
+
+/// Targets of which one record says that they are lost or back.
+const MOST: usize = 1000;
+
+/// Records of what is overdue that are made at one look; the next one goes on.
+const MOST_RECORDS: usize = 64;
+
+/// Looks for as long as the process serves.
+pub async fn watch(engine: &Engine, registry: &Registry) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut absences = Absences::default();
+    loop {
+        ticks.tick().await;
+        let state = engine.state();
+        for (id, space) in &state.spaces {
+            let online = |target| registry.is_online(target);
+            let (lost, back) = absences.look(space, &online, Instant::now());
+            if !lost.is_empty() || !back.is_empty() {
+                submit(engine, *id, SpaceCommand::RecordPresence { lost, back }).await;
+            }
+            let due = |space: &Space| {
+                space.indexes.deadlines.get_min().is_some_and(|(deadline, _, _)| *deadline < now())
+            };
+            for _ in 0..MOST_RECORDS {
+                if !engine.state().space(*id).is_some_and(due)
+                    || !submit(engine, *id, SpaceCommand::GiveUpOverdue).await
+                {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Whether it was carried out.
+async fn submit(engine: &Engine, space: SpaceId, command: SpaceCommand) -> bool {
+    let submitted = engine.submit(Engine::own_envelope(), Command::Space(space, command)).await;
+    if let Err(why) = &submitted {
+        tracing::error!(%why, "what is lost or overdue could not be written down");
+    }
+    submitted.is_ok()
+}
+
+/// Since when targets with work have had no session.
+#[derive(Default)]
+struct Absences(BTreeMap<(SpaceId, TargetId), Instant>);
+
+impl Absences {
+    /// Which targets of a space are newly lost, and which lost ones are back.
+    fn look(
+        &mut self,
+        space: &Space,
+        online: &dyn Fn(TargetId) -> bool,
+        at: Instant,
+    ) -> (Vec<TargetId>, Vec<TargetId>) {
+        let back = space.lost.keys().copied().filter(|target| online(*target)).take(MOST).collect();
+        let working = |target: &TargetId| space.indexes.work.contains_key(target);
+        let id = space.head.id;
+        self.0.retain(|(of, target), _| *of != id || (working(target) && !online(*target)));
+        let lost_after = Duration::from_secs(fail::number("LOST_SECONDS", LOST_SECONDS));
+        let mut lost = Vec::new();
+        for target in space.indexes.work.keys() {
+            if online(*target) || space.lost.contains_key(target) || lost.len() == MOST {
+                continue;
+            }
+            let since = *self.0.entry((id, *target)).or_insert(at);
+            if at.duration_since(since) >= lost_after {
+                lost.push(*target);
+            }
+        }
+        (lost, back)
+    }
+}

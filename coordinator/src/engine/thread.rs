@@ -1,0 +1,130 @@
+//! The engine's thread: takes what waits, carries it out, publishes, answers; and snapshots beside it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+use windlass_coordinator_core::decide::{Command, SpaceCommand, has_more};
+use windlass_coordinator_core::state::State;
+use windlass_segments::fail;
+
+use super::batch::{Answer, Asked, Ledger};
+use super::edges::recorded;
+use super::{Engine, Job, Published};
+use crate::journal::{Journal, Snapshot};
+
+/// Commands in one batch: enough to make the sync cheap, few enough that none waits long.
+const BATCH: usize = 512;
+
+/// Records after which a snapshot is written.
+const SNAPSHOT_RECORDS: u64 = 20_000;
+
+pub(super) struct Writer<J> {
+    /// Where snapshots are written; nowhere for a journal that is not on this disk.
+    pub(super) data: Option<PathBuf>,
+    pub(super) ledger: Ledger<J>,
+    /// The durable state, as everybody sees it.
+    pub(super) public: Arc<ArcSwap<State>>,
+    pub(super) published: Published,
+    pub(super) own_queue: mpsc::WeakSender<Job>,
+    pub(super) last_snapshot: u64,
+}
+
+impl<J: Journal> Writer<J> {
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) -> anyhow::Result<()> {
+        let queue = self.own_queue.clone();
+        // A full queue has what wakes the thread anyway.
+        let told = move || queue.upgrade().into_iter().for_each(|queue| drop(queue.try_send(Job::CatchUp)));
+        self.ledger.journal().watch(Box::new(told));
+        self.ledger.catch_up()?;
+        self.publish();
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Some(job) = jobs.blocking_recv() {
+            batch.push(job);
+            while batch.len() < BATCH
+                && let Ok(job) = jobs.try_recv()
+            {
+                batch.push(job);
+            }
+            self.carry_out(&mut batch)?;
+            self.go_on();
+            self.snapshot_when_due();
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, batch: &mut Vec<Job>) -> anyhow::Result<()> {
+        let mut askers: Vec<Option<oneshot::Sender<Answer>>> = Vec::with_capacity(batch.len());
+        let mut asked = Vec::with_capacity(batch.len());
+        for job in batch.drain(..) {
+            match job {
+                Job::CatchUp => self.ledger.catch_up()?,
+                Job::Decide { envelope, command, answer } => {
+                    asked.push(Asked { envelope: *envelope, command: *command });
+                    askers.push(answer);
+                }
+            }
+        }
+        let answers = self.ledger.carry_out(&asked)?;
+        self.publish();
+        for (asker, answer) in askers.into_iter().zip(answers) {
+            // Who asked may have gone; what was decided stands all the same.
+            asker.into_iter().for_each(|asker| drop(asker.send(answer.clone())));
+        }
+        fail::point("engine-after-answers");
+        Ok(())
+    }
+
+    /// Shows everybody the state as of the last durable record.
+    fn publish(&self) {
+        let (before, after) = (self.public.load_full(), Arc::clone(self.ledger.state()));
+        if before.number == after.number {
+            return;
+        }
+        recorded(after.time);
+        self.public.store(Arc::clone(&after));
+        (self.published)(&before, &after);
+    }
+
+    /// What a batch left to do in a space is a command of its own: it waits behind those that wait already.
+    fn go_on(&self) {
+        let state = self.ledger.state();
+        for space in state.spaces.keys().filter(|space| has_more(state, **space)) {
+            let command = Box::new(Command::Space(*space, SpaceCommand::GoOn));
+            let job = Job::Decide { envelope: Box::new(Engine::own_envelope()), command, answer: None };
+            if let Some(queue) = self.own_queue.upgrade() {
+                // Where the queue is full, what is in it comes to this again.
+                drop(queue.try_send(job));
+            }
+        }
+    }
+
+    /// Writes a snapshot beside the running engine; a record will name it.
+    fn snapshot_when_due(&mut self) {
+        let state = self.public.load_full();
+        let Some(data) = self.data.clone() else { return };
+        if state.number < self.last_snapshot + fail::number("SNAPSHOT_RECORDS", SNAPSHOT_RECORDS) {
+            return;
+        }
+        self.last_snapshot = state.number;
+        let (queue, head) = (self.own_queue.clone(), self.ledger.head().hash);
+        let write = move || {
+            let record = state.number;
+            let snapshot = Snapshot { head, state: State::clone(&state) };
+            match (snapshot.write(&data), queue.upgrade()) {
+                (Ok(digest), Some(queue)) => {
+                    let command = Box::new(Command::RecordSnapshot { record, digest });
+                    let envelope = Box::new(Engine::own_envelope());
+                    let _ = queue.blocking_send(Job::Decide { envelope, command, answer: None });
+                }
+                (Err(why), _) => tracing::warn!(%why, "cannot write a snapshot; the next start takes longer"),
+                (Ok(_), None) => {}
+            }
+        };
+        if let Err(why) = thread::Builder::new().name("snapshot".to_owned()).spawn(write) {
+            tracing::warn!(%why, "cannot start the thread for a snapshot");
+        }
+    }
+}

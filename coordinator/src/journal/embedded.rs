@@ -1,0 +1,87 @@
+//! The journal as segment files below the data folder: one writer, which holds a lock on them.
+
+use std::path::{Path, PathBuf};
+
+use windlass_segments::{Options, SegmentError, Writer};
+
+use super::{AppendError, Appended, Head, Journal, folder};
+
+/// The files, open for writing. There is one in the process, held by the engine's thread.
+pub struct Embedded {
+    data: PathBuf,
+    /// `None` only after a full disk, until it could be opened anew.
+    writer: Option<Writer>,
+}
+
+impl Embedded {
+    /// Opens the journal below `data`.
+    pub fn open(data: &Path) -> Result<Self, SegmentError> {
+        Ok(Self { data: data.to_owned(), writer: Some(open(data)?) })
+    }
+
+    /// The number of the last durable record.
+    pub fn durable(&self) -> u64 {
+        self.writer.as_ref().map_or(0, Writer::durable)
+    }
+
+    /// After a full disk the files are opened anew, at what is durable: nothing else is known of them. The lock on the
+    /// folder goes with the old writer, so that one has to be gone first.
+    fn reopen(&mut self, durable: u64) -> Result<(), AppendError> {
+        self.writer = None;
+        let writer = open(&self.data).map_err(broken)?;
+        let found = writer.durable();
+        if found != durable {
+            let text = format!("it holds {found} records and not {durable} after a full disk");
+            return Err(AppendError::Broken(text));
+        }
+        self.writer = Some(writer);
+        Ok(())
+    }
+}
+
+fn open(data: &Path) -> Result<Writer, SegmentError> {
+    let options = Options { name: "journal", ..Options::default() };
+    let (writer, recovery) = Writer::open(folder(data), options)?;
+    if recovery.cut_bytes > 0 {
+        tracing::warn!(bytes = recovery.cut_bytes, "cut an incomplete last record off the journal");
+    }
+    Ok(writer)
+}
+
+fn broken(why: SegmentError) -> AppendError {
+    AppendError::Broken(format!("{:#}", anyhow::Error::from(why)))
+}
+
+impl Journal for Embedded {
+    fn append(&mut self, head: Head, lines: &[Appended]) -> Result<(), AppendError> {
+        let Some(writer) = &mut self.writer else {
+            return Err(AppendError::Broken("it is closed".to_owned()));
+        };
+        if writer.durable() != head.number {
+            return Err(AppendError::AnotherHistory { number: writer.durable() });
+        }
+        let write = |writer: &mut Writer| -> Result<(), SegmentError> {
+            for appended in lines {
+                writer.append(&appended.line)?;
+            }
+            writer.sync()
+        };
+        match write(writer) {
+            Ok(()) => Ok(()),
+            Err(SegmentError::Full { .. }) => {
+                self.reopen(head.number)?;
+                Err(AppendError::Full)
+            }
+            Err(why) => Err(broken(why)),
+        }
+    }
+
+    fn read(&mut self, head: Head, most: usize) -> Result<Vec<Vec<u8>>, AppendError> {
+        let lines = windlass_segments::read(folder(&self.data), head.number + 1).map_err(broken)?;
+        let lines = lines.take(most).map(|line| line.map(|(_, line)| line));
+        lines.collect::<Result<_, _>>().map_err(broken)
+    }
+
+    /// Nobody else appends: the folder is locked.
+    fn watch(&mut self, _told: Box<dyn Fn() + Send + Sync>) {}
+}
