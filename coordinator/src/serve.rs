@@ -21,7 +21,7 @@ use crate::http;
 use crate::installation;
 use crate::journal;
 use crate::output::{Limits, OutputStore};
-use crate::sessions::{Endpoint, Parts, Registry, Sessions};
+use crate::sessions::{Endpoint, Parts, Registry, Sessions, Strangers};
 use crate::vault::Vault;
 
 /// How often what is over for long is looked for: nobody waits for it.
@@ -53,6 +53,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     vault.destroy_all(&engine.state());
     let packages = Arc::new(PackageStore::open(data.join("packages"))?);
     let output = Arc::new(OutputStore::open(data, Limits::with_total(configuration.output_bytes))?);
+    let strangers = Arc::new(Strangers::default());
     let parts = Parts {
         engine: engine.clone(),
         vault: Arc::clone(&vault),
@@ -60,6 +61,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         packages: Arc::clone(&packages),
         output: Arc::clone(&output),
         registry: Arc::clone(&registry),
+        strangers: Arc::clone(&strangers),
         pulls: configuration.pulls_at_once.into(),
     };
     let sessions = Sessions::new(parts)?;
@@ -80,6 +82,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         packages,
         output,
         registry: Arc::clone(&registry),
+        strangers,
         data: data.clone(),
     };
     let operators = http::Server::bind(configuration.http, door, &configuration.names).await?;

@@ -61,8 +61,8 @@ async fn pull(store: &PackageStore, cache: &Cache, manifest: Digest, size: u64) 
         let store = store.clone();
         async move {
             let (mut stream, _) = listener.accept().await.expect("the agent connects");
-            let manifest = store.manifest(manifest).expect("it can be read").expect("it is there");
-            let plan = plan_pull(&manifest, &[], &request).expect("the request makes sense");
+            let contents = store.contents(manifest).expect("it can be read").expect("it is there");
+            let plan = plan_pull(contents, [], &request).expect("the request makes sense");
             send(&store, &plan, &mut stream, || true).await.expect("all is sent");
         }
     });

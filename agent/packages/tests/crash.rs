@@ -33,7 +33,8 @@ fn deploy(place: &Path, store: &PackageStore, manifest: &Manifest, version: u8) 
     let state = cache.begin(manifest.digest(), "program").unwrap();
     // As an agent does: what is whole is not asked for again, so it has to be complete by then.
     if !state.is_whole() {
-        let plan = plan_pull(manifest, &[], &state.request(AssignmentId::from_bytes([1; 16]))).unwrap();
+        let contents = store.contents(manifest.digest()).unwrap().unwrap();
+        let plan = plan_pull(contents, [], &state.request(AssignmentId::from_bytes([1; 16]))).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut answer = Vec::new();

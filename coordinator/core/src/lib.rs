@@ -8,6 +8,7 @@ pub mod authorise;
 pub mod catalogue;
 pub mod decide;
 pub mod event;
+pub mod fair;
 pub mod freeze;
 pub mod graph;
 pub mod matching;

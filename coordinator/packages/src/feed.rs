@@ -1,8 +1,9 @@
-//! The thread that reads stored blobs ahead of the stream that they are sent on.
+//! The thread that reads the manifest's text and stored blobs ahead of the stream that they are sent on.
 //!
 //! It produces the very bytes of the stream, frames included, in chunks that go back and forth between it and the
 //! sender, so that a pull costs a fixed amount of memory and no allocation per chunk.
 
+use std::os::unix::fs::FileExt as _;
 use std::sync::mpsc as blocking;
 
 use tokio::sync::mpsc;
@@ -11,7 +12,7 @@ use windlass_protocol::message::{FileEncoding, PullFile};
 
 use crate::blob::{Blob, Encoding};
 use crate::plan::Travelling;
-use crate::{Kind, PackageStore, StoreError};
+use crate::{Kind, PackageStore, PullPlan, StoreError};
 
 /// Bytes of a chunk: large enough that hand-over and system calls cost nothing, small enough for the second cache.
 pub(crate) const CHUNK_BYTES: usize = 512 << 10;
@@ -58,14 +59,13 @@ impl From<StoreError> for Stop {
 }
 
 /// Reads all that travels. The body of the thread.
-pub(crate) fn run(store: &PackageStore, travelling: &[Travelling], feed: Feed) {
+pub(crate) fn run(store: &PackageStore, plan: &PullPlan, feed: Feed) {
     let mut filler = Filler { feed, chunk: None, made: 0 };
-    let last =
-        match travelling.iter().try_for_each(|file| filler.file(store, file)).and_then(|()| filler.flush()) {
-            Ok(()) => Fed::End,
-            Err(Stop::Store(error)) => Fed::Failed(error),
-            Err(Stop::Unwanted) => return,
-        };
+    let last = match filler.all(store, plan) {
+        Ok(()) => Fed::End,
+        Err(Stop::Store(error)) => Fed::Failed(error),
+        Err(Stop::Unwanted) => return,
+    };
     // If nobody listens, nobody needs to know.
     let _ = filler.feed.full.blocking_send(last);
 }
@@ -78,6 +78,25 @@ struct Filler {
 }
 
 impl Filler {
+    fn all(&mut self, store: &PackageStore, plan: &PullPlan) -> Result<(), Stop> {
+        if plan.header.manifest_bytes > 0 {
+            self.text(store, plan)?;
+        }
+        plan.travelling().try_for_each(|file| self.file(store, &file))?;
+        self.flush()
+    }
+
+    /// The manifest's text as it is stored: the agent verifies it.
+    fn text(&mut self, store: &PackageStore, plan: &PullPlan) -> Result<(), Stop> {
+        let (kind, digest) = (Kind::Manifest, plan.contents.manifest);
+        let file = store.objects().open_object(kind, digest)?;
+        let file = file.ok_or(StoreError::Missing { kind, digest })?;
+        let unreadable = |source| store.objects().unreadable(kind, digest, source);
+        self.copy(0, plan.header.manifest_bytes, |room, offset| {
+            file.read_exact_at(room, offset).map_err(unreadable)
+        })
+    }
+
     fn file(&mut self, store: &PackageStore, file: &Travelling) -> Result<(), Stop> {
         let blob = Blob::open(store.objects(), file.digest)?;
         if blob.size() != file.size {
@@ -98,16 +117,29 @@ impl Filler {
         self.put(&frame.expect("the frame before a file has no text in it"))?;
         for segment in blob.segments().skip(skip) {
             self.put(&segment.length.to_be_bytes())?;
-            let (mut offset, mut left) = (segment.offset, segment.length as usize);
-            while left > 0 {
-                let room = self.room()?;
-                let count = room.len().min(left);
-                blob.read_stored(&mut room[..count], offset)
-                    .map_err(|source| store.objects().unreadable(Kind::Blob, file.digest, source))?;
-                self.advance(count)?;
-                offset += count as u64;
-                left -= count;
-            }
+            self.copy(segment.offset, segment.length, |room, offset| {
+                let unreadable = |source| store.objects().unreadable(Kind::Blob, file.digest, source);
+                blob.read_stored(room, offset).map_err(unreadable)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Hands on `length` bytes from `offset` on of what `read` reads.
+    fn copy(
+        &mut self,
+        mut offset: u64,
+        length: u32,
+        read: impl Fn(&mut [u8], u64) -> Result<(), StoreError>,
+    ) -> Result<(), Stop> {
+        let mut left = length as usize;
+        while left > 0 {
+            let room = self.room()?;
+            let count = room.len().min(left);
+            read(&mut room[..count], offset)?;
+            self.advance(count)?;
+            offset += count as u64;
+            left -= count;
         }
         Ok(())
     }

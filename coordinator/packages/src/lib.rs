@@ -4,7 +4,9 @@
 //! on a stream straight from the stored bytes. What does not live here: reading archives (`windlass-archives`), who
 //! may pull what, names and versions of packages, retention.
 
+mod apart;
 mod blob;
+mod contents;
 mod error;
 mod feed;
 mod objects;
@@ -15,6 +17,7 @@ mod store;
 mod text;
 mod upload;
 
+pub use contents::Contents;
 pub use error::{Kind, StoreError, UploadError};
 pub use plan::{BadResume, PullPlan, plan_pull};
 pub use send::{SendError, Sent, send};

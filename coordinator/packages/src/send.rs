@@ -50,8 +50,7 @@ pub async fn send<W: AsyncWrite + Unpin>(
     let mut outlet = Outlet { writer, check, bytes: 0 };
     let header = codec::frame(&Answer::Pull(plan.header.clone())).expect("a header is three numbers");
     outlet.write(&header).await?;
-    outlet.write(&plan.text).await?;
-    if !plan.travelling.is_empty() {
+    if !plan.is_empty() {
         forward(store, plan, &mut outlet).await?;
     }
     outlet.writer.flush().await.map_err(SendError::Stream)?;
@@ -70,10 +69,10 @@ where
 {
     let (full, mut chunks) = mpsc::channel(CHUNKS);
     let (empty, spent) = blocking::channel();
-    let (reading, travelling) = (store.clone(), plan.travelling.clone());
+    let (reading, plan) = (store.clone(), plan.clone());
     thread::Builder::new()
         .name("package-feed".to_owned())
-        .spawn(move || feed::run(&reading, &travelling, Feed { full, spent }))
+        .spawn(move || feed::run(&reading, &plan, Feed { full, spent }))
         .map_err(StoreError::io("start a thread to read", store.objects().folder()))?;
     loop {
         match chunks.recv().await {

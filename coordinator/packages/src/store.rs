@@ -11,9 +11,11 @@ use windlass_archives::Limits;
 use windlass_protocol::manifest::{EntryPath, Manifest};
 use windlass_protocol::{Digest, limits};
 
+use crate::apart::apart;
+use crate::contents::Shelf;
 use crate::objects::{Objects, create_folder, remove_folder};
 use crate::stage::Stage;
-use crate::{Kind, StoreError, Texts, UploadError, Uploaded, text, upload};
+use crate::{Contents, Kind, StoreError, Texts, UploadError, Uploaded, text, upload};
 
 /// Manifests and blobs in a folder. Clones are the same store.
 ///
@@ -25,6 +27,7 @@ pub struct PackageStore {
 
 struct Inner {
     objects: Objects,
+    shelf: Shelf,
     uploads: AtomicU64,
     /// Held as long as the store is open. The kernel drops it with the process.
     _lock: File,
@@ -42,7 +45,8 @@ impl PackageStore {
         remove_folder(&staging)?;
         create_folder(&staging)?;
         let objects = Objects::open(folder)?;
-        Ok(Self { inner: Arc::new(Inner { objects, uploads: AtomicU64::new(0), _lock: lock }) })
+        let (shelf, uploads) = (Shelf::default(), AtomicU64::new(0));
+        Ok(Self { inner: Arc::new(Inner { objects, shelf, uploads, _lock: lock }) })
     }
 
     /// Takes an uploaded file: reads it as hostile input, stores what the store does not have yet, and returns when
@@ -50,11 +54,31 @@ impl PackageStore {
     ///
     /// A refused or failed upload leaves nothing in the store. Several uploads may run at once.
     pub fn store_upload(&self, file: File, name: &str, limits: &Limits) -> Result<Uploaded, UploadError> {
-        upload::store(self, file, name, limits)
+        apart(self.objects().folder(), || upload::store(self, file, name, limits))
     }
 
     /// The manifest with this digest, checked again, or `None`.
     pub fn manifest(&self, digest: Digest) -> Result<Option<Manifest>, StoreError> {
+        let read = apart(self.objects().folder(), || self.read_manifest(digest))?;
+        Ok(read.map(|(manifest, _)| manifest))
+    }
+
+    /// What pulls need of the manifest with this digest. What was read lately, or is in use, is not read again.
+    ///
+    /// Reading a large one takes a hundred times the memory of what is kept of it: let not many do it at once.
+    pub fn contents(&self, digest: Digest) -> Result<Option<Arc<Contents>>, StoreError> {
+        if let Some(known) = self.inner.shelf.get(digest) {
+            return Ok(Some(known));
+        }
+        let read = apart(self.objects().folder(), || {
+            let read = self.read_manifest(digest)?;
+            Ok::<_, StoreError>(read.map(|(manifest, bytes)| Contents::of_text(digest, bytes, &manifest)))
+        })?;
+        Ok(read.map(|read| self.inner.shelf.put(read)))
+    }
+
+    /// A manifest, and the bytes of its text.
+    fn read_manifest(&self, digest: Digest) -> Result<Option<(Manifest, usize)>, StoreError> {
         let Some(file) = self.objects().open_object(Kind::Manifest, digest)? else { return Ok(None) };
         let mut text = Vec::new();
         file.take(limits::MANIFEST_BYTES as u64 + 1)
@@ -64,7 +88,8 @@ impl PackageStore {
         if Digest::of(&text) != digest {
             return Err(damaged("its text has another digest"));
         }
-        Manifest::from_text(&text).map(Some).map_err(|_| damaged("its text is no manifest"))
+        let manifest = Manifest::from_text(&text).map_err(|_| damaged("its text is no manifest"))?;
+        Ok(Some((manifest, text.len())))
     }
 
     /// The files of a stored package that `matches` selects, as texts of at most `most_bytes` together.
@@ -74,7 +99,8 @@ impl PackageStore {
         matches: impl Fn(&EntryPath) -> bool,
         most_bytes: u64,
     ) -> Result<Texts, StoreError> {
-        text::read(self.objects(), manifest, matches, most_bytes)
+        let selected: Vec<_> = manifest.files().filter(|(path, ..)| matches(path)).collect();
+        apart(self.objects().folder(), || text::read(self.objects(), &selected, most_bytes))
     }
 
     pub(crate) fn objects(&self) -> &Objects {

@@ -1,6 +1,7 @@
 //! Files of a stored package as text: hooks and named files, read to find which variables they need.
 
-use windlass_protocol::manifest::{EntryPath, Manifest};
+use windlass_protocol::Digest;
+use windlass_protocol::manifest::EntryPath;
 
 use crate::StoreError;
 use crate::blob::Blob;
@@ -26,13 +27,12 @@ pub enum LeftOut {
 
 pub(crate) fn read(
     objects: &Objects,
-    manifest: &Manifest,
-    matches: impl Fn(&EntryPath) -> bool,
+    selected: &[(&EntryPath, Digest, u64)],
     most_bytes: u64,
 ) -> Result<Texts, StoreError> {
     let mut texts = Texts::default();
     let mut left = most_bytes;
-    for (path, digest, size) in manifest.files().filter(|(path, ..)| matches(path)) {
+    for (path, digest, size) in selected.iter().copied() {
         let path = path.clone();
         if size > left {
             texts.left_out.push((path, LeftOut::TooLarge));

@@ -14,7 +14,7 @@ use windlass_api::error::Problem;
 use windlass_coordinator_core::authorise::{self, Action, PersonDenied};
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::decide::{Command, Reply, SpaceCommand, decide};
-use windlass_coordinator_core::event::{Actor, Request};
+use windlass_coordinator_core::event::{Actor, Request, StrangerReason};
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{SpaceId, TokenId};
@@ -68,12 +68,16 @@ impl Moment {
 impl<const CHANGES: bool> Caller<CHANGES> {
     /// Whether it still holds what the request was admitted for. Asked again wherever time has passed.
     pub fn authorise(&self) -> Result<(), Refusal> {
+        self.ask().map_err(|denied| match denied {
+            PersonDenied::Unknown => Refusal::unknown_caller(),
+            PersonDenied::NotAllowed => Refusal::not_allowed(),
+        })
+    }
+
+    fn ask(&self) -> Result<(), PersonDenied> {
         let action = if CHANGES { Action::Change } else { Action::Read };
-        match authorise::person(&self.context.engine.state(), self.token, self.secret, action, now()) {
-            Ok(_) => Ok(()),
-            Err(PersonDenied::Unknown) => Err(Refusal::unknown_caller()),
-            Err(PersonDenied::NotAllowed) => Err(Refusal::not_allowed()),
-        }
+        let state = self.context.engine.state();
+        authorise::person(&state, self.token, self.secret, action, now()).map(drop)
     }
 
     /// The state now, and the space that is asked about.
@@ -137,8 +141,16 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refusal> {
-        let token = bearer(parts).ok_or_else(Refusal::unknown_caller)?;
         let origin = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let address = origin.map(|ConnectInfo(address)| address.ip());
+        let stranger = || context.strangers.refused(StrangerReason::UnknownToken, address);
+        let Some(token) = bearer(parts) else {
+            // Who shows nothing has not tried anything.
+            if parts.headers.contains_key(AUTHORIZATION) {
+                stranger();
+            }
+            return Err(Refusal::unknown_caller());
+        };
         let caller = Self {
             context: context.clone(),
             token: TokenId::from_bytes(token.id),
@@ -147,6 +159,9 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
             space: named_space(parts)?,
             key: idempotency_key(parts)?,
         };
+        if caller.ask() == Err(PersonDenied::Unknown) {
+            stranger();
+        }
         caller.authorise()?;
         if let Some(standing) = parts.extensions.get::<Standing>() {
             standing.admit();

@@ -43,6 +43,7 @@ pub use routes::{openapi, router};
 pub use server::{Door, Server};
 
 use crate::engine::Engine;
+use crate::sessions::Strangers;
 use crate::vault::Vault;
 use doors::{PackageDoor, Presence, TaskLogs};
 
@@ -59,6 +60,7 @@ pub struct Context {
     packages: Arc<dyn PackageDoor>,
     presence: Arc<dyn Presence>,
     logs: Arc<dyn TaskLogs>,
+    strangers: Arc<Strangers>,
     authority: Digest,
     data: PathBuf,
     /// Held while documents are read, changed and applied, so that no edit undoes another.
@@ -78,6 +80,8 @@ pub struct Parts {
     pub presence: Arc<dyn Presence>,
     /// Knows what steps printed.
     pub logs: Arc<dyn TaskLogs>,
+    /// Counts who is refused, and is nobody.
+    pub strangers: Arc<Strangers>,
     /// SHA-256 of the CA's certificate, which new tokens carry.
     pub authority: Digest,
     /// The data folder.
@@ -87,8 +91,8 @@ pub struct Parts {
 impl Context {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { engine, vault, packages, presence, logs, authority, data } = parts;
+        let Parts { engine, vault, packages, presence, logs, strangers, authority, data } = parts;
         let (edits, uploads) = (Arc::default(), Arc::new(Semaphore::new(UPLOADS)));
-        Self { engine, vault, packages, presence, logs, authority, data, edits, uploads }
+        Self { engine, vault, packages, presence, logs, strangers, authority, data, edits, uploads }
     }
 }

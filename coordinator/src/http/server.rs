@@ -26,7 +26,7 @@ use crate::authority::Authority;
 use crate::engine::Engine;
 use crate::output::OutputStore;
 use crate::serve::cannot_listen;
-use crate::sessions::Registry;
+use crate::sessions::{Registry, Strangers};
 use crate::vault::Vault;
 
 /// What the door admits, and for how long.
@@ -71,6 +71,8 @@ pub struct Door {
     pub output: Arc<OutputStore>,
     /// Knows who is connected.
     pub registry: Arc<Registry>,
+    /// Counts who is refused, and is nobody.
+    pub strangers: Arc<Strangers>,
     /// The data folder.
     pub data: PathBuf,
 }
@@ -98,6 +100,7 @@ impl Server {
             packages: door.packages,
             presence: door.registry,
             logs: door.output,
+            strangers: door.strangers,
             authority: authority.fingerprint(),
             data: door.data,
         });

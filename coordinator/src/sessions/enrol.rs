@@ -5,9 +5,10 @@ use std::time::Duration;
 use quinn::{Connection, VarInt};
 use tokio::time::timeout;
 use windlass_coordinator_core::decide::{Command, EnrolmentUse, Envelope, Repeated, Reply, SpaceCommand};
-use windlass_coordinator_core::event::Actor;
+use windlass_coordinator_core::event::{Actor, StrangerReason};
 use windlass_coordinator_core::model::TargetKey;
 use windlass_protocol::Digest;
+use windlass_protocol::gathering::FrameError;
 use windlass_protocol::ids::{SpaceId, TargetId};
 use windlass_protocol::message::{Enrol, EnrolAnswer, EnrolRefusal, Enrolled};
 
@@ -20,14 +21,32 @@ use crate::engine::{Engine, now};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn serve(sessions: &Sessions, connection: &Connection) {
-    let from = origin(connection.remote_address());
+    let address = connection.remote_address();
+    let from = origin(address);
     let served = timeout(PATIENCE, async {
         let (mut answers, questions) = connection.accept_bi().await.ok()?;
         let mut questions = Frames::new(questions);
-        let message = questions.next::<Enrol>().await.ok()?;
+        let refused = |reason| sessions.tally.strangers.refused(reason, Some(address.ip()));
+        let message = match questions.next::<Enrol>().await {
+            Ok(message) => message,
+            Err(why) => {
+                if matches!(why, FrameError::Malformed(_)) {
+                    refused(StrangerReason::MalformedEnrolment);
+                }
+                return None;
+            }
+        };
         let answer = match enrol(sessions, message, &from).await {
             Ok(enrolled) => EnrolAnswer::Enrolled(Box::new(enrolled)),
-            Err(refusal) => EnrolAnswer::Refused(refusal),
+            Err(refusal) => {
+                match refusal {
+                    EnrolRefusal::Unknown => refused(StrangerReason::UnknownEnrolment),
+                    EnrolRefusal::BadRequest => refused(StrangerReason::MalformedEnrolment),
+                    // Who has the token's secret is no stranger; these stand in the record by themselves.
+                    _ => {}
+                }
+                EnrolAnswer::Refused(refusal)
+            }
         };
         frames::write(&mut answers, &answer).await.ok()?;
         answers.finish().ok()?;

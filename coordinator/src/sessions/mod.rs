@@ -18,6 +18,7 @@ mod pace;
 mod registry;
 mod requests;
 mod resets;
+mod strangers;
 mod tally;
 mod told;
 mod turns;
@@ -26,6 +27,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use windlass_packages::PackageStore;
 use windlass_trust::{AssignmentSigner, SealingKey};
 
@@ -35,9 +37,14 @@ use crate::output::OutputStore;
 use crate::vault::Vault;
 pub use endpoint::{BufferReport, Endpoint};
 pub use registry::{Progress, Registry};
+pub use strangers::Strangers;
 
 /// The certificate that agents see lasts for a month and is renewed once a day.
 const RENEWAL: Duration = Duration::from_secs(24 * 3600);
+
+/// Plans of pulls that are made at once: reading a manifest takes a hundred times the memory of what is kept of it, and
+/// whoever comes next for the same package finds it read.
+const PLANS: usize = 1;
 
 /// What HPKE is told that sensitive output of a step is sealed for; agents seal with the same words.
 const OUTPUT_PURPOSE: &[u8] = windlass_protocol::message::OUTPUT_PURPOSE;
@@ -61,6 +68,8 @@ pub struct Sessions {
     /// The live sessions.
     pub registry: Arc<Registry>,
     turns: turns::Turns,
+    /// Making plans for pulls.
+    planning: Arc<Semaphore>,
     tally: tally::Tally,
 }
 
@@ -78,6 +87,8 @@ pub struct Parts {
     pub output: Arc<OutputStore>,
     /// The live sessions.
     pub registry: Arc<Registry>,
+    /// Counts who is refused, and is nobody.
+    pub strangers: Arc<Strangers>,
     /// Pulls that are served at once.
     pub pulls: usize,
 }
@@ -97,7 +108,8 @@ impl Sessions {
             output: parts.output,
             registry: parts.registry,
             turns: turns::Turns::new(parts.pulls),
-            tally: tally::Tally::default(),
+            planning: Arc::new(Semaphore::new(PLANS)),
+            tally: tally::Tally::with(parts.strangers),
         }))
     }
 

@@ -2,7 +2,7 @@
 //! fill it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use windlass_coordinator_core::decide::{Command, Repeat, Repeated, SpaceCommand};
@@ -10,6 +10,7 @@ use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnrolmentId, SpaceId, TargetId};
 
+use super::strangers::Strangers;
 use crate::engine::{Engine, now};
 
 /// How often counts are recorded, where the first ones are recorded at once.
@@ -18,17 +19,26 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(1);
 /// Addresses that the counts of one target or token name; who has more of them is counted under [`OTHERS`].
 const ORIGINS: usize = 16;
-const OTHERS: &str = "others";
+pub(super) const OTHERS: &str = "others";
 /// Repeats in one record, so that it stays one that can be read.
 const RECORD: usize = 256;
 
 /// How often something happened, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Times {
-    count: u64,
-    bytes: u64,
-    first: Timestamp,
-    last: Timestamp,
+pub(super) struct Times {
+    pub(super) count: u64,
+    pub(super) bytes: u64,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+}
+
+impl Times {
+    pub(super) fn add(&mut self, more: Self) {
+        self.count += more.count;
+        self.bytes = self.bytes.saturating_add(more.bytes);
+        self.first = self.first.min(more.first);
+        self.last = self.last.max(more.last);
+    }
 }
 
 #[derive(Default)]
@@ -45,9 +55,16 @@ struct Counts {
 pub(super) struct Tally {
     counts: Mutex<Counts>,
     news: tokio::sync::Notify,
+    /// Who is nobody, counted where it is refused.
+    pub(super) strangers: Arc<Strangers>,
 }
 
 impl Tally {
+    /// Nothing counted; strangers are counted there.
+    pub(super) fn with(strangers: Arc<Strangers>) -> Self {
+        Self { strangers, ..Self::default() }
+    }
+
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,7 +104,10 @@ impl Tally {
     /// Records what was counted, again and again: soon after the first, then once a minute. Never ends.
     pub(super) async fn record_every_minute(&self, engine: &Engine) {
         loop {
-            self.news.notified().await;
+            tokio::select! {
+                () = self.news.notified() => {}
+                () = self.strangers.news.notified() => {}
+            }
             tokio::time::sleep(SOON).await;
             self.record(engine).await;
             tokio::time::sleep(INTERVAL).await;
@@ -96,6 +116,7 @@ impl Tally {
 
     /// Records what was counted so far. What cannot be recorded now is counted on.
     pub(super) async fn record(&self, engine: &Engine) {
+        self.strangers.record(engine).await;
         let Counts { denied, repeats, clones } = std::mem::take(&mut *self.counts());
         let state = engine.state();
         let now = now();
@@ -129,13 +150,7 @@ impl Tally {
 
 impl Counts {
     fn add(&mut self, what: Repeated, times: Times) {
-        let add = |known: &mut Times| {
-            known.count += times.count;
-            known.bytes = known.bytes.saturating_add(times.bytes);
-            known.first = known.first.min(times.first);
-            known.last = known.last.max(times.last);
-        };
-        self.repeats.entry(what).and_modify(add).or_insert(times);
+        self.repeats.entry(what).and_modify(|known| known.add(times)).or_insert(times);
     }
 
     /// What is counted under an address of the peer's is counted under that of others, once there are enough.

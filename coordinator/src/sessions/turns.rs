@@ -1,33 +1,60 @@
-//! Turns to pull: how many pulls are served at once, over all agents and for each.
+//! Turns to pull: how many pulls are served at once, and whose turn is next.
 //!
-//! A pull over a slow link may take hours, and is not cut off for that: an interrupted one repeats up to a segment,
-//! which on such a link is an hour's work. But others need not wait for it. While somebody waits, a slow pull gives its
-//! turn back and goes on *aside*, where there are as many places as there are turns. When these are taken too, the
-//! slowest of those aside ends, and comes again where it stopped.
+//! Whoever waits gets a turn in its round: space by space, in each tenant by tenant, in each in order. However many
+//! machines one tenant has, another one waits for one turn. A pull over a slow link may take hours, and is not cut off for
+//! that: an interrupted one repeats up to a segment, which on such a link is an hour's work. But others need not wait for
+//! it. While somebody waits, a slow pull gives its turn back and goes on *aside*, where there are as many places as there
+//! are turns; so does any pull of a tenant that has several turns while another one waits and has none. When the places
+//! are taken too, the slowest of those aside ends, and comes again where it stopped.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
-use windlass_protocol::ids::TargetId;
+use tokio::sync::Notify;
+use windlass_coordinator_core::fair::Fair;
+use windlass_protocol::ids::{SpaceId, TargetId, TenantId};
 
 use super::pace::Pace;
 
 /// Pulls of one target, waiting ones and those aside included, so that no machine takes the turns of the others.
 const PULLS_OF_TARGET: usize = 4;
 
+/// Whose pull it is: all that is untenanted in a space is one flow.
+pub(super) type Flow = (SpaceId, Option<TenantId>);
+
 /// The turns.
 pub(super) struct Turns {
-    all: Semaphore,
     /// How many there are; and as many places aside.
     count: usize,
-    waiting: AtomicUsize,
+    queue: Mutex<Queue>,
     aside: Mutex<Vec<Arc<Aside>>>,
     of_target: Mutex<HashMap<TargetId, usize>>,
 }
 
-/// A turn to pull. Dropped, it is another's.
+/// Who has a turn, and who waits for one.
+struct Queue {
+    free: usize,
+    /// Turns that are taken, by flow; none of them zero.
+    taken: BTreeMap<Flow, usize>,
+    waiting: Fair<SpaceId, Option<TenantId>, Arc<Ticket>>,
+}
+
+/// What one who waits is told by.
+#[derive(Default)]
+struct Ticket {
+    granted: AtomicBool,
+    told: Notify,
+}
+
+/// A turn, or a place in the queue for one. Dropped, it is another's.
+struct Claim<'a> {
+    turns: &'a Turns,
+    flow: Flow,
+    ticket: Arc<Ticket>,
+}
+
+/// A turn to pull.
 pub(super) struct Turn<'a> {
     turns: &'a Turns,
     _own: Own<'a>,
@@ -39,7 +66,7 @@ pub(super) struct Turn<'a> {
 enum Place<'a> {
     /// With the pace that was measured last.
     Turn {
-        _permit: SemaphorePermit<'a>,
+        claim: Claim<'a>,
         pace: Option<Pace>,
     },
     Aside(AsidePlace<'a>),
@@ -65,30 +92,35 @@ struct Own<'a> {
     target: TargetId,
 }
 
-/// One who waits for a turn.
-struct Waiting<'a>(&'a AtomicUsize);
-
 impl Turns {
     /// `count` turns.
     pub(super) fn new(count: usize) -> Self {
-        Self {
-            all: Semaphore::new(count),
-            count,
-            waiting: AtomicUsize::new(0),
-            aside: Mutex::default(),
-            of_target: Mutex::default(),
-        }
+        let queue = Queue { free: count, taken: BTreeMap::new(), waiting: Fair::default() };
+        Self { count, queue: Mutex::new(queue), aside: Mutex::default(), of_target: Mutex::default() }
     }
 
-    /// Waits for a turn; none where the target has as many pulls under way as one may have.
-    pub(super) async fn take(&self, target: TargetId) -> Option<Turn<'_>> {
+    /// Waits for a turn; none where the target has as many pulls under way as one may have. Whoever drops this does not
+    /// wait any more.
+    pub(super) async fn take(&self, flow: Flow, target: TargetId) -> Option<Turn<'_>> {
         let own = self.count(target)?;
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let waiting = Waiting(&self.waiting);
-        let permit = self.all.acquire().await.ok()?;
-        drop(waiting);
-        let place = Mutex::new(Place::Turn { _permit: permit, pace: None });
+        let claim = self.claim(flow);
+        while !claim.ticket.granted.load(Ordering::Acquire) {
+            claim.ticket.told.notified().await;
+        }
+        let place = Mutex::new(Place::Turn { claim, pace: None });
         Some(Turn { turns: self, _own: own, place, taken: AtomicU64::new(0) })
+    }
+
+    fn claim(&self, flow: Flow) -> Claim<'_> {
+        let ticket = Arc::new(Ticket::default());
+        let mut queue = self.queue();
+        queue.waiting.push(flow.0, flow.1, Arc::clone(&ticket));
+        queue.grant();
+        Claim { turns: self, flow, ticket }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, target: TargetId) -> Option<Own<'_>> {
@@ -120,6 +152,45 @@ impl Turns {
     }
 }
 
+impl Queue {
+    /// Gives out what is free.
+    fn grant(&mut self) {
+        while self.free > 0
+            && let Some((space, tenant, ticket)) = self.waiting.take(|_, _, _| true)
+        {
+            self.free -= 1;
+            *self.taken.entry((space, tenant)).or_default() += 1;
+            ticket.granted.store(true, Ordering::Release);
+            ticket.told.notify_one();
+        }
+    }
+
+    /// Takes a turn back.
+    fn give_back(&mut self, flow: Flow) {
+        if let Some(taken) = self.taken.get_mut(&flow) {
+            *taken -= 1;
+            if *taken == 0 {
+                self.taken.remove(&flow);
+            }
+        }
+        self.free += 1;
+        self.grant();
+    }
+
+    /// Whether somebody has to wait for a pull of this flow and pace, who should not.
+    fn has_to_wait(&self, (space, tenant): Flow, pace: Pace) -> bool {
+        if self.waiting.is_empty() || pace.is_slow() {
+            return !self.waiting.is_empty();
+        }
+        let of_space =
+            |space: SpaceId| self.taken.range((space, None)..).take_while(move |(flow, _)| flow.0 == space);
+        let of_tenant = |tenant| self.taken.get(&(space, tenant)).copied().unwrap_or_default();
+        let turns: usize = of_space(space).map(|(_, taken)| taken).sum();
+        (turns > 1 && self.waiting.groups().any(|waits| of_space(*waits).next().is_none()))
+            || (of_tenant(tenant) > 1 && self.waiting.flows(&space).any(|waits| of_tenant(*waits) == 0))
+    }
+}
+
 impl<'a> Turn<'a> {
     /// Counts bytes that the agent has taken.
     pub(super) fn took(&self, bytes: usize) {
@@ -139,13 +210,16 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Lets others pass, if this is slow and somebody waits. False where it has no place aside either.
+    /// Lets others pass, where they have to wait for this. False where it has no place aside either.
     pub(super) fn give_way(&self) -> bool {
         let mut place = self.place();
-        if let Place::Turn { pace: Some(pace), .. } = *place
-            && pace.is_slow()
-            && self.turns.waiting.load(Ordering::Relaxed) > 0
-        {
+        let in_the_way = match &*place {
+            Place::Turn { claim, pace: Some(pace) } => {
+                self.turns.queue().has_to_wait(claim.flow, *pace).then_some(*pace)
+            }
+            _ => None,
+        };
+        if let Some(pace) = in_the_way {
             *place = Place::Aside(self.turns.step_aside(pace));
         }
         match &*place {
@@ -165,9 +239,16 @@ impl Drop for AsidePlace<'_> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut queue = self.turns.queue();
+        // Turns are granted under this lock: either it was, or it still waits.
+        if self.ticket.granted.load(Ordering::Acquire) {
+            queue.give_back(self.flow);
+        } else {
+            let (space, tenant) = &self.flow;
+            queue.waiting.remove(space, tenant, |ticket| Arc::ptr_eq(ticket, &self.ticket));
+        }
     }
 }
 
@@ -184,101 +265,5 @@ impl Drop for Own<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::Future;
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
-
-    use super::*;
-
-    const SLOW: Pace = Pace(100);
-
-    fn target(number: u8) -> TargetId {
-        TargetId::from_bytes([number; 16])
-    }
-
-    /// What a future is when it is looked at once.
-    fn look<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
-        future.poll(&mut Context::from_waker(Waker::noop()))
-    }
-
-    #[tokio::test]
-    async fn a_target_has_its_turns_and_no_more() {
-        let (turns, one, other) = (Turns::new(64), target(1), target(2));
-        let mut taken = Vec::new();
-        for _ in 0..PULLS_OF_TARGET {
-            taken.push(turns.take(one).await.expect("a turn"));
-        }
-        assert!(turns.take(one).await.is_none());
-        assert!(turns.take(other).await.is_some(), "what one target takes is not another's");
-        taken.pop();
-        assert!(turns.take(one).await.is_some(), "a turn that is over can be taken again");
-        drop(taken);
-        assert!(turns.of_target.lock().expect("no panic").is_empty(), "nothing is kept of who has gone");
-    }
-
-    #[tokio::test]
-    async fn a_slow_pull_gives_its_turn_back_when_somebody_waits_and_goes_on() {
-        let turns = Turns::new(1);
-        let slow = turns.take(target(1)).await.expect("a turn");
-        slow.measured(SLOW);
-        assert!(slow.give_way());
-        let mut next = pin!(turns.take(target(2)));
-        assert!(look(next.as_mut()).is_pending(), "nobody waited, so the turn was kept");
-        assert!(slow.give_way(), "it goes on");
-        let Poll::Ready(Some(next)) = look(next) else { panic!("the turn was not given back") };
-        assert!(slow.give_way() && next.give_way());
-    }
-
-    #[tokio::test]
-    async fn a_quick_pull_and_one_that_was_not_measured_keep_their_turns() {
-        let turns = Turns::new(2);
-        let unmeasured = turns.take(target(1)).await.expect("a turn");
-        let quick = turns.take(target(2)).await.expect("a turn");
-        quick.measured(SLOW);
-        quick.measured(Pace(10 << 20));
-        let mut next = pin!(turns.take(target(3)));
-        assert!(look(next.as_mut()).is_pending());
-        assert!(unmeasured.give_way() && quick.give_way());
-        assert!(look(next.as_mut()).is_pending());
-        drop(quick);
-        assert!(look(next).is_ready());
-    }
-
-    #[tokio::test]
-    async fn where_there_is_no_room_aside_the_slowest_ends() {
-        let turns = Turns::new(1);
-        let first = turns.take(target(1)).await.expect("a turn");
-        first.measured(SLOW);
-        let mut second = pin!(turns.take(target(2)));
-        assert!(look(second.as_mut()).is_pending() && first.give_way());
-        let Poll::Ready(Some(second)) = look(second) else { panic!("the turn was not given back") };
-        second.measured(Pace(SLOW.0 + 1));
-        let mut third = pin!(turns.take(target(3)));
-        assert!(look(third.as_mut()).is_pending());
-        assert!(second.give_way(), "it is slow, but not the slowest");
-        assert!(!first.give_way());
-        let Poll::Ready(Some(third)) = look(third) else { panic!("the turn was not given back") };
-        second.measured(Pace(2));
-        third.measured(Pace(1));
-        let mut fourth = pin!(turns.take(target(4)));
-        assert!(look(fourth.as_mut()).is_pending());
-        assert!(!third.give_way(), "the newest may be the slowest");
-        assert!(second.give_way() && look(fourth).is_ready());
-        drop((first, second, third));
-        assert!(turns.aside().is_empty(), "nothing is kept of who has gone");
-    }
-
-    #[tokio::test]
-    async fn who_stops_waiting_keeps_nobody_out() {
-        let turns = Turns::new(1);
-        let slow = turns.take(target(1)).await.expect("a turn");
-        slow.measured(SLOW);
-        {
-            let mut gone = pin!(turns.take(target(2)));
-            assert!(look(gone.as_mut()).is_pending());
-        }
-        assert!(slow.give_way());
-        assert!(turns.aside().is_empty(), "it kept its turn");
-    }
-}
+#[path = "turns/tests.rs"]
+mod tests;

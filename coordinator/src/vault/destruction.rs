@@ -51,7 +51,10 @@ impl Vault {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::process::Command;
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+    use std::{fs, thread};
 
     use windlass_protocol::Secret;
 
@@ -102,5 +105,28 @@ mod tests {
         fs::rename(place.path().join("aside"), &path).unwrap();
         vault.destroy_what_is_left();
         assert!(files(place.path()).is_empty());
+    }
+
+    /// The engine learns between a commit and its answers which keys are destroyed: whatever the disk is at meanwhile.
+    #[test]
+    fn nobody_waits_for_the_disk_to_learn_that_a_key_is_destroyed() {
+        let place = tempfile::tempdir().unwrap();
+        let vault = Arc::new(Vault::create(place.path()).unwrap());
+        vault.seal(KeyId::from_bytes([8; 16]), &Secret::new("a canary".to_owned())).unwrap();
+        // A disk that takes its time: whoever reads waits until something is written.
+        let slow = place.path().join("keys").join(KEY.to_string());
+        assert!(Command::new("mkfifo").arg(&slow).status().unwrap().success());
+        let sealing = Arc::clone(&vault);
+        let sealing = thread::spawn(move || sealing.seal(KEY, &Secret::new("another".to_owned())).is_err());
+        let writer = fs::OpenOptions::new().write(true).open(&slow).unwrap();
+        let (told, telling) = mpsc::channel();
+        let forgetting = Arc::clone(&vault);
+        thread::spawn(move || {
+            forgetting.data_keys.forget(KeyId::from_bytes([9; 16]));
+            told.send(())
+        });
+        assert!(telling.recv_timeout(Duration::from_secs(10)).is_ok(), "it waits for who reads a key");
+        drop(writer);
+        assert!(sealing.join().unwrap(), "nothing was in it");
     }
 }

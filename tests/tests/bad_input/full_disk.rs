@@ -8,8 +8,15 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use windlass_tests::agents::is_root;
+use windlass_agent::identity::Identity;
+use windlass_coordinator_core::state::{WorkKind, assignment_id};
+use windlass_protocol::message::{
+    Answer, Denied, Outcome, OutputVariable, OutputVariableValue, Report, ReportKind, Request,
+};
+use windlass_tests::agents::{Agent, is_root};
+use windlass_tests::client::{runtime, session};
 use windlass_tests::installation::{Installation, Process, wait_until};
+use windlass_tests::journal::events;
 use windlass_workshop::noise;
 
 /// Set in the namespace.
@@ -225,4 +232,61 @@ fn insist(reason: &str, what: &str) {
     assert!(reason.contains(what) && reason.contains("web-1"), "{reason}");
     assert!(["space", "MiB are needed", "disk is full"].iter().any(|word| reason.contains(word)), "{reason}");
     assert!(!reason.contains("os error") && !reason.contains('\n'), "{reason}");
+}
+
+/// Who asks while the coordinator's disk is full is told to come again, and no record says later that it was denied.
+#[test]
+fn who_asks_while_the_disk_is_full_is_not_denied() {
+    if !inside("full_disk::who_asks_while_the_disk_is_full_is_not_denied") {
+        return;
+    }
+    windlass_trust::install_provider();
+    let temporary = tempfile::tempdir().expect("a folder");
+    let (folder, data) = (temporary.path(), temporary.path().join("data"));
+    mount(&data, "32m", "mode=0700,");
+    let mut installation = Installation::start(folder).expect("an installation");
+    // What is recorded of these is more than the page has that was written last, and that a full disk leaves room in.
+    let names: Vec<_> = (10..60).map(|number| format!("{}{number}", "Name".repeat(24))).collect();
+    let variables: Vec<_> = names.iter().map(|name| format!("{name}: [{{value: some}}]")).collect();
+    let used: Vec<_> = names.iter().map(|name| format!("#{{{name}}}")).collect();
+    installation.apply(&format!(
+        "kind: environment\nname: Production\n---\nkind: project\nname: Web\nvariables: {{{}}}\n\
+         steps: [{{name: Say, roles: [web], script: {{body: 'echo {}'}}}}]\n",
+        variables.join(", "),
+        used.join(" ")
+    ));
+    let agent = Agent::enrol(&installation, "web-1", &["--environment", "Production", "--role", "web"]);
+    installation.windlass(&["release", "create", "--project", "Web", "--version", "1.0.0"]);
+    let deploy =
+        ["release", "deploy", "--project", "Web", "--version", "1.0.0", "--environment", "Production"];
+    let deployment = json(&installation, &deploy)["deployments"][0]["id"].as_str().map(str::parse);
+    let step = events(&installation.data())
+        .iter()
+        .find_map(|event| event["definition"]["project"]["steps"][0]["id"].as_str().map(str::parse));
+    let (deployment, step) = (deployment.expect("one").expect("an id"), step.expect("one").expect("an id"));
+    let target = Identity::read(&agent.state()).expect("enrolled").membership.target;
+    let assignment = assignment_id(deployment, target, WorkKind::Run(step), 1);
+    runtime().block_on(async {
+        let session = session(&agent.state()).await.expect("a session");
+        let filler = fill(&data);
+        let value = OutputVariableValue::Plain("x".repeat(10_000));
+        let variables = vec![OutputVariable { name: "Said".to_owned(), value }];
+        let ended = ReportKind::Ended { outcome: Outcome::Succeeded, variables, lines: 0 };
+        let kinds = [ReportKind::Started, ended];
+        let report = Request::Report(kinds.map(|kind| Report { assignment, kind }).into());
+        let requests = [Request::Variables { assignment }, report];
+        for request in &requests {
+            let answer = session.link.answer(request).await.expect("an answer");
+            assert!(answer == Answer::Denied(Denied::Busy), "{}", request.kind());
+        }
+        fs::remove_file(filler).expect("the filler is there");
+        for request in &requests {
+            let answer = session.link.answer(request).await.expect("an answer");
+            assert!(!matches!(answer, Answer::Denied(_)), "{}", request.kind());
+        }
+        session.link.close();
+    });
+    assert!(installation.stop(), "it ends well");
+    let denied: Vec<_> = events(&data).into_iter().filter(|event| event["event"] == "denied").collect();
+    assert_eq!(denied, [Value::Null; 0]);
 }

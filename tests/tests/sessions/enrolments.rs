@@ -145,3 +145,51 @@ fn a_name_that_is_taken_is_refused_and_the_token_stays_good() {
     );
     Agent::new(&other, "another", &installation.quic, program).enrol_with(&text);
 }
+
+/// Whoever has no token that is known is nobody: counted by where it comes from, and nothing of what it sent is kept.
+#[test]
+fn strangers_are_counted_where_they_come_from_and_fill_nothing() {
+    const TIMES: u64 = 50;
+    let (_folder, mut installation) = installation("", "script: {body: 'echo hello'}");
+    let known = Token::parse(TokenKind::Enrolment, &token(&installation, &GRANT)).expect("a token");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut made_up = message(&known, &key, "stranger");
+    made_up.enrolment = EnrolmentId::from_bytes([9; 16]);
+    let wrong_secret = Enrol { secret: [9; 32], ..message(&known, &key, "stranger") };
+    let malformed = Enrol { request: b"nothing".to_vec(), ..message(&known, &key, "stranger") };
+    let before = events(&installation.data()).len();
+    runtime().block_on(async {
+        for _ in 0..TIMES / 2 {
+            for (message, refusal) in [
+                (&made_up, EnrolRefusal::Unknown),
+                (&wrong_secret, EnrolRefusal::Unknown),
+                (&malformed, EnrolRefusal::BadRequest),
+            ] {
+                let answer = ask(&installation.quic, &known, message).await;
+                assert!(matches!(answer, EnrolAnswer::Refused(why) if why == refusal));
+            }
+        }
+    });
+    let secret = Token { kind: TokenKind::Api, ..known.clone() }.to_text().to_string();
+    let mut command = installation.windlass_command(&["target", "list"]);
+    let said = command.env("WINDLASS_TOKEN", &secret).output().expect("it starts");
+    assert_eq!(said.status.code(), Some(3), "{}", String::from_utf8_lossy(&said.stderr));
+    // Nobody waits for the next period: what was counted is recorded before the end.
+    assert!(installation.stop(), "it ends well");
+    let new = &events(&installation.data())[before..];
+    let counted = |reason: &str| -> u64 {
+        let of = new.iter().filter(|event| event["event"] == "stranger-refused" && event["reason"] == reason);
+        of.map(|event| {
+            assert_eq!(event["origin"], "127.0.0.1", "{event}");
+            event["count"].as_u64().expect("a number")
+        })
+        .sum()
+    };
+    let counts = ["unknown-enrolment", "malformed-enrolment", "unknown-token"].map(counted);
+    assert_eq!(counts, [TIMES, TIMES / 2, 1], "{new:?}");
+    assert!(new.len() <= 8, "{} events", new.len());
+    for text in windlass_tests::journal::segments(&installation.data()) {
+        let text = fs::read_to_string(text).expect("a segment is text");
+        assert!(!text.contains(&secret) && !text.contains(known.to_text().as_str()));
+    }
+}

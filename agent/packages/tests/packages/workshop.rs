@@ -48,9 +48,8 @@ impl Place {
     }
 
     fn plan(&self, request: &PullRequest) -> PullPlan {
-        let manifest = |digest: Digest| self.store.manifest(digest).unwrap().unwrap();
-        let held: Vec<_> = request.holds.iter().map(|held| manifest(*held)).collect();
-        plan_pull(&manifest(request.manifest), &held, request).unwrap()
+        let contents = |digest: &Digest| self.store.contents(*digest).unwrap().unwrap();
+        plan_pull(contents(&request.manifest), request.holds.iter().map(contents), request).unwrap()
     }
 
     /// A whole pull over a stream, both sides at once.

@@ -128,12 +128,13 @@ pub struct PulledItem {
     pub deployment: String,
     /// The tenant's name, as far as the deployment is still known.
     pub tenant: Option<String>,
-    /// `package` or `variables`; with `-again` what it had already, and `package-in-part` what ended before its end.
+    /// `package` (whole) or `variables`; with `-again` what it had already, `package-begun` what was about to leave, and
+    /// `package-in-part` what ended before its end.
     pub kind: String,
     /// The package's manifest, or the variables' digest.
     pub digest: String,
-    /// Bytes of content that travelled, of all times.
+    /// Bytes of content that travelled, of all times; of what was about to leave, those that were to.
     pub bytes: u64,
-    /// Names of the variables.
+    /// Names of the variables, or of the package with its version.
     pub names: Vec<String>,
 }

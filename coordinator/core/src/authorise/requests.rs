@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use windlass_protocol::Timestamp;
 use windlass_protocol::digest::Digest;
-use windlass_protocol::ids::{AssignmentId, DeploymentId, SpaceId, StepId, TargetId};
+use windlass_protocol::ids::{AssignmentId, DeploymentId, SpaceId, StepId, TargetId, TenantId};
 use windlass_protocol::message::{PullRequest, Report, Request};
 
 use super::{Denied, Peer, SessionPermit, session, still_qualifies};
@@ -30,12 +30,24 @@ pub enum RequestPermit {
 
 /// A package may be pulled.
 pub struct PullPermit {
+    space: SpaceId,
+    tenant: Option<TenantId>,
     target: TargetId,
     assignment: AssignmentId,
     manifest: Digest,
 }
 
 impl PullPermit {
+    /// The space.
+    pub const fn space(&self) -> SpaceId {
+        self.space
+    }
+
+    /// The tenant whose deployment it is, if it is one's.
+    pub const fn tenant(&self) -> Option<TenantId> {
+        self.tenant
+    }
+
     /// The target.
     pub const fn target(&self) -> TargetId {
         self.target
@@ -197,8 +209,9 @@ fn pull(
     let mut needed = deployment.graph.steps_on(session.target);
     let of_step = |step: StepId| release.packages.get(&step).map(|package| package.manifest);
     if needed.any(|step| of_step(step) == Some(wanted.manifest)) {
+        let (space, tenant) = (space.head.id, deployment.tenant);
         let (target, assignment) = (session.target, wanted.assignment);
-        Ok(PullPermit { target, assignment, manifest: wanted.manifest })
+        Ok(PullPermit { space, tenant, target, assignment, manifest: wanted.manifest })
     } else {
         Err(Denied)
     }

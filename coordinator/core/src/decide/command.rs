@@ -10,7 +10,7 @@ use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, KeyId, SpaceId, TargetId, TokenId};
 use windlass_protocol::message::{Outcome, Refusal};
 
-use super::{EnrolmentUse, Greeting, Repeat};
+use super::{EnrolmentUse, Greeting, Repeat, Strangers};
 use crate::authorise::Peer;
 use crate::event::Stream;
 use crate::model::{Package, StoredValue};
@@ -53,6 +53,8 @@ pub enum Command {
         /// The digest of its file.
         digest: Digest,
     },
+    /// Records how often strangers were refused.
+    RecordStrangers(Vec<Strangers>),
     /// A command in a space.
     Space(SpaceId, SpaceCommand),
 }
@@ -151,7 +153,18 @@ pub enum SpaceCommand {
         /// Their digest.
         digest: Digest,
     },
-    /// Records that a package was pulled for an assignment.
+    /// Records that a package is about to be pulled for an assignment.
+    RecordPullBegun {
+        /// Who pulls it.
+        peer: Peer,
+        /// The assignment.
+        assignment: AssignmentId,
+        /// The package's manifest.
+        manifest: Digest,
+        /// Bytes of content that are to travel.
+        bytes: u64,
+    },
+    /// Records that a package was pulled for an assignment, whole.
     RecordPulled {
         /// Who pulled it.
         peer: Peer,
@@ -198,7 +211,7 @@ impl Command {
     /// The stream that it writes to, and the space that it is about.
     pub(super) const fn stream(&self) -> (Stream, Option<SpaceId>) {
         match self {
-            Self::RecordSnapshot { .. } => (Stream::Observations(None), None),
+            Self::RecordSnapshot { .. } | Self::RecordStrangers(_) => (Stream::Observations(None), None),
             Self::Space(space, command) if command.is_observation() => {
                 (Stream::Observations(Some(*space)), Some(*space))
             }
@@ -220,7 +233,10 @@ impl Command {
             Self::CreateToken { request, .. } => json!({"token": request}),
             Self::DeleteToken(name) => json!({"delete-token": name}),
             Self::Space(space, command) => json!({"space": space, "command": command.asked()?}),
-            Self::Initialise { .. } | Self::CreateAdministrator { .. } | Self::RecordSnapshot { .. } => {
+            Self::Initialise { .. }
+            | Self::CreateAdministrator { .. }
+            | Self::RecordStrangers(_)
+            | Self::RecordSnapshot { .. } => {
                 return None;
             }
         };

@@ -34,7 +34,7 @@ pub use draft::Decision;
 use draft::Draft;
 pub use enrol::EnrolmentUse;
 pub use greetings::{Greeted, Greeting};
-pub use readings::{Repeat, Repeated};
+pub use readings::{Repeat, Repeated, Strangers};
 pub use releases::choose_packages;
 
 use crate::authorise::{self, Action, Peer, maker_may};
@@ -82,7 +82,7 @@ pub enum Reply {
     EnrolmentRefused(EnrolRefusal),
     /// The enrolment was refused like one before it; that is to be counted.
     EnrolmentRefusedAgain(EnrolRefusal),
-    /// The target read this before for the same work; that is to be counted.
+    /// The target read this before for the same work, or has pulled it whole before; that is to be counted.
     ReadBefore,
     /// The certificate may be renewed.
     Renewed {
@@ -137,6 +137,7 @@ pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<D
         }
         Command::DeleteToken(name) => tokens::delete(&mut draft, name),
         Command::RecordSnapshot { record, digest } => tokens::record_snapshot(&mut draft, *record, *digest),
+        Command::RecordStrangers(counts) => readings::strangers(&mut draft, counts),
         Command::Space(_, command) => {
             let reply = decide_in_space(&mut draft, command);
             if draft.changes_space() {
@@ -195,6 +196,9 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         SpaceCommand::Report { peer, reports } => reports::report(draft, peer, reports),
         SpaceCommand::RecordVariablesRead { peer, assignment, names, digest } => {
             readings::variables_read(draft, peer, *assignment, names, *digest)
+        }
+        SpaceCommand::RecordPullBegun { peer, assignment, manifest, bytes } => {
+            readings::pull_begun(draft, peer, *assignment, *manifest, *bytes)
         }
         SpaceCommand::RecordPulled { peer, assignment, manifest, bytes } => {
             readings::pulled(draft, peer, *assignment, *manifest, *bytes)

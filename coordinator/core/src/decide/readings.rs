@@ -1,14 +1,16 @@
 //! What agents read and pull, and what happened again: the first time is recorded before the answer, the rest counted.
 
+use std::collections::BTreeSet;
+
 use windlass_api::error::Problem;
-use windlass_protocol::ids::{AssignmentId, EnrolmentId, TargetId};
+use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, TargetId};
 use windlass_protocol::{Digest, Timestamp};
 
 use windlass_protocol::message::EnrolRefusal;
 
 use super::{Draft, Reply, identified};
 use crate::authorise::Peer;
-use crate::event::{Counted, DeploymentEvent, Observation};
+use crate::event::{Counted, DeploymentEvent, Observation, StrangerReason};
 use crate::state::{WorkItem, WorkKind};
 
 /// Something that is in the journal and happened again, counted where it happens and recorded now and then, so that
@@ -87,6 +89,46 @@ pub(super) fn variables_read(
     Ok(Reply::Done)
 }
 
+/// A pull begins: recorded before a byte of it leaves, once for an assignment. How it ends is told when it does.
+pub(super) fn pull_begun(
+    draft: &mut Draft<'_>,
+    peer: &Peer,
+    assignment: AssignmentId,
+    manifest: Digest,
+    bytes: u64,
+) -> Result<Reply, Problem> {
+    let target = identified(draft, peer)?;
+    let deployment = fetching(draft, target, assignment)?;
+    if draft.space().was_handed_out(target, assignment, manifest) {
+        return Ok(Reply::ReadBefore);
+    }
+    let names = names_of(draft, deployment, manifest);
+    draft.emit(DeploymentEvent::PullBegun { deployment, target, names, manifest, bytes });
+    Ok(Reply::Done)
+}
+
+/// The deployment that this fetches for.
+fn fetching(draft: &Draft<'_>, target: TargetId, assignment: AssignmentId) -> Result<DeploymentId, Problem> {
+    match draft.space().work_item(target, assignment) {
+        Some(WorkItem { deployment, kind: WorkKind::Fetch, .. }) => Ok(*deployment),
+        _ => Err(Problem::not_found("there is no such assignment")),
+    }
+}
+
+/// What a deployment calls a package.
+fn names_of(draft: &Draft<'_>, deployment: DeploymentId, manifest: Digest) -> Vec<String> {
+    let space = draft.space();
+    let release = space.deployments.get(&deployment).and_then(|found| space.releases.get(&found.release()));
+    let packages = release.iter().flat_map(|release| release.packages.values());
+    let names = packages.filter(|package| package.manifest == manifest);
+    names
+        .map(|package| format!("{} {}", package.id, package.version))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
+}
+
+/// A pull has come to its end: recorded where the target did not have this package whole before.
 pub(super) fn pulled(
     draft: &mut Draft<'_>,
     peer: &Peer,
@@ -95,14 +137,35 @@ pub(super) fn pulled(
     bytes: u64,
 ) -> Result<Reply, Problem> {
     let target = identified(draft, peer)?;
-    let item = draft.space().work_item(target, assignment).copied();
-    let Some(WorkItem { deployment, kind: WorkKind::Fetch, .. }) = item else {
-        return Err(Problem::not_found("there is no such assignment"));
-    };
-    if draft.space().was_handed_out(target, assignment, manifest) {
+    let deployment = fetching(draft, target, assignment)?;
+    if draft.space().pulled.contains(&(target, manifest)) {
         return Ok(Reply::ReadBefore);
     }
     draft.emit(DeploymentEvent::PackagePulled { deployment, target, manifest, bytes });
+    Ok(Reply::Done)
+}
+
+/// Strangers that were refused, counted where that happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strangers {
+    /// Why.
+    pub reason: StrangerReason,
+    /// From where.
+    pub origin: String,
+    /// How often.
+    pub count: u64,
+    /// The first of these times.
+    pub first: Timestamp,
+    /// The last time.
+    pub last: Timestamp,
+}
+
+/// Records strangers.
+pub(super) fn strangers(draft: &mut Draft<'_>, counts: &[Strangers]) -> Result<Reply, Problem> {
+    for Strangers { reason, origin, count, first, last } in counts.iter().cloned() {
+        let counted = Counted { count, first, last };
+        draft.emit(Observation::StrangerRefused { reason, origin, counted });
+    }
     Ok(Reply::Done)
 }
 

@@ -114,7 +114,21 @@ pub enum DeploymentEvent {
         /// The digest that the assignment names.
         digest: Digest,
     },
-    /// A package was pulled for an assignment, by this key of the target for the first time.
+    /// A pull of a package for an assignment begins, by this key of the target for the first time. It stands in the
+    /// record before a byte leaves: whatever happens then, the package may have.
+    PullBegun {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The target.
+        target: TargetId,
+        /// The package, as `id version`; each name that the deployment has for it.
+        names: Vec<String>,
+        /// Its manifest.
+        manifest: Digest,
+        /// Bytes of content that are to travel.
+        bytes: u64,
+    },
+    /// A target pulled a package whole, as it had not before: from now on it may say that it holds it.
     PackagePulled {
         /// The deployment.
         deployment: DeploymentId,

@@ -22,7 +22,7 @@ pub use definition::{
 pub use deployment::{DeploymentCreated, DeploymentEvent, DeploymentStarted};
 pub use enrolment::{EnrolmentCreated, EnrolmentEvent};
 pub use installation::{InstallationEvent, SpaceMade, TokenCreated};
-pub use observation::{Counted, Observation};
+pub use observation::{Counted, Observation, StrangerReason};
 pub use record::{Actor, Answered, FORMAT, Header, Read, Record, Request, Stream};
 pub use release::{PackageUploaded, ReleaseCreated, ReleaseEvent};
 pub use target::{TargetEnrolled, TargetEvent};

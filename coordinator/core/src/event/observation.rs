@@ -7,6 +7,18 @@ use windlass_protocol::ids::{DeploymentId, EnrolmentId, ProjectId, ReleaseId, St
 use windlass_protocol::message::EnrolRefusal;
 use windlass_protocol::{Digest, Timestamp};
 
+/// Why somebody whom nobody knows was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrangerReason {
+    /// The token of the API is none, or is not good any more.
+    UnknownToken,
+    /// The enrolment token is none, or its secret is wrong.
+    UnknownEnrolment,
+    /// A request to enrol that nobody can answer, whoever sent it.
+    MalformedEnrolment,
+}
+
 /// Something that was seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -28,6 +40,16 @@ pub enum Observation {
         digest: String,
         /// How many deployments it shows.
         deployments: usize,
+    },
+    /// Somebody whom nobody knows was refused.
+    StrangerRefused {
+        /// Why.
+        reason: StrangerReason,
+        /// From where: an address of IPv4, a network of 64 bits of IPv6, or `others`.
+        origin: String,
+        /// How often.
+        #[serde(flatten)]
+        counted: Counted,
     },
     /// Requests of a target were denied, counted by kind since the last such event.
     Denied {

@@ -55,6 +55,9 @@ impl Space {
                 self.unsettled = after;
             }
             DeploymentEvent::Ended { deployment, end, why } => self.end(at, *deployment, *end, why)?,
+            DeploymentEvent::PullBegun { deployment, target, manifest, .. } => {
+                self.hand_out(*deployment, *target, WorkKind::Fetch, *manifest);
+            }
             DeploymentEvent::PackagePulled { deployment, target, manifest, .. } => {
                 self.pulled.insert((*target, *manifest));
                 self.hand_out(*deployment, *target, WorkKind::Fetch, *manifest);

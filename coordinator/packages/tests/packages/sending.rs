@@ -11,7 +11,7 @@ use windlass_protocol::manifest::Manifest;
 use windlass_protocol::message::PullRequest;
 
 use crate::stream::{Parts, parse};
-use crate::workshop::{Tree, noise, request, stored, tree, words};
+use crate::workshop::{Tree, contents, noise, request, stored, tree, words};
 
 fn sample() -> Tree {
     let long = [noise(1, SEGMENT_BYTES), words(1, 2 * SEGMENT_BYTES), noise(2, 77)].concat();
@@ -30,7 +30,8 @@ async fn answer(
     held: &[Manifest],
     request: &PullRequest,
 ) -> Parts {
-    let plan = plan_pull(manifest, held, request).unwrap();
+    let held = held.iter().map(|held| contents(store, held));
+    let plan = plan_pull(contents(store, manifest), held, request).unwrap();
     let mut bytes = Vec::new();
     let sent = send(store, &plan, &mut bytes, || true).await.unwrap();
     assert_eq!(sent.bytes, bytes.len() as u64);
@@ -86,7 +87,7 @@ async fn nothing_more_than_a_write_leaves_after_the_right_has_gone() {
     let place = tempfile::tempdir().unwrap();
     let store = PackageStore::open(place.path()).unwrap();
     let manifest = stored(&store, &sample());
-    let plan = plan_pull(&manifest, &[], &request(&manifest)).unwrap();
+    let plan = plan_pull(contents(&store, &manifest), [], &request(&manifest)).unwrap();
     for allowed in [0, 1, 2, 5, 20] {
         let mut bytes = Vec::new();
         let mut asked = 0;
@@ -106,7 +107,7 @@ async fn the_check_is_asked_at_least_once_a_segment() {
     let place = tempfile::tempdir().unwrap();
     let store = PackageStore::open(place.path()).unwrap();
     let manifest = stored(&store, &tree(&[("noise", &noise(9, 6 * SEGMENT_BYTES))]));
-    let plan = plan_pull(&manifest, &[], &request(&manifest)).unwrap();
+    let plan = plan_pull(contents(&store, &manifest), [], &request(&manifest)).unwrap();
     let mut asked = 0;
     let check = || {
         asked += 1;
@@ -121,7 +122,7 @@ async fn an_agent_that_goes_away_ends_the_answer() {
     let place = tempfile::tempdir().unwrap();
     let store = PackageStore::open(place.path()).unwrap();
     let manifest = stored(&store, &sample());
-    let plan = plan_pull(&manifest, &[], &request(&manifest)).unwrap();
+    let plan = plan_pull(contents(&store, &manifest), [], &request(&manifest)).unwrap();
     let (mut near, mut far) = tokio::io::duplex(1 << 16);
     let reading = tokio::spawn(async move {
         let mut some = vec![0; 5_000_000];
@@ -142,7 +143,7 @@ async fn an_answer_whose_blob_is_damaged_ends_with_an_error() {
     let store = PackageStore::open(place.path()).unwrap();
     let files = sample();
     let manifest = stored(&store, &files);
-    let plan = plan_pull(&manifest, &[], &request(&manifest)).unwrap();
+    let plan = plan_pull(contents(&store, &manifest), [], &request(&manifest)).unwrap();
     let blob = place.path().join("blobs").join(Digest::of(&files["b/noise"]).to_hex());
     fs::write(&blob, b"wlblob\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00").unwrap();
     let error = send(&store, &plan, &mut Vec::new(), || true).await.unwrap_err();

@@ -1,6 +1,8 @@
 //! Archives to upload and requests to answer.
 
-use windlass_packages::{Limits, PackageStore, UploadError, Uploaded};
+use std::sync::Arc;
+
+use windlass_packages::{Contents, Limits, PackageStore, UploadError, Uploaded};
 use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::manifest::Manifest;
 use windlass_protocol::message::PullRequest;
@@ -14,6 +16,11 @@ pub fn upload(store: &PackageStore, tree: &Tree) -> Result<Uploaded, UploadError
 pub fn stored(store: &PackageStore, tree: &Tree) -> Manifest {
     let uploaded = upload(store, tree).unwrap();
     store.manifest(uploaded.manifest).unwrap().unwrap()
+}
+
+/// What a pull needs of a stored manifest.
+pub fn contents(store: &PackageStore, manifest: &Manifest) -> Arc<Contents> {
+    store.contents(manifest.digest()).unwrap().unwrap()
 }
 
 pub fn request(manifest: &Manifest) -> PullRequest {

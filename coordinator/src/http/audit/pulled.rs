@@ -23,6 +23,16 @@ pub(super) fn pulled(data: &Path, moment: &Moment, name: &str) -> Result<Pulled,
     while let Some(entry) = journal.next()? {
         for event in &entry.record.events {
             match event {
+                Event::Deployment(DeploymentEvent::PullBegun {
+                    deployment,
+                    target,
+                    names,
+                    manifest,
+                    bytes,
+                }) if *target == wanted => {
+                    let found = item(moment, &entry, *deployment, "package-begun", manifest.to_string());
+                    items.push(PulledItem { bytes: *bytes, names: names.clone(), ..found });
+                }
                 Event::Deployment(DeploymentEvent::PackagePulled { deployment, target, manifest, bytes })
                     if *target == wanted =>
                 {

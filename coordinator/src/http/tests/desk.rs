@@ -120,6 +120,7 @@ impl Desk {
             packages: Arc::new(Packages::default()),
             presence: Arc::new(Everybody),
             logs: Arc::new(ThreeLines),
+            strangers: Arc::default(),
             authority,
             data,
         });

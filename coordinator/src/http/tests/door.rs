@@ -49,6 +49,7 @@ impl House {
             packages: Arc::new(PackageStore::open(data.join("packages")).unwrap()),
             output: Arc::new(OutputStore::open(data, OutputLimits::with_total(1 << 30)).unwrap()),
             registry: Arc::new(Registry::default()),
+            strangers: Arc::default(),
             data: data.to_owned(),
         };
         let any = SocketAddr::from(([127, 0, 0, 1], 0));

@@ -3,7 +3,7 @@
 use windlass_coordinator_core::authorise::SessionPermit;
 use windlass_coordinator_core::state::WorkItem;
 use windlass_protocol::ids::AssignmentId;
-use windlass_protocol::message::{Answer, AssignmentPlace, Assignments, Generation};
+use windlass_protocol::message::{Answer, AssignmentPlace, Assignments, Denied, Generation};
 
 use super::super::{Sessions, delivery};
 
@@ -15,13 +15,13 @@ pub(super) async fn answer(
     permit: &SessionPermit,
     since: Option<Generation>,
     after: Option<AssignmentPlace>,
-) -> Option<Answer> {
+) -> Result<Answer, Denied> {
     let mut undeliverable = Vec::new();
     let answer = collect(sessions, permit, since, after, &mut undeliverable);
     if !undeliverable.is_empty() {
         delivery::give_up(sessions, permit.space(), permit.target(), undeliverable).await;
     }
-    answer
+    answer.ok_or(Denied::NotFound)
 }
 
 /// The answer; what can't be made into an assignment goes to `undeliverable`, with why not.

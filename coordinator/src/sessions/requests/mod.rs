@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
+use windlass_api::error::{Problem, ProblemKind};
 use windlass_coordinator_core::authorise::{self, Peer, RequestPermit};
 use windlass_protocol::gathering::FrameError;
 use windlass_protocol::message::{Answer, Denied, Request};
@@ -37,19 +38,20 @@ pub(super) async fn serve(sessions: &Sessions, peer: &Peer, mut answers: SendStr
     };
     let permit = authorise::request(&sessions.engine.state(), peer, &request, now());
     let answer = match permit {
-        Err(authorise::Denied) => None,
+        Err(authorise::Denied) => Err(Denied::NotFound),
         Ok(permit) => match (permit, &request) {
             (RequestPermit::Pull(permit), Request::Pull(wanted)) => {
                 // The only answer that does not fit one frame writes for itself.
                 match pull::serve(sessions, peer, permit, wanted, &mut answers).await {
                     Ok(()) => return,
-                    Err(denied) => Some(Answer::Denied(denied)),
+                    Err(denied) => Err(denied),
                 }
             }
             (permit, request) => answer(sessions, peer, permit, request).await,
         },
     };
-    if answer.is_none() {
+    // What only could not be done now was not denied, and no record says that it was.
+    if let Err(Denied::NotFound) = answer {
         sessions.tally.denied(peer.target, request.kind(), 1);
         // A session that is about to end says nothing of what exists: the agent asks again in its next one, and keeps
         // what it wanted to tell until then.
@@ -57,7 +59,7 @@ pub(super) async fn serve(sessions: &Sessions, peer: &Peer, mut answers: SendStr
             return;
         }
     }
-    let answer = answer.unwrap_or(Answer::Denied(Denied::NotFound));
+    let answer = answer.unwrap_or_else(Answer::Denied);
     if frames::write(&mut answers, &answer).await.is_ok() {
         let _ = answers.finish();
     }
@@ -69,13 +71,22 @@ fn stands(sessions: &Sessions, peer: &Peer) -> bool {
     permit.is_ok_and(|permit| !permit.renews_only())
 }
 
-/// `None`: denied after all.
+/// What a problem of the engine's means to who asked: that the decision said no, or that none could be recorded (the disk
+/// is full, the coordinator is stopping), and the same is asked again.
+fn denied(why: &Problem) -> Denied {
+    use ProblemKind::{Conflict, NotAuthorised, NotFound, Usage};
+    match why.kind {
+        NotFound | Conflict | NotAuthorised | Usage => Denied::NotFound,
+        _ => Denied::Busy,
+    }
+}
+
 async fn answer(
     sessions: &Sessions,
     peer: &Peer,
     permit: RequestPermit,
     request: &Request,
-) -> Option<Answer> {
+) -> Result<Answer, Denied> {
     match (permit, request) {
         (RequestPermit::Assignments(permit), Request::Assignments { since, after }) => {
             assignments::answer(sessions, &permit, *since, *after).await
@@ -93,6 +104,6 @@ async fn answer(
             renew::answer(sessions, peer, &permit, request).await
         }
         // A permit for another kind of request than was asked: there is no way to get one.
-        _ => None,
+        _ => Err(Denied::NotFound),
     }
 }

@@ -13,15 +13,15 @@ pub(super) async fn answer(
     assignment: AssignmentId,
     first: u64,
     lines: &[OutputLine],
-) -> Option<Answer> {
+) -> Result<Answer, Denied> {
     match sessions.output.append(assignment, first, lines.to_vec()).await {
-        Ok(next) => Some(Answer::Output { next }),
+        Ok(next) => Ok(Answer::Output { next }),
         // The store has said why, once; the agent keeps its lines and comes again.
-        Err(OutputError::NotWorking) => Some(Answer::Denied(Denied::Busy)),
-        Err(OutputError::Numbers) => Some(Answer::Denied(Denied::Malformed)),
+        Err(OutputError::NotWorking) => Err(Denied::Busy),
+        Err(OutputError::Numbers) => Err(Denied::Malformed),
         Err(why) => {
             tracing::error!(%assignment, %why, "output of a step could not be stored");
-            Some(Answer::Denied(Denied::Busy))
+            Err(Denied::Busy)
         }
     }
 }

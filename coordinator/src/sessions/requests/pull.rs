@@ -1,19 +1,20 @@
 //! A package, as its difference to what the agent holds.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quinn::SendStream;
 use windlass_coordinator_core::authorise::{self, Peer, PullPermit, RequestPermit};
 use windlass_coordinator_core::decide::{Command, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
-use windlass_packages::{SendError, plan_pull, send};
+use windlass_packages::{Kind, PullPlan, SendError, StoreError, plan_pull, send};
 use windlass_protocol::Digest;
-use windlass_protocol::manifest::Manifest;
 use windlass_protocol::message::{Denied, PullRequest, Request};
 
 use super::super::Sessions;
 use super::super::pace::{Gauge, Look};
 use super::super::turns::Turn;
+use super::denied;
 use super::metered::Metered;
 use crate::engine::{Engine, now};
 
@@ -29,10 +30,18 @@ pub(super) async fn serve(
     wanted: &PullRequest,
     stream: &mut SendStream,
 ) -> Result<(), Denied> {
-    let turn = sessions.turns.take(peer.target).await.ok_or(Denied::Busy)?;
-    let (manifest, held) = manifests(sessions, &permit, wanted).await.ok_or(Denied::NotFound)?;
-    let plan = plan_pull(&manifest, &held, wanted).map_err(|_| Denied::Malformed)?;
+    let flow = (permit.space(), permit.tenant());
+    let preparing = async {
+        let turn = sessions.turns.take(flow, peer.target).await.ok_or(Denied::Busy)?;
+        Ok((turn, plan(sessions, &permit, wanted).await?))
+    };
+    let (turn, plan) = tokio::select! {
+        prepared = preparing => prepared?,
+        // Who has gone does not wait: its place in the queue is another's, and so is what its target may have at once.
+        _ = stream.stopped() => return Ok(()),
+    };
     let bytes = plan.bytes_to_send();
+    begin(sessions, peer, &permit, bytes).await?;
     let request = Request::Pull(wanted.clone());
     let right = || Right { sessions, peer, request: &request };
     let (before_writing, beside) = (right(), right());
@@ -121,38 +130,52 @@ impl Right<'_> {
     }
 }
 
-/// The manifest, and those that the agent says it holds as far as the journal knows that it pulled them.
-async fn manifests(
-    sessions: &Sessions,
-    permit: &PullPermit,
-    wanted: &PullRequest,
-) -> Option<(Manifest, Vec<Manifest>)> {
+/// What travels. Of the manifests that the agent says it holds those count that the journal knows it pulled.
+async fn plan(sessions: &Sessions, permit: &PullPermit, wanted: &PullRequest) -> Result<PullPlan, Denied> {
     let known: Vec<Digest> = {
         let state = sessions.engine.state();
-        let space = state.space_of(permit.target())?;
+        let space = state.space(permit.space()).ok_or(Denied::NotFound)?;
         let pulled = |digest: &&Digest| space.pulled.contains(&(permit.target(), **digest));
         wanted.holds.iter().filter(pulled).copied().collect()
     };
-    let (store, manifest) = (sessions.packages.clone(), permit.manifest());
-    let read = move || {
-        let read = |digest| {
-            store.manifest(digest).inspect_err(|why| tracing::error!(%why, "a manifest cannot be read"))
+    let place = Arc::clone(&sessions.planning).acquire_owned().await.map_err(|_| Denied::Busy)?;
+    let (store, manifest, wanted) = (Arc::clone(&sessions.packages), permit.manifest(), wanted.clone());
+    let planning = move || {
+        // Whoever stops waiting leaves it to this to be over.
+        let _place = place;
+        let read = |manifest| {
+            let found = store.contents(manifest);
+            let found = found.and_then(|found| {
+                found.ok_or(StoreError::Missing { kind: Kind::Manifest, digest: manifest })
+            });
+            found.inspect_err(|why| tracing::error!(%why, "a manifest cannot be read")).ok()
         };
-        let manifest = read(manifest).ok()??;
-        let held = known.into_iter().filter_map(|digest| read(digest).ok()?);
-        Some((manifest, held.collect()))
+        let contents = read(manifest).ok_or(Denied::Busy)?;
+        plan_pull(contents, known.into_iter().filter_map(read), &wanted).map_err(|_| Denied::Malformed)
     };
-    tokio::task::spawn_blocking(read).await.ok()?
+    tokio::task::spawn_blocking(planning).await.unwrap_or(Err(Denied::Busy))
 }
 
+/// The first pull for an assignment stands in the journal before a byte of it leaves; how it and further ones ended is
+/// told when they did.
+async fn begin(sessions: &Sessions, peer: &Peer, permit: &PullPermit, bytes: u64) -> Result<(), Denied> {
+    let (assignment, manifest) = (permit.assignment(), permit.manifest());
+    let command = SpaceCommand::RecordPullBegun { peer: *peer, assignment, manifest, bytes };
+    submit(sessions, permit, command).await.map(drop)
+}
+
+/// A pull came to its end: the target may say from now on that it holds the package.
 async fn record(sessions: &Sessions, peer: &Peer, permit: &PullPermit, bytes: u64) -> Option<()> {
-    let space = sessions.engine.state().space_of(peer.target)?.head.id;
     let (target, assignment, manifest) = (permit.target(), permit.assignment(), permit.manifest());
     let command = SpaceCommand::RecordPulled { peer: *peer, assignment, manifest, bytes };
-    let envelope = Engine::envelope(Actor::Target(target), None);
-    let reply = sessions.engine.submit(envelope, Command::Space(space, command)).await.ok()?;
-    if reply == Reply::ReadBefore {
+    if submit(sessions, permit, command).await.ok()? == Reply::ReadBefore {
         sessions.tally.again(Repeated::Read { target, assignment, digest: manifest }, bytes);
     }
     Some(())
+}
+
+async fn submit(sessions: &Sessions, permit: &PullPermit, command: SpaceCommand) -> Result<Reply, Denied> {
+    let envelope = Engine::envelope(Actor::Target(permit.target()), None);
+    let submitted = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;
+    submitted.map_err(|why| denied(&why))
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use windlass_api::error::ProblemKind;
 use windlass_coordinator_core::authorise::{Peer, ReportPermit};
 use windlass_coordinator_core::decide::{Command, SpaceCommand, WorkReport, WorkReportKind};
 use windlass_coordinator_core::event::Actor;
@@ -10,10 +9,11 @@ use windlass_coordinator_core::model::StoredValue;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::Secret;
 use windlass_protocol::ids::{AssignmentId, KeyId};
-use windlass_protocol::message::{Answer, OutputVariable, OutputVariableValue, Report, ReportKind};
+use windlass_protocol::message::{Answer, Denied, OutputVariable, OutputVariableValue, Report, ReportKind};
 use windlass_trust::Sealed;
 
 use super::super::{OUTPUT_PURPOSE, Sessions};
+use super::denied;
 use crate::engine::Engine;
 
 pub(super) async fn answer(
@@ -21,19 +21,19 @@ pub(super) async fn answer(
     peer: &Peer,
     permit: &ReportPermit,
     reports: &[Report],
-) -> Option<Answer> {
+) -> Result<Answer, Denied> {
     let target = permit.target();
     // An agent tells a report until it is acknowledged, and may hold one for longer than the deployment is remembered.
     // So it hears the same of all of them: it need not tell them again.
     let (own, others): (Vec<_>, Vec<_>) = reports.iter().partition(|report| permit.admits(report.assignment));
     sessions.tally.denied(target, "report", others.len() as u64);
     if own.is_empty() {
-        return Some(Answer::Reported);
+        return Ok(Answer::Reported);
     }
     let mut taken = Vec::with_capacity(own.len());
     {
         let state = sessions.engine.state();
-        let space = state.space(permit.space())?;
+        let space = state.space(permit.space()).ok_or(Denied::NotFound)?;
         for report in own {
             let key = key_for(space, permit, report.assignment);
             taken.push(WorkReport { assignment: report.assignment, kind: kind(sessions, key, &report.kind) });
@@ -42,12 +42,11 @@ pub(super) async fn answer(
     let command = Command::Space(permit.space(), SpaceCommand::Report { peer: *peer, reports: taken });
     let envelope = Engine::envelope(Actor::Target(target), None);
     match sessions.engine.submit(envelope, command).await {
-        Ok(_) => Some(Answer::Reported),
-        // Meanwhile the target has gone, or has another key.
-        Err(why) if why.kind == ProblemKind::NotFound => None,
+        Ok(_) => Ok(Answer::Reported),
+        // Meanwhile the target has gone, or has another key; or they cannot be recorded now.
         Err(why) => {
-            tracing::error!(%target, %why, "reports could not be recorded");
-            Some(Answer::Denied(windlass_protocol::message::Denied::Busy))
+            tracing::warn!(%target, %why, "reports were not recorded");
+            Err(denied(&why))
         }
     }
 }

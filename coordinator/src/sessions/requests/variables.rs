@@ -5,11 +5,12 @@ use windlass_coordinator_core::decide::{Command, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_protocol::Digest;
 use windlass_protocol::codec;
-use windlass_protocol::message::{Answer, ClearVariables, Request, SealedVariables};
+use windlass_protocol::message::{Answer, ClearVariables, Denied, Request, SealedVariables};
 use zeroize::Zeroizing;
 
 use super::super::Sessions;
 use super::super::delivery::{self, DeliveryError};
+use super::denied;
 use crate::engine::{Engine, now};
 
 pub(super) async fn answer(
@@ -17,14 +18,15 @@ pub(super) async fn answer(
     peer: &Peer,
     permit: &VariablesPermit,
     request: &Request,
-) -> Option<Answer> {
-    let (clear, digest) = match collect(sessions, permit)? {
+) -> Result<Answer, Denied> {
+    let (clear, digest) = match collect(sessions, permit).ok_or(Denied::NotFound)? {
         Ok(collected) => collected,
         Err(why) => {
             tracing::error!(assignment = %permit.assignment(), %why, "variables cannot be delivered");
             let reasons = vec![(permit.assignment(), why.reason())];
             delivery::give_up(sessions, permit.space(), permit.target(), reasons).await;
-            return None;
+            // It has the right; what it is for ends, and until it hears so it asks again.
+            return Err(Denied::Busy);
         }
     };
     // The first reading is an event, and stands in the journal before a byte of it leaves; further ones are counted.
@@ -32,17 +34,19 @@ pub(super) async fn answer(
     let (target, assignment) = (permit.target(), permit.assignment());
     let command = SpaceCommand::RecordVariablesRead { peer: *peer, assignment, names, digest };
     let envelope = Engine::envelope(Actor::Target(peer.target), None);
-    let reply = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await.ok()?;
+    let submitted = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;
+    let reply = submitted.map_err(|why| denied(&why))?;
     if reply == Reply::ReadBefore {
         sessions.tally.again(Repeated::Read { target, assignment, digest }, 0);
     }
     // Meanwhile the right may have gone, or the machine may have another key.
     let state = sessions.engine.state();
     let Ok(RequestPermit::Variables(permit)) = authorise::request(&state, peer, request, now()) else {
-        return None;
+        return Err(Denied::NotFound);
     };
-    let sealing_key = delivery::sealing_key(state.space(permit.space())?, permit.target())?;
-    seal(&clear, &sealing_key, &permit)
+    let sealing_key =
+        state.space(permit.space()).and_then(|space| delivery::sealing_key(space, permit.target()));
+    sealing_key.and_then(|key| seal(&clear, &key, &permit)).ok_or(Denied::NotFound)
 }
 
 /// The variables as they are now, and their digest.

@@ -156,11 +156,14 @@ fn the_values_of_a_template_that_is_taken_out_stay_for_the_releases_that_froze_i
         "web",
         json!({"roles": ["web"], "environments": ["Staging"], "tenants": {"tenants": ["Delta"]}}),
     );
+    let frozen = |world: &World, id| {
+        let frozen = world.deployment(id).frozen.clone().expect("it runs");
+        frozen.tenant.clone().expect("it is for a tenant").values.len()
+    };
     let deploy = |world: &mut World| {
         let request = json!({"project": "Shop", "version": "1.0.0", "environments": ["Staging"], "tenants": {"tenants": ["Delta"]}});
         let id = world.try_deploy(request).expect("the release finds its values")[0];
-        let frozen = world.deployment(id).frozen.as_ref().expect("it runs");
-        assert_eq!(frozen.tenant.as_ref().expect("it is a tenant's").values.len(), 4);
+        assert_eq!(frozen(world, id), 4);
         world.succeed(id);
     };
     // However many tenants have filled it: what is recorded is about the owners alone.

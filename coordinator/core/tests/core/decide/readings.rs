@@ -3,8 +3,10 @@
 
 use serde_json::json;
 use windlass_coordinator_core::authorise::Peer;
-use windlass_coordinator_core::decide::{Repeat, Repeated, Reply, SpaceCommand};
-use windlass_coordinator_core::event::{Counted, Event, Observation};
+use windlass_coordinator_core::decide::{Command, Repeat, Repeated, Reply, SpaceCommand, Strangers};
+use windlass_coordinator_core::event::{
+    Counted, DeploymentEvent, Event, Observation, StrangerReason, Stream,
+};
 use windlass_coordinator_core::state::WorkKind;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
@@ -41,7 +43,7 @@ fn reading(running: bool, peer: Peer, assignment: AssignmentId, digest: Digest) 
         true => {
             SpaceCommand::RecordVariablesRead { peer, assignment, names: vec!["Name".to_owned()], digest }
         }
-        false => SpaceCommand::RecordPulled { peer, assignment, manifest: digest, bytes: 10 },
+        false => SpaceCommand::RecordPullBegun { peer, assignment, manifest: digest, bytes: 10 },
     }
 }
 
@@ -87,6 +89,49 @@ fn a_step_that_has_started_remembers_what_was_read_and_one_that_has_ended_keeps_
     world.succeed(deployment);
     assert!(world.space().handed_out.is_empty());
     read(&mut world).expect_err("there is nothing to be read any more");
+}
+
+#[test]
+fn a_pull_is_in_the_record_when_it_begins_and_counts_as_held_when_it_came_whole() {
+    let Scene { mut world, target, deployment, assignment, .. } = scene(false);
+    let (manifest, bytes) = (Digest::of("shop 1.0.0"), 10);
+    let tell = |world: &mut World, whole: bool| {
+        let peer = world.peer(target);
+        let command = match whole {
+            false => SpaceCommand::RecordPullBegun { peer, assignment, manifest, bytes },
+            true => SpaceCommand::RecordPulled { peer, assignment, manifest, bytes },
+        };
+        let mut reply = None;
+        let events = world.events_of(|world| reply = Some(world.ask(command).expect("it is its work")));
+        (reply.expect("it was asked"), events)
+    };
+    let names = vec!["shop 1.0.0".to_owned()];
+    let begun = DeploymentEvent::PullBegun { deployment, target, names, manifest, bytes };
+    assert_eq!(tell(&mut world, false), (Reply::Done, vec![Event::Deployment(begun)]));
+    // The coordinator died here: what came of it nobody knows, and the target may not say that it holds it.
+    let text = serde_json::to_vec(&world.state).expect("a state is JSON");
+    world.state = serde_json::from_slice(&text).expect("what was written can be read");
+    assert!(world.space().pulled.is_empty());
+    assert_eq!(tell(&mut world, false), (Reply::ReadBefore, vec![]));
+    let pulled = DeploymentEvent::PackagePulled { deployment, target, manifest, bytes };
+    assert_eq!(tell(&mut world, true), (Reply::Done, vec![Event::Deployment(pulled)]));
+    assert!(world.space().pulled.contains(&(target, manifest)));
+    assert_eq!(tell(&mut world, true), (Reply::ReadBefore, vec![]));
+}
+
+#[test]
+fn strangers_stand_in_the_record_of_what_was_seen_and_change_nothing() {
+    let mut world = small();
+    let (reason, origin) = (StrangerReason::UnknownToken, "2001:db8::/64".to_owned());
+    let (first, last) = (world.now, world.now.plus_seconds(7));
+    let counts = vec![Strangers { reason, origin: origin.clone(), count: 3, first, last }];
+    let events = world.events_of(|world| {
+        assert_eq!(world.run(&Command::RecordStrangers(counts)), Ok(Reply::Done));
+    });
+    let counted = Counted { count: 3, first, last };
+    let refused = Observation::StrangerRefused { reason, origin, counted };
+    assert_eq!(events, [Event::Observation(refused)]);
+    assert_eq!(world.records.last().map(|record| record.stream), Some(Stream::Observations(None)));
 }
 
 #[test]

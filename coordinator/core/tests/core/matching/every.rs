@@ -141,8 +141,16 @@ fn space() -> Space {
     let mut world = World::new();
     let stream = Stream::Space(world.space_id());
     let environment = |id, name: &str| {
-        let (slug, name) = (name.parse().expect("a slug"), name.parse().expect("a name"));
-        Environment::patch(None, &Environment { id, slug, name, description: String::new(), order: 0 })
+        Environment::patch(
+            None,
+            &Environment {
+                id,
+                slug: name.parse().expect("a slug"),
+                name: name.parse().expect("a name"),
+                description: String::new(),
+                order: 0,
+            },
+        )
     };
     let tag = Tag { id: TAG, name: "Tag".parse().expect("a name"), colour: None };
     let set = TagSet {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use windlass_coordinator_core::decide::Reply;
 use windlass_coordinator_core::event::{
     Actor, Definition, DefinitionEvent, DefinitionId, DeploymentEvent, EnrolmentEvent, Event,
-    InstallationEvent, Observation, Record, ReleaseEvent, Stream, TargetEvent,
+    InstallationEvent, Observation, Record, ReleaseEvent, StrangerReason, Stream, TargetEvent,
 };
 use windlass_coordinator_core::graph::WorkKind;
 use windlass_coordinator_core::model::{
@@ -127,6 +127,7 @@ fn parts(event: &Event) -> Vec<(&'static str, String)> {
             parts.extend(outputs.values().map(|value| ("value", name(value))));
             parts
         }
+        Event::Observation(Observation::StrangerRefused { reason, .. }) => vec![("stranger", name(reason))],
         _ => Vec::new(),
     }
 }
@@ -154,6 +155,7 @@ fn the_journal_of_format_1_has_every_event_with_every_kind_of_part() {
         ("outcome", variants::<RunOutcome>(false)),
         ("failure", variants::<Failure>(false)),
         ("value", variants::<StoredValue>(false)),
+        ("stranger", variants::<StrangerReason>(false)),
         ("reply", variants::<Reply>(false)),
     ];
     // Whoever reads an event knows it by its name alone.

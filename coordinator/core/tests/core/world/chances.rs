@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use windlass_coordinator_core::decide::{
-    Repeat, Repeated, Reply, SpaceCommand, TargetChange, WorkReportKind,
+    Command, Repeat, Repeated, Reply, SpaceCommand, Strangers, TargetChange, WorkReportKind,
 };
+use windlass_coordinator_core::event::StrangerReason;
 use windlass_coordinator_core::model::StoredValue;
 use windlass_coordinator_core::state::{Caps, WorkKind};
 use windlass_protocol::Digest;
@@ -188,6 +189,9 @@ impl World {
         let repeat = |what| Repeat { what, count: 2, bytes: 20, first, last };
         let repeats = repeats.into_iter().map(repeat).collect();
         self.ask(SpaceCommand::RecordRepeats(repeats)).expect("counts are always recorded");
+        let (reason, origin) = (StrangerReason::UnknownToken, "192.0.2.4".to_owned());
+        let strangers = vec![Strangers { reason, origin, count: 2, first, last }];
+        self.run(&Command::RecordStrangers(strangers)).expect("counts are always recorded");
     }
 
     fn lose_or_find(&mut self, name: &str, number: u8) {
@@ -239,6 +243,8 @@ impl World {
             (WorkKind::Fetch, _) => {
                 let manifest = Digest::of("shop 1.0.0");
                 let peer = self.peer(target);
+                let command = SpaceCommand::RecordPullBegun { peer, assignment, manifest, bytes: 10 };
+                self.ask(command).expect("it is its work");
                 let command = SpaceCommand::RecordPulled { peer, assignment, manifest, bytes: 10 };
                 self.ask(command).expect("it is its work");
                 self.repeat(target, assignment, manifest);

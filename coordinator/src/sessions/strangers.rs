@@ -1,0 +1,110 @@
+//! Strangers that were refused, on QUIC and on HTTP: counted by reason and address, recorded now and then. Whoever comes
+//! from ever more addresses is counted with the others, so that nobody can fill the journal, and nothing of what a
+//! stranger sent is kept.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use windlass_coordinator_core::decide::{Command, Strangers as Counted};
+use windlass_coordinator_core::event::StrangerReason;
+
+use super::tally::{OTHERS, Times};
+use crate::engine::{Engine, now};
+
+/// Addresses that are named for each reason in one record; the rest are counted under [`OTHERS`].
+const ORIGINS: usize = 16;
+
+/// The counts since they were last recorded.
+#[derive(Default)]
+pub struct Strangers {
+    counts: Mutex<BTreeMap<(StrangerReason, String), Times>>,
+    pub(super) news: tokio::sync::Notify,
+}
+
+impl Strangers {
+    /// Counts one that was refused. Where it came from may not be known.
+    pub fn refused(&self, reason: StrangerReason, address: Option<IpAddr>) {
+        let now = now();
+        let origin = address.map_or_else(|| OTHERS.to_owned(), network);
+        self.add(reason, origin, Times { count: 1, bytes: 0, first: now, last: now });
+        self.news.notify_one();
+    }
+
+    /// Records what was counted so far. What cannot be recorded now is counted on.
+    pub(super) async fn record(&self, engine: &Engine) {
+        let counted: Vec<_> = std::mem::take(&mut *self.counts())
+            .into_iter()
+            .map(|((reason, origin), Times { count, first, last, .. })| Counted {
+                reason,
+                origin,
+                count,
+                first,
+                last,
+            })
+            .collect();
+        if counted.is_empty() {
+            return;
+        }
+        let command = Command::RecordStrangers(counted.clone());
+        if let Err(why) = engine.submit(Engine::own_envelope(), command).await {
+            tracing::error!(%why, "strangers that were refused could not be recorded");
+            for Counted { reason, origin, count, first, last } in counted {
+                self.add(reason, origin, Times { count, bytes: 0, first, last });
+            }
+            self.news.notify_one();
+        }
+    }
+
+    fn add(&self, reason: StrangerReason, origin: String, times: Times) {
+        let mut counts = self.counts();
+        let mut what = (reason, origin);
+        let named = counts.range((reason, String::new())..).take_while(|((of, _), _)| *of == reason).count();
+        if named >= ORIGINS && !counts.contains_key(&what) {
+            what.1 = OTHERS.to_owned();
+        }
+        counts.entry(what).and_modify(|known| known.add(times)).or_insert(times);
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<(StrangerReason, String), Times>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whom an address counts for: one machine of IPv6 has as many addresses as it likes, all in one network of 64 bits.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            format!("{}/64", Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
+        }
+        version_4 => version_4.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_are_counted_by_reason_and_network_and_from_more_addresses_take_no_more_room() {
+        let strangers = Strangers::default();
+        let refused = |reason, from: &str| strangers.refused(reason, Some(from.parse().unwrap()));
+        for number in 0..1000 {
+            refused(StrangerReason::UnknownToken, &format!("10.0.{}.{}", number / 250, number % 250));
+            refused(StrangerReason::UnknownEnrolment, &format!("2001:db8::{number:x}"));
+        }
+        refused(StrangerReason::UnknownEnrolment, "::ffff:10.0.0.1");
+        strangers.refused(StrangerReason::MalformedEnrolment, None);
+        let counts = strangers.counts();
+        let of = |reason| -> Vec<(String, u64)> {
+            let of = counts.iter().filter(|((of, _), _)| *of == reason);
+            of.map(|((_, origin), times)| (origin.clone(), times.count)).collect()
+        };
+        let tokens = of(StrangerReason::UnknownToken);
+        assert_eq!(tokens.len(), ORIGINS + 1);
+        assert_eq!(tokens.last(), Some(&(OTHERS.to_owned(), 1000 - ORIGINS as u64)));
+        let enrolments = [("10.0.0.1".to_owned(), 1), ("2001:db8::/64".to_owned(), 1000)];
+        assert_eq!(of(StrangerReason::UnknownEnrolment), enrolments);
+        assert_eq!(of(StrangerReason::MalformedEnrolment), [(OTHERS.to_owned(), 1)]);
+    }
+}
