@@ -106,21 +106,21 @@ fn a_pull_is_in_the_record_when_it_begins_and_counts_as_held_when_it_came_whole(
         (reply.expect("it was asked"), events)
     };
     let names = vec!["shop 1.0.0".to_owned()];
-    let begun = Event::Deployment(DeploymentEvent::PullBegun { deployment, target, names, manifest, bytes });
-    assert_eq!(tell(&mut world, false), (Reply::Done, vec![begun]));
+    let begun = DeploymentEvent::PullBegun { deployment, target, names, manifest, bytes };
+    assert_eq!(tell(&mut world, false), (Reply::Done, vec![Event::Deployment(begun)]));
     // The coordinator died here: what came of it nobody knows, and the target may not say that it holds it.
     let text = serde_json::to_vec(&world.state).expect("a state is JSON");
     world.state = serde_json::from_slice(&text).expect("what was written can be read");
     assert!(world.space().pulled.is_empty());
     assert_eq!(tell(&mut world, false), (Reply::ReadBefore, vec![]));
-    let pulled = Event::Deployment(DeploymentEvent::PackagePulled { deployment, target, manifest, bytes });
-    assert_eq!(tell(&mut world, true), (Reply::Done, vec![pulled]));
+    let pulled = DeploymentEvent::PackagePulled { deployment, target, manifest, bytes };
+    assert_eq!(tell(&mut world, true), (Reply::Done, vec![Event::Deployment(pulled)]));
     assert!(world.space().pulled.contains(&(target, manifest)));
     assert_eq!(tell(&mut world, true), (Reply::ReadBefore, vec![]));
 }
 
 #[test]
-fn strangers_stand_in_the_record_of_the_installation_and_change_nothing() {
+fn strangers_stand_in_the_record_of_what_was_seen_and_change_nothing() {
     let mut world = small();
     let (reason, origin) = (StrangerReason::UnknownToken, "2001:db8::/64".to_owned());
     let (first, last) = (world.now, world.now.plus_seconds(7));
@@ -128,15 +128,10 @@ fn strangers_stand_in_the_record_of_the_installation_and_change_nothing() {
     let events = world.events_of(|world| {
         assert_eq!(world.run(&Command::RecordStrangers(counts)), Ok(Reply::Done));
     });
-    assert_eq!(
-        events,
-        [Event::Observation(Observation::StrangerRefused {
-            reason,
-            origin,
-            counted: Counted { count: 3, first, last },
-        })]
-    );
-    assert_eq!(world.records.last().map(|record| record.stream), Some(Stream::Installation));
+    let counted = Counted { count: 3, first, last };
+    let refused = Observation::StrangerRefused { reason, origin, counted };
+    assert_eq!(events, [Event::Observation(refused)]);
+    assert_eq!(world.records.last().map(|record| record.stream), Some(Stream::Observations(None)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use windlass_coordinator_core::decide::Reply;
 use windlass_coordinator_core::event::{
     Actor, Definition, DefinitionEvent, DefinitionId, DeploymentEvent, EnrolmentEvent, Event,
-    InstallationEvent, Observation, Record, ReleaseEvent, Stream, TargetEvent,
+    InstallationEvent, Observation, Record, ReleaseEvent, StrangerReason, Stream, TargetEvent,
 };
 use windlass_coordinator_core::graph::WorkKind;
 use windlass_coordinator_core::model::{
@@ -127,6 +127,7 @@ fn parts(event: &Event) -> Vec<(&'static str, String)> {
             parts.extend(outputs.values().map(|value| ("value", name(value))));
             parts
         }
+        Event::Observation(Observation::StrangerRefused { reason, .. }) => vec![("stranger", name(reason))],
         _ => Vec::new(),
     }
 }
@@ -154,8 +155,16 @@ fn the_journal_of_format_1_has_every_event_with_every_kind_of_part() {
         ("outcome", variants::<RunOutcome>(false)),
         ("failure", variants::<Failure>(false)),
         ("value", variants::<StoredValue>(false)),
+        ("stranger", variants::<StrangerReason>(false)),
         ("reply", variants::<Reply>(false)),
     ];
+    // Whoever reads an event knows it by its name alone.
+    let names: Vec<_> = all[1..8].iter().flat_map(|(_, names)| names).collect();
+    assert_eq!(
+        names.iter().collect::<BTreeSet<_>>().len(),
+        names.len(),
+        "two events have one name: {names:?}"
+    );
     // What agents are answered is remembered by no key.
     let agents =
         ["enrolled", "enrolment-refused", "enrolment-refused-again", "read-before", "renewed", "greeted"];

@@ -7,9 +7,9 @@ use serde_json::json;
 use windlass_api::plan::{StepRule, TargetRule, TenantRule};
 use windlass_api::requests::TokenRequest;
 use windlass_coordinator_core::decide::{
-    Command, Greeting, Repeat, Repeated, SpaceCommand, TargetChange, WorkReportKind,
+    Command, Greeting, Repeat, Repeated, SpaceCommand, Strangers, TargetChange, WorkReportKind,
 };
-use windlass_coordinator_core::event::{Actor, DeploymentEvent, Request, Stream};
+use windlass_coordinator_core::event::{Actor, DeploymentEvent, Request, StrangerReason, Stream};
 use windlass_coordinator_core::model::{
     DeploymentEnd, EndReason, Failure, Removal, RunEnd, RunOutcome, Sealed, StoredValue,
 };
@@ -59,6 +59,11 @@ fn define(world: &mut World) {
         json!({"kind": "tenant", "name": "Alpha", "tags": ["Ring/Canary", "Tier/Gold"], "projects": {"Shop": ["Staging"]},
             "values": {"Shop": {"Key": {"secret": "of Alpha"}, "environments": {"Staging": {"Port": "80"}}}}}),
     ]);
+    // A template that a tenant fills is retired where it is taken out.
+    let mut web = project("Worn", json!([]));
+    web["templates"] = json!([{"name": "Old"}]);
+    world.apply(&[web, json!({"kind": "tenant", "name": "Gamma", "values": {"Worn": {"Old": "1"}}})]);
+    world.apply(&[project("Worn", json!([]))]);
     // What changes of a thing is told alone.
     world.apply(&[
         json!({"kind": "environment", "name": "Staging", "description": "Before it counts", "order": 1}),
@@ -127,9 +132,12 @@ fn deploy(world: &mut World) {
     for (target, assignment, _) in world.work(id) {
         let (peer, manifest) = (world.peer(target), Digest::of("shop 1.0.0"));
         world.actor = Actor::Target(target);
-        world
-            .ask(SpaceCommand::RecordPulled { peer, assignment, manifest, bytes: 900 })
-            .expect("it is its work");
+        for command in [
+            SpaceCommand::RecordPullBegun { peer, assignment, manifest, bytes: 900 },
+            SpaceCommand::RecordPulled { peer, assignment, manifest, bytes: 900 },
+        ] {
+            world.ask(command).expect("it is its work");
+        }
         world.report(target, assignment, WorkReportKind::Fetched { moved: 900, saved: 100 });
     }
     world.work_off(id, &Outcome::Succeeded);
@@ -259,6 +267,11 @@ fn see(world: &mut World, enrolment: EnrolmentId) {
     ] {
         world.ask(command).expect("it is recorded");
     }
+    let strangers =
+        [StrangerReason::UnknownToken, StrangerReason::UnknownEnrolment, StrangerReason::MalformedEnrolment];
+    let strangers =
+        strangers.map(|reason| Strangers { reason, origin: text("192.0.2.4"), count: 2, first, last });
+    world.run(&Command::RecordStrangers(strangers.into())).expect("it is recorded");
     let (record, digest) = (world.state.number, Digest::of("snapshot"));
     world.run(&Command::RecordSnapshot { record, digest }).expect("it is recorded");
     world.report(target, assignment, ended(Outcome::Stopped));

@@ -106,5 +106,7 @@ fn the_next_deployment_is_given_what_is_true_when_its_turn_comes() {
     let (frozen, parts) = given(&world, next);
     let tenant = frozen.tenant.expect("it is Alpha's");
     assert_eq!((tenant.called.slug.as_str(), tenant.tags.len(), tenant.values.len()), ("other", 1, 1));
-    assert_eq!(parts.iter().map(|(target, _)| *target).collect::<Vec<_>>(), [world.target("one")]);
+    let [(target, part)] = parts.as_slice() else { panic!("one is left: {parts:?}") };
+    assert_eq!((*target, part.name.as_str()), (world.target("one"), "one"));
+    assert_eq!(part.roles.iter().collect::<Vec<_>>(), ["web"]);
 }
