@@ -190,18 +190,20 @@ fn pull(
     now: Timestamp,
 ) -> Result<PullPermit, Denied> {
     let (space, deployment, item) = live(state, session, wanted.assignment, now)?;
-    if item.kind != WorkKind::Fetch {
+    let is_wanted = |step| space.package_of(deployment.id, step) == Some(wanted.manifest);
+    let needed = match item.kind {
+        WorkKind::Fetch => {
+            let mut own = deployment.steps.iter().filter(|step| step.targets.contains(&session.target));
+            own.any(|step| is_wanted(step.step))
+        }
+        // Its own, which may be gone from the machine since it was fetched, and no other step's.
+        WorkKind::Run(step) => is_wanted(step),
+    };
+    if !needed {
         return Err(Denied);
     }
-    let release = space.releases.get(&deployment.release).ok_or(Denied)?;
-    let mut needed = deployment.steps.iter().filter(|step| step.targets.contains(&session.target));
-    let of_step = |step: StepId| release.packages.get(&step).map(|package| package.manifest);
-    if needed.any(|step| of_step(step.step) == Some(wanted.manifest)) {
-        let (target, assignment) = (session.target, wanted.assignment);
-        Ok(PullPermit { target, assignment, manifest: wanted.manifest })
-    } else {
-        Err(Denied)
-    }
+    let (target, assignment) = (session.target, wanted.assignment);
+    Ok(PullPermit { target, assignment, manifest: wanted.manifest })
 }
 
 fn variables(

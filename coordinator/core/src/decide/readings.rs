@@ -94,13 +94,13 @@ pub(super) fn pulled(
 ) -> Result<Reply, Problem> {
     let target = identified(draft, peer)?;
     let item = draft.space().work_item(target, assignment).copied();
-    let Some(WorkItem { deployment, kind: WorkKind::Fetch, .. }) = item else {
+    let Some(WorkItem { deployment, kind, .. }) = item else {
         return Err(Problem::not_found("there is no such assignment"));
     };
     if draft.space().was_handed_out(target, assignment, manifest) {
         return Ok(Reply::ReadBefore);
     }
-    draft.emit(Event::PackagePulled { deployment, target, manifest, bytes });
+    draft.emit(Event::PackagePulled { deployment, step: kind.step(), target, manifest, bytes });
     Ok(Reply::Done)
 }
 
@@ -120,10 +120,9 @@ fn event(draft: &Draft<'_>, repeat: &Repeat) -> Option<Event> {
     Some(match what {
         Repeated::Read { target, assignment, digest } => {
             let assigned = draft.space().assigned(target, assignment)?;
-            let step = match assigned.kind {
-                WorkKind::Fetch => None,
-                WorkKind::Run(step) => Some(step),
-            };
+            // A step that pulled its package again read no variables by that.
+            let package = |step| draft.space().package_of(assigned.deployment, step);
+            let step = assigned.kind.step().filter(|step| package(*step) != Some(digest));
             Event::ReadAgain {
                 deployment: assigned.deployment,
                 step,

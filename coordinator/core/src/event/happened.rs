@@ -315,6 +315,9 @@ pub enum Event {
     PackagePulled {
         /// The deployment.
         deployment: DeploymentId,
+        /// The step that pulled it again, because it was gone; none where it was fetched before the first step.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
         /// The target.
         target: TargetId,
         /// The package's manifest.

@@ -129,9 +129,10 @@ impl Space {
                 self.indexes.releases.insert((release.project, release.version.clone()), release.id);
                 self.releases.insert(release.id, Arc::new(release.clone()));
             }
-            Event::PackagePulled { deployment, target, manifest, .. } => {
+            Event::PackagePulled { deployment, step, target, manifest, .. } => {
                 self.pulled.insert((*target, *manifest));
-                self.hand_out(*deployment, *target, WorkKind::Fetch, *manifest);
+                let kind = step.map_or(WorkKind::Fetch, WorkKind::Run);
+                self.hand_out(*deployment, *target, kind, *manifest);
             }
             Event::VariablesRead { deployment, step, target, digest, .. } => {
                 self.hand_out(*deployment, *target, WorkKind::Run(*step), *digest);

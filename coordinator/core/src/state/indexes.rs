@@ -67,6 +67,16 @@ pub enum WorkKind {
     Run(StepId),
 }
 
+impl WorkKind {
+    /// The step that is run.
+    pub fn step(self) -> Option<StepId> {
+        match self {
+            Self::Fetch => None,
+            Self::Run(step) => Some(step),
+        }
+    }
+}
+
 /// The id of an assignment is a digest of what it is for: the same work has the same id wherever it is computed.
 pub fn assignment_id(deployment: DeploymentId, target: TargetId, kind: WorkKind) -> AssignmentId {
     let mut hasher = Hasher::new();

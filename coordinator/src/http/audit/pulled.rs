@@ -24,7 +24,7 @@ pub(super) fn pulled(data: &Path, moment: &Moment, name: &str) -> Result<Pulled,
     while let Some(entry) = journal.next()? {
         for event in &entry.record.events {
             match event {
-                Event::PackagePulled { deployment, target, manifest, bytes } if *target == wanted => {
+                Event::PackagePulled { deployment, target, manifest, bytes, .. } if *target == wanted => {
                     let found = item(moment, &entry, *deployment, "package", manifest.to_string());
                     items.push(PulledItem { bytes: *bytes, ..found });
                 }

@@ -116,3 +116,31 @@ fn what_is_counted_is_told_of_its_deployment_also_when_that_is_over() {
         assert_eq!(events, [read, broken]);
     }
 }
+
+#[test]
+fn a_step_that_pulls_its_package_again_is_recorded_once_and_then_counted_as_what_it_is() {
+    let Scene { mut world, target, deployment, assignment, kind } = scene(true);
+    let manifest = Digest::of("shop 1.0.0");
+    let pull = |world: &mut World| {
+        let command = reading(false, world.peer(target), assignment, manifest);
+        let mut reply = None;
+        let events = world.events_of(|world| reply = Some(world.ask(command).expect("it is its work")));
+        (reply.expect("it was asked"), events)
+    };
+    let pulled = Event::PackagePulled { deployment, step: kind.step(), target, manifest, bytes: 10 };
+    assert_eq!(pull(&mut world), (Reply::Done, vec![pulled]));
+    assert_eq!(pull(&mut world), (Reply::ReadBefore, vec![]));
+    let what = Repeated::Read { target, assignment, digest: manifest };
+    let (bytes, count, first, last) = (10, 1, world.now, world.now);
+    let events = world.events_of(|world| {
+        let repeat = Repeat { what, count, bytes, first, last };
+        world.ask(SpaceCommand::RecordRepeats(vec![repeat])).expect("it is recorded");
+    });
+    let again =
+        Event::ReadAgain { deployment, step: None, target, digest: manifest, bytes, count, first, last };
+    assert_eq!(events, [again], "no variables were read");
+    world.succeed(deployment);
+    let late = reading(false, world.peer(target), assignment, manifest);
+    world.ask(late).expect_err("there is nothing to be pulled any more");
+    assert!(world.space().handed_out.is_empty());
+}
