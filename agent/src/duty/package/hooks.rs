@@ -1,0 +1,40 @@
+//! The hooks of a package, as the verified cache has them. Never as a release has them: that is its tenant's, whose
+//! processes may put anything in their place.
+
+use windlass_agent_core::course::Stage;
+use windlass_agent_packages::{Cache, CacheError};
+use windlass_protocol::Digest;
+use windlass_templates::Shell;
+
+/// Bytes of a hook: a script, not content.
+const HOOK_BYTES: u64 = 4 << 20;
+
+/// A hook.
+pub(super) struct Hook {
+    pub(super) stage: Stage,
+    /// What runs it, by its ending.
+    pub(super) shell: Shell,
+    pub(super) text: String,
+}
+
+/// Reads the hooks at a package's root, each stage's first by this order of endings.
+pub(super) fn read(cache: &Cache, manifest: Digest) -> anyhow::Result<Vec<Hook>> {
+    let endings = [("sh", Shell::Bash), ("bash", Shell::Bash), ("py", Shell::Python), ("ps1", Shell::Pwsh)];
+    let tree = cache.manifest(manifest)?.ok_or(CacheError::Incomplete { manifest })?;
+    let mut hooks = Vec::new();
+    for stage in [Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed] {
+        let found = endings.into_iter().find_map(|(ending, shell)| {
+            let name = format!("{}.{ending}", stage.name());
+            let (_, digest, bytes) = tree.files().find(|(path, ..)| path.as_str() == name)?;
+            Some((name, shell, digest, bytes))
+        });
+        let Some((name, shell, digest, bytes)) = found else { continue };
+        if bytes > HOOK_BYTES {
+            anyhow::bail!("the hook {name} is too large; it may have {HOOK_BYTES} bytes");
+        }
+        let text = String::from_utf8(cache.content(digest, bytes)?)
+            .map_err(|_| anyhow::anyhow!("the hook {name} is no UTF-8 text"))?;
+        hooks.push(Hook { stage, shell, text });
+    }
+    Ok(hooks)
+}
