@@ -6,6 +6,7 @@ pub mod canaries;
 pub mod client;
 pub mod installation;
 pub mod journal;
+pub mod namespace;
 pub mod raw;
 
 use std::path::PathBuf;

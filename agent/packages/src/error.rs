@@ -66,9 +66,17 @@ pub enum CacheError {
         /// The content.
         digest: Digest,
     },
+    /// A file is not what whoever wants to change it can change, in one sentence.
+    #[error("{0}")]
+    Unsuited(String),
 }
 
 impl CacheError {
+    /// Whether a pull of the package mends it.
+    pub fn is_mended_by_a_pull(&self) -> bool {
+        matches!(self, Self::Incomplete { .. } | Self::Damaged { .. })
+    }
+
     /// Wraps what the operating system said about `path`, and tells lack of space apart.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| {

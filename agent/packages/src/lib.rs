@@ -16,4 +16,6 @@ mod room;
 pub use cache::{Cache, Evicted, Still};
 pub use error::{CacheError, PullError};
 pub use pull::{PullState, Received};
-pub use release::{Unpack, Unpacked, publish, remove_others, switch, unprepare, unswitch};
+pub use release::{
+    Removed, Rewrite, Unpack, Unpacked, publish, remove_folder, remove_others, switch, unprepare, unswitch,
+};

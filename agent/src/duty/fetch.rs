@@ -22,10 +22,6 @@ pub(super) async fn fetch(order: &Order, work: &FetchWork) -> anyhow::Result<()>
                 saved += received.saved;
             }
             Err(why) => {
-                if let PullError::Cache(CacheError::Full { .. }) = &why {
-                    // The agent needs the room to say that there is none.
-                    order.agent.cache.abandon(package.manifest)?;
-                }
                 order.agent.did(format!("could not fetch {} {}: {why}", package.id, package.version));
                 return end(
                     order,
@@ -36,7 +32,7 @@ pub(super) async fn fetch(order: &Order, work: &FetchWork) -> anyhow::Result<()>
         order.agent.did(format!("fetched {} {}", package.id, package.version));
     }
     // From here on the step that needs them may be ordered at any time, so they stay.
-    order.agent.ledger().note_fetched(&order.assignment.place, &work.packages)?;
+    order.agent.ledger().note_fetched(&order.assignment.place, order.entry.generation, &work.packages)?;
     end(order, ReportKind::Fetched { moved, saved })?;
     room::keep_within_limit(&order.agent);
     Ok(())
@@ -46,8 +42,8 @@ fn end(order: &Order, kind: ReportKind) -> anyhow::Result<()> {
     order.agent.ledger().end(&Report { assignment: order.id(), kind })
 }
 
-/// Fetches one package, going on after every broken connection. What can't be mended by trying again is an error.
-async fn fetch_one(order: &Order, package: &PackageReference) -> Result<Received, PullError> {
+/// Fetches one package for the order's own work, going on after every broken connection. What can't be mended by trying again is an error.
+pub(super) async fn fetch_one(order: &Order, package: &PackageReference) -> Result<Received, PullError> {
     let mut made_room = false;
     loop {
         match try_once(order, package).await {
@@ -62,6 +58,11 @@ async fn fetch_one(order: &Order, package: &PackageReference) -> Result<Received
             Err(PullError::Cache(CacheError::Busy { .. })) => sleep(RETRY).await,
             // The right may have gone a moment before the withdrawal is told; that one ends the duty.
             Err(PullError::Denied(Denied::NotFound)) => sleep(RETRY * 4).await,
+            Err(PullError::Cache(why @ CacheError::Full { .. })) => {
+                // The agent needs the room to say that there is none.
+                order.agent.cache.abandon(package.manifest)?;
+                return Err(why.into());
+            }
             other => return other,
         }
     }

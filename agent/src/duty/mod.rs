@@ -4,6 +4,7 @@
 
 mod accounts;
 mod fetch;
+mod notes;
 mod package;
 mod place;
 mod preludes;

@@ -104,12 +104,7 @@ pub(super) fn clear(
     let tenant = tenant_folder(root, place);
     let step = tenant.join(place.project.1.as_str()).join(work.step.1.as_str());
     for folder in [scratch(&tenant, assignment), unpacking(&step, assignment)] {
-        match fs::remove_dir_all(&folder) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => {
-                return Err(CacheError::Io { action: "remove", path: folder, source: why });
-            }
-            _ => {}
-        }
+        windlass_agent_packages::remove_folder(&folder)?;
     }
     windlass_agent_packages::unprepare(&step.join("current"))
 }

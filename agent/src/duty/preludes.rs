@@ -17,8 +17,15 @@ pub(super) fn script(shell: Shell, variables: &Variables, body: &str) -> anyhow:
         Shell::Pwsh => pwsh(&rendered),
     };
     text.push_str(body);
+    if shell == Shell::Pwsh {
+        text.push_str(PWSH_END);
+    }
     Ok(text.into_bytes())
 }
+
+/// With `-File` only `exit` and an error that ends the script give an exit code, so what a program that the script ran
+/// last ended with is said here. (That errors of cmdlets end the script is said before it. Octopus does both.)
+const PWSH_END: &str = "\nif (Test-Path variable:global:LASTEXITCODE) { exit $LASTEXITCODE }\n";
 
 fn posix(shell: Shell, variables: &[(String, String)]) -> String {
     let mut cases = String::new();
@@ -74,7 +81,8 @@ fn pwsh(variables: &[(String, String)]) -> String {
         let _ = writeln!(entries, "$WindlassParameters[{name}] = {value}");
     }
     format!(
-        r###"$WindlassParameters = New-Object 'System.Collections.Generic.Dictionary[String,String]' ([System.StringComparer]::OrdinalIgnoreCase)
+        r###"$ErrorActionPreference = 'Stop'
+$WindlassParameters = New-Object 'System.Collections.Generic.Dictionary[String,String]' ([System.StringComparer]::OrdinalIgnoreCase)
 {entries}$OctopusParameters = $WindlassParameters
 function Get-WindlassVariable([string]$name) {{ $WindlassParameters[$name] }}
 function Set-WindlassVariable([string]$name, [string]$value, [switch]$sensitive) {{

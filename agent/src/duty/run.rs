@@ -14,14 +14,14 @@ use windlass_supervisor::{Account, OutputValue};
 use super::place::{self, Folders};
 use super::script::{self, Process, Ran};
 use super::variables::{self, Variables};
-use super::{Order, accounts, package, reporting};
+use super::{Order, accounts, notes, package, reporting};
 
 /// Every stage in the order in which they can run: their output is numbered through in this order.
 const STAGES: [Stage; 5] =
     [Stage::Script, Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
 
 pub(super) async fn run(order: &Order, work: &RunWork) -> anyhow::Result<()> {
-    let _turn = if work.concurrent { None } else { Some(order.agent.turn.acquire().await?) };
+    let turn = if work.concurrent { None } else { Some(order.agent.turn.acquire().await?) };
     if order.is_withdrawn() && !order_has_begun(order) {
         return clear(order, work).await;
     }
@@ -30,6 +30,8 @@ pub(super) async fn run(order: &Order, work: &RunWork) -> anyhow::Result<()> {
         // The machine is not as it should be (a folder in the way, no account): that is the step's failure.
         Err(why) => Some(Outcome::Failed { reason: script::cut(format!("{why:#}")) }),
     };
+    // Others need not wait for what a tenant's processes may make long.
+    drop(turn);
     // Before the end is written down: whatever stops this process until then, it is done again.
     clear(order, work).await?;
     let Some(outcome) = outcome else { return Ok(()) };
@@ -159,12 +161,19 @@ fn gather(work: &Path) -> anyhow::Result<(Vec<OutputVariable>, u64)> {
             variables.retain(|known| known.name != set.name);
             variables.push(OutputVariable { name: set.name, value });
         }
+    }
+    for folder in output_folders(work) {
         for line in windlass_supervisor::output(&folder, 1) {
             line?;
             lines += 1;
         }
     }
     Ok((variables, lines))
+}
+
+/// Where lines of a step's output lie, in the order in which they are numbered through.
+fn output_folders(work: &Path) -> impl Iterator<Item = std::path::PathBuf> {
+    stage_folders(work).chain([notes::folder(work)])
 }
 
 fn stage_folders(work: &Path) -> impl Iterator<Item = std::path::PathBuf> {
@@ -175,7 +184,7 @@ fn stage_folders(work: &Path) -> impl Iterator<Item = std::path::PathBuf> {
 pub(super) fn read_output(work: &Path, from: u64, most: usize) -> anyhow::Result<Vec<OutputLine>> {
     let mut found = Vec::new();
     let mut number = 0;
-    for folder in stage_folders(work) {
+    for folder in output_folders(work) {
         for line in windlass_supervisor::output(&folder, 1) {
             let (_, line) = line?;
             number += 1;

@@ -126,7 +126,7 @@ fn job(work: &RunWork, variables: &Variables, process: Process<'_>, order: &Orde
         Shell::Bash => vec!["bash", SCRIPT_PATH],
         Shell::Sh => vec!["sh", SCRIPT_PATH],
         Shell::Python => vec!["python3", SCRIPT_PATH],
-        Shell::Pwsh => vec!["pwsh", "-NoProfile", "-NonInteractive", "-Command", "-"],
+        Shell::Pwsh => vec!["pwsh", "-NoProfile", "-NonInteractive", "-File", SCRIPT_PATH],
     };
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let environment = BTreeMap::from([

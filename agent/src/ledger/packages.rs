@@ -7,14 +7,15 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use serde::{Deserialize, Serialize};
 use windlass_protocol::codec;
-use windlass_protocol::message::{Action, Assignment, PackageReference, Place, Work};
+use windlass_protocol::message::{Action, Assignment, Generation, PackageReference, Place, Work};
 use windlass_protocol::{Digest, Timestamp};
 use windlass_segments::fail;
 
 use super::Ledger;
 
-/// `f`, the digest of a lane's ids, the package: when it was fetched, by the coordinator's clock.
+/// `f`, the digest of a lane's ids, the package: when it was fetched, by the coordinator's clock, and for which order.
 const FETCHED: u8 = b'f';
 /// `r`, the digest of a release's path: the package that it was made of, and the path.
 const RELEASE: u8 = b'r';
@@ -22,23 +23,39 @@ const RELEASE: u8 = b'r';
 /// How long what was fetched is kept for a deployment that never came further: by then its steps have long expired.
 const FETCHED_MILLISECONDS: u128 = 7 * 24 * 3600 * 1000;
 
+/// When a package was fetched, and for which order.
+#[derive(Serialize, Deserialize)]
+struct Fetched {
+    time: Timestamp,
+    generation: Generation,
+}
+
 impl Ledger {
     /// Notes what a deployment fetched, in the place of what the one before it in the same lane had fetched: that one
-    /// is over (SEMANTICS 8, one at a time per project, environment and tenant).
-    pub(crate) fn note_fetched(&self, place: &Place, packages: &[PackageReference]) -> anyhow::Result<()> {
+    /// is over (SEMANTICS 8, one at a time per project, environment and tenant). The one before is the one with the
+    /// earlier order, whichever comes here first: after a restart both may be under way again.
+    pub(crate) fn note_fetched(
+        &self,
+        place: &Place,
+        generation: Generation,
+        packages: &[PackageReference],
+    ) -> anyhow::Result<()> {
         let lane = [&[FETCHED], lane(place).as_bytes().as_slice()].concat();
-        let key = |package: &PackageReference| [lane.as_slice(), package.manifest.as_bytes()].concat();
-        let fetched: BTreeSet<_> = packages.iter().map(key).collect();
-        let time = serde_json::to_vec(&self.clock()?)?;
-        fail::point("ledger-before-fetched");
-        for pair in self.store.scan(&lane) {
-            let (known, _) = pair?;
-            if !fetched.contains(&known) {
-                self.store.remove(&known)?;
+        let known = self.store.scan(&lane).collect::<Result<Vec<_>, _>>()?;
+        for (_, value) in &known {
+            if fetched(value)?.generation > generation {
+                return Ok(());
             }
         }
-        for key in &fetched {
-            self.store.put(key, &time)?;
+        let key = |package: &PackageReference| [lane.as_slice(), package.manifest.as_bytes()].concat();
+        let keys: BTreeSet<_> = packages.iter().map(key).collect();
+        let value = serde_json::to_vec(&Fetched { time: self.clock()?, generation })?;
+        fail::point("ledger-before-fetched");
+        for (known, _) in known.iter().filter(|(known, _)| !keys.contains(&known[..])) {
+            self.store.remove(known)?;
+        }
+        for key in &keys {
+            self.store.put(key, &value)?;
         }
         self.store.commit()?;
         fail::point("ledger-after-fetched");
@@ -84,9 +101,8 @@ impl Ledger {
         let now = self.clock()?;
         let mut needed = BTreeSet::new();
         for pair in self.store.scan(&[FETCHED]) {
-            let (key, time) = pair?;
-            let time: Timestamp = serde_json::from_slice(&time).context("the agent's store is damaged")?;
-            if now.since(time).as_millis() < FETCHED_MILLISECONDS {
+            let (key, value) = pair?;
+            if now.since(fetched(&value)?.time).as_millis() < FETCHED_MILLISECONDS {
                 let package = key.last_chunk().context("the agent's store is damaged")?;
                 needed.insert(Digest::from_bytes(*package));
             } else {
@@ -113,6 +129,10 @@ impl Ledger {
     }
 }
 
+fn fetched(value: &[u8]) -> anyhow::Result<Fetched> {
+    serde_json::from_slice(value).context("the agent's store is damaged")
+}
+
 /// Where one deployment runs at a time.
 fn lane(place: &Place) -> Digest {
     let tenant = place.tenant.as_ref().map(|(id, _)| id.as_bytes().to_vec()).unwrap_or_default();
@@ -132,7 +152,7 @@ mod tests {
     use windlass_protocol::ids::{
         AssignmentId, DeploymentId, EnvironmentId, ProjectId, SpaceId, TargetId, TenantId,
     };
-    use windlass_protocol::message::{FetchWork, Generation, SignedAssignment};
+    use windlass_protocol::message::{FetchWork, SignedAssignment};
 
     use super::super::Entry;
     use super::*;
@@ -162,6 +182,10 @@ mod tests {
         }
     }
 
+    fn order(sequence: u64) -> Generation {
+        Generation { epoch: 1, sequence }
+    }
+
     fn names(ledger: &Ledger, candidates: &[&str]) -> Vec<String> {
         let needed = ledger.needed_packages().unwrap();
         let known = candidates.iter().filter(|name| needed.contains(&Digest::of(name)));
@@ -176,18 +200,31 @@ mod tests {
     fn what_a_lane_fetched_is_needed_until_it_fetches_again_or_a_week_is_over() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(folder.path()).unwrap();
-        ledger.note_fetched(&place(1), &[package("a"), package("b")]).unwrap();
-        ledger.note_fetched(&place(2), &[package("c")]).unwrap();
+        ledger.note_fetched(&place(1), order(1), &[package("a"), package("b")]).unwrap();
+        ledger.note_fetched(&place(2), order(2), &[package("c")]).unwrap();
         assert_eq!(names(&ledger, &ALL), ["a", "b", "c"]);
-        ledger.note_fetched(&place(1), &[package("b"), package("d")]).unwrap();
+        ledger.note_fetched(&place(1), order(3), &[package("b"), package("d")]).unwrap();
         drop(ledger);
         let ledger = Ledger::open(folder.path()).unwrap();
         assert_eq!(names(&ledger, &ALL), ["b", "c", "d"]);
         ledger.set_clock(Timestamp::from_milliseconds(7 * 24 * 3600 * 1000 - 1)).unwrap();
-        ledger.note_fetched(&place(2), &[package("c")]).unwrap();
+        ledger.note_fetched(&place(2), order(2), &[package("c")]).unwrap();
         assert_eq!(names(&ledger, &ALL), ["b", "c", "d"]);
         ledger.set_clock(Timestamp::from_milliseconds(7 * 24 * 3600 * 1000)).unwrap();
         assert_eq!(names(&ledger, &ALL), ["c"]);
+    }
+
+    #[test]
+    fn a_fetch_that_is_taken_up_again_after_the_next_one_takes_nothing_from_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path()).unwrap();
+        ledger.note_fetched(&place(1), order(2), &[package("b"), package("c")]).unwrap();
+        ledger.note_fetched(&place(1), order(1), &[package("a"), package("c")]).unwrap();
+        assert_eq!(names(&ledger, &ALL), ["b", "c"]);
+        ledger.note_fetched(&place(1), order(2), &[package("b"), package("c")]).unwrap();
+        assert_eq!(names(&ledger, &ALL), ["b", "c"]);
+        ledger.note_fetched(&place(1), order(3), &[package("d")]).unwrap();
+        assert_eq!(names(&ledger, &ALL), ["d"]);
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub use error::StepError;
 pub use job::{Account, BadJob, Job, SCRIPT_PATH};
 pub use judge::{Standing, bury, inspect, stop};
 pub use marks::{Ended, Outcome, Started};
+pub use outlet::note;
 pub use output::{OutputLine, OutputLines, Stream, output};
 pub use start::{StartError, start};
 pub use supervise::{SuperviseError, supervise};

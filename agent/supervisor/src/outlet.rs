@@ -1,11 +1,15 @@
 //! Writes a step's output: in batches, up to its cap, and without ever stopping the step for a disk that refuses.
 
 use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use windlass_segments::{Options, SegmentError, Writer};
 
+use crate::clock;
 use crate::layout;
 use crate::limits;
 use crate::output::{OutputLine, Stream};
@@ -156,13 +160,24 @@ impl Outlet {
     }
 }
 
+/// Makes a folder whose output is these lines of the agent's own, durably: what a step's log says beside what its
+/// processes printed. Answers whether the disk took them all.
+pub fn note(folder: &Path, lines: Vec<String>) -> io::Result<bool> {
+    fs::DirBuilder::new().mode(0o700).create(folder)?;
+    let (now, time) = (Instant::now(), clock::now());
+    let mut outlet = Outlet::new(folder, u64::MAX);
+    for line in lines {
+        outlet.put(Stream::Note, line, now, time);
+    }
+    Ok(outlet.close(now, time) == 0)
+}
+
 fn encode(stream: Stream, text: String, time: u64) -> Vec<u8> {
     serde_json::to_vec(&OutputLine { time, stream, text }).expect("a line has only text keys")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::time::Duration;
 
     use super::*;
@@ -201,6 +216,16 @@ mod tests {
         outlet.sync(busy);
         assert_eq!(outlet.sync_at(), None);
         assert_eq!(texts(folder.path()), ["first", "second"]);
+    }
+
+    #[test]
+    fn the_agents_own_lines_are_output_like_any_other() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let folder = place.path().join("notes");
+        assert!(note(&folder, vec!["one".into(), "two".into()]).expect("it can be made"));
+        assert_eq!(texts(&folder), ["one", "two"]);
+        assert!(output(&folder, 1).all(|line| line.expect("a line").1.stream == Stream::Note));
+        note(&folder, Vec::new()).expect_err("each folder is made once");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub enum Stream {
     /// The step's standard error.
     #[serde(rename = "err")]
     Error,
-    /// The supervisor, about what it did with the output.
+    /// The supervisor, about what it did with the output, or the agent, about what it did beside the step's processes.
     #[serde(rename = "note")]
     Note,
 }

@@ -13,42 +13,15 @@ use windlass_coordinator_core::state::{WorkKind, assignment_id};
 use windlass_protocol::message::{
     Answer, Denied, Outcome, OutputVariable, OutputVariableValue, Report, ReportKind, Request,
 };
-use windlass_tests::agents::{Agent, is_root};
+use windlass_tests::agents::Agent;
 use windlass_tests::client::{runtime, session};
 use windlass_tests::installation::{Installation, Process, wait_until};
 use windlass_tests::journal::events;
+use windlass_tests::namespace::inside;
 use windlass_workshop::noise;
 
-/// Set in the namespace.
-const INSIDE: &str = "WINDLASS_TEST_NAMESPACE";
 /// More than any of the small disks holds.
 const LARGE: usize = 40 << 20;
-
-/// Runs this test again in a namespace of its own. Answers whether this is the process in it.
-fn inside(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let user: &[&str] = if is_root() { &[] } else { &["--map-root-user"] };
-    let possible =
-        Command::new("unshare").args(user).args(["--mount", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
-    if !possible.is_ok_and(|output| output.status.success()) {
-        // Past the test harness, which would keep it to itself.
-        let _ = writeln!(std::io::stderr(), "LEFT OUT: {test}: nothing can be mounted here");
-        return false;
-    }
-    let again = Command::new("unshare")
-        .args(user)
-        .arg("--mount")
-        .arg(std::env::current_exe().expect("this test is a program"))
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "yes")
-        .output()
-        .expect("unshare starts");
-    let said = String::from_utf8_lossy(&again.stdout) + String::from_utf8_lossy(&again.stderr);
-    assert!(again.status.success() && said.contains("1 passed"), "{said}");
-    false
-}
 
 fn mount(folder: &Path, size: &str, options: &str) {
     fs::create_dir_all(folder).expect("a folder");

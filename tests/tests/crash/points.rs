@@ -126,8 +126,6 @@ pub const POINTS: &[Point] = &[
     agent("release-note-after-sync"),
     agent("unpack-before-sync"),
     agent("unpack-after-sync"),
-    agent("substitute-before-sync"),
-    agent("substitute-after-sync"),
     agent("release-before-rename"),
     agent("release-after-rename"),
     agent("release-after-sync"),

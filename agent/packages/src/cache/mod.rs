@@ -79,6 +79,19 @@ impl Cache {
         Ok(Manifest::from_text(&text).ok())
     }
 
+    /// A content of a complete package, of so many bytes, as its digest says. A damaged one is removed and named.
+    pub fn content(&self, digest: Digest, bytes: u64) -> Result<Vec<u8>, CacheError> {
+        let blob = self.places().blob(digest);
+        match files::read(&blob, bytes + 1)? {
+            Some(content) if Digest::of(&content) == digest => Ok(content),
+            _ => {
+                // Whoever needs it pulls it again.
+                files::remove(&blob)?;
+                Err(CacheError::Damaged { digest })
+            }
+        }
+    }
+
     /// The packages to name as held in a pull: those that are complete, the most recently used of the same `label`
     /// first, then others. At most [`limits::HELD_MANIFESTS`].
     pub fn held(&self, label: &str) -> Result<Vec<Digest>, CacheError> {

@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::io;
+use std::iter;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use windlass_segments::fail;
 
+use super::remove;
 use crate::{CacheError, files};
 
 /// What the names of folders that are being removed begin with.
@@ -66,33 +69,57 @@ pub fn unswitch(current: &Path) -> Result<(), CacheError> {
     Ok(())
 }
 
-/// Removes every folder in `releases` that is not named in `keep`, also half-unpacked and half-removed ones, and
-/// returns the names of those that were whole. Which releases to keep is the caller's decision, and at least the
-/// current one, its predecessor and whatever is being unpacked at this moment.
-pub fn remove_others(releases: &Path, keep: &[&str]) -> Result<Vec<String>, CacheError> {
+/// What was done about releases whose time has passed.
+#[derive(Debug, Default)]
+pub struct Removed {
+    /// The names of those that were whole and are gone.
+    pub names: Vec<String>,
+    /// What is left, and why: something mounted in it, a file that nobody may change.
+    pub left: Vec<CacheError>,
+}
+
+/// Removes every folder in `releases` that is not named in `keep`, also half-unpacked and half-removed ones, each as far
+/// as that is possible: what is left is tried again the next time. Which releases to keep is the caller's decision, and
+/// at least the current one, its predecessor and whatever is being unpacked at this moment.
+pub fn remove_others(releases: &Path, keep: &[&str]) -> Result<Removed, CacheError> {
     let failed = |error| CacheError::io("list", releases)(error);
-    let mut removed = Vec::new();
+    let (until, mut removed) = (remove::patience(), Removed::default());
     for entry in fs::read_dir(releases).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         if keep.contains(&name.as_str()) || !entry.file_type().map_err(failed)?.is_dir() {
             continue;
         }
-        if name.starts_with(REMOVING) {
-            files::remove_folder(&entry.path())?;
-            continue;
+        let whole = !name.starts_with('.');
+        match remove_one(&entry.path(), &name, until) {
+            Ok(()) if whole => removed.names.push(name),
+            Ok(()) => {}
+            Err(why) => removed.left.push(why),
         }
-        // First out of sight: what is removed in part must not look like a release after a crash.
-        let going = releases.join(format!("{REMOVING}{name}"));
-        files::remove_folder(&going)?;
-        fs::rename(entry.path(), &going).map_err(CacheError::io("rename", &entry.path()))?;
-        fail::point("release-before-remove");
-        files::remove_folder(&going)?;
-        fail::point("release-after-remove");
-        removed.push(name);
     }
-    removed.sort();
+    removed.names.sort();
     Ok(removed)
+}
+
+fn remove_one(release: &Path, name: &str, until: Instant) -> Result<(), CacheError> {
+    if name.starts_with(REMOVING) {
+        return remove::remove_until(release, until);
+    }
+    // First out of sight: what is removed in part must not look like a release after a crash.
+    let going = free(release, name);
+    fs::rename(release, &going).map_err(CacheError::io("remove", release))?;
+    fail::point("release-before-remove");
+    remove::remove_until(&going, until)?;
+    fail::point("release-after-remove");
+    Ok(())
+}
+
+/// Where a release goes that is being removed: there may be a rest of another one that had its name.
+fn free(release: &Path, name: &str) -> PathBuf {
+    let plain = release.with_file_name(format!("{REMOVING}{name}"));
+    let others = (2u32..).map(|number| release.with_file_name(format!("{REMOVING}{name}.{number}")));
+    let mut free = iter::once(plain).chain(others).filter(|path| fs::symlink_metadata(path).is_err());
+    free.next().unwrap_or_default()
 }
 
 fn parent(path: &Path) -> &Path {
@@ -148,7 +175,9 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("file"), b"").unwrap();
         symlink(outside.path(), at("1.0-1").join("link")).unwrap();
-        assert_eq!(remove_others(place.path(), &["1.1-2", "1.2-3"]).unwrap(), [".new-4", "1.0-1"]);
+        let removed = remove_others(place.path(), &["1.1-2", "1.2-3"]).unwrap();
+        assert!(removed.left.is_empty());
+        assert_eq!(removed.names, ["1.0-1"]);
         let mut left: Vec<_> =
             fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use windlass_agent_packages::{Cache, CacheError, Unpack, publish, switch};
+use windlass_agent_packages::{Cache, CacheError, Rewrite, Unpack, publish, switch};
 use windlass_protocol::Digest;
 use windlass_protocol::manifest::Manifest;
 
@@ -70,7 +70,7 @@ async fn a_release_belongs_to_the_account_it_is_for_links_included() {
     let own = fs::metadata(place.folder.path()).unwrap();
     // Only the superuser may give files away; to oneself everybody may.
     let owner = if own.uid() == 0 { (54_321, 54_322) } else { (own.uid(), own.gid()) };
-    let how = Unpack { owner: Some(owner), reserve: 0 };
+    let how = Unpack { owner: Some(owner), ..Unpack::default() };
     cache.unpack(manifest.digest(), &root, &how).unwrap();
     for path in ["", "bin", "bin/run", "empty", "lib/deep/er/data", "lib/one.so", "current", "lib"] {
         let metadata = fs::symlink_metadata(root.join(path)).unwrap();
@@ -100,7 +100,7 @@ async fn nothing_is_unpacked_over_what_is_there_or_without_room() {
     let place = Place::new();
     let (cache, manifest) = pulled(&place).await;
     let unpack = |root: &Path, reserve| {
-        cache.unpack(manifest.digest(), root, &Unpack { owner: None, reserve }).unwrap_err()
+        cache.unpack(manifest.digest(), root, &Unpack { reserve, ..Unpack::default() }).unwrap_err()
     };
     let there = place.at("there");
     fs::create_dir(&there).unwrap();
@@ -123,4 +123,52 @@ async fn a_release_becomes_current() {
     publish(&releases.join(".new"), &releases.join("1.0-1")).unwrap();
     switch(&place.at("current"), "releases/1.0-1").unwrap();
     assert_eq!(fs::read(place.at("current/notes.txt")).unwrap(), b"library");
+}
+
+/// Writes over files below `lib`.
+struct Stamp;
+
+impl Rewrite for Stamp {
+    fn concerns(&self, path: &str, bytes: u64) -> Result<bool, String> {
+        match path.starts_with("lib/") && bytes < 100 {
+            true if path.ends_with("unsuited") => Err(format!("{path} cannot be changed")),
+            concerns => Ok(concerns),
+        }
+    }
+
+    fn rewrite(&self, path: &str, content: Vec<u8>) -> Result<Vec<u8>, String> {
+        Ok([path.as_bytes(), b": ", &content].concat())
+    }
+}
+
+#[tokio::test]
+async fn what_a_file_is_to_hold_instead_is_written_before_its_owner_has_it() {
+    let place = Place::new();
+    let (cache, manifest) = pulled(&place).await;
+    let (root, own) = (place.at("release"), fs::metadata(place.folder.path()).unwrap());
+    let owner = Some(if own.uid() == 0 { (54_321, 54_322) } else { (own.uid(), own.gid()) });
+    let how = Unpack { owner, rewrite: Some(&Stamp), ..Unpack::default() };
+    cache.unpack(manifest.digest(), &root, &how).unwrap();
+    for (path, content) in [
+        ("notes.txt", "library"),
+        ("bin/run", "#!/bin/sh\n"),
+        ("lib/one.so.1", "lib/one.so.1: library"),
+        ("lib/nothing", "lib/nothing: "),
+    ] {
+        assert_eq!(fs::read_to_string(root.join(path)).unwrap(), content, "{path}");
+        let found = fs::metadata(root.join(path)).unwrap();
+        assert_eq!(Some((found.uid(), found.gid())), owner, "{path}");
+    }
+    assert_eq!(Digest::of(fs::read(root.join("lib/deep/er/data")).unwrap()), Digest::of(noise(1, 1_500_000)));
+    // What is changed was looked at like everything else.
+    let blob = place.at("cache/blobs").join(Digest::of("library").to_hex());
+    fs::write(&blob, b"LIBRARY").unwrap();
+    let error = cache.unpack(manifest.digest(), &place.at("other"), &how).unwrap_err();
+    assert!(matches!(error, CacheError::Damaged { .. }) && !place.at("other").exists(), "{error}");
+
+    let manifest = place.upload(&tree(&[("lib/unsuited", b"x")]));
+    place.pull(&cache, &manifest).await.unwrap();
+    let error = cache.unpack(manifest.digest(), &place.at("other"), &how).unwrap_err();
+    assert_eq!(error.to_string(), "lib/unsuited cannot be changed");
+    assert!(!place.at("other").exists());
 }

@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use windlass_agent_core::course::Stage;
-use windlass_agent_packages::{Cache, Unpack, publish, remove_others};
+use windlass_agent_packages::{Cache, Rewrite, Unpack, publish, remove_folder, remove_others};
 use windlass_protocol::Digest;
-use windlass_segments::fail;
 use windlass_supervisor::Account;
-use windlass_templates::Shell;
 
+use super::hooks::{self, Hook};
 use crate::durable;
 use crate::duty::place;
 use crate::duty::variables::Variables;
@@ -20,9 +18,6 @@ use crate::duty::variables::Variables;
 const RESERVE: u64 = 64 << 20;
 /// Bytes of a file in which variables are substituted.
 const SUBSTITUTED_BYTES: u64 = 4 << 20;
-
-/// The stages that a package may have a hook for.
-const STAGES: [Stage; 4] = [Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
 
 /// Where a release lies.
 #[derive(Debug, Clone)]
@@ -81,74 +76,63 @@ pub(super) struct Fresh {
 }
 
 impl Fresh {
-    /// Unpacks the package under a name of its own, unless a try before this one did.
-    pub(super) fn prepare(self) -> anyhow::Result<Place> {
+    /// Where the release is to lie, under a name of its own: as noted, or chosen now and noted.
+    pub(super) fn place(&self) -> anyhow::Result<Place> {
         place::structure(&self.step.join("releases"), self.account)?;
-        let (name, before) = self.choose()?;
-        let place = Place { step: self.step.clone(), name, before };
-        if !place.folder().exists() {
-            self.unpack(&place)?;
-        }
-        Ok(place)
-    }
-
-    /// The release's name and the release before it: as noted, or chosen now and noted.
-    fn choose(&self) -> anyhow::Result<(String, Option<String>)> {
-        match fs::read(&self.note) {
+        let (name, before) = match fs::read(&self.note) {
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
                 let name = free_name(&self.step.join("releases"), &self.version)?;
                 let chosen = (name, read_link(&self.step.join("current"))?);
                 durable::write(&self.note, &serde_json::to_vec(&chosen)?, "release-note")?;
-                Ok(chosen)
+                chosen
             }
             read => {
                 let text = read.with_context(|| format!("cannot read {}", self.note.display()))?;
-                serde_json::from_slice(&text).with_context(|| format!("{} is damaged", self.note.display()))
+                serde_json::from_slice(&text)
+                    .with_context(|| format!("{} is damaged", self.note.display()))?
             }
-        }
+        };
+        Ok(Place { step: self.step.clone(), name, before })
     }
 
-    fn unpack(&self, place: &Place) -> anyhow::Result<()> {
-        if self.unpacking.exists() {
-            fs::remove_dir_all(&self.unpacking)?;
+    /// The package's hooks, and its tree in its place, unless a try before this one put it there. From then on the tree
+    /// is its tenant's, and nothing here opens anything in it (THREATS E3).
+    pub(super) fn fill(&self, place: &Place) -> anyhow::Result<Vec<Hook>> {
+        let mut hooks = hooks::read(&self.cache, self.manifest)?;
+        for hook in &mut hooks {
+            // A hook whose text cannot be made fails the step now, when there is nothing to take back.
+            hook.render(&self.variables)?;
         }
-        let owner = self.account.map(|account| (account.uid, account.gid));
-        self.cache.unpack(self.manifest, &self.unpacking, &Unpack { owner, reserve: RESERVE })?;
-        self.write_values()?;
-        publish(&self.unpacking, &place.folder())?;
-        Ok(())
+        if !place.folder().exists() {
+            remove_folder(&self.unpacking)?;
+            let owner = self.account.map(|account| (account.uid, account.gid));
+            let how = Unpack { owner, reserve: RESERVE, rewrite: Some(self) };
+            self.cache.unpack(self.manifest, &self.unpacking, &how)?;
+            publish(&self.unpacking, &place.folder())?;
+        }
+        Ok(hooks)
+    }
+}
+
+/// Values are written into the files that the step names. They are owner-only, as all files of a release are.
+impl Rewrite for Fresh {
+    fn concerns(&self, path: &str, bytes: u64) -> Result<bool, String> {
+        let named = self.substitute.iter().any(|pattern| windlass_protocol::pattern::matches(pattern, path));
+        // A hook is rendered for its shell. Done here as well, what values insert would become its text.
+        let named = named && !hooks::is_hook(path);
+        if named && bytes > SUBSTITUTED_BYTES {
+            return Err(format!(
+                "{path} is too large for substitution; it may have {SUBSTITUTED_BYTES} bytes"
+            ));
+        }
+        Ok(named)
     }
 
-    /// Writes values into the files that the step names. They are owner-only, as all files of a release are.
-    fn write_values(&self) -> anyhow::Result<()> {
-        let root = &self.unpacking;
-        if self.substitute.is_empty() {
-            return Ok(());
-        }
-        for path in files_below(root)? {
-            // A hook is rendered when it runs, for its shell. Done here as well, what values insert would become its text.
-            if STAGES.iter().any(|stage| hook(root, *stage).is_some_and(|(hook, _)| hook == path)) {
-                continue;
-            }
-            let below = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-            if !self.substitute.iter().any(|pattern| windlass_protocol::pattern::matches(pattern, &below)) {
-                continue;
-            }
-            if fs::metadata(&path)?.len() > SUBSTITUTED_BYTES {
-                bail!("{below} is too large for substitution; it may have {SUBSTITUTED_BYTES} bytes");
-            }
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("{below} is named for substitution, but is no UTF-8 text"))?;
-            let rendered = self.variables.render(&text, None)?;
-            if rendered != text {
-                // The content is replaced, not the file: owner and mode stay.
-                fs::write(&path, rendered)?;
-                fail::point("substitute-before-sync");
-                fs::File::open(&path)?.sync_all()?;
-                fail::point("substitute-after-sync");
-            }
-        }
-        Ok(())
+    fn rewrite(&self, path: &str, content: Vec<u8>) -> Result<Vec<u8>, String> {
+        let text = String::from_utf8(content)
+            .map_err(|_| format!("{path} is named for substitution, but is no UTF-8 text"))?;
+        let rendered = self.variables.render(&text, None).map_err(|why| format!("{path}: {why:#}"))?;
+        Ok(rendered.into_bytes())
     }
 }
 
@@ -163,52 +147,25 @@ fn free_name(releases: &Path, version: &str) -> anyhow::Result<String> {
     free.next().context("there are no numbers left")
 }
 
-/// Regular files below a folder that nobody else can write to yet.
-fn files_below(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() {
-                files.push(entry.path());
-            }
-        }
-    }
-    Ok(files)
-}
-
-/// The hooks that a release has.
-pub(super) fn hooks(place: &Place) -> Vec<Stage> {
-    let folder = place.folder();
-    STAGES.into_iter().filter(|stage| hook(&folder, *stage).is_some()).collect()
-}
-
-/// The text of a hook, and what runs it.
-pub(super) fn read_hook(release: &Path, stage: Stage) -> anyhow::Result<(String, Shell)> {
-    let (path, shell) = hook(release, stage).context("the hook was there a moment ago")?;
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("the hook {} is no text", path.display()))?;
-    Ok((text, shell))
-}
-
-/// The file of a hook at a package's root, and what runs it.
-fn hook(release: &Path, stage: Stage) -> Option<(PathBuf, Shell)> {
-    let endings = [("sh", Shell::Bash), ("bash", Shell::Bash), ("py", Shell::Python), ("ps1", Shell::Pwsh)];
-    endings.into_iter().find_map(|(ending, shell)| {
-        let path = release.join(format!("{}.{ending}", stage.name()));
-        fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()).then_some((path, shell))
-    })
-}
-
 /// Removes releases that nobody goes back to: all but this one, the one before, and the newest `keep` of the others.
-pub(super) fn clean_up(place: &Place, keep: u16) -> anyhow::Result<()> {
-    let releases = place.releases();
+/// Answers with a sentence for each that could not be removed: it is tried again after the next deployment.
+pub(super) fn clean_up(place: &Place, keep: u16) -> Vec<String> {
+    let removed = kept(place, keep).and_then(|keep| {
+        let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
+        Ok(remove_others(&place.releases(), &keep)?)
+    });
+    match removed {
+        Ok(removed) => {
+            removed.left.iter().map(|why| format!("an old release is not removed: {why}")).collect()
+        }
+        Err(why) => vec![format!("old releases are not removed: {why:#}")],
+    }
+}
+
+/// The names of the releases that stay.
+fn kept(place: &Place, keep: u16) -> anyhow::Result<Vec<String>> {
     let mut names: Vec<(std::time::SystemTime, String)> = Vec::new();
-    for entry in fs::read_dir(&releases)? {
+    for entry in fs::read_dir(place.releases())? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if !name.starts_with('.') {
@@ -218,8 +175,5 @@ pub(super) fn clean_up(place: &Place, keep: u16) -> anyhow::Result<()> {
     names.sort();
     let kept = names.into_iter().rev().map(|(_, name)| name).take(usize::from(keep) + 1);
     let before = place.before.as_deref().and_then(|link| link.strip_prefix("releases/")).map(str::to_owned);
-    let keep: Vec<String> = kept.chain([place.name.clone()]).chain(before).collect();
-    let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
-    remove_others(&releases, &keep)?;
-    Ok(())
+    Ok(kept.chain([place.name.clone()]).chain(before).collect())
 }

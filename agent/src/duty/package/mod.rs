@@ -4,21 +4,24 @@
 //! course that goes on or goes back, never a release half activated.
 
 mod disk;
+mod hooks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use windlass_agent_core::course::{Next, PackageCourse, Stage};
-use windlass_agent_packages::{switch, unswitch};
+use windlass_agent_packages::{CacheError, switch, unswitch};
 use windlass_protocol::message::{Outcome, PackageReference, RunWork};
 
-use super::Order;
-use super::place;
-use super::room;
 use super::run::Ground;
 use super::script::{self, Process, Ran};
+use super::{Order, fetch, notes, place, room};
 use disk::{Fresh, Place};
+use hooks::Hook;
+
+/// How often a package is pulled again that is gone from the cache, or damaged, when it is needed.
+const PULLS: usize = 3;
 
 /// A release being deployed.
 struct Release<'a> {
@@ -26,6 +29,7 @@ struct Release<'a> {
     work: &'a RunWork,
     ground: &'a Ground,
     place: Place,
+    hooks: Vec<Hook>,
 }
 
 pub(super) async fn deploy(
@@ -35,27 +39,42 @@ pub(super) async fn deploy(
     package: &PackageReference,
     substitute: &[String],
 ) -> anyhow::Result<Option<Outcome>> {
-    let release = Release::prepare(order, work, ground, package, substitute).await?;
+    let fresh = Arc::new(fresh(order, ground, package, substitute));
+    let chosen = Arc::clone(&fresh);
+    let place = blocking(move || chosen.place()).await?;
+    let mut release = Release { order, work, ground, place, hooks: Vec::new() };
+    if !release.fill(&fresh, package).await? {
+        return release.withdrawn().await;
+    }
     loop {
-        let course = release.course().await?;
-        match course.next() {
+        match release.course().await?.next() {
             Next::Run(stage) => match release.run_hook(stage).await? {
                 Ran::Ended(_) => {}
-                // Withdrawn before the hook began: as if it had been stopped, so that what was begun goes back.
-                Ran::Withdrawn if course.ended.is_empty() && !course.switched => return Ok(None),
-                Ran::Withdrawn => return Ok(Some(release.go_back().await?)),
+                Ran::Withdrawn => return release.withdrawn().await,
             },
             Next::Switch => release.switch_to(Some(release.place.link_text())).await?,
             Next::SwitchBack => release.switch_to(release.place.before.clone()).await?,
             Next::Over(outcome) => {
                 if outcome == Outcome::Succeeded {
-                    let (place, keep) = (release.place.clone(), work.keep);
-                    blocking(move || disk::clean_up(&place, keep)).await?;
-                    room::keep_within_limit(&release.order.agent);
+                    release.clean_up().await;
                 }
                 return Ok(Some(outcome));
             }
         }
+    }
+}
+
+fn fresh(order: &Order, ground: &Ground, package: &PackageReference, substitute: &[String]) -> Fresh {
+    Fresh {
+        cache: order.agent.cache.clone(),
+        manifest: package.manifest,
+        version: package.version.clone(),
+        step: ground.folders.step.clone(),
+        note: order.agent.ledger().folder(order.id()).join("release"),
+        unpacking: place::unpacking(&ground.folders.step, order.id()),
+        account: ground.account,
+        substitute: substitute.to_vec(),
+        variables: Arc::clone(&ground.variables),
     }
 }
 
@@ -66,39 +85,29 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await?
 }
 
-impl<'a> Release<'a> {
-    /// Unpacks the package, unless a try before this one did.
-    async fn prepare(
-        order: &'a Order,
-        work: &'a RunWork,
-        ground: &'a Ground,
-        package: &PackageReference,
-        substitute: &[String],
-    ) -> anyhow::Result<Self> {
-        let fresh = Fresh {
-            cache: order.agent.cache.clone(),
-            manifest: package.manifest,
-            version: package.version.clone(),
-            step: ground.folders.step.clone(),
-            note: order.agent.ledger().folder(order.id()).join("release"),
-            unpacking: place::unpacking(&ground.folders.step, order.id()),
-            account: ground.account,
-            substitute: substitute.to_vec(),
-            variables: Arc::clone(&ground.variables),
-        };
-        let variables = Arc::clone(&ground.variables);
-        let prepare = move || {
-            let place = fresh.prepare()?;
-            // A hook whose text cannot be made fails the step now, when there is nothing to take back.
-            for stage in disk::hooks(&place) {
-                let (text, shell) = disk::read_hook(&place.folder(), stage)?;
-                variables.render(&text, Some(shell)).with_context(|| format!("the hook {}", stage.name()))?;
+impl Release<'_> {
+    /// Puts the package's tree into its place and reads its hooks, unless a try before this one did. A package that is
+    /// gone from the cache meanwhile, or damaged, is pulled again. False: withdrawn before it came.
+    async fn fill(&mut self, fresh: &Arc<Fresh>, package: &PackageReference) -> anyhow::Result<bool> {
+        let mut pulls = 0;
+        loop {
+            let (filling, place) = (Arc::clone(fresh), self.place.clone());
+            match blocking(move || filling.fill(&place)).await {
+                Ok(hooks) => self.hooks = hooks,
+                Err(why) if pulls < PULLS && is_mended_by_a_pull(&why) => {
+                    pulls += 1;
+                    tracing::warn!(why = format!("{why:#}"), "a step's package is pulled again");
+                    tokio::select! {
+                        () = self.order.withdrawal() => return Ok(false),
+                        fetched = fetch::fetch_one(self.order, package) => fetched?,
+                    };
+                    continue;
+                }
+                Err(why) => return Err(why),
             }
-            Ok(place)
-        };
-        let place = blocking(prepare).await?;
-        order.agent.ledger().note_release(&place.folder(), package.manifest)?;
-        Ok(Self { order, work, ground, place })
+            self.order.agent.ledger().note_release(&self.place.folder(), package.manifest)?;
+            return Ok(true);
+        }
     }
 
     async fn course(&self) -> anyhow::Result<PackageCourse> {
@@ -109,18 +118,18 @@ impl<'a> Release<'a> {
             }
         }
         let place = self.place.clone();
-        let (hooks, switched) = blocking(move || Ok((disk::hooks(&place), place.is_current()?))).await?;
+        let switched = blocking(move || place.is_current()).await?;
+        let hooks = self.hooks.iter().map(|hook| hook.stage).collect();
         Ok(PackageCourse { hooks, ended, switched })
     }
 
     async fn run_hook(&self, stage: Stage) -> anyhow::Result<Ran> {
         let folder = self.place.folder();
-        let looked = folder.clone();
-        let (text, shell) = blocking(move || disk::read_hook(&looked, stage)).await?;
+        let hook = self.hooks.iter().find(|hook| hook.stage == stage).context("only hooks are run")?;
         let process = Process {
             stage,
-            shell,
-            body: self.ground.variables.render(&text, Some(shell))?,
+            shell: hook.shell,
+            body: hook.text.clone(),
             folder: &folder,
             home: &self.ground.folders.home,
             account: self.ground.account,
@@ -138,10 +147,28 @@ impl<'a> Release<'a> {
         .await
     }
 
-    async fn go_back(&self) -> anyhow::Result<Outcome> {
-        if self.course().await?.switched {
+    /// Withdrawn before the next hook began: as if it had been stopped, so that what was begun goes back.
+    async fn withdrawn(&self) -> anyhow::Result<Option<Outcome>> {
+        let course = self.course().await?;
+        if course.ended.is_empty() && !course.switched {
+            return Ok(None);
+        }
+        if course.switched {
             self.switch_to(self.place.before.clone()).await?;
         }
-        Ok(Outcome::Stopped)
+        Ok(Some(Outcome::Stopped))
     }
+
+    /// Makes room after a success. It is one by now, whatever becomes of this: what can't be done is in the step's log.
+    async fn clean_up(&self) {
+        let (place, keep) = (self.place.clone(), self.work.keep);
+        let undone = blocking(move || Ok(disk::clean_up(&place, keep))).await;
+        let warnings = undone.unwrap_or_else(|why| vec![format!("old releases are not removed: {why:#}")]);
+        notes::write(self.order, warnings).await;
+        room::keep_within_limit(&self.order.agent);
+    }
+}
+
+fn is_mended_by_a_pull(why: &anyhow::Error) -> bool {
+    why.downcast_ref::<CacheError>().is_some_and(CacheError::is_mended_by_a_pull)
 }

@@ -69,6 +69,10 @@ impl Failure {
         let error = io::Error::from_raw_os_error(self.error);
         let uid = uid.unwrap_or_default();
         match self.stage {
+            Stage::Program if self.error == 0 && !program.contains('/') => {
+                format!("no folder in which the step's programs are looked for has a program {program}")
+            }
+            Stage::Program if self.error == 0 => format!("there is no program {program}"),
             Stage::Ready | Stage::Program => format!("the program {program} cannot be run: {error}"),
             Stage::Session => format!("the step cannot get a session of its own: {error}"),
             Stage::Files => format!("the step's files cannot be arranged: {error}"),
@@ -100,6 +104,11 @@ mod tests {
                 "the step could leave the account with the user id 7 again, so it is not run".to_owned(),
             ),
             (Stage::Folder, 2, format!("the step cannot enter its working folder /work: {none}")),
+            (
+                Stage::Program,
+                0,
+                "no folder in which the step's programs are looked for has a program bash".to_owned(),
+            ),
             (Stage::Program, 2, format!("the program bash cannot be run: {none}")),
         ];
         for (stage, error, expected) in cases {

@@ -173,15 +173,19 @@ unsafe fn pass_gate() -> bool {
     }
 }
 
-/// Runs the first candidate that can be run. Returns why none could.
+/// Runs the first candidate that can be run. Returns why none could; 0 where there is none.
 unsafe fn run(prepared: &Prepared) -> i32 {
-    let mut reason = libc::ENOENT;
+    let mut reason = 0;
     for candidate in &prepared.candidates {
         // SAFETY: a C string and two arrays that end with a null pointer, as `execve` wants them.
         unsafe {
             libc::execve(candidate.as_ptr(), prepared.arguments.as_ptr(), prepared.environment.as_ptr())
         };
         match Errno::last_raw() {
+            // One that is there lacks the program that is to run it.
+            libc::ENOENT if unsafe { libc::access(candidate.as_ptr(), libc::F_OK) } == 0 => {
+                reason = libc::ENOENT;
+            }
             libc::ENOENT | libc::ENOTDIR => {}
             // One that may not be run hides no other, but is the better reason.
             libc::EACCES => reason = libc::EACCES,

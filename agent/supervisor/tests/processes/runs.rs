@@ -86,7 +86,7 @@ fn a_program_that_cannot_be_run_is_told_in_a_sentence() {
     let cases = [
         (
             program(&["no-such-program"]),
-            "the program no-such-program cannot be run: No such file or directory (os error 2)",
+            "no folder in which the step's programs are looked for has a program no-such-program",
         ),
         (program(&["/etc/passwd"]), "the program /etc/passwd cannot be run: Permission denied (os error 13)"),
         (

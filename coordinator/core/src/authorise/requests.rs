@@ -202,19 +202,18 @@ fn pull(
     now: Timestamp,
 ) -> Result<PullPermit, Denied> {
     let (space, deployment, item) = live(state, session, wanted.assignment, now)?;
-    if item.kind != WorkKind::Fetch {
+    let is_wanted = |step| space.package_of(deployment.id, step) == Some(wanted.manifest);
+    let needed = match item.kind {
+        WorkKind::Fetch => deployment.graph.steps_on(session.target).any(is_wanted),
+        // Its own, which may be gone from the machine since it was fetched, and no other step's.
+        WorkKind::Run(step) => is_wanted(step),
+    };
+    if !needed {
         return Err(Denied);
     }
-    let release = space.releases.get(&deployment.release()).ok_or(Denied)?;
-    let mut needed = deployment.graph.steps_on(session.target);
-    let of_step = |step: StepId| release.packages.get(&step).map(|package| package.manifest);
-    if needed.any(|step| of_step(step) == Some(wanted.manifest)) {
-        let (space, tenant) = (space.head.id, deployment.tenant);
-        let (target, assignment) = (session.target, wanted.assignment);
-        Ok(PullPermit { space, tenant, target, assignment, manifest: wanted.manifest })
-    } else {
-        Err(Denied)
-    }
+    let (space, tenant) = (space.head.id, deployment.tenant);
+    let (target, assignment) = (session.target, wanted.assignment);
+    Ok(PullPermit { space, tenant, target, assignment, manifest: wanted.manifest })
 }
 
 fn variables(

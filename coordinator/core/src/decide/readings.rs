@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use windlass_api::error::Problem;
-use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, TargetId};
+use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, StepId, TargetId};
 use windlass_protocol::{Digest, Timestamp};
 
 use windlass_protocol::message::EnrolRefusal;
@@ -98,21 +98,24 @@ pub(super) fn pull_begun(
     bytes: u64,
 ) -> Result<Reply, Problem> {
     let target = identified(draft, peer)?;
-    let deployment = fetching(draft, target, assignment)?;
+    let (deployment, step) = pulling(draft, target, assignment)?;
     if draft.space().was_handed_out(target, assignment, manifest) {
         return Ok(Reply::ReadBefore);
     }
     let names = names_of(draft, deployment, manifest);
-    draft.emit(DeploymentEvent::PullBegun { deployment, target, names, manifest, bytes });
+    draft.emit(DeploymentEvent::PullBegun { deployment, step, target, names, manifest, bytes });
     Ok(Reply::Done)
 }
 
-/// The deployment that this fetches for.
-fn fetching(draft: &Draft<'_>, target: TargetId, assignment: AssignmentId) -> Result<DeploymentId, Problem> {
-    match draft.space().work_item(target, assignment) {
-        Some(WorkItem { deployment, kind: WorkKind::Fetch, .. }) => Ok(*deployment),
-        _ => Err(Problem::not_found("there is no such assignment")),
-    }
+/// The deployment that is pulled for, and the step, where its package is pulled again.
+fn pulling(
+    draft: &Draft<'_>,
+    target: TargetId,
+    assignment: AssignmentId,
+) -> Result<(DeploymentId, Option<StepId>), Problem> {
+    let item = draft.space().work_item(target, assignment);
+    let item = item.ok_or_else(|| Problem::not_found("there is no such assignment"))?;
+    Ok((item.deployment, item.kind.step()))
 }
 
 /// What a deployment calls a package.
@@ -137,11 +140,11 @@ pub(super) fn pulled(
     bytes: u64,
 ) -> Result<Reply, Problem> {
     let target = identified(draft, peer)?;
-    let deployment = fetching(draft, target, assignment)?;
+    let (deployment, step) = pulling(draft, target, assignment)?;
     if draft.space().pulled.contains(&(target, manifest)) {
         return Ok(Reply::ReadBefore);
     }
-    draft.emit(DeploymentEvent::PackagePulled { deployment, target, manifest, bytes });
+    draft.emit(DeploymentEvent::PackagePulled { deployment, step, target, manifest, bytes });
     Ok(Reply::Done)
 }
 
@@ -186,10 +189,9 @@ fn event(draft: &Draft<'_>, repeat: &Repeat) -> Option<Observation> {
     Some(match what {
         Repeated::Read { target, assignment, digest } => {
             let assigned = draft.space().assigned(target, assignment)?;
-            let step = match assigned.kind {
-                WorkKind::Fetch => None,
-                WorkKind::Run(step) => Some(step),
-            };
+            // A step that pulled its package again read no variables by that.
+            let package = |step| draft.space().package_of(assigned.deployment, step);
+            let step = assigned.kind.step().filter(|step| package(*step) != Some(digest));
             let deployment = assigned.deployment;
             Observation::ReadAgain { deployment, step, target, digest, bytes, counted }
         }

@@ -119,6 +119,9 @@ pub enum DeploymentEvent {
     PullBegun {
         /// The deployment.
         deployment: DeploymentId,
+        /// The step that pulls it again, because it is gone; none where it is fetched before the first step.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
         /// The target.
         target: TargetId,
         /// The package, as `id version`; each name that the deployment has for it.
@@ -132,6 +135,9 @@ pub enum DeploymentEvent {
     PackagePulled {
         /// The deployment.
         deployment: DeploymentId,
+        /// The step that pulled it again; none where it was fetched before the first step.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
         /// The target.
         target: TargetId,
         /// The package's manifest.

@@ -33,6 +33,16 @@ pub enum WorkKind {
     Run(StepId),
 }
 
+impl WorkKind {
+    /// The step that is run.
+    pub const fn step(self) -> Option<StepId> {
+        match self {
+            Self::Fetch => None,
+            Self::Run(step) => Some(step),
+        }
+    }
+}
+
 /// A node as it is laid out: what, where, and after which others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plot {

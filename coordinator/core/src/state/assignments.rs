@@ -4,7 +4,7 @@
 //! it is a look-up and never a search.
 
 use windlass_protocol::Digest;
-use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
+use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId, TargetId};
 
 use super::indexes::{WorkItem, assignment_id};
 use super::space::Space;
@@ -32,6 +32,12 @@ impl Space {
     /// like one that does not exist.
     pub fn assigned(&self, target: TargetId, assignment: AssignmentId) -> Option<&Assigned> {
         self.indexes.assignments.get(&assignment).filter(|assigned| assigned.target == target)
+    }
+
+    /// The manifest of the package that a step of a deployment deploys, if it is one that does.
+    pub fn package_of(&self, deployment: DeploymentId, step: StepId) -> Option<Digest> {
+        let release = self.releases.get(&self.deployments.get(&deployment)?.release())?;
+        release.packages.get(&step).map(|package| package.manifest)
     }
 
     /// Whether this was handed out before for work of the target that is still open: variables by their digest, a

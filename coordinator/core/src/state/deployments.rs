@@ -55,12 +55,14 @@ impl Space {
                 self.unsettled = after;
             }
             DeploymentEvent::Ended { deployment, end, why } => self.end(at, *deployment, *end, why)?,
-            DeploymentEvent::PullBegun { deployment, target, manifest, .. } => {
-                self.hand_out(*deployment, *target, WorkKind::Fetch, *manifest);
+            DeploymentEvent::PullBegun { deployment, step, target, manifest, .. } => {
+                let kind = step.map_or(WorkKind::Fetch, WorkKind::Run);
+                self.hand_out(*deployment, *target, kind, *manifest);
             }
-            DeploymentEvent::PackagePulled { deployment, target, manifest, .. } => {
+            DeploymentEvent::PackagePulled { deployment, step, target, manifest, .. } => {
                 self.pulled.insert((*target, *manifest));
-                self.hand_out(*deployment, *target, WorkKind::Fetch, *manifest);
+                let kind = step.map_or(WorkKind::Fetch, WorkKind::Run);
+                self.hand_out(*deployment, *target, kind, *manifest);
             }
             DeploymentEvent::VariablesRead { deployment, step, target, digest, .. } => {
                 self.hand_out(*deployment, *target, WorkKind::Run(*step), *digest);

@@ -35,13 +35,18 @@ pub(super) fn pulled(
                     names,
                     manifest,
                     bytes,
+                    ..
                 }) if *target == wanted => {
                     let found = item(moment, &entry, *deployment, "package-begun", manifest.to_string());
                     items.push(PulledItem { bytes: *bytes, names: names.clone(), ..found });
                 }
-                Event::Deployment(DeploymentEvent::PackagePulled { deployment, target, manifest, bytes })
-                    if *target == wanted =>
-                {
+                Event::Deployment(DeploymentEvent::PackagePulled {
+                    deployment,
+                    target,
+                    manifest,
+                    bytes,
+                    ..
+                }) if *target == wanted => {
                     let found = item(moment, &entry, *deployment, "package", manifest.to_string());
                     items.push(PulledItem { bytes: *bytes, ..found });
                 }

@@ -35,12 +35,19 @@ fn scene() -> Scene {
     let connected =
         |name| json!({"kind": "tenant", "name": name, "projects": {"Shop": ["Testing", "Staging"]}});
     world.apply(&[
-        project("Shop", json!([{"name": "Copy", "roles": ["web"], "package": {"id": "shop"}}])),
+        project(
+            "Shop",
+            json!([
+                {"name": "Copy", "roles": ["web"], "package": {"id": "shop"}},
+                {"name": "Then", "roles": ["web"], "package": {"id": "tool"}},
+            ]),
+        ),
         connected("Alpha"),
         connected("Beta"),
         connected("Gamma"),
     ]);
     world.package("shop", "1.0.0");
+    world.package("tool", "1.0.0");
     world.package("other", "1.0.0");
     world.release("Shop", "1.0.0");
     let grant = |environment| json!({"roles": ["web"], "environments": [environment], "tenants": {"tenants": ["Alpha", "Beta", "Gamma"]}});
@@ -88,7 +95,10 @@ fn requests(of: Assigned) -> Vec<(&'static str, Request)> {
         ("", Request::Assignments { since: None, after: None }),
         ("its package, to fetch", pull(of.fetch, "shop 1.0.0")),
         ("another package, to fetch", pull(of.fetch, "other 1.0.0")),
+        ("another step's, to fetch", pull(of.fetch, "tool 1.0.0")),
         ("its package, of a run", pull(of.run, "shop 1.0.0")),
+        ("another step's, of a run", pull(of.run, "tool 1.0.0")),
+        ("another package, of a run", pull(of.run, "other 1.0.0")),
         ("of a run", Request::Variables { assignment: of.run }),
         ("of a fetch", Request::Variables { assignment: of.fetch }),
         ("of a run", Request::Report(vec![Report { assignment: of.run, kind: ReportKind::Started }])),
@@ -215,7 +225,8 @@ fn a_permit_names_what_it_is_for() {
                 session.target()
             }
             RequestPermit::Pull(pull) => {
-                assert_eq!((pull.assignment(), pull.manifest()), (own.fetch, Digest::of("shop 1.0.0")));
+                let Request::Pull(wanted) = &request else { panic!("a permit of another kind") };
+                assert_eq!((pull.assignment(), pull.manifest()), (wanted.assignment, wanted.manifest));
                 pull.target()
             }
             RequestPermit::Variables(variables) => {

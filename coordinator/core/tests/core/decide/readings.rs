@@ -106,14 +106,14 @@ fn a_pull_is_in_the_record_when_it_begins_and_counts_as_held_when_it_came_whole(
         (reply.expect("it was asked"), events)
     };
     let names = vec!["shop 1.0.0".to_owned()];
-    let begun = DeploymentEvent::PullBegun { deployment, target, names, manifest, bytes };
+    let begun = DeploymentEvent::PullBegun { deployment, step: None, target, names, manifest, bytes };
     assert_eq!(tell(&mut world, false), (Reply::Done, vec![Event::Deployment(begun)]));
     // The coordinator died here: what came of it nobody knows, and the target may not say that it holds it.
     let text = serde_json::to_vec(&world.state).expect("a state is JSON");
     world.state = serde_json::from_slice(&text).expect("what was written can be read");
     assert!(world.space().pulled.is_empty());
     assert_eq!(tell(&mut world, false), (Reply::ReadBefore, vec![]));
-    let pulled = DeploymentEvent::PackagePulled { deployment, target, manifest, bytes };
+    let pulled = DeploymentEvent::PackagePulled { deployment, step: None, target, manifest, bytes };
     assert_eq!(tell(&mut world, true), (Reply::Done, vec![Event::Deployment(pulled)]));
     assert!(world.space().pulled.contains(&(target, manifest)));
     assert_eq!(tell(&mut world, true), (Reply::ReadBefore, vec![]));
@@ -160,4 +160,33 @@ fn what_is_counted_is_told_of_its_deployment_also_when_that_is_over() {
         let broken = Observation::PullBroken { deployment, target, manifest: digest, bytes, counted };
         assert_eq!(events, [read, broken].map(Event::Observation));
     }
+}
+
+#[test]
+fn a_step_that_pulls_its_package_again_is_recorded_once_and_then_counted_as_what_it_is() {
+    let Scene { mut world, target, deployment, assignment, kind } = scene(true);
+    let manifest = Digest::of("shop 1.0.0");
+    let pull = |world: &mut World| {
+        let command = reading(false, world.peer(target), assignment, manifest);
+        let mut reply = None;
+        let events = world.events_of(|world| reply = Some(world.ask(command).expect("it is its work")));
+        (reply.expect("it was asked"), events)
+    };
+    let step = kind.step();
+    let pulled = DeploymentEvent::PackagePulled { deployment, step, target, manifest, bytes: 10 };
+    assert_eq!(pull(&mut world), (Reply::Done, vec![Event::Deployment(pulled)]));
+    assert_eq!(pull(&mut world), (Reply::ReadBefore, vec![]));
+    let what = Repeated::Read { target, assignment, digest: manifest };
+    let (bytes, count, first, last) = (10, 1, world.now, world.now);
+    let events = world.events_of(|world| {
+        let repeat = Repeat { what, count, bytes, first, last };
+        world.ask(SpaceCommand::RecordRepeats(vec![repeat])).expect("it is recorded");
+    });
+    let counted = Counted { count, first, last };
+    let again = Observation::ReadAgain { deployment, step: None, target, digest: manifest, bytes, counted };
+    assert_eq!(events, [Event::Observation(again)], "no variables were read");
+    world.succeed(deployment);
+    let late = reading(false, world.peer(target), assignment, manifest);
+    world.ask(late).expect_err("there is nothing to be pulled any more");
+    assert!(world.space().handed_out.is_empty());
 }

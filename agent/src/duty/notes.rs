@@ -1,0 +1,33 @@
+//! What the agent itself has to say in a step's log: a folder of lines after those of the step's processes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Order, script};
+
+/// Where the lines lie, in the folder of an assignment.
+pub(super) fn folder(work: &Path) -> PathBuf {
+    work.join("Notes")
+}
+
+/// Writes warnings down, in the place of those of a try before this one that a crash took: before the step's end is
+/// written down, none of its last lines is told. Where the disk does not take them they are in the agent's own log.
+pub(super) async fn write(order: &Order, warnings: Vec<String>) {
+    for warning in &warnings {
+        tracing::warn!(assignment = %order.id(), "{warning}");
+    }
+    if warnings.is_empty() {
+        return;
+    }
+    let folder = folder(&order.agent.ledger().folder(order.id()));
+    let warnings = warnings.into_iter().map(script::cut).collect();
+    let written = tokio::task::spawn_blocking(move || {
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        windlass_supervisor::note(&folder, warnings)
+    });
+    if !matches!(written.await, Ok(Ok(true))) {
+        tracing::warn!(assignment = %order.id(), "the step's log lacks these warnings");
+    }
+}
