@@ -24,8 +24,8 @@ const OUTPUT_BYTES: std::ops::RangeInclusive<u64> = (16 << 20)..=(1 << 50);
 
 /// Pulls that are served at once unless somebody says: more would only make each slower.
 const PULLS: u16 = 64;
-/// More than these would take more memory than machines have.
-const PULLS_AT_ONCE: std::ops::RangeInclusive<i64> = 1..=4096;
+/// Connections of nobody yet, at each door, unless somebody says: a fleet comes back through them.
+const STRANGERS: u16 = 1024;
 
 /// `agent-certificate`, in seconds.
 #[derive(Debug, Deserialize)]
@@ -58,17 +58,17 @@ impl TryFrom<String> for OutputLimit {
     }
 }
 
-/// `pulls-at-once`.
+/// How many there may be of something at once: more would take more memory than machines have.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "i64")]
-struct PullsAtOnce(u16);
+struct AtOnce<const LEAST: i64, const MOST: i64>(u16);
 
-impl TryFrom<i64> for PullsAtOnce {
+impl<const LEAST: i64, const MOST: i64> TryFrom<i64> for AtOnce<LEAST, MOST> {
     type Error = String;
 
     fn try_from(count: i64) -> Result<Self, String> {
-        let right = u16::try_from(count).ok().filter(|_| PULLS_AT_ONCE.contains(&count));
-        right.map(Self).ok_or_else(|| format!("{count} is not between 1 and 4096"))
+        let right = u16::try_from(count).ok().filter(|_| (LEAST..=MOST).contains(&count));
+        right.map(Self).ok_or_else(|| format!("{count} is not between {LEAST} and {MOST}"))
     }
 }
 
@@ -82,7 +82,8 @@ struct Written {
     names: Vec<String>,
     agent_certificate: Option<AgentCertificate>,
     output_limit: Option<OutputLimit>,
-    pulls_at_once: Option<PullsAtOnce>,
+    pulls_at_once: Option<AtOnce<1, 4096>>,
+    strangers_at_once: Option<AtOnce<16, 65535>>,
 }
 
 /// What the command line says; it wins over the file.
@@ -115,6 +116,8 @@ pub struct Configuration {
     pub pulls_at_once: u16,
     /// Whether this machine's clock is right although the journal is dated later; the command line says so.
     pub accept_clock: bool,
+    /// Connections at each door that are nobody's yet, shared out by address.
+    pub strangers_at_once: u16,
 }
 
 impl Configuration {
@@ -134,6 +137,7 @@ impl Configuration {
             output_bytes: written.output_limit.map_or(OUTPUT, |limit| limit.0),
             pulls_at_once: written.pulls_at_once.map_or(PULLS, |pulls| pulls.0),
             accept_clock: false,
+            strangers_at_once: written.strangers_at_once.map_or(STRANGERS, |strangers| strangers.0),
         })
     }
 }

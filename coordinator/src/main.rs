@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -11,6 +12,9 @@ use windlass_coordinator::configuration::{Configuration, Overrides};
 use windlass_coordinator::{installation, journal, serve};
 use windlass_protocol::Digest;
 use windlass_sentences::{print, print_whole};
+
+/// How long threads have that wait for a disk when everything else has ended.
+const STRAGGLERS: Duration = Duration::from_millis(500);
 
 #[derive(Parser)]
 #[command(
@@ -123,7 +127,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve { settings, quic, http, accept_clock } => {
             let configuration = Configuration { accept_clock, ..settings.load(quic, http)? };
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(serve::serve(configuration))?;
+            let served = runtime.block_on(serve::serve(configuration));
+            // Threads that still read or unpack for somebody are not waited for: nothing of theirs was acknowledged.
+            runtime.shutdown_timeout(STRAGGLERS);
+            served?;
         }
         Command::Init { settings } => {
             let data = settings.load(None, None)?.data;

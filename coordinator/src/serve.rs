@@ -26,6 +26,8 @@ use crate::vault::Vault;
 
 /// How often what is over for long is looked for: nobody waits for it.
 const TIDYING: Duration = Duration::from_secs(60);
+/// How long the last record, and then the engine's end, is waited for.
+const LAST: Duration = Duration::from_secs(1);
 
 /// Serves until a signal or until the journal cannot be written.
 pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
@@ -63,6 +65,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         registry: Arc::clone(&registry),
         strangers: Arc::clone(&strangers),
         pulls: configuration.pulls_at_once.into(),
+        strangers_at_once: configuration.strangers_at_once.into(),
     };
     let sessions = Sessions::new(parts)?;
     let endpoint = Endpoint::bind(configuration.quic, &authority, vault.own_key("connection-resets")?)?;
@@ -84,6 +87,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         registry: Arc::clone(&registry),
         strangers,
         data: data.clone(),
+        strangers_at_once: configuration.strangers_at_once.into(),
     };
     let operators = http::Server::bind(configuration.http, door, &configuration.names).await?;
     tracing::info!(quic = %endpoint.address()?, http = %operators.address(), "serving");
@@ -98,9 +102,13 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         result = journal_failed(&engine) => result,
     };
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    endpoint.close().await;
-    sessions.record_counts().await;
-    drop((engine, sessions));
+    // Nobody is accepted any more. Who is being answered has a moment, at both doors at once.
+    tokio::join!(endpoint.close(), operators.drained());
+    if tokio::time::timeout(LAST, sessions.record_counts()).await.is_err() {
+        tracing::warn!("the counts of the last minute could not be recorded");
+    }
+    // The engine ends when all that hold it are gone.
+    drop((engine, sessions, operators));
     finish(outcome, ended).await
 }
 
@@ -137,9 +145,9 @@ async fn journal_failed(engine: &Engine) -> anyhow::Result<()> {
 }
 
 async fn finish(outcome: anyhow::Result<()>, ended: crate::engine::Ended) -> anyhow::Result<()> {
-    // Requests that are still being answered hold the engine; they have a moment, then the process ends with them.
+    // Whoever did not end in time holds the engine; what it still asks for, the process ends with.
     let joined = tokio::task::spawn_blocking(move || ended.join());
-    match tokio::time::timeout(Duration::from_secs(5), joined).await {
+    match tokio::time::timeout(LAST, joined).await {
         Ok(Ok(Ok(result))) => result.and(outcome),
         Ok(_) => outcome.and(Err(anyhow::anyhow!("the engine's thread panicked"))),
         Err(_) => outcome,

@@ -1,6 +1,6 @@
 //! A connection on which nothing is said but what a test writes, byte for byte.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub struct Caller {
     pub key: PrivateKeyDer<'static>,
     /// Bytes that may be on their way here before somebody reads them.
     pub window: u32,
+    /// The address that it connects from.
+    pub from: IpAddr,
 }
 
 impl Caller {
@@ -41,11 +43,21 @@ impl Caller {
             chain: vec![CertificateDer::from(identity.certificate()?)],
             key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(identity.key().to_vec())),
             window: 1 << 20,
+            from: IpAddr::V4(Ipv4Addr::LOCALHOST),
         })
     }
 
     /// Connects. The endpoint belongs to the connection: when it is dropped, so is the connection.
     pub async fn connect(self, alpn: &[u8]) -> anyhow::Result<(Endpoint, Connection)> {
+        let address = self.address;
+        let endpoint = self.endpoint(alpn)?;
+        let connecting = endpoint.connect(address, COORDINATOR_NAME)?;
+        let connection = tokio::time::timeout(PATIENCE, connecting).await.context("no handshake")??;
+        Ok((endpoint, connection))
+    }
+
+    /// An endpoint from which it can connect again and again.
+    pub fn endpoint(self, alpn: &[u8]) -> anyhow::Result<Endpoint> {
         let provider = CryptoProvider::get_default().context("a provider is installed first")?;
         let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -64,10 +76,9 @@ impl Caller {
             .stream_receive_window(VarInt::from_u32(self.window))
             .keep_alive_interval(Some(Duration::from_secs(5)));
         config.transport_config(Arc::new(transport));
-        let endpoint = Endpoint::client("127.0.0.1:0".parse()?)?;
-        let connecting = endpoint.connect_with(config, self.address, COORDINATOR_NAME)?;
-        let connection = tokio::time::timeout(PATIENCE, connecting).await.context("no handshake")??;
-        Ok((endpoint, connection))
+        let mut endpoint = Endpoint::client(SocketAddr::from((self.from, 0)))?;
+        endpoint.set_default_client_config(config);
+        Ok(endpoint)
     }
 }
 

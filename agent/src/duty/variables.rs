@@ -71,11 +71,18 @@ impl Variables {
         Self { by_name }
     }
 
-    /// Renders a text; for a script, what is quoted is quoted for its shell.
+    /// Renders a text. One with a shell is run: what is quoted is quoted for that shell, and a text that would have data
+    /// in it as code is refused. The coordinator looks for that before anything starts, but cannot know every output.
     pub(super) fn render(&self, text: &str, shell: Option<Shell>) -> anyhow::Result<String> {
         let rendered = Template::parse(text).render(self, Render { shell })?;
         for unknown in &rendered.unknown {
             tracing::warn!(name = unknown, "nothing defines this variable; it stays as it is written");
+        }
+        if let Some(bare) = rendered.bare.first() {
+            bail!(
+                "`{bare}` would put a tenant's value or an output variable into what is run, as code; let it pass last \
+                 through `| Quoted`, or ask for it with get_windlassvariable"
+            );
         }
         Ok(rendered.text)
     }

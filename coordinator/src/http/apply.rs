@@ -11,14 +11,17 @@ use windlass_api::requests::{ApplyRequest, PlacedDocument};
 use windlass_coordinator_core::decide::{Reply, SpaceCommand};
 
 use super::caller::{Changer, Reader};
-use super::extract::{Asked, Body};
+use super::extract::{Asked, LargeBody};
 use super::refusal::{Answer, Refusal};
 use super::{documents, seal};
 
 /// Applies documents, all or nothing.
 #[utoipa::path(post, path = "/apply", tag = "documents", request_body = ApplyRequest,
     responses((status = 200, body = ApplyAnswer)))]
-pub async fn apply(caller: Changer, Body(request): Body<ApplyRequest>) -> Answer<ApplyAnswer> {
+pub async fn apply(
+    caller: Changer,
+    LargeBody(request, _permit): LargeBody<ApplyRequest>,
+) -> Answer<ApplyAnswer> {
     let edits = caller.context.edits.clone();
     let _one_at_a_time = edits.lock().await;
     apply_locked(&caller, request).await.map(axum::Json)
@@ -34,7 +37,7 @@ pub async fn apply_locked(caller: &Changer, mut request: ApplyRequest) -> Result
     let dry_run = request.dry_run;
     let command = SpaceCommand::Apply { request, keys: sealed.keys };
     let reply = if dry_run {
-        caller.rehearse_in_space(command)?
+        caller.rehearse_in_space(command).await?
     } else {
         caller.submit_in_space(command, None).await?
     };

@@ -21,6 +21,7 @@ use windlass_protocol::ids::{SpaceId, TokenId};
 use windlass_protocol::token::{Token, TokenKind};
 
 use super::Context;
+use super::extract::Asker;
 use super::refusal::Refusal;
 use super::standing::Standing;
 use crate::engine::{Engine, now};
@@ -129,11 +130,13 @@ impl Changer {
     }
 
     /// What a command in the space would answer, without doing it.
-    pub fn rehearse_in_space(&self, command: SpaceCommand) -> Result<Reply, Refusal> {
+    pub async fn rehearse_in_space(&self, command: SpaceCommand) -> Result<Reply, Refusal> {
         self.authorise()?;
         let moment = self.moment()?;
         let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
-        Ok(decide(&moment.state, &envelope, &Command::Space(moment.space, command))?.reply)
+        let deciding = move || decide(&moment.state, &envelope, &Command::Space(moment.space, command));
+        let decided = tokio::task::spawn_blocking(deciding).await;
+        Ok(decided.map_err(|why| Refusal::internal("deciding", &why))??.reply)
     }
 }
 
@@ -164,8 +167,9 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
         }
         caller.authorise()?;
         if let Some(standing) = parts.extensions.get::<Standing>() {
-            standing.admit();
+            standing.admit(caller.token);
         }
+        parts.extensions.insert(Asker(caller.token));
         Ok(caller)
     }
 }

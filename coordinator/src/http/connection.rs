@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::server::Limits;
-use super::standing::{Standing, attend};
+use super::standing::{Overstay, Standing, attend};
 
 /// A handshake takes no longer.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -22,8 +22,11 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEAD: Duration = Duration::from_secs(15);
 /// Bytes of a request's head: names in addresses may be long.
 const HEAD_BYTES: usize = 64 << 10;
+/// Requests at once on a connection of HTTP/2, and bytes of bodies that wait there to be read.
+const STREAMS: u32 = 32;
+const WINDOW: u32 = 512 << 10;
 /// How long requests that are being answered have when the coordinator stops, or the connection has to end.
-const DRAIN: Duration = Duration::from_secs(3);
+const DRAIN: Duration = Duration::from_secs(2);
 
 pub(super) struct Connection {
     pub(super) acceptor: TlsAcceptor,
@@ -31,26 +34,25 @@ pub(super) struct Connection {
     pub(super) stopping: CancellationToken,
     pub(super) peer: SocketAddr,
     pub(super) limits: Limits,
+    pub(super) standing: Standing,
 }
 
 impl Connection {
     /// Answers requests until there are no more, or may be no more.
     pub(super) async fn answer(self, stream: TcpStream) {
         // Strangers connect all day; what they get wrong is no event.
-        let Ok(Ok(stream)) = timeout(HANDSHAKE, self.acceptor.accept(stream)).await else {
+        let shaking = tokio::select! {
+            shaken = timeout(HANDSHAKE, self.acceptor.accept(stream)) => shaken,
+            () = self.standing.evicted() => return,
+            () = self.stopping.cancelled() => return,
+        };
+        let Ok(Ok(stream)) = shaking else {
             tracing::debug!(peer = %self.peer, "a TLS handshake failed");
             return;
         };
-        let standing = Standing::new();
-        let router = self.router.layer(from_fn_with_state((self.peer, standing.clone()), attend));
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Some(HEAD))
-            .max_header_list_size(HEAD_BYTES as u32);
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        let router = self.router.layer(from_fn_with_state((self.peer, self.standing.clone()), attend));
+        let connection =
+            builder().serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).into_owned();
         tokio::pin!(connection);
         tokio::select! {
             ended = connection.as_mut() => {
@@ -59,8 +61,12 @@ impl Connection {
                 }
                 return;
             }
-            overstay = standing.overstayed(self.limits.first_request, self.limits.idle) => {
+            overstay = self.standing.overstayed(self.limits.first_request, self.limits.idle) => {
                 tracing::debug!(peer = %self.peer, ?overstay, "a connection is ended");
+                // Nobody is owed anything: a place that somebody else has now must not be taken a moment longer.
+                if overstay == Overstay::Evicted {
+                    return;
+                }
             }
             () = self.stopping.cancelled() => {}
         }
@@ -68,4 +74,18 @@ impl Connection {
         // What is not answered by then is cut off; what was decided stands.
         let _ = timeout(DRAIN, connection).await;
     }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(HEAD))
+        .max_header_list_size(HEAD_BYTES as u32)
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW);
+    builder
 }

@@ -21,12 +21,12 @@ use crate::engine::now;
 #[utoipa::path(post, path = "/plans", tag = "deployments", request_body = DeployRequest,
     responses((status = 200, body = Plan)))]
 pub async fn plan(caller: Reader, Body(request): Body<DeployRequest>) -> Answer<Plan> {
-    let moment = caller.moment()?;
     let presence = std::sync::Arc::clone(&caller.context.presence);
     let asked = request.clone();
-    let planning = move || plan::plan(moment.space(), &asked, now(), &|target| presence.online(target));
-    let planned = tokio::task::spawn_blocking(planning).await;
-    let plan = planned.map_err(|why| Refusal::internal("planning", &why))??;
+    let planned = caller.read_heavily(&caller.context.quotas.short, "planning", move |moment, _| {
+        plan::plan(moment.space(), &asked, now(), &|target| presence.online(target))
+    });
+    let plan = planned.await?;
     let (digest, deployments) = (plan.digest.clone(), plan.deployments.len());
     caller.observe(SpaceCommand::RecordPlan { request, digest, deployments }).await?;
     Ok(Json(plan))

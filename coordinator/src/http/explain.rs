@@ -15,7 +15,7 @@ use super::audit::story;
 use super::caller::Reader;
 use super::deploy::deployment_id;
 use super::extract::{Asked, Named};
-use super::refusal::{Answer, Refusal};
+use super::refusal::Answer;
 use super::releases;
 use crate::engine::now;
 
@@ -109,10 +109,11 @@ pub async fn tenant(
     responses((status = 200, body = DeploymentStory)))]
 pub async fn deployment(caller: Reader, Named(id): Named<String>) -> Answer<DeploymentStory> {
     let id = deployment_id(&id)?;
-    let moment = caller.moment()?;
-    let data = caller.context.data.clone();
-    let telling = tokio::task::spawn_blocking(move || story::tell(&data, &moment, id)).await;
-    let lines = telling.map_err(|why| Refusal::internal("reading the journal", &why))??;
+    let (data, reads) = (caller.context.data.clone(), &caller.context.quotas.reads);
+    let telling = caller.read_heavily(reads, "reading the journal", move |moment, wanted| {
+        story::tell(&data, moment, wanted, id)
+    });
+    let lines = telling.await?;
     if lines.is_empty() {
         return Err(Problem::not_found(format!("there is no deployment `{id}`")).into());
     }

@@ -6,6 +6,7 @@
 
 mod apply;
 mod audit;
+mod body;
 mod caller;
 mod connection;
 mod definitions;
@@ -15,9 +16,11 @@ mod documents;
 pub mod doors;
 mod explain;
 mod extract;
+mod heavy;
 mod logs;
 mod packages;
 mod pages;
+mod quota;
 mod refusal;
 mod releases;
 mod routes;
@@ -30,13 +33,14 @@ mod tenants;
 mod tests;
 mod tokens;
 mod variables;
-mod visitors;
 mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use windlass_protocol::Digest;
 
 pub use routes::{openapi, router};
@@ -46,11 +50,7 @@ use crate::engine::Engine;
 use crate::sessions::Strangers;
 use crate::vault::Vault;
 use doors::{PackageDoor, Presence, TaskLogs};
-
-/// Bytes of a body in JSON: the documents of a few thousand tenants.
-const JSON_BYTES: usize = 32 << 20;
-/// Uploads that are received and stored at once; more wait.
-const UPLOADS: usize = 4;
+use quota::Quotas;
 
 /// The parts of the coordinator that the API needs. Cheap to clone.
 #[derive(Clone)]
@@ -65,7 +65,11 @@ pub struct Context {
     data: PathBuf,
     /// Held while documents are read, changed and applied, so that no edit undoes another.
     edits: Arc<Mutex<()>>,
-    uploads: Arc<Semaphore>,
+    quotas: Arc<Quotas>,
+    /// How long a part of a body is waited for.
+    pace: Duration,
+    /// Cancelled when no more is answered.
+    stopping: CancellationToken,
 }
 
 /// What a [`Context`] is made of.
@@ -92,7 +96,21 @@ impl Context {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
         let Parts { engine, vault, packages, presence, logs, strangers, authority, data } = parts;
-        let (edits, uploads) = (Arc::default(), Arc::new(Semaphore::new(UPLOADS)));
-        Self { engine, vault, packages, presence, logs, strangers, authority, data, edits, uploads }
+        let (edits, quotas) = (Arc::default(), Arc::new(Quotas::new()));
+        let (pace, stopping) = (body::PACE, CancellationToken::new());
+        Self {
+            engine,
+            vault,
+            packages,
+            presence,
+            logs,
+            strangers,
+            authority,
+            data,
+            edits,
+            quotas,
+            pace,
+            stopping,
+        }
     }
 }

@@ -4,12 +4,9 @@ use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body as Stream, BodyDataStream};
+use axum::body::Body as Stream;
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_LENGTH;
-use futures_util::StreamExt;
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 use windlass_api::answers::{PackageView, Page};
 use windlass_api::error::Problem;
@@ -19,6 +16,7 @@ use windlass_coordinator_core::model::{Package, PackageKey};
 use windlass_coordinator_core::version::{NotAVersion, Version};
 use windlass_protocol::limits;
 
+use super::body::Incoming;
 use super::caller::{Changer, Reader};
 use super::doors::StoredPackage;
 use super::extract::{Asked, Named};
@@ -49,14 +47,20 @@ pub async fn upload(
     headers: HeaderMap,
     body: Stream,
 ) -> Answer<PackageView> {
-    check_length(&headers)?;
-    let permit = upload_permit(&caller.context).await?;
-    let file = receive(&caller.context, body.into_data_stream()).await?;
-    let packages = Arc::clone(&caller.context.packages);
-    let name = upload.name.clone();
-    let storing = tokio::task::spawn_blocking(move || packages.store(file, &name));
+    let context = &caller.context;
+    let body = Incoming::new(context, &headers, body, limits::ARCHIVE_BYTES)?;
+    let upload_permit = context.until_stopped(context.quotas.uploads.take(caller.token())).await??;
+    let file = receive(context, body).await?;
+    // Only what has come takes its turn: whoever sends slowly, or not at all, keeps nobody else waiting.
+    let permit = context.until_stopped(context.quotas.storing.take(caller.token())).await??;
+    let (packages, name) = (Arc::clone(&context.packages), upload.name.clone());
+    let storing = tokio::task::spawn_blocking(move || {
+        let stored = packages.store(file, &name);
+        // Not before it is stored, even where who uploaded it has gone.
+        drop((permit, upload_permit));
+        stored
+    });
     let stored = storing.await.map_err(|why| Refusal::internal("storing a package", &why))??;
-    drop(permit);
     let key = key(&upload, &stored)?;
     let package = Package {
         key: key.clone(),
@@ -74,22 +78,8 @@ pub async fn upload(
     Ok(Json(view_of(package)))
 }
 
-/// A body that says that it is too large is not read at all.
-fn check_length(headers: &HeaderMap) -> Result<(), Refusal> {
-    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    match length {
-        Some(length) if length > limits::ARCHIVE_BYTES => Err(Refusal::too_large(limits::ARCHIVE_BYTES)),
-        _ => Ok(()),
-    }
-}
-
-async fn upload_permit(context: &Context) -> Result<OwnedSemaphorePermit, Refusal> {
-    let waiting = Arc::clone(&context.uploads).acquire_owned().await;
-    waiting.map_err(|why| Refusal::internal("waiting for an upload's turn", &why))
-}
-
 /// Receives the body into a file without a name: whatever interrupts the upload, nothing is left behind.
-async fn receive(context: &Context, mut body: BodyDataStream) -> Result<std::fs::File, Refusal> {
+async fn receive(context: &Context, mut body: Incoming<'_>) -> Result<std::fs::File, Refusal> {
     let folder = context.data.join("uploads");
     let opening = move || {
         std::fs::create_dir_all(&folder)?;
@@ -98,13 +88,7 @@ async fn receive(context: &Context, mut body: BodyDataStream) -> Result<std::fs:
     let opened = tokio::task::spawn_blocking(opening).await;
     let opened = opened.map_err(|why| Refusal::internal("receiving a package", &why))?;
     let mut file = opened.map_err(|why| Refusal::internal("receiving a package", &why))?;
-    let mut received: u64 = 0;
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|_| Problem::failed("the upload was cut off; upload the package again"))?;
-        received += chunk.len() as u64;
-        if received > limits::ARCHIVE_BYTES {
-            return Err(Refusal::too_large(limits::ARCHIVE_BYTES));
-        }
+    while let Some(chunk) = body.next().await? {
         let writing = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file));
         let written = writing.await.map_err(|why| Refusal::internal("receiving a package", &why))?;
         file = written.map_err(unwritten)?;

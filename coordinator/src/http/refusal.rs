@@ -35,6 +35,31 @@ impl Refusal {
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, problem }
     }
 
+    /// The body does not come.
+    pub fn too_slow() -> Self {
+        let problem = Problem::failed("the body came too slowly; send it again");
+        Self { status: StatusCode::REQUEST_TIMEOUT, problem }
+    }
+
+    /// The token has more of this under way than is done at once.
+    pub fn too_much_at_once() -> Self {
+        let text =
+            "busy: this token asks for too much of this at once; ask again when some of it is answered";
+        Self { status: StatusCode::TOO_MANY_REQUESTS, problem: Problem::failed(text) }
+    }
+
+    /// All tokens together ask for more of this than is done at once.
+    pub fn busy() -> Self {
+        let problem = Problem::failed("busy: too much of this is asked for at once; ask again in a moment");
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, problem }
+    }
+
+    /// There will be no answer from this process.
+    pub fn stopping() -> Self {
+        let problem = Problem::failed("the coordinator is stopping; try again");
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, problem }
+    }
+
     /// No such path, or not with this method.
     pub fn nothing_here(status: StatusCode) -> Self {
         Self {

@@ -1,6 +1,5 @@
 //! Releases: create, list, view.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,10 +9,11 @@ use windlass_api::answers::{ChosenPackageView, Page, ReleaseItem, ReleaseMade, R
 use windlass_api::error::Problem;
 use windlass_api::requests::ReleaseRequest;
 use windlass_coordinator_core::catalogue::unknown_within;
-use windlass_coordinator_core::decide::{Reply, SpaceCommand, choose_packages};
-use windlass_coordinator_core::model::{Release, StepAction};
+use windlass_coordinator_core::decide::{PackageNames, ReadNames, Reply, SpaceCommand, choose_packages};
+use windlass_coordinator_core::model::{CodeNames, Release, StepAction};
 use windlass_coordinator_core::state::Space;
 use windlass_coordinator_core::variables::references_in;
+use windlass_protocol::ids::StepId;
 use windlass_protocol::{Digest, pattern};
 
 use super::caller::{Changer, Reader};
@@ -36,9 +36,8 @@ pub async fn create(caller: Changer, Body(mut request): Body<ReleaseRequest>) ->
     };
     let packages = Arc::clone(&caller.context.packages);
     let reading = tokio::task::spawn_blocking(move || read_packages(packages.as_ref(), &chosen)).await;
-    let (read_by_packages, warnings) =
-        reading.map_err(|why| Refusal::internal("reading packages", &why))??;
-    let command = SpaceCommand::CreateRelease { request, read_by_packages };
+    let (package_names, warnings) = reading.map_err(|why| Refusal::internal("reading packages", &why))??;
+    let command = SpaceCommand::CreateRelease { request, package_names };
     let Reply::Release(id) = caller.submit_in_space(command, None).await? else {
         return Err(Refusal::internal("making a release", &"the decision has another answer"));
     };
@@ -50,6 +49,7 @@ pub async fn create(caller: Changer, Body(mut request): Body<ReleaseRequest>) ->
 
 /// A package that the release will have, and the patterns of its files that are read beside the hooks.
 struct Chosen {
+    step: StepId,
     manifest: Digest,
     what: String,
     substitute: Vec<String>,
@@ -66,36 +66,34 @@ fn choose(space: &Space, request: &mut ReleaseRequest) -> Result<Vec<Chosen>, Pr
         let StepAction::Package { substitute, .. } = &step.action else { continue };
         let Some(package) = packages.get(&step.id) else { continue };
         let what = format!("{} {}", package.id, package.version);
-        chosen.push(Chosen { manifest: package.manifest, what, substitute: substitute.clone() });
+        let manifest = package.manifest;
+        chosen.push(Chosen { step: step.id, manifest, what, substitute: substitute.clone() });
         request.packages.insert(step.slug.to_string(), package.version.to_string());
     }
     Ok(chosen)
 }
 
-type ReadByPackages = BTreeMap<Digest, BTreeSet<String>>;
-
-/// The names that hooks and named files read, and what could not be looked into.
-fn read_packages(
-    door: &dyn PackageDoor,
-    chosen: &[Chosen],
-) -> Result<(ReadByPackages, Vec<String>), Problem> {
-    let mut names = ReadByPackages::new();
+/// What hooks and named files do with variables, and what could not be looked into.
+fn read_packages(door: &dyn PackageDoor, chosen: &[Chosen]) -> Result<(PackageNames, Vec<String>), Problem> {
+    let mut names = PackageNames::new();
     let mut warnings = Vec::new();
     for package in chosen {
         let substituted =
             |path: &str| package.substitute.iter().any(|pattern| pattern::matches(pattern, path));
         let texts =
             door.texts(package.manifest, &|path| is_hook(path.as_str()) || substituted(path.as_str()))?;
-        let read = names.entry(package.manifest).or_default();
+        let mut read = ReadNames::default();
         for (path, text) in &texts.read {
-            if substituted(path) {
-                read.extend(references_in(text));
-            }
+            read.needs.extend(references_in(text));
             if is_hook(path) {
-                read.extend(references_in(text));
-                read.extend(windlass_templates::script_references(text));
+                read.needs.extend(windlass_templates::script_references(text));
+                read.in_hooks.extend(references_in(text));
+                let code = CodeNames::of(text);
+                read.hooks.bare.extend(code.bare);
+                read.hooks.sets.extend(code.sets);
             }
         }
+        names.insert((package.step, package.manifest), read);
         warnings.extend(texts.unread.iter().map(|path| {
             format!(
                 "{path} in {} is no text or too large, so the variables that it needs are not known; list them in the step's `needs`",

@@ -4,22 +4,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Response, path::PathItem};
 use utoipa::{PartialSchema, ToSchema};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use windlass_api::error::Problem;
 
 use super::caller::Reader;
 use super::refusal::Refusal;
 use super::{
-    Context, JSON_BYTES, apply, audit, definitions, deploy, deployments, explain, logs, packages, releases,
-    targets, tenants, tokens, variables,
+    Context, apply, audit, definitions, deploy, deployments, explain, logs, packages, releases, targets,
+    tenants, tokens, variables,
 };
 
 /// Where the API lies. A change that would break its users gets another number.
@@ -36,7 +35,6 @@ pub fn router(context: Context) -> Router {
         )
         .fallback(|| async { Refusal::nothing_here(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { Refusal::nothing_here(StatusCode::METHOD_NOT_ALLOWED) })
-        .layer(DefaultBodyLimit::max(JSON_BYTES))
         .layer(axum::middleware::map_response(never_cached));
     router.with_state(context)
 }
@@ -74,8 +72,7 @@ fn paths() -> OpenApiRouter<Context> {
         .routes(routes!(tokens::delete))
         .routes(routes!(tokens::list_enrolments, tokens::create_enrolment))
         .routes(routes!(tokens::delete_enrolment))
-        // A package is streamed to the disk and has a limit of its own.
-        .routes(routes!(packages::list, packages::upload).layer(DefaultBodyLimit::disable()))
+        .routes(routes!(packages::list, packages::upload))
         .routes(routes!(packages::view))
         .routes(routes!(releases::list, releases::create))
         .routes(routes!(releases::view))
@@ -126,6 +123,8 @@ fn say_what_all_have_in_common(item: &mut PathItem) {
             ("404", "Something that the request names does not exist."),
             ("409", "It contradicts what is."),
             ("422", "It was understood and failed."),
+            ("429", "The token has too much of this under way; ask again when some of it is answered."),
+            ("503", "The coordinator is too busy with this, or stopping; ask again in a moment."),
         ] {
             let problem = utoipa::openapi::ContentBuilder::new()
                 .schema(Some(utoipa::openapi::Ref::from_schema_name(Problem::name())))

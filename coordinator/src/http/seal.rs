@@ -1,6 +1,6 @@
 //! Secrets of documents are sealed before anything is decided, each with the key of whom it belongs to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::documents::{Document, ValueText};
 use windlass_api::error::Problem;
@@ -39,6 +39,7 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
         if existing.is_none() {
             result.keys.insert(index, key);
         }
+        let of_tenant = matches!(placed.document, Document::Tenant(_));
         let what = format!("{} `{}`", placed.document.kind(), placed.document.name());
         for value in placed.document.values_mut() {
             let ValueText::Secret(secret) = value else { continue };
@@ -47,11 +48,15 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
                 let text = "a sensitive value of less than 4 characters cannot be masked in output";
                 result.warnings.push(format!("{what}: {text}"));
             }
-            let sealed = if rehearsal && existing.is_none() {
-                unopenable(key, secret)
+            let mut sealed = if rehearsal && existing.is_none() {
+                unopenable(key)
             } else {
                 vault.seal(key, secret).map_err(|why| not_sealed(key, &why).at(&what).at(&placed.place))?
             };
+            // What a tenant's value refers to is never followed, so nothing of its text has to stand in the record.
+            if !of_tenant {
+                sealed.references = references_in(secret.reveal());
+            }
             *value = ValueText::Sealed(sealed);
         }
     }
@@ -79,8 +84,8 @@ fn check(secret: &Secret) -> Result<(), Problem> {
 }
 
 /// What stands for a value that a rehearsal must not seal: its tenant has no key yet.
-fn unopenable(key: KeyId, secret: &Secret) -> Sealed {
+fn unopenable(key: KeyId) -> Sealed {
     let value = ValueId::from_bytes(random());
-    let (ciphertext, references) = (String::new(), references_in(secret.reveal()));
+    let (ciphertext, references) = (String::new(), BTreeSet::new());
     Sealed { key, value, ciphertext, digest: Digest::from_bytes(random()), references }
 }

@@ -14,17 +14,18 @@ use axum::Router;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use windlass_packages::PackageStore;
 
 use super::connection::Connection;
-use super::visitors::Visitors;
+use super::standing::Standing;
 use super::{Context, Parts, router};
 use crate::authority::Authority;
 use crate::engine::Engine;
 use crate::output::OutputStore;
+use crate::places::{Origin, Places, SETTLED};
 use crate::serve::cannot_listen;
 use crate::sessions::{Registry, Strangers};
 use crate::vault::Vault;
@@ -32,11 +33,10 @@ use crate::vault::Vault;
 /// What the door admits, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Connections at once. Operators and pipelines are few; more wait to be accepted.
-    pub(super) connections: usize,
-    /// Connections of one address at once; more are closed. A whole office may stand behind one, and one alone must not
-    /// take all places.
-    pub(super) of_address: usize,
+    /// Connections at once that have not shown a valid token, shared out by address.
+    pub(super) strangers: usize,
+    /// Connections at once that have, shared out by token.
+    pub(super) known: usize,
     /// A connection has to show a valid token in this time.
     pub(super) first_request: Duration,
     /// And may then be without any request for so long.
@@ -45,11 +45,11 @@ pub(super) struct Limits {
     pub(super) renewal: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    const fn usual(strangers: usize) -> Self {
         Self {
-            connections: 1024,
-            of_address: 256,
+            strangers,
+            known: 1024,
             first_request: Duration::from_secs(30),
             idle: Duration::from_secs(300),
             renewal: Duration::from_secs(24 * 3600),
@@ -75,6 +75,8 @@ pub struct Door {
     pub strangers: Arc<Strangers>,
     /// The data folder.
     pub data: PathBuf,
+    /// Connections at once that have not shown a valid token.
+    pub strangers_at_once: usize,
 }
 
 /// The listening server.
@@ -86,6 +88,8 @@ pub struct Server {
     names: Vec<String>,
     tls: ArcSwap<ServerConfig>,
     limits: Limits,
+    stopping: CancellationToken,
+    connections: TaskTracker,
 }
 
 impl Server {
@@ -105,8 +109,10 @@ impl Server {
             data: door.data,
         });
         let address = listener.local_addr()?;
+        let stopping = context.stopping.clone();
         let (router, names) = (router(context), names.to_vec());
-        Ok(Self { listener, address, router, authority, names, tls, limits: Limits::default() })
+        let (limits, connections) = (Limits::usual(door.strangers_at_once), TaskTracker::new());
+        Ok(Self { listener, address, router, authority, names, tls, limits, stopping, connections })
     }
 
     /// Where it listens.
@@ -128,49 +134,47 @@ impl Server {
 
     /// Serves for ever. When this is dropped, requests that are being answered have a moment to end.
     pub async fn serve(&self) -> anyhow::Result<()> {
-        let stopping = CancellationToken::new();
-        let _stop_when_dropped = stopping.clone().drop_guard();
-        let room = Arc::new(Semaphore::new(self.limits.connections));
-        let visitors = Visitors::new(self.limits.of_address);
+        let _stop_when_dropped = self.stopping.clone().drop_guard();
+        let strangers = Places::new(self.limits.strangers, SETTLED);
+        let known = Places::new(self.limits.known, Duration::ZERO);
         let mut renewal = tokio::time::interval(self.limits.renewal);
         renewal.tick().await;
         loop {
-            // Also while all places are taken, and nobody is accepted, the certificate is renewed.
-            let (place, stream, peer) = tokio::select! {
-                accepted = self.accept(&room) => accepted?,
+            let (stream, peer) = tokio::select! {
+                accepted = self.accept() => accepted,
                 _ = renewal.tick() => {
                     self.renew();
                     continue;
                 }
             };
-            let Some(visit) = visitors.enter(peer.ip()) else {
+            let evicted = CancellationToken::new();
+            let Some(place) = strangers.admit(Origin::from(peer.ip()), &evicted) else {
                 tracing::debug!(%peer, "a connection is refused: its address has too many");
                 continue;
             };
             let connection = Connection {
                 acceptor: TlsAcceptor::from(self.tls.load_full()),
                 router: self.router.clone(),
-                stopping: stopping.clone(),
+                stopping: self.stopping.clone(),
                 peer,
                 limits: self.limits,
+                standing: Standing::new(place, Arc::clone(&known), evicted),
             };
-            tokio::spawn(async move {
-                connection.answer(stream).await;
-                drop((place, visit));
-            });
+            self.connections.spawn(connection.answer(stream));
         }
     }
 
-    /// Waits for a place, and then for who takes it. Dropping the future loses nobody.
-    async fn accept(
-        &self,
-        room: &Arc<Semaphore>,
-    ) -> anyhow::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-        let place = Arc::clone(room).acquire_owned().await;
-        let place = place.context("the limit of connections is never closed")?;
+    /// Waits until every connection has ended, once nobody serves any more: a moment at most.
+    pub async fn drained(&self) {
+        self.connections.close();
+        self.connections.wait().await;
+    }
+
+    /// Waits for the next one who comes. Dropping the future loses nobody.
+    async fn accept(&self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, peer)) => return Ok((place, stream, peer)),
+                Ok(accepted) => return accepted,
                 Err(why) => {
                     // Out of file descriptors, mostly: whoever waits stays in the kernel's queue meanwhile.
                     tracing::warn!(%why, "a connection of an operator cannot be accepted");

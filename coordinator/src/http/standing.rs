@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,10 +14,28 @@ use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use windlass_protocol::ids::TokenId;
+
+use crate::places::{Origin, Place, Places};
 
 /// How a connection stands. Cheap to clone; all clones are of the same connection.
 #[derive(Clone)]
-pub(super) struct Standing(Arc<watch::Sender<Now>>);
+pub(super) struct Standing(Arc<Inner>);
+
+struct Inner {
+    now: watch::Sender<Now>,
+    place: Mutex<Held>,
+    known: Arc<Places<TokenId>>,
+    /// Cancelled when its place is somebody else's.
+    evicted: CancellationToken,
+}
+
+/// The place that a connection has: a stranger's by its address, then one by its token.
+enum Held {
+    Stranger { _place: Place<Origin> },
+    Known { _place: Option<Place<TokenId>> },
+}
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Now {
@@ -35,21 +53,41 @@ pub(super) enum Overstay {
     Stranger,
     /// Nothing was asked on it for long.
     Idle,
+    /// All places are taken, and it was the oldest of who holds most.
+    Evicted,
 }
 
 impl Standing {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(watch::Sender::default()))
+    pub(super) fn new(place: Place<Origin>, known: Arc<Places<TokenId>>, evicted: CancellationToken) -> Self {
+        let place = Mutex::new(Held::Stranger { _place: place });
+        Self(Arc::new(Inner { now: watch::Sender::default(), place, known, evicted }))
     }
 
-    /// A request showed a valid token.
-    pub(super) fn admit(&self) {
-        self.0.send_if_modified(|now| !std::mem::replace(&mut now.admitted, true));
+    /// A request showed a valid token. The first one that does is whose connection it is.
+    pub(super) fn admit(&self, token: TokenId) {
+        if !self.0.now.send_if_modified(|now| !std::mem::replace(&mut now.admitted, true)) {
+            return;
+        }
+        let place = self.0.known.admit(token, &self.0.evicted);
+        *self.0.place.lock().unwrap_or_else(PoisonError::into_inner) = Held::Known { _place: place };
     }
 
-    /// Ends when the connection has to: without a valid token for `first_request`, later without a request for `idle`.
+    /// Ends when the connection's place is somebody else's.
+    pub(super) async fn evicted(&self) {
+        self.0.evicted.cancelled().await;
+    }
+
+    /// Ends when the connection has to: without its place, without a valid token for `first_request`, later without a
+    /// request for `idle`.
     pub(super) async fn overstayed(&self, first_request: Duration, idle: Duration) -> Overstay {
-        let mut now = self.0.subscribe();
+        tokio::select! {
+            () = self.evicted() => Overstay::Evicted,
+            overstay = self.outstayed(first_request, idle) => overstay,
+        }
+    }
+
+    async fn outstayed(&self, first_request: Duration, idle: Duration) -> Overstay {
+        let mut now = self.0.now.subscribe();
         if timeout(first_request, now.wait_for(|now| now.admitted)).await.is_err() {
             return Overstay::Stranger;
         }
@@ -66,7 +104,7 @@ impl Standing {
     }
 
     fn begin(&self) -> Asked {
-        self.0.send_modify(|now| now.open += 1);
+        self.0.now.send_modify(|now| now.open += 1);
         Asked(self.clone())
     }
 }
@@ -76,7 +114,7 @@ struct Asked(Standing);
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.0.0.send_modify(|now| {
+        self.0.0.now.send_modify(|now| {
             now.open -= 1;
             now.answered += 1;
         });
@@ -128,20 +166,37 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
     const SHORT: Duration = Duration::from_millis(1);
 
+    const TOKEN: TokenId = TokenId::from_bytes([1; 16]);
+
+    fn standing() -> Standing {
+        let (strangers, evicted) = (Places::new(1, SHORT), CancellationToken::new());
+        let place = strangers.admit(std::net::IpAddr::from([192, 0, 2, 1]).into(), &evicted).unwrap();
+        Standing::new(place, Places::new(1, Duration::ZERO), evicted)
+    }
+
     #[tokio::test]
     async fn who_shows_no_token_has_to_go_and_who_shows_one_may_be_idle_for_a_while() {
-        let standing = Standing::new();
+        let standing = standing();
         let asked = standing.begin();
         assert_eq!(standing.overstayed(SHORT, LONG).await, Overstay::Stranger);
-        standing.admit();
+        standing.admit(TOKEN);
         drop(asked);
         assert_eq!(standing.overstayed(SHORT, SHORT).await, Overstay::Idle);
     }
 
     #[tokio::test]
+    async fn who_loses_its_place_has_to_go_whatever_it_waits_for() {
+        let standing = standing();
+        let _asked = standing.begin();
+        standing.admit(TOKEN);
+        let _next = standing.0.known.admit(TOKEN, &CancellationToken::new()).unwrap();
+        assert_eq!(standing.overstayed(LONG, LONG).await, Overstay::Evicted);
+    }
+
+    #[tokio::test]
     async fn whoever_waits_for_an_answer_is_not_idle() {
-        let standing = Standing::new();
-        standing.admit();
+        let standing = standing();
+        standing.admit(TOKEN);
         let asked = standing.begin();
         assert!(timeout(SHORT * 50, standing.overstayed(SHORT, SHORT)).await.is_err());
         drop(asked);

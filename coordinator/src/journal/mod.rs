@@ -19,7 +19,7 @@ pub(crate) use line::encode;
 pub use line::{BadLine, GENESIS, Line, Open};
 pub use memory::InMemory;
 pub use replay::{ReplayError, Replayed, Snapshot, replay};
-pub use verify::{Finding, Verified, verify};
+pub use verify::{Finding, Verified, verify, verify_while};
 
 /// The folder of the journal below the data folder.
 pub fn folder(data: &Path) -> PathBuf {

@@ -51,6 +51,12 @@ pub enum Finding {
         /// Its hash by the witness.
         expected: Digest,
     },
+    /// Nobody waits for the rest.
+    #[error("after record {after}: nobody waits for the answer any more")]
+    Abandoned {
+        /// The last record that was looked at.
+        after: u64,
+    },
     /// The journal ends before the record that a witness names.
     #[error(
         "the journal ends at record {records}, but the witness has seen record {sequence}: its tail is missing"
@@ -65,11 +71,23 @@ pub enum Finding {
 
 /// Verifies the journal below `data`. `witness` is a record's number and hash that somebody outside kept.
 pub fn verify(data: &Path, witness: Option<(u64, Digest)>) -> Result<Verified, Finding> {
+    verify_while(data, witness, &|| true)
+}
+
+/// The same as long as it is `wanted`, which is asked with every record.
+pub fn verify_while(
+    data: &Path,
+    witness: Option<(u64, Digest)>,
+    wanted: &dyn Fn() -> bool,
+) -> Result<Verified, Finding> {
     let files = |after, why: windlass_segments::SegmentError| Finding::Files { after, what: why.to_string() };
     let mut lines = windlass_segments::read(super::folder(data), 1).map_err(|why| files(0, why))?;
     let mut verified = Verified { records: 0, head: GENESIS };
     let mut state = State::default();
     loop {
+        if !wanted() {
+            return Err(Finding::Abandoned { after: verified.records });
+        }
         let next = lines.next_line().map_err(|why| files(verified.records, why))?;
         let Some((sequence, line)) = next else { break };
         let checked = check(line, verified.head, &mut state);

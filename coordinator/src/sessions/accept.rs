@@ -4,56 +4,60 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::HandshakeData;
-use quinn::{Connection, VarInt};
+use quinn::{Connection, Incoming, VarInt};
 use rustls_pki_types::CertificateDer;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use windlass_coordinator_core::authorise::Peer;
 use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
 
 use super::{Endpoint, Sessions, control, enrol};
 use crate::authority::peer_of;
+use crate::places::{Origin, Place, Places, SETTLED};
 
-/// Peers that may be nobody yet at once: in their handshake, or enrolling. The others are refused, and come back with a
-/// back-off.
-const STRANGERS: usize = 1024;
 /// A handshake takes this long at most.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Accepts connections until the endpoint is closed.
+/// Accepts connections until the endpoint is closed. Places are for peers that are nobody yet: in their handshake,
+/// enrolling, or with a certificate that no session has been admitted with so far.
 pub(super) async fn accept_all(sessions: Arc<Sessions>, endpoint: &Endpoint) {
-    let places = Arc::new(Semaphore::new(STRANGERS));
+    let places = Places::new(sessions.strangers, SETTLED);
     while let Some(incoming) = endpoint.accept().await {
         // Where it gets narrow, a place is only for who can be reached at the address that it gives.
-        if places.available_permits() < STRANGERS / 2 && incoming.may_retry() {
+        if places.taken() >= sessions.strangers / 2 && incoming.may_retry() {
             let _ = incoming.retry();
             continue;
         }
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let evicted = CancellationToken::new();
+        let Some(place) = places.admit(Origin::from(incoming.remote_address().ip()), &evicted) else {
             incoming.refuse();
             continue;
         };
         let sessions = Arc::clone(&sessions);
         tokio::spawn(async move {
-            match timeout(PATIENCE, incoming).await {
-                Ok(Ok(connection)) => route(sessions, connection, place).await,
-                // Strangers that cannot even shake hands are not worth more than this.
-                Ok(Err(why)) => tracing::debug!(%why, "a handshake failed"),
-                Err(_) => tracing::debug!("a handshake took too long"),
+            tokio::select! {
+                () = evicted.cancelled() => tracing::debug!("a stranger gave its place to another"),
+                () = serve(sessions, incoming, place) => {}
             }
         });
     }
 }
 
-async fn route(sessions: Arc<Sessions>, connection: Connection, place: OwnedSemaphorePermit) {
+async fn serve(sessions: Arc<Sessions>, incoming: Incoming, place: Place<Origin>) {
+    match timeout(PATIENCE, incoming).await {
+        Ok(Ok(connection)) => route(sessions, connection, place).await,
+        // Strangers that cannot even shake hands are not worth more than this.
+        Ok(Err(why)) => tracing::debug!(%why, "a handshake failed"),
+        Err(_) => tracing::debug!("a handshake took too long"),
+    }
+}
+
+async fn route(sessions: Arc<Sessions>, connection: Connection, place: Place<Origin>) {
     let protocol = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
     match protocol.and_then(|data| data.protocol).as_deref() {
         Some(ENROLMENT_ALPN) => enrol::serve(&sessions, &connection).await,
         Some(SESSION_ALPN) => match identity(&connection) {
-            Some(peer) => {
-                drop(place);
-                control::serve(sessions, connection, peer).await;
-            }
+            Some(peer) => control::serve(sessions, connection, peer, place).await,
             None => connection.close(VarInt::from_u32(1), b"a session needs an agent's certificate"),
         },
         _ => connection.close(VarInt::from_u32(1), b"unknown protocol"),

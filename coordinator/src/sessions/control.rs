@@ -18,6 +18,7 @@ use super::registry::Progress;
 use super::told::{Scope, Told};
 use super::{Sessions, frames, origin, requests};
 use crate::engine::now;
+use crate::places::{Origin, Place};
 
 /// An agent gets this long to say hello, and to read what it is told.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,8 +30,9 @@ const FASTEST_HEARTBEAT: u16 = 10;
 /// QUIC itself gives a silent connection up after 30 seconds, so no heart may beat slower than this.
 const SLOWEST_HEARTBEAT: u16 = 20;
 
-/// Serves one session until it ends.
-pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer: Peer) {
+/// Serves one session until it ends. Until it is admitted, whoever has a certificate is a stranger and keeps its place
+/// as one: certificates are revoked, and machines disabled.
+pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer: Peer, place: Place<Origin>) {
     let address = connection.remote_address();
     let goodbye = match timeout(PATIENCE, open(&connection)).await {
         Err(_) | Ok(None) => Err(Goodbye::Protocol),
@@ -40,7 +42,10 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
                     part(&mut send, goodbye).await;
                     Err(goodbye)
                 }
-                Ok(()) => Ok(live(&sessions, &connection, peer, send, frames).await),
+                Ok(()) => {
+                    drop(place);
+                    Ok(live(&sessions, &connection, peer, send, frames).await)
+                }
             }
         }
     };

@@ -98,7 +98,7 @@ pub(super) fn assignment(
         WorkKind::Fetch => Work::Fetch(FetchWork { packages: packages(deployment, release, target) }),
         WorkKind::Run(step) => {
             let step = find_step(release, step)?;
-            let variables = variables(sessions, space, deployment.id, target, step.id)?;
+            let variables = variables(sessions, space, deployment.id, target, step.id, id)?;
             let digest = match variables.variables.as_slice() {
                 [] => None,
                 _ => Some(variables.digest(id)?),
@@ -188,6 +188,7 @@ pub(super) fn variables(
     deployment: DeploymentId,
     target: TargetId,
     step: StepId,
+    assignment: AssignmentId,
 ) -> Result<ClearVariables, DeliveryError> {
     let deployment = space.deployments.get(&deployment).ok_or(Gone("the deployment"))?;
     let release = space.releases.get(&deployment.release()).ok_or(Gone("the release"))?;
@@ -203,6 +204,11 @@ pub(super) fn variables(
         target: Some((target, &part.roles)),
         step: Some(step),
     };
+    let key = match deployment.tenant {
+        None => space.head.key,
+        Some(id) => space.tenants.get(id).ok_or(Gone("the tenant"))?.key,
+    };
+    let salt = sessions.vault.salt(key, assignment)?;
     let mut variables = BTreeMap::new();
     let mut put = |name: String, value: &StoredValue, data: bool| -> Result<(), DeliveryError> {
         let clear = clear(sessions, value)?;
@@ -229,9 +235,11 @@ pub(super) fn variables(
     }
     // The system's own come last: nothing shadows them, whatever it is called.
     for (name, value) in system(frozen, deployment.id, release, part, step) {
-        variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, data: false });
+        // A name is no template; one that looks like one is taken as it is.
+        let data = value.contains("#{");
+        variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, data });
     }
-    Ok(ClearVariables { variables: variables.into_values().collect() })
+    Ok(ClearVariables { salt, variables: variables.into_values().collect() })
 }
 
 fn clear(sessions: &Sessions, value: &StoredValue) -> Result<String, DeliveryError> {

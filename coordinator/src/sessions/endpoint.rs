@@ -27,6 +27,8 @@ const SEND_WINDOW: u64 = 2 << 20;
 const REQUEST_STREAMS: u32 = 16;
 /// First packets that may wait to be looked at; the others are refused, and their senders come back with a back-off.
 const INCOMING: usize = 2048;
+/// How long agents have to learn that the coordinator stops.
+const PARTING: Duration = Duration::from_millis(500);
 /// A connection that says nothing for so long is gone.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -82,10 +84,11 @@ impl Endpoint {
         self.quic.accept().await
     }
 
-    /// Tells every agent that the coordinator stops, and waits until they know or a moment has passed.
+    /// Tells every agent that the coordinator stops, and waits until they know or a moment has passed: whoever has not
+    /// heard it learns it from a stateless reset.
     pub async fn close(&self) {
         self.quic.close(VarInt::from_u32(0), b"stopping");
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.quic.wait_idle()).await;
+        let _ = tokio::time::timeout(PARTING, self.quic.wait_idle()).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quinn::{Connection, VarInt};
+use quinn::{Connection, SendStream, VarInt};
 use tokio::time::timeout;
 use windlass_coordinator_core::decide::{Command, EnrolmentUse, Envelope, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::{Actor, StrangerReason};
@@ -18,45 +18,50 @@ use crate::authority::requested_key;
 use crate::engine::{Engine, now};
 
 /// A stranger gets this long for its one message.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// And this long to close when it is answered: the connection must not be closed under the answer.
+const PARTING: Duration = Duration::from_secs(2);
 
 pub(super) async fn serve(sessions: &Sessions, connection: &Connection) {
     let address = connection.remote_address();
-    let from = origin(address);
-    let served = timeout(PATIENCE, async {
-        let (mut answers, questions) = connection.accept_bi().await.ok()?;
-        let mut questions = Frames::new(questions);
-        let refused = |reason| sessions.tally.strangers.refused(reason, Some(address.ip()));
-        let message = match questions.next::<Enrol>().await {
-            Ok(message) => message,
-            Err(why) => {
-                if matches!(why, FrameError::Malformed(_)) {
-                    refused(StrangerReason::MalformedEnrolment);
-                }
-                return None;
+    let refused = |reason| sessions.tally.strangers.refused(reason, Some(address.ip()));
+    let Ok(asked) = timeout(PATIENCE, ask(connection)).await else {
+        return connection.close(VarInt::from_u32(1), b"too slow");
+    };
+    let (mut answers, _questions, message) = match asked {
+        Ok(asked) => asked,
+        Err(Some(FrameError::Malformed(_))) => return refused(StrangerReason::MalformedEnrolment),
+        Err(_) => return,
+    };
+    let answer = match enrol(sessions, message, &origin(address)).await {
+        Ok(enrolled) => EnrolAnswer::Enrolled(Box::new(enrolled)),
+        Err(refusal) => {
+            match refusal {
+                EnrolRefusal::Unknown => refused(StrangerReason::UnknownEnrolment),
+                EnrolRefusal::BadRequest => refused(StrangerReason::MalformedEnrolment),
+                // Who has the token's secret is no stranger; these stand in the record by themselves.
+                _ => {}
             }
-        };
-        let answer = match enrol(sessions, message, &from).await {
-            Ok(enrolled) => EnrolAnswer::Enrolled(Box::new(enrolled)),
-            Err(refusal) => {
-                match refusal {
-                    EnrolRefusal::Unknown => refused(StrangerReason::UnknownEnrolment),
-                    EnrolRefusal::BadRequest => refused(StrangerReason::MalformedEnrolment),
-                    // Who has the token's secret is no stranger; these stand in the record by themselves.
-                    _ => {}
-                }
-                EnrolAnswer::Refused(refusal)
-            }
-        };
+            EnrolAnswer::Refused(refusal)
+        }
+    };
+    let answering = async {
         frames::write(&mut answers, &answer).await.ok()?;
         answers.finish().ok()?;
-        // The answer has arrived when the agent has closed, or it has been told often enough.
         connection.closed().await;
         Some(())
-    });
-    if served.await.is_err() {
+    };
+    if timeout(PARTING, answering).await.is_err() {
         connection.close(VarInt::from_u32(1), b"too slow");
     }
+}
+
+/// What a stranger asks; the error is its message's, where it sent one.
+async fn ask(connection: &Connection) -> Result<(SendStream, Frames, Enrol), Option<FrameError>> {
+    let (answers, questions) = connection.accept_bi().await.map_err(|_| None)?;
+    let mut questions = Frames::new(questions);
+    let message = questions.next::<Enrol>().await.map_err(Some)?;
+    Ok((answers, questions, message))
 }
 
 /// The space whose token this is.

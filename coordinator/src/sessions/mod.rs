@@ -67,6 +67,8 @@ pub struct Sessions {
     pub output: Arc<OutputStore>,
     /// The live sessions.
     pub registry: Arc<Registry>,
+    /// Peers that may be nobody yet at once.
+    strangers: usize,
     turns: turns::Turns,
     /// Making plans for pulls.
     planning: Arc<Semaphore>,
@@ -91,6 +93,8 @@ pub struct Parts {
     pub strangers: Arc<Strangers>,
     /// Pulls that are served at once.
     pub pulls: usize,
+    /// Peers that may be nobody yet at once. The others take each other's places, or are refused and come back.
+    pub strangers_at_once: usize,
 }
 
 impl Sessions {
@@ -107,6 +111,7 @@ impl Sessions {
             packages: parts.packages,
             output: parts.output,
             registry: parts.registry,
+            strangers: parts.strangers_at_once,
             turns: turns::Turns::new(parts.pulls),
             planning: Arc::new(Semaphore::new(PLANS)),
             tally: tally::Tally::with(parts.strangers),

@@ -51,12 +51,14 @@ impl Vault {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::process::Command;
     use std::sync::{Arc, mpsc};
     use std::time::Duration;
     use std::{fs, thread};
 
     use windlass_protocol::Secret;
+    use windlass_protocol::ids::AssignmentId;
 
     use super::*;
 
@@ -87,6 +89,21 @@ mod tests {
         let other = Vault::open(place.path()).unwrap();
         assert!(matches!(other.reveal(&sealed), Err(VaultError::Io { .. })));
         assert!(files(place.path()).is_empty());
+    }
+
+    #[test]
+    fn a_salt_is_the_same_whenever_it_is_asked_for_and_gone_with_its_key() {
+        let place = tempfile::tempdir().unwrap();
+        let vault = Vault::create(place.path()).unwrap();
+        let [one, two] = [1, 2].map(|byte| AssignmentId::from_bytes([byte; 16]));
+        let salt = vault.salt(KEY, one).unwrap();
+        let other = KeyId::from_bytes([8; 16]);
+        assert_eq!(Vault::open(place.path()).unwrap().salt(KEY, one).unwrap(), salt, "after a restart too");
+        let salts = [vault.salt(KEY, two).unwrap(), vault.salt(other, one).unwrap(), salt];
+        assert_eq!(BTreeSet::from(salts).len(), 3, "no two assignments and no two tenants share one");
+        vault.destroy(KEY).unwrap();
+        assert!(matches!(vault.salt(KEY, one), Err(VaultError::Destroyed(KEY))));
+        assert_eq!(vault.salt(other, one).unwrap(), salts[1]);
     }
 
     #[test]

@@ -9,14 +9,14 @@ mod destruction;
 mod files;
 mod master;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
 use windlass_api::sealed::Sealed;
-use windlass_coordinator_core::variables::references_in;
-use windlass_protocol::ids::{KeyId, ValueId};
+use windlass_protocol::ids::{AssignmentId, KeyId, ValueId};
 use windlass_protocol::{Digest, Secret};
 use zeroize::Zeroizing;
 
@@ -65,7 +65,16 @@ impl Vault {
         self.files.read(name)
     }
 
-    /// Seals a value with a data key, which is made when it is first used, and never again once it was destroyed.
+    /// The salt of an assignment's variables, derived with the data key of whom they are for. So it is the same whenever
+    /// it is asked for, is stored nowhere, and goes when the key is destroyed: from then on nobody can find out what a
+    /// digest was made of (SEMANTICS 11).
+    pub fn salt(&self, key: KeyId, assignment: AssignmentId) -> Result<[u8; 32], VaultError> {
+        let bytes = self.data_keys.get_or_make(&self.files, key)?;
+        Ok(keyed(&bytes, b"windlass variables salt 1\n", assignment.as_bytes()))
+    }
+
+    /// Seals a value with a data key, which is made when it is first used, and never again once it was destroyed. What it
+    /// refers to is for those to note who follow it.
     pub fn seal(&self, key: KeyId, secret: &Secret) -> Result<Sealed, VaultError> {
         let bytes = self.data_keys.get_or_make(&self.files, key)?;
         let value = ValueId::from_bytes(random());
@@ -74,8 +83,9 @@ impl Vault {
         let sealed =
             cipher(&bytes).encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Sealing)?;
         let ciphertext = data_encoding::BASE64.encode(&[nonce.as_slice(), &sealed].concat());
-        let digest = keyed_digest(&bytes, secret);
-        Ok(Sealed { key, value, ciphertext, digest, references: references_in(secret.reveal()) })
+        let digest = keyed(&bytes, b"windlass value digest 1\n", secret.reveal().as_bytes());
+        let (digest, references) = (Digest::from_bytes(digest), BTreeSet::new());
+        Ok(Sealed { key, value, ciphertext, digest, references })
     }
 
     /// Opens a sealed value. Whoever calls this holds a permit that says for whom. A key that was destroyed is not
@@ -100,10 +110,10 @@ fn bound_to(key: KeyId, value: ValueId) -> Vec<u8> {
     [b"windlass value 1\n".as_slice(), key.as_bytes(), value.as_bytes()].concat()
 }
 
-fn keyed_digest(key: &KeyBytes, secret: &Secret) -> Digest {
+fn keyed(key: &KeyBytes, purpose: &[u8], bytes: &[u8]) -> [u8; 32] {
     let mut mac = <Hmac<sha2::Sha256> as KeyInit>::new_from_slice(key.as_slice())
         .expect("HMAC takes a key of any length");
-    mac.update(b"windlass value digest 1\n");
-    mac.update(secret.reveal().as_bytes());
-    Digest::from_bytes(mac.finalize().into_bytes().into())
+    mac.update(purpose);
+    mac.update(bytes);
+    mac.finalize().into_bytes().into()
 }

@@ -218,9 +218,12 @@ pub struct ClearVariable {
     pub data: bool,
 }
 
-/// The variables of one step.
+/// The variables of one step. They exist in memory only and have no `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClearVariables {
+    /// 32 bytes that nobody knows who may not read the variables, the same for the same assignment. It travels with them
+    /// and stands nowhere else, so that nobody can try out values against the digest.
+    pub salt: [u8; 32],
     /// In the order of their names.
     pub variables: Vec<ClearVariable>,
 }
@@ -236,8 +239,8 @@ impl ClearVariables {
         [b"windlass variables 1\n".as_slice(), assignment.as_bytes()].concat()
     }
 
-    /// The digest that the assignment names, keyed by the assignment so that equal values show nothing.
-    /// Variables that could not be sent have none.
+    /// The digest that the assignment names. It says nothing to who has not the salt, whatever else is known (SEMANTICS
+    /// 11). Variables that could not be sent have none.
     pub fn digest(&self, assignment: AssignmentId) -> Result<Digest, TooLarge> {
         let mut hasher = crate::digest::Hasher::new();
         hasher.update(Self::info(assignment));
@@ -262,7 +265,7 @@ mod tests {
                 sensitive: true,
                 data: true,
             };
-            let variables = ClearVariables { variables: (0..count).map(variable).collect() };
+            let variables = ClearVariables { salt: [7; 32], variables: (0..count).map(variable).collect() };
             let body = codec::body(&variables).unwrap();
             assert!(codec::decode::<ClearVariables>(&body).unwrap() == variables, "{count} of {value}");
             let sealed = [body, vec![0; 16]].concat();

@@ -1,6 +1,7 @@
 //! `#{…}` substitution in Octostache's syntax (SEMANTICS 6): what a text needs, and what it becomes.
 //!
-//! What lives here: parsing ([`Template`]), the names that a text can read ([`Reference`], [`script_references`]),
+//! What lives here: parsing ([`Template`]), the names that a text can read ([`Reference`], [`script_references`])
+//! or sets ([`script_outputs`]),
 //! rendering against values that somebody else holds ([`Lookup`]), filters, and quoting for shells ([`Shell`]). What
 //! does not: where values come from, which value wins, which files are named for substitution, a clock, randomness.
 //!
@@ -47,6 +48,6 @@ pub use lookup::{Kind, Lookup, Value};
 pub use problem::{Fault, Problem};
 pub use reference::Reference;
 pub use render::{Render, RenderError, Rendered, render_value};
-pub use scripts::script_references;
+pub use scripts::{script_outputs, script_references};
 pub use shell::Shell;
 pub use syntax::Template;

@@ -1,9 +1,12 @@
-//! The variables that a script asks for by itself, found without running it.
+//! The variables that a script asks for and sets by itself, found without running it.
 
 use std::collections::BTreeSet;
 
 /// The functions of shells and Python that answer with a variable's value.
 const FUNCTIONS: [&str; 2] = ["get_windlassvariable", "get_octopusvariable"];
+/// The functions that set an output variable.
+const SETTERS: [&str; 4] =
+    ["set_windlassvariable", "set_octopusvariable", "set-windlassvariable", "set-octopusvariable"];
 /// The dictionaries of PowerShell that hold them.
 const DICTIONARIES: [&str; 2] = ["$windlassparameters", "$octopusparameters"];
 
@@ -25,6 +28,19 @@ pub fn script_references(text: &str) -> BTreeSet<String> {
         for rest in calls(text, &folded, dictionary) {
             names.extend(key(rest));
         }
+    }
+    names
+}
+
+/// The names of the output variables that a script sets: `set_windlassvariable "Name" …` of shells and Python,
+/// `Set-OctopusVariable -name "Name" …` of PowerShell. The same plain search; names made when it runs are not found.
+pub fn script_outputs(text: &str) -> BTreeSet<String> {
+    let folded = text.to_ascii_lowercase();
+    let mut names = BTreeSet::new();
+    for rest in SETTERS.iter().flat_map(|setter| calls(text, &folded, setter)) {
+        let blank = rest.trim_start_matches([' ', '\t']);
+        let named = blank.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("-name"));
+        names.extend(argument(if named { &blank[5..] } else { rest }));
     }
     names
 }
@@ -103,6 +119,20 @@ mod tests {
             ("# get_octopusvariable \"Größe\"", &["Größe"]),
         ] {
             assert_eq!(script_references(script).into_iter().collect::<Vec<_>>(), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn what_a_script_sets_is_found_in_every_language() {
+        for (script, expected) in [
+            ("set_windlassvariable Url \"$x\"; set_octopusvariable 'A B' y", &["A B", "Url"][..]),
+            ("set_windlassvariable('Url', x)", &["Url"]),
+            ("Set-OctopusVariable -name \"Url\" -value $x", &["Url"]),
+            ("Set-WindlassVariable Url $x -Sensitive", &["Url"]),
+            ("set_windlassvariable \"$name\" x; get_windlassvariable Url; reset_octopusvariable A", &[]),
+            ("set_windlassvariable() { echo; }; set_windlassvariable\nset_octopusvariable -nam", &["-nam"]),
+        ] {
+            assert_eq!(script_outputs(script).into_iter().collect::<Vec<_>>(), expected, "{script}");
         }
     }
 

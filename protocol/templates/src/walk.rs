@@ -68,8 +68,7 @@ impl Walk {
     }
 
     fn expression(&mut self, expression: &Expression, inserted: bool) {
-        let harmless = matches!(expression.filters.last(), Some(call) if call.filter.is_some_and(|filter| filter.is_harmless()));
-        let bare = inserted && !harmless;
+        let bare = inserted && !expression.is_harmless();
         if let Some(symbol) = &expression.symbol {
             let reads = self.symbol(symbol);
             if bare {
@@ -111,6 +110,13 @@ impl Walk {
             reads.push(elements);
         }
         reads
+    }
+}
+
+impl Expression {
+    /// Whether it passes last through a filter whose result is harmless in a script.
+    pub(crate) fn is_harmless(&self) -> bool {
+        self.filters.last().and_then(|call| call.filter).is_some_and(|filter| filter.is_harmless())
     }
 }
 

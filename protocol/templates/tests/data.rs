@@ -24,7 +24,11 @@ fn variables(hostile: &str) -> Variables {
 }
 
 fn rendered(text: &str, variables: &Variables) -> Rendered {
-    match Template::parse(text).render(variables, Render { shell: Some(Shell::Sh) }) {
+    rendered_for(None, text, variables)
+}
+
+fn rendered_for(shell: Option<Shell>, text: &str, variables: &Variables) -> Rendered {
+    match Template::parse(text).render(variables, Render { shell }) {
         Ok(rendered) => rendered,
         Err(error) => panic!("{text}: {error}"),
     }
@@ -84,8 +88,8 @@ fn data_reads_nothing_else_by_any_way() {
         "\", \"other\": \"#{Password}",
     ] {
         let variables = variables(value);
-        for way in ways {
-            let rendered = rendered(way, &variables);
+        for (way, shell) in ways.iter().flat_map(|way| [(way, None), (way, Some(Shell::Sh))]) {
+            let rendered = rendered_for(shell, way, &variables);
             assert!(!rendered.text.contains("hunter2"), "{value} through {way}: {}", rendered.text);
         }
         let Ok(Some(alone)) = render_value("Alias", &variables, Render::default()) else {
@@ -110,6 +114,47 @@ fn what_data_may_not_read_looks_as_if_it_did_not_exist() {
     assert_eq!(absent("Password"), absent("Nonsense"));
     assert_eq!(absent("OwnSecret"), absent("Nonsense"));
     assert_eq!(absent("Passwords"), absent("Nonsense"));
+}
+
+#[test]
+fn a_text_that_is_run_takes_data_through_escaping_filters_alone() {
+    let variables = variables("$(reboot)").with("Towns[$(reboot)]", "Chur", Kind::Data);
+    // The text, what it becomes, and what of it is refused.
+    for (text, expected, refused) in [
+        ("#{Alias}", "#{Alias}", &["#{Alias}"][..]),
+        ("#{Alias | ToUpper}", "#{Alias | ToUpper}", &["#{Alias | ToUpper}"]),
+        ("#{Alias | Quoted | Trim}", "#{Alias | Quoted | Trim}", &["#{Alias | Quoted | Trim}"]),
+        ("#{Alias | Quoted}", "'$(reboot)'", &[]),
+        ("#{Alias | ToBase64}", "JChyZWJvb3Qp", &[]),
+        ("#{Alias | Contains boo}", "true", &[]),
+        ("#{OwnSecret | JsonEscape}", "#{OwnSecret | JsonEscape}", &["#{OwnSecret | JsonEscape}"]),
+        // Through a value that is code, and out of its JSON.
+        ("#{Greeting}", "#{Greeting}", &["#{Greeting}"]),
+        ("#{Greeting | Quoted}", "'hello $(reboot)'", &[]),
+        ("#{Config.name}", "#{Config.name}", &["#{Config.name}"]),
+        ("#{Each}", "#{Each}", &["#{Each}"]),
+        (
+            "#{Password | Append #{Alias}}",
+            "#{Password | Append #{Alias}}",
+            &["#{Password | Append #{Alias}}"],
+        ),
+        ("#{Password | Append #{Alias} | Quoted}", "'hunter2$(reboot)'", &[]),
+        ("#{Password | Append #{Alias | Quoted}}", "hunter2'$(reboot)'", &[]),
+        // Deciding by it and picking by it is not inserting it; its elements and their names are it.
+        ("#{if Alias == Town}a#{else}#{Password}#{/if}", "hunter2", &[]),
+        ("#{if Alias}#{Town}#{/if}", "#{Town}", &["#{Town}"]),
+        ("#{Map[#{Alias}].Value}#{Passwords[x]}", "#{Map[#{Alias}].Value}hunter2", &[]),
+        ("#{each x in Alias}[#{x}]#{/each}", "[#{x}]", &["#{x}"]),
+        ("#{each x in Config.list}#{x}#{x | Quoted}#{/each}", "#{x}'$(reboot)'", &["#{x}"]),
+        ("#{each t in Towns}#{t.Key}#{Password};#{/each}", &"#{t.Key}hunter2;".repeat(3), &["#{t.Key}"]),
+        ("#{Alias}#{Password}", "#{Alias}hunter2", &["#{Alias}"]),
+        ("#{Password}#{Map[safe].Value}", "hunter2fine", &[]),
+    ] {
+        let rendered = rendered_for(Some(Shell::Sh), text, &variables);
+        assert_eq!(rendered.text, expected, "{text}");
+        assert_eq!(rendered.bare.iter().map(String::as_str).collect::<Vec<_>>(), refused, "{text}");
+        assert!(rendered.bare.is_empty() || !rendered.is_complete(), "{text}");
+    }
 }
 
 #[test]

@@ -76,6 +76,9 @@ fn template() -> impl Strategy<Value = String> {
             .prop_map(str::to_owned),
         name().prop_map(|name| format!("#{{{name}}}")),
         (name(), name()).prop_map(|(name, other)| format!("#{{{name} | Append #{{{other}}}}}")),
+        (name(), name()).prop_map(|(name, other)| format!(
+            "#{{{name} | Quoted}}#{{{name} | Append #{{{other} | Quoted}}}}"
+        )),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
         let body = proptest::collection::vec(inner, 0..3).prop_map(|parts| parts.concat());
@@ -131,8 +134,43 @@ fn text_of(text: &str, variables: &dyn Lookup) -> Option<String> {
     Template::parse(text).render(variables, Render::default()).ok().map(|rendered| rendered.text)
 }
 
+/// Whether a text inserts data bare, as far as can be told without rendering it.
+fn may_insert_data(text: &str, values: &BTreeMap<String, (String, bool)>) -> bool {
+    let (mut texts, mut seen) = (vec![text], BTreeSet::new());
+    while let Some(text) = texts.pop() {
+        for reference in Template::parse(text).bare_names() {
+            for (name, (text, code)) in values.iter().filter(|(name, _)| reference.covers(name)) {
+                if !code {
+                    return true;
+                }
+                if seen.insert(name) {
+                    texts.push(text);
+                }
+            }
+        }
+    }
+    false
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn no_data_stands_bare_in_a_text_that_is_run_and_whoever_looks_at_the_text_knows_before(
+        text in template(),
+        mut values in values(),
+    ) {
+        for (text, _) in values.values_mut().filter(|(_, code)| !code) {
+            *text = "$(data)".to_owned();
+        }
+        let options = Render { shell: Some(windlass_templates::Shell::Sh) };
+        if let Ok(rendered) = Template::parse(&text).render(&held(&values), options) {
+            let outside = rendered.text.replace("'$(data)'", "");
+            let left: String = rendered.bare.iter().cloned().collect();
+            prop_assert!(!outside.to_lowercase().contains("$(data)") || left.contains("$(data)"), "{}", outside);
+            prop_assert!(rendered.bare.is_empty() || may_insert_data(&text, &values), "{:?}", rendered.bare);
+        }
+    }
 
     #[test]
     fn a_text_without_substitutions_stays_as_it_is(text in "(?s).*|[#{}a\\]\\[/ ]{0,40}") {
@@ -157,6 +195,7 @@ proptest! {
         let asked = variables.asked.borrow();
         prop_assert!(asked.iter().all(|name| is_covered(name, &references)), "{:?} {:?}", asked, references);
         script_references(&text);
+        windlass_templates::script_outputs(&text);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! byte that an agent receives, decrypted and decompressed, and everything that ever lies on its disk is searched for
 //! words that are planted in all that belongs to a tenant. Of the agent's own tenants all are found, of others none.
 
+mod data;
+mod digests;
 mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +35,13 @@ struct Found {
 
 /// Enrols and starts one agent that writes down what it is given.
 fn start(installation: &Installation, name: &str, tenants: &[&str]) -> Agent {
+    let names: Vec<_> = tenants.iter().map(|tenant| canary(tenant, "tenant")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    machine(installation, name, &names)
+}
+
+/// The same for tenants of these names.
+fn machine(installation: &Installation, name: &str, tenants: &[&str]) -> Agent {
     let program = windlass_tests::recording_agent().expect("the recording agent builds");
     let mut agent = Agent::new(&installation.folder, name, &installation.quic, program);
     let isolation = if is_root() || tenants.len() < 2 { "" } else { "isolation = \"none\"\n" };
@@ -40,8 +49,7 @@ fn start(installation: &Installation, name: &str, tenants: &[&str]) -> Agent {
     let recording = recording(installation, name);
     fs::create_dir_all(&recording).expect("a folder");
     agent.set_variable("WINDLASS_RECORDING", &recording);
-    let names: Vec<_> = tenants.iter().map(|tenant| canary(tenant, "tenant")).collect();
-    let granted = names.iter().flat_map(|tenant| ["--tenant", tenant]);
+    let granted = tenants.iter().flat_map(|tenant| ["--tenant", *tenant]);
     let mut grant = vec!["--environment", "Production", "--role", "web", "--name", name];
     grant.extend(granted);
     agent.enrol_with(&agents::token(installation, &grant));

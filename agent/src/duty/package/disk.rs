@@ -21,6 +21,9 @@ const RESERVE: u64 = 64 << 20;
 /// Bytes of a file in which variables are substituted.
 const SUBSTITUTED_BYTES: u64 = 4 << 20;
 
+/// The stages that a package may have a hook for.
+const STAGES: [Stage; 4] = [Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
+
 /// Where a release lies.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -123,6 +126,10 @@ impl Fresh {
             return Ok(());
         }
         for path in files_below(root)? {
+            // A hook is rendered when it runs, for its shell. Done here as well, what values insert would become its text.
+            if STAGES.iter().any(|stage| hook(root, *stage).is_some_and(|(hook, _)| hook == path)) {
+                continue;
+            }
             let below = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
             if !self.substitute.iter().any(|pattern| windlass_protocol::pattern::matches(pattern, &below)) {
                 continue;
@@ -177,8 +184,7 @@ fn files_below(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// The hooks that a release has.
 pub(super) fn hooks(place: &Place) -> Vec<Stage> {
     let folder = place.folder();
-    let stages = [Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
-    stages.into_iter().filter(|stage| hook(&folder, *stage).is_some()).collect()
+    STAGES.into_iter().filter(|stage| hook(&folder, *stage).is_some()).collect()
 }
 
 /// The text of a hook, and what runs it.

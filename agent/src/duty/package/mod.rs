@@ -8,6 +8,7 @@ mod disk;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
 use windlass_agent_core::course::{Next, PackageCourse, Stage};
 use windlass_agent_packages::{switch, unswitch};
 use windlass_protocol::message::{Outcome, PackageReference, RunWork};
@@ -85,7 +86,17 @@ impl<'a> Release<'a> {
             substitute: substitute.to_vec(),
             variables: Arc::clone(&ground.variables),
         };
-        let place = blocking(move || fresh.prepare()).await?;
+        let variables = Arc::clone(&ground.variables);
+        let prepare = move || {
+            let place = fresh.prepare()?;
+            // A hook whose text cannot be made fails the step now, when there is nothing to take back.
+            for stage in disk::hooks(&place) {
+                let (text, shell) = disk::read_hook(&place.folder(), stage)?;
+                variables.render(&text, Some(shell)).with_context(|| format!("the hook {}", stage.name()))?;
+            }
+            Ok(place)
+        };
+        let place = blocking(prepare).await?;
         order.agent.ledger().note_release(&place.folder(), package.manifest)?;
         Ok(Self { order, work, ground, place })
     }

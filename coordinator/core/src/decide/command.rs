@@ -10,7 +10,7 @@ use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, KeyId, SpaceId, TargetId, TokenId};
 use windlass_protocol::message::{Outcome, Refusal};
 
-use super::{EnrolmentUse, Greeting, Repeat, Strangers};
+use super::{EnrolmentUse, Greeting, PackageNames, Repeat, Strangers};
 use crate::authorise::Peer;
 use crate::event::Stream;
 use crate::model::{Package, StoredValue};
@@ -128,8 +128,8 @@ pub enum SpaceCommand {
     CreateRelease {
         /// What it should be.
         request: ReleaseRequest,
-        /// Names that packages' hooks and named files read, by manifest.
-        read_by_packages: BTreeMap<Digest, BTreeSet<String>>,
+        /// What packages' hooks and named files do with variables, by step and manifest.
+        package_names: PackageNames,
     },
     /// Deploys a release.
     Deploy(DeployRequest),

@@ -35,7 +35,7 @@ use draft::Draft;
 pub use enrol::EnrolmentUse;
 pub use greetings::{Greeted, Greeting};
 pub use readings::{Repeat, Repeated, Strangers};
-pub use releases::choose_packages;
+pub use releases::{PackageNames, ReadNames, choose_packages};
 
 use crate::authorise::{self, Action, Peer, maker_may};
 use crate::event::{Actor, Request};
@@ -188,8 +188,8 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         }
         SpaceCommand::RecordDenials { target, counts } => targets::record_denials(draft, *target, counts),
         SpaceCommand::AddPackage(package) => releases::add_package(draft, package),
-        SpaceCommand::CreateRelease { request, read_by_packages } => {
-            releases::create(draft, request, read_by_packages)
+        SpaceCommand::CreateRelease { request, package_names } => {
+            releases::create(draft, request, package_names)
         }
         SpaceCommand::Deploy(request) => deploy::deploy(draft, request),
         SpaceCommand::Cancel(deployment) => progress::cancel(draft, *deployment),

@@ -14,8 +14,9 @@ use super::{Draft, Reply};
 use crate::catalogue::unknown;
 use crate::event::{PackageUploaded, ReleaseCreated, ReleaseEvent};
 use crate::freeze::freeze;
-use crate::model::{ChosenPackage, Package, PackageKey, Project, Step, StepAction};
+use crate::model::{ChosenPackage, CodeNames, Package, PackageKey, Project, Snapshot, Step, StepAction};
 use crate::state::Space;
+use crate::variables;
 use crate::version::Version;
 
 pub(super) fn add_package(draft: &mut Draft<'_>, package: &Package) -> Result<Reply, Problem> {
@@ -39,14 +40,14 @@ pub(super) fn add_package(draft: &mut Draft<'_>, package: &Package) -> Result<Re
 pub(super) fn create(
     draft: &mut Draft<'_>,
     request: &ReleaseRequest,
-    read_by_packages: &BTreeMap<Digest, BTreeSet<String>>,
+    package_names: &PackageNames,
 ) -> Result<Reply, Problem> {
     draft.instead("a release holds all that its project and its library sets define; let them define less");
     let project = draft.space().projects.find(&request.project)?.clone();
     if project.steps.is_empty() {
         return Err(Problem::usage(format!("the project `{}` has no steps yet", project.name)));
     }
-    let packages = choose_packages(draft.space(), &project, request)?;
+    let mut packages = choose_packages(draft.space(), &project, request)?;
     let version = choose_version(draft.space(), &project, request, &packages)?;
     if let Some(existing) = draft.space().release(project.id, &version) {
         return Err(Problem::conflict(format!(
@@ -56,17 +57,19 @@ pub(super) fn create(
     }
     let mut snapshot = freeze(draft.space(), &project);
     for step in &mut snapshot.steps {
-        let Some(package) = packages.get(&step.id) else { continue };
+        let Some(package) = packages.get_mut(&step.id) else { continue };
         // A variable that nobody saw would never travel, and the step would run without it.
-        let read = read_by_packages.get(&package.manifest).ok_or_else(|| {
+        let read = package_names.get(&(step.id, package.manifest)).ok_or_else(|| {
             Problem::conflict(format!(
                 "the package {} {} of step `{}` was changed at this moment, and which variables it needs is not \
                  known; try again",
                 package.id, package.version, step.name
             ))
         })?;
-        step.needs.extend(read.iter().cloned());
+        step.needs.extend(read.needs.iter().cloned());
+        package.hooks = read.hooks.clone();
     }
+    refuse_secrets_in_hooks(&snapshot, &packages, package_names)?;
     let release = ReleaseCreated {
         id: ReleaseId::from_bytes(draft.fresh.bytes()),
         project: project.id,
@@ -78,6 +81,41 @@ pub(super) fn create(
     let id = release.id;
     draft.emit(ReleaseEvent::Created { release });
     Ok(Reply::Release(id))
+}
+
+/// What is known of the package of a step, of the content that was looked into.
+pub type PackageNames = BTreeMap<(StepId, Digest), ReadNames>;
+
+/// The names that the files of a package have for a step: its hooks, and what the step names for substitution.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadNames {
+    /// All that they read.
+    pub needs: BTreeSet<String>,
+    /// What hooks read by `#{…}`; one that ends with `[` stands for all that begin so.
+    pub in_hooks: BTreeSet<String>,
+    /// What hooks do with variables.
+    pub hooks: CodeNames,
+}
+
+/// A hook is a file of the package, on the target's disk: a sensitive value is asked for when it runs, and is no part of
+/// its text.
+fn refuse_secrets_in_hooks(
+    snapshot: &Snapshot,
+    packages: &BTreeMap<StepId, ChosenPackage>,
+    package_names: &PackageNames,
+) -> Result<(), Problem> {
+    for step in &snapshot.steps {
+        let Some(package) = packages.get(&step.id) else { continue };
+        let Some(read) = package_names.get(&(step.id, package.manifest)) else { continue };
+        if let Some(name) = read.in_hooks.iter().find_map(|name| variables::sensitive(snapshot, name)) {
+            return Err(Problem::conflict(format!(
+                "step `{}`: a hook of the package {} {} has `#{{{name}}}`, which is sensitive, in its text; let it ask by \
+                 `get_windlassvariable \"{name}\"`",
+                step.name, package.id, package.version
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The packages that a release of this project would have: what was asked for, else the newest of each.
@@ -122,7 +160,8 @@ pub fn choose_packages(
             })?,
         };
         let (id, version) = (package.key.id.clone(), package.key.version.clone());
-        chosen.insert(step.id, ChosenPackage { id, version, manifest: package.manifest, size: package.size });
+        let (manifest, size) = (package.manifest, package.size);
+        chosen.insert(step.id, ChosenPackage { id, version, manifest, size, hooks: CodeNames::default() });
     }
     Ok(chosen)
 }

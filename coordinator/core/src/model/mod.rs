@@ -27,7 +27,7 @@ pub use lifecycle::{Lifecycle, Phase, PhaseRule};
 pub use package::{Package, PackageKey};
 pub use project::{Project, Step, StepAction};
 pub use reason::{EndReason, Failure, Removal, RunEnd, RunOutcome};
-pub use release::{ChosenPackage, Release, Snapshot, SnapshotSet};
+pub use release::{ChosenPackage, CodeNames, Release, Snapshot, SnapshotSet};
 pub use tags::{Tag, TagSet};
 pub use target::{Granted, Target, TargetKey};
 pub use tenant::Tenant;

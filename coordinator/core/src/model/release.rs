@@ -1,6 +1,6 @@
 //! Releases and what they freeze (SEMANTICS 6, "Snapshot").
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -66,4 +66,24 @@ pub struct ChosenPackage {
     pub manifest: Digest,
     /// Bytes when unpacked.
     pub size: u64,
+    /// What its hooks do with variables, found when the release was made.
+    #[serde(default, skip_serializing_if = "CodeNames::is_empty")]
+    pub hooks: CodeNames,
+}
+
+/// What a text that is run does with variables, as far as it matters to those who look after what is no code.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeNames {
+    /// Names that it inserts bare; one that ends with `[` stands for all that begin so.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub bare: BTreeSet<String>,
+    /// Output variables that it sets.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sets: BTreeSet<String>,
+}
+
+impl CodeNames {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }

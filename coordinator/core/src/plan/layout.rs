@@ -1,19 +1,21 @@
 //! Which steps of a deployment run on which targets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use windlass_api::error::Problem;
 use windlass_api::plan::{StepRule, TargetRule};
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, StepId, TargetId};
 use windlass_protocol::limits;
+use windlass_protocol::names::fold;
 
 use crate::matching::{self, Question};
-use crate::model::{Release, Step, StepAction, Target, Tenant};
+use crate::model::{CodeNames, Release, Step, StepAction, Target, Tenant};
 use crate::query::{Empty, TenantTags};
 use crate::scope;
 use crate::state::Space;
-use crate::variables::{Candidate, Context, Needs, Resolution, bare_data, resolve};
+use crate::variables::{Candidate, Context, Data, Needs, Resolution, bare_data, resolve};
 
 /// What a deployment is laid out for.
 #[derive(Clone, Copy)]
@@ -133,7 +135,8 @@ pub fn lay_out<'a>(space: &'a Space, layout: &Layout<'a>) -> Vec<LaidStep<'a>> {
 const MOST_RUNS: usize = 50_000;
 
 /// Refuses what could not be carried out: more steps on targets than a deployment may be, a name with two equal values,
-/// more values than a target is sent for one step, and a tenant's value put bare into a script.
+/// more values than a target is sent for one step, and a tenant's value or an output variable put bare into a script or
+/// a hook.
 pub fn check(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Problem> {
     let runs: usize = steps.iter().map(|laid| laid.targets.len()).sum();
     if runs > MOST_RUNS {
@@ -148,17 +151,23 @@ pub fn check(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Problem>
 fn check_variables(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Problem> {
     let none = imbl::OrdMap::new();
     let values = layout.tenant.map_or(&none, |tenant| &tenant.values);
+    let by_target = scopes_by_target(layout.release);
+    let mut outputs = BTreeSet::new();
     for laid in steps.iter().filter(|laid| laid.skipped.is_none()) {
-        let mut seen: BTreeMap<BTreeSet<String>, ()> = BTreeMap::new();
-        let by_target = scopes_by_target(layout.release);
+        let mut seen = BTreeSet::new();
+        let code = code(layout.release, laid.step);
         for target in &laid.targets {
             let roles = scope::roles(target);
-            if seen.insert(roles.clone(), ()).is_some() && !by_target {
+            if !seen.insert(roles.clone()) && !by_target {
                 continue;
             }
             let context = layout.context(values, Some(laid.step), Some((target.id, &roles)));
             check_names(laid.step, &context)?;
+            if let Some((name, data)) = bare_data(&code, &outputs, &context) {
+                return Err(bare(laid.step, name, data));
+            }
         }
+        outputs.extend(code.sets.iter().map(|name| fold(name)));
     }
     Ok(())
 }
@@ -198,13 +207,36 @@ fn check_names(step: &Step, context: &Context<'_>) -> Result<(), Problem> {
             limits::STEP_VARIABLES_BYTES
         )));
     }
-    let StepAction::Script(body) = &step.action else { return Ok(()) };
-    if let Some(name) = bare_data(&body.text, context) {
-        return Err(Problem::conflict(format!(
-            "step `{}`: `#{{{name}}}` puts a tenant's value into the script as code; \
-             write `#{{{name} | Quoted}}` or `$(get_windlassvariable \"{name}\")`",
-            step.name
-        )));
-    }
     Ok(())
+}
+
+/// What of a step is run: its script, or the hooks of its package.
+fn code<'a>(release: &'a Release, step: &Step) -> Cow<'a, CodeNames> {
+    match &step.action {
+        StepAction::Script(body) => Cow::Owned(CodeNames::of(&body.text)),
+        StepAction::Package { .. } => release
+            .packages
+            .get(&step.id)
+            .map_or_else(|| Cow::Owned(CodeNames::default()), |package| Cow::Borrowed(&package.hooks)),
+    }
+}
+
+fn bare(step: &Step, name: &str, data: Data) -> Problem {
+    let place = match &step.action {
+        StepAction::Script(_) => "the script",
+        StepAction::Package { .. } => "a hook of its package",
+    };
+    let as_code = format!("puts {data} into {place} as code");
+    Problem::conflict(match name.strip_suffix('[') {
+        Some(list) => {
+            format!(
+                "step `{}`: inserting what `{list}` has {as_code}; let it pass last through `| Quoted`",
+                step.name
+            )
+        }
+        None => format!(
+            "step `{}`: `#{{{name}}}` {as_code}; write `#{{{name} | Quoted}}` or `$(get_windlassvariable \"{name}\")`",
+            step.name
+        ),
+    })
 }

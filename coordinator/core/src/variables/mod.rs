@@ -1,11 +1,13 @@
 //! Variables: which value a name has, and which names a step needs (SEMANTICS 6).
 
+mod code;
 mod needs;
 mod rank;
 mod resolve;
 mod system;
 
-pub use needs::{Needs, bare_data, missing, references, references_in};
+pub use code::{Data, bare_data};
+pub use needs::{Needs, missing, names_with_prefix, references_in, sensitive};
 pub use rank::Rank;
 pub use resolve::{Candidate, Context, Resolution, Source, candidates, resolve};
 pub use system::{SystemNames, system_variables};

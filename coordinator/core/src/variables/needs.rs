@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use windlass_api::documents::Control;
 use windlass_protocol::names::fold;
 use windlass_templates::{Reference, Template as Text};
 
@@ -17,7 +18,8 @@ pub struct Needs {
 
 impl Needs {
     /// What `written` (names as they stand in the step, its hooks and files) comes to in `context`. A name that ends
-    /// with `[` or `.` stands for all variables that begin with it.
+    /// with `[` or `.` stands for all variables that begin with it. What a tenant's own value refers to is not followed:
+    /// it never makes another value travel (SEMANTICS 6).
     pub fn of(written: &BTreeSet<String>, context: &Context<'_>) -> Self {
         let mut needs = Self::default();
         let mut open: Vec<String> = written.iter().cloned().collect();
@@ -30,6 +32,7 @@ impl Needs {
                 continue;
             }
             match resolve(&name, context) {
+                Resolution::Value(candidate, _) if candidate.is_data() => {}
                 Resolution::Value(candidate, _) => open.extend(references(candidate.value)),
                 // `Foo.Bar` may be a member of the JSON in `Foo`: then it is `Foo` that is needed.
                 Resolution::Undefined => open.extend(holder(&name, context)),
@@ -41,42 +44,8 @@ impl Needs {
     }
 }
 
-/// A name that a script text inserts bare and whose value is a tenant's, or has a tenant's value put into it by `#{…}`:
-/// as code, and that no tenant's value may be (SEMANTICS 6).
-pub fn bare_data(text: &str, context: &Context<'_>) -> Option<String> {
-    let mut seen = BTreeSet::new();
-    bare_names(text, context.snapshot).into_iter().find(|name| carries_data(name, context, &mut seen))
-}
-
-/// The variables that a text inserts bare, and those in whose JSON it may find what it inserts.
-fn bare_names(text: &str, snapshot: &Snapshot) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for reference in Text::parse(text).bare_names() {
-        names.extend(reference.holders().into_iter().map(str::to_owned));
-        match reference {
-            Reference::Name(name) => names.extend([name]),
-            Reference::Prefix(prefix) => names.extend(names_with_prefix(snapshot, &prefix)),
-        }
-    }
-    names
-}
-
-fn carries_data(name: &str, context: &Context<'_>, seen: &mut BTreeSet<String>) -> bool {
-    if !seen.insert(fold(name)) {
-        return false;
-    }
-    let Resolution::Value(candidate, _) = resolve(name, context) else { return false };
-    let inside = match candidate.value {
-        _ if candidate.is_data() => return true,
-        StoredValue::Plain(text) => bare_names(text, context.snapshot),
-        // How a sealed value inserts what it refers to, nobody can see: bare, for all that is known.
-        StoredValue::Sealed(sealed) => sealed.references.clone(),
-    };
-    inside.iter().any(|name| carries_data(name, context, seen))
-}
-
 /// The variables that a value refers to.
-pub fn references(value: &StoredValue) -> BTreeSet<String> {
+fn references(value: &StoredValue) -> BTreeSet<String> {
     match value {
         StoredValue::Plain(text) => references_in(text),
         StoredValue::Sealed(sealed) => sealed.references.clone(),
@@ -99,7 +68,25 @@ fn holder(name: &str, context: &Context<'_>) -> Option<String> {
     reference.holders().into_iter().find(defined).map(str::to_owned)
 }
 
-fn names_with_prefix(snapshot: &Snapshot, prefix: &str) -> Vec<String> {
+/// A sensitive variable of this name, or that begins so if it ends with `[`: one with a sensitive value in whatever scope,
+/// or a template that tenants fill with one.
+pub fn sensitive(snapshot: &Snapshot, name: &str) -> Option<String> {
+    let names = if name.ends_with('[') { names_with_prefix(snapshot, name) } else { vec![name.to_owned()] };
+    let sets = &snapshot.library_sets;
+    let is_sensitive = |name: &String| {
+        let mut variables = snapshot.variables.iter().chain(sets.iter().flat_map(|set| &set.variables));
+        let mut templates = snapshot.templates.iter().chain(sets.iter().flat_map(|set| &set.templates));
+        variables.any(|variable| {
+            fold(&variable.name) == fold(name)
+                && variable.values.iter().any(|scoped| scoped.value.is_sensitive())
+        }) || templates
+            .any(|template| fold(&template.name) == fold(name) && template.control == Control::Sensitive)
+    };
+    names.into_iter().find(is_sensitive)
+}
+
+/// The variables and templates whose name begins so.
+pub fn names_with_prefix(snapshot: &Snapshot, prefix: &str) -> Vec<String> {
     let prefix = fold(prefix);
     let sets = &snapshot.library_sets;
     let variables = snapshot.variables.iter().chain(sets.iter().flat_map(|set| &set.variables));

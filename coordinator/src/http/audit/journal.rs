@@ -6,6 +6,7 @@ use windlass_api::error::Problem;
 use windlass_coordinator_core::event::Record;
 use windlass_segments::Lines;
 
+use crate::http::heavy::Wanted;
 use crate::journal::Line;
 
 /// A record with its text and the chain's hash at it.
@@ -22,23 +23,26 @@ impl Entry {
     }
 }
 
-pub(super) struct Journal {
+pub(super) struct Journal<'a> {
     lines: Lines,
     last: u64,
+    wanted: &'a Wanted,
 }
 
-impl Journal {
-    /// Opens the journal below `data` at record `from`; it ends with the record `last`, the newest durable one.
-    pub(super) fn open(data: &Path, from: u64, last: u64) -> Result<Self, Problem> {
+impl<'a> Journal<'a> {
+    /// Opens the journal below `data` at record `from`; it ends with the record `last`, the newest durable one, or with
+    /// an error as soon as nobody waits for it.
+    pub(super) fn open(data: &Path, from: u64, last: u64, wanted: &'a Wanted) -> Result<Self, Problem> {
         // One past the last is a place to wait at; further out there is nothing yet.
         let from = from.min(last.saturating_add(1));
         let lines =
             windlass_segments::read(crate::journal::folder(data), from).map_err(|why| unreadable(&why))?;
-        Ok(Self { lines, last })
+        Ok(Self { lines, last, wanted })
     }
 
     /// The next record.
     pub(super) fn next(&mut self) -> Result<Option<Entry>, Problem> {
+        self.wanted.expect()?;
         if self.lines.position() > self.last {
             return Ok(None);
         }

@@ -21,7 +21,8 @@ use journal::{Entry, Journal};
 
 use super::caller::{Moment, Reader};
 use super::extract::{Asked, Named};
-use super::refusal::{Answer, Refusal};
+use super::heavy::Wanted;
+use super::refusal::Answer;
 
 /// Records of a part where nobody says, and at most.
 const USUAL: usize = 100;
@@ -47,13 +48,27 @@ pub struct Records {
 #[utoipa::path(get, path = "/audit", tag = "audit", params(Records),
     responses((status = 200, body = Page<AuditRecord>)))]
 pub async fn list(caller: Reader, Asked(asked): Asked<Records>) -> Answer<Page<AuditRecord>> {
-    let moment = caller.moment()?;
-    let data = caller.context.data.clone();
-    let reading = tokio::task::spawn_blocking(move || select(&data, &moment, &asked)).await;
-    Ok(Json(reading.map_err(|why| Refusal::internal("reading the journal", &why))??))
+    let (data, quotas) = (caller.context.data.clone(), &caller.context.quotas);
+    let quota = if asked.is_narrowed() { &quotas.reads } else { &quotas.short };
+    let reading = caller.read_heavily(quota, "reading the journal", move |moment, wanted| {
+        select(&data, moment, wanted, &asked)
+    });
+    Ok(Json(reading.await?))
 }
 
-fn select(data: &std::path::Path, moment: &Moment, asked: &Records) -> Result<Page<AuditRecord>, Problem> {
+impl Records {
+    /// Whether all records have to be looked at to find those that are asked for.
+    fn is_narrowed(&self) -> bool {
+        self.event.is_some() || self.about.is_some() || self.filter.is_some()
+    }
+}
+
+fn select(
+    data: &std::path::Path,
+    moment: &Moment,
+    still_wanted: &Wanted,
+    asked: &Records,
+) -> Result<Page<AuditRecord>, Problem> {
     let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
     let ids = asked.about.as_deref().map(|about| ids_of(moment.space(), about)).transpose()?;
     if let Some(event) = &asked.event {
@@ -68,16 +83,15 @@ fn select(data: &std::path::Path, moment: &Moment, asked: &Records) -> Result<Pa
         event && about && text
     };
     let last = moment.state.number;
-    let plain = asked.event.is_none() && ids.is_none() && filter.is_none();
     let newest = asked.after.is_none();
     let from = match asked.after {
         Some(after) => after.saturating_add(1),
-        None if plain => last.saturating_sub(limit as u64) + 1,
+        None if !asked.is_narrowed() => last.saturating_sub(limit as u64) + 1,
         None => 1,
     };
     let mut found: VecDeque<Entry> = VecDeque::new();
     let mut more = false;
-    let mut journal = Journal::open(data, from, last)?;
+    let mut journal = Journal::open(data, from, last, still_wanted)?;
     while let Some(entry) = journal.next()? {
         if !wanted(&entry) {
             continue;
@@ -146,11 +160,12 @@ pub async fn verify(caller: Reader, Asked(witness): Asked<Witness>) -> Answer<Au
         (None, None) => None,
         _ => return Err(Problem::usage("a witness is a record's number and its hash").into()),
     };
-    let data = caller.context.data.clone();
-    let verifying = tokio::task::spawn_blocking(move || crate::journal::verify(&data, witness)).await;
-    let verified = verifying.map_err(|why| Refusal::internal("verifying the journal", &why))?;
-    let verified =
-        verified.map_err(|finding| Problem::failed(format!("the journal is not whole: {finding}")))?;
+    let (data, reads) = (caller.context.data.clone(), &caller.context.quotas.reads);
+    let verifying = caller.read_heavily(reads, "verifying the journal", move |_, wanted| {
+        let verified = crate::journal::verify_while(&data, witness, &|| wanted.holds());
+        verified.map_err(|finding| Problem::failed(format!("the journal is not whole: {finding}")))
+    });
+    let verified = verifying.await?;
     Ok(Json(AuditVerified { records: verified.records, head: verified.head.to_string() }))
 }
 
@@ -160,9 +175,11 @@ pub async fn verify(caller: Reader, Asked(witness): Asked<Witness>) -> Answer<Au
     params(("target" = String, Path, description = "Id, slug or name.")),
     responses((status = 200, body = WhatCan)))]
 pub async fn what_can(caller: Reader, Named(target): Named<String>) -> Answer<WhatCan> {
-    let moment = caller.moment()?;
-    let asking = tokio::task::spawn_blocking(move || reach::what_can(moment.space(), &target)).await;
-    Ok(Json(asking.map_err(|why| Refusal::internal("looking through scopes", &why))??))
+    let asking =
+        caller.read_heavily(&caller.context.quotas.reads, "looking through scopes", move |moment, wanted| {
+            reach::what_can(moment.space(), wanted, &target)
+        });
+    Ok(Json(asking.await?))
 }
 
 /// What is narrowed to.
@@ -178,12 +195,12 @@ pub struct Of {
     params(("tenant" = String, Path, description = "Id, slug or name."), Of),
     responses((status = 200, body = WhoCan)))]
 pub async fn who_can(caller: Reader, Named(tenant): Named<String>, Asked(of): Asked<Of>) -> Answer<WhoCan> {
-    let moment = caller.moment()?;
     let presence = std::sync::Arc::clone(&caller.context.presence);
-    let asking = tokio::task::spawn_blocking(move || {
-        reach::who_can(moment.space(), presence.as_ref(), &tenant, of.secret.as_deref())
-    });
-    Ok(Json(asking.await.map_err(|why| Refusal::internal("looking through scopes", &why))??))
+    let asking =
+        caller.read_heavily(&caller.context.quotas.reads, "looking through scopes", move |moment, wanted| {
+            reach::who_can(moment.space(), wanted, presence.as_ref(), &tenant, of.secret.as_deref())
+        });
+    Ok(Json(asking.await?))
 }
 
 /// What a target did pull: packages and variables, from the record.
@@ -191,8 +208,9 @@ pub async fn who_can(caller: Reader, Named(tenant): Named<String>, Asked(of): As
     params(("target" = String, Path, description = "Id, slug or name; the id of a deleted one.")),
     responses((status = 200, body = Pulled)))]
 pub async fn pulled(caller: Reader, Named(target): Named<String>) -> Answer<Pulled> {
-    let moment = caller.moment()?;
-    let data = caller.context.data.clone();
-    let reading = tokio::task::spawn_blocking(move || pulled::pulled(&data, &moment, &target)).await;
-    Ok(Json(reading.map_err(|why| Refusal::internal("reading the journal", &why))??))
+    let (data, reads) = (caller.context.data.clone(), &caller.context.quotas.reads);
+    let reading = caller.read_heavily(reads, "reading the journal", move |moment, wanted| {
+        pulled::pulled(&data, moment, wanted, &target)
+    });
+    Ok(Json(reading.await?))
 }

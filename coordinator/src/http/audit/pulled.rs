@@ -9,9 +9,15 @@ use windlass_protocol::ids::{DeploymentId, TargetId};
 
 use super::journal::{Entry, Journal};
 use crate::http::caller::Moment;
+use crate::http::heavy::Wanted;
 use crate::http::words;
 
-pub(super) fn pulled(data: &Path, moment: &Moment, name: &str) -> Result<Pulled, Problem> {
+pub(super) fn pulled(
+    data: &Path,
+    moment: &Moment,
+    still_wanted: &Wanted,
+    name: &str,
+) -> Result<Pulled, Problem> {
     let targets = &moment.space().targets;
     // The record outlives the target.
     let wanted: TargetId = match targets.named(name) {
@@ -19,7 +25,7 @@ pub(super) fn pulled(data: &Path, moment: &Moment, name: &str) -> Result<Pulled,
         None => name.parse().map_err(|_| Problem::not_found(targets.unknown(name)))?,
     };
     let mut items = Vec::new();
-    let mut journal = Journal::open(data, 1, moment.state.number)?;
+    let mut journal = Journal::open(data, 1, moment.state.number, still_wanted)?;
     while let Some(entry) = journal.next()? {
         for event in &entry.record.events {
             match event {

@@ -20,9 +20,10 @@ use windlass_protocol::names::fold;
 
 use crate::engine::now;
 use crate::http::doors::Presence;
+use crate::http::heavy::Wanted;
 use crate::http::{deployments, words};
 
-pub(super) fn what_can(space: &Space, name: &str) -> Result<WhatCan, Problem> {
+pub(super) fn what_can(space: &Space, wanted: &Wanted, name: &str) -> Result<WhatCan, Problem> {
     let target = space.targets.find(name)?;
     let nothing = match (target.enabled, target.revoked) {
         (false, _) => Some("an operator disabled it".to_owned()),
@@ -36,6 +37,7 @@ pub(super) fn what_can(space: &Space, name: &str) -> Result<WhatCan, Problem> {
             for project in space.projects.by_name() {
                 let releases = releases(space, project);
                 for tenant in lanes(space, target, project, environment) {
+                    wanted.expect()?;
                     let reached = reach(&alone, project, &releases, environment, tenant);
                     could.extend(reached.into_values());
                 }
@@ -55,6 +57,7 @@ pub(super) fn what_can(space: &Space, name: &str) -> Result<WhatCan, Problem> {
 
 pub(super) fn who_can(
     space: &Space,
+    wanted: &Wanted,
     presence: &dyn Presence,
     name: &str,
     secret: Option<&str>,
@@ -68,6 +71,7 @@ pub(super) fn who_can(
         let Some(project) = space.projects.get(*project) else { continue };
         let releases = releases(space, project);
         for environment in environments {
+            wanted.expect()?;
             for (target, item) in reach(space, project, &releases, *environment, Some(tenant)) {
                 by_target.entry(target).or_default().push(item);
             }

@@ -10,17 +10,19 @@ use windlass_protocol::ids::DeploymentId;
 use super::journal::Journal;
 use super::summary::{recorded, said, shown};
 use crate::http::caller::Moment;
+use crate::http::heavy::Wanted;
 use crate::http::words;
 
 /// The events of a deployment as sentences, in order. Reads the journal from its beginning.
 pub(in crate::http) fn tell(
     data: &Path,
     moment: &Moment,
+    wanted: &Wanted,
     id: DeploymentId,
 ) -> Result<Vec<StoryLine>, Problem> {
     let id = id.to_string();
     let mut lines = Vec::new();
-    let mut journal = Journal::open(data, 1, moment.state.number)?;
+    let mut journal = Journal::open(data, 1, moment.state.number, wanted)?;
     while let Some(entry) = journal.next()? {
         if !entry.text.contains(&id) {
             continue;

@@ -94,7 +94,8 @@ impl Follower {
                 self.spoke = Instant::now();
                 return Ok(Some(Bytes::from_static(b"\n")));
             }
-            tokio::time::sleep(PACE).await;
+            // A coordinator that stops waits for nobody who only looks on.
+            self.caller.context.until_stopped(tokio::time::sleep(PACE)).await.map_err(|_| ())?;
         }
     }
 

@@ -100,6 +100,7 @@ impl TaskLogs for ThreeLines {
 
 pub(super) struct Desk {
     pub(super) router: Router,
+    pub(super) context: Context,
     pub(super) engine: Engine,
     pub(super) token: String,
     pub(super) place: tempfile::TempDir,
@@ -124,7 +125,7 @@ impl Desk {
             authority,
             data,
         });
-        Self { router: router(context), engine, token, place }
+        Self { router: router(context.clone()), context, engine, token, place }
     }
 
     /// Sends a request with this token and tells the status and the bytes of the answer.

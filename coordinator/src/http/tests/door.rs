@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -26,8 +26,7 @@ use crate::vault::Vault;
 const PATIENCE: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_secs(3600);
-const LIMITS: Limits =
-    Limits { connections: 64, of_address: 64, first_request: LONG, idle: LONG, renewal: LONG };
+const LIMITS: Limits = Limits { strangers: 64, known: 64, first_request: LONG, idle: LONG, renewal: LONG };
 
 /// A serving door.
 struct House {
@@ -51,6 +50,7 @@ impl House {
             registry: Arc::new(Registry::default()),
             strangers: Arc::default(),
             data: data.to_owned(),
+            strangers_at_once: limits.strangers,
         };
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = Arc::new(Server::bind(any, door, &[]).await.unwrap().with_limits(limits));
@@ -59,8 +59,8 @@ impl House {
         Self { desk, authority, server }
     }
 
-    /// A connection that speaks this protocol; none if the door does not take it.
-    async fn try_connect(&self, protocol: &[u8]) -> Option<TlsStream<TcpStream>> {
+    /// A connection from there that speaks this protocol; none if the door does not take it.
+    async fn connect_from(&self, from: [u8; 4], protocol: &[u8]) -> Option<TlsStream<TcpStream>> {
         let provider = CryptoProvider::get_default().unwrap();
         let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(provider))
             .with_safe_default_protocol_versions()
@@ -69,14 +69,14 @@ impl House {
             .with_custom_certificate_verifier(PinnedAuthority::new(self.authority.fingerprint(), provider))
             .with_no_client_auth();
         config.alpn_protocols = vec![protocol.to_vec()];
-        let stream = TcpStream::connect(self.server.address()).await.ok()?;
+        let stream = connect_from(from, self.server.address()).await;
         let name = ServerName::try_from(windlass_protocol::message::COORDINATOR_NAME).unwrap();
         let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
         timeout(PATIENCE, connecting).await.expect("a handshake takes no time").ok()
     }
 
     async fn connect(&self, protocol: &[u8]) -> TlsStream<TcpStream> {
-        self.try_connect(protocol).await.expect("a connection")
+        self.connect_from([127, 0, 0, 1], protocol).await.expect("a connection")
     }
 
     fn question(&self, token: bool) -> String {
@@ -84,6 +84,12 @@ impl House {
             if token { format!("Authorization: Bearer {}\r\n", self.desk.token) } else { String::new() };
         format!("GET /api/v1/whoami HTTP/1.1\r\nHost: here\r\n{token}\r\n")
     }
+}
+
+async fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((from, 0))).unwrap();
+    socket.connect(to).await.expect("the kernel connects")
 }
 
 /// Asks and reads the head and body of an answer that has a length; answers with its status.
@@ -212,12 +218,8 @@ async fn who_showed_a_token_stays() {
 async fn an_idle_connection_ends_and_one_that_is_being_served_does_not() {
     let house = House::open(Limits { idle: SHORT, ..LIMITS }).await;
     let mut uploading = house.connect(b"http/1.1").await;
-    let head = format!(
-        "POST /api/v1/packages?name=a.1.0.0.bin HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: application/octet-stream\r\nContent-Length: 4\r\n\r\n",
-        house.desk.token
-    );
-    uploading.write_all(head.as_bytes()).await.unwrap();
+    uploading.write_all(upload(&house.desk.token, "a.1.0.0.bin").as_bytes()).await.unwrap();
+    listens(&mut uploading).await;
     for protocol in [&b"http/1.1"[..], b"h2"] {
         let mut idle = house.connect(protocol).await;
         if protocol == b"h2" {
@@ -234,27 +236,94 @@ async fn an_idle_connection_ends_and_one_that_is_being_served_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_address_does_not_take_all_places() {
-    let house = House::open(Limits { of_address: 2, ..LIMITS }).await;
+async fn an_address_that_takes_all_places_of_strangers_loses_them_to_who_comes_from_elsewhere() {
+    let house = House::open(Limits { strangers: 3, ..LIMITS }).await;
+    // One that does not shake hands, one that asks for nothing, one whose request has no end.
+    let mut raw = connect_from([127, 0, 0, 2], house.server.address()).await;
+    let mut silent = house.connect_from([127, 0, 0, 2], b"h2").await.unwrap();
+    let mut asking = house.connect_from([127, 0, 0, 2], b"http/1.1").await.unwrap();
+    asking.write_all(b"POST /api/v1/apply HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n").await.unwrap();
+    assert!(house.connect_from([127, 0, 0, 2], b"h2").await.is_none(), "its own are hardly there");
     let mut first = house.connect(b"http/1.1").await;
-    let second = house.connect(b"http/1.1").await;
-    assert!(house.try_connect(b"http/1.1").await.is_none(), "there are two already");
+    let _ = timeout(PATIENCE, raw.read(&mut [0])).await.expect("the oldest goes");
     assert_eq!(ask(&mut first, &house.question(true)).await, "200");
-    drop(second);
-    let begun = std::time::Instant::now();
-    let mut third = loop {
-        if let Some(third) = house.try_connect(b"http/1.1").await {
-            break third;
-        }
-        assert!(begun.elapsed() < PATIENCE, "the place of who has gone is not given to another");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
-    assert_eq!(ask(&mut third, &house.question(true)).await, "200");
+    // Who is known takes no place of a stranger, however many there are.
+    let mut known = vec![first];
+    for _ in 0..10 {
+        let mut next = house.connect(b"http/1.1").await;
+        assert_eq!(ask(&mut next, &house.question(true)).await, "200");
+        known.push(next);
+    }
+    let _third = house.connect_from([127, 0, 0, 3], b"h2").await.unwrap();
+    let _fourth = house.connect_from([127, 0, 0, 4], b"h2").await.unwrap();
+    ended(&mut silent).await;
+    asking.write_all(b"\r\n123456789").await.unwrap();
+    assert_eq!(answer(&mut asking).await, "401", "one is its share");
+    for mut known in known {
+        assert_eq!(ask(&mut known, &house.question(true)).await, "200");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_certificate_is_renewed_while_all_places_are_taken() {
-    let house = House::open(Limits { connections: 1, renewal: SHORT, ..LIMITS }).await;
+async fn a_token_that_takes_all_places_loses_them_to_another() {
+    let house = House::open(Limits { known: 2, ..LIMITS }).await;
+    let made = house.desk.post("/tokens", serde_json::json!({"name": "audit", "role": "auditor"})).await;
+    let auditor = format!(
+        "GET /api/v1/whoami HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {}\r\n\r\n",
+        made["token"].as_str().unwrap()
+    );
+    let (mut oldest, mut newer) = (house.connect(b"http/1.1").await, house.connect(b"http/1.1").await);
+    assert_eq!(ask(&mut oldest, &auditor).await, "200");
+    assert_eq!(ask(&mut newer, &auditor).await, "200");
+    let mut operator = house.connect(b"http/1.1").await;
+    assert_eq!(ask(&mut operator, &house.question(true)).await, "200");
+    ended(&mut oldest).await;
+    let mut newest = house.connect(b"http/1.1").await;
+    assert_eq!(ask(&mut newest, &auditor).await, "200");
+    assert_eq!(ask(&mut operator, &house.question(true)).await, "200", "one is its share");
+}
+
+/// The head of an upload whose body of four bytes is to follow, once the coordinator says that it listens.
+fn upload(token: &str, name: &str) -> String {
+    format!(
+        "POST /api/v1/packages?name={name} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/octet-stream\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+    )
+}
+
+async fn listens(stream: &mut TlsStream<TcpStream>) {
+    let mut said = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    timeout(PATIENCE, stream.read_exact(&mut said)).await.expect("in time").expect("an answer");
+    assert_eq!(said, *b"HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_that_hang_keep_only_their_own_token_waiting_and_only_while_they_are_connected() {
+    let house = House::open(LIMITS).await;
+    let made = house.desk.post("/tokens", serde_json::json!({"name": "ci", "role": "administrator"})).await;
+    let mut hanging = Vec::new();
+    for number in 0..4 {
+        let mut stream = house.connect(b"http/1.1").await;
+        let head = upload(&house.desk.token, &format!("a.1.0.{number}.bin"));
+        stream.write_all(head.as_bytes()).await.unwrap();
+        listens(&mut stream).await;
+        hanging.push(stream);
+    }
+    let mut waiting = house.connect(b"http/1.1").await;
+    waiting.write_all(upload(&house.desk.token, "b.1.0.0.bin").as_bytes()).await.unwrap();
+    let mut other = house.connect(b"http/1.1").await;
+    other.write_all(upload(made["token"].as_str().unwrap(), "c.1.0.0.bin").as_bytes()).await.unwrap();
+    listens(&mut other).await;
+    assert_eq!(ask(&mut other, "four").await, "200");
+    assert!(timeout(SHORT, waiting.read_u8()).await.is_err(), "four of its token are under way");
+    drop(hanging);
+    listens(&mut waiting).await;
+    assert_eq!(ask(&mut waiting, "four").await, "200");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_certificate_is_renewed_while_nobody_comes() {
+    let house = House::open(Limits { renewal: SHORT, ..LIMITS }).await;
     let mut only = house.connect(b"http/1.1").await;
     assert_eq!(ask(&mut only, &house.question(true)).await, "200");
     let before = house.server.presented();

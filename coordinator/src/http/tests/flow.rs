@@ -20,7 +20,8 @@ async fn released(desk: &Desk) -> TargetId {
     desk.apply(&sample()).await;
     let grant = json!({"roles": ["synergy-web"], "environments": ["Testing"]});
     let target = desk.enrol("test-1", grant).await;
-    let (status, _) = upload(desk, "synergy-web.1.4.0.zip", "echo #{LogLevel} #{SynergyDatabase}").await;
+    let hook = "echo #{SynergyDatabase}; get_windlassvariable LogLevel; set_windlassvariable Url x";
+    let (status, _) = upload(desk, "synergy-web.1.4.0.zip", hook).await;
     assert_eq!(status, StatusCode::OK);
     desk.post("/releases", json!({"project": "Synergy"})).await;
     target
@@ -81,6 +82,22 @@ async fn a_release_knows_what_its_packages_read() {
     let names: Vec<_> = variables.iter().map(|variable| variable["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["LogLevel", "SynergyDatabase"]);
     assert_eq!(variables[0]["value"], "********", "the value for this step is sensitive");
+
+    // And what its hooks do with them, since a tenant may fill one later.
+    let state = desk.engine.state();
+    let release = state.spaces.values().flat_map(|space| space.releases.values()).next().unwrap();
+    let hooks = &release.packages.values().next().unwrap().hooks;
+    let names = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        (names(&hooks.bare), names(&hooks.sets)),
+        (vec!["SynergyDatabase".into()], vec!["Url".into()])
+    );
+    let (status, _) = upload(&desk, "synergy-web.1.5.0.zip", "echo #{LogLevel | Quoted}").await;
+    assert_eq!(status, StatusCode::OK);
+    let (status, problem) = desk.send(Method::POST, "/releases", json!({"project": "Synergy"})).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    let said = "step `Website`: a hook of the package synergy-web 1.5.0 has `#{LogLevel}`, which is sensitive, in its text";
+    assert!(problem["message"].as_str().unwrap().starts_with(said), "{problem}");
 }
 
 #[tokio::test]

@@ -7,4 +7,5 @@ mod door;
 mod endings;
 mod errors;
 mod flow;
+mod heavy;
 mod round_trip;

@@ -150,3 +150,15 @@ async fn edits_at_the_same_moment_do_not_undo_each_other() {
     let view = desk.get("/definitions/tenant/Customer-3").await;
     assert_eq!(view["document"]["projects"], json!({"Synergy": ["Testing", "Staging", "Production"]}));
 }
+
+#[tokio::test]
+async fn what_a_projects_secret_refers_to_is_noted_and_nothing_of_a_tenants_is() {
+    let desk = Desk::new();
+    let mut documents = sample();
+    documents[8]["variables"]["Login"] = json!([{"value": {"secret": "user #{LoginName}"}}]);
+    documents[9]["values"]["Synergy"]["SynergyApiKey"] = json!({"secret": "half-a-#{canary}"});
+    desk.apply(&documents).await;
+    let state = serde_json::to_string(&*desk.engine.state()).unwrap();
+    assert!(state.contains("LoginName"), "it has to travel with the value");
+    assert!(!state.contains("canary"), "nobody follows it, so nothing of the secret stands in clear");
+}

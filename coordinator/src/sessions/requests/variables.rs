@@ -56,7 +56,14 @@ fn collect(
 ) -> Option<Result<(ClearVariables, Digest), DeliveryError>> {
     let state = sessions.engine.state();
     let space = state.space(permit.space())?;
-    let clear = delivery::variables(sessions, space, permit.deployment(), permit.target(), permit.step());
+    let clear = delivery::variables(
+        sessions,
+        space,
+        permit.deployment(),
+        permit.target(),
+        permit.step(),
+        permit.assignment(),
+    );
     Some(clear.and_then(|clear| {
         let digest = clear.digest(permit.assignment())?;
         Ok((clear, digest))

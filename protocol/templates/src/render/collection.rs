@@ -7,7 +7,6 @@ use super::outcome::Stop;
 use super::{RenderError, Renderer};
 use crate::json::{self, Elements};
 use crate::limits;
-use crate::lookup::Kind;
 use crate::syntax::{Symbol, fold};
 
 /// One thing that a loop comes by.
@@ -35,6 +34,8 @@ impl Element {
 pub(super) struct Local {
     pub(super) folded: String,
     pub(super) element: Element,
+    /// Whether it is data: what it stands for, or the name that it is found by.
+    pub(super) data: bool,
     pub(super) index: usize,
     pub(super) last: bool,
 }
@@ -66,9 +67,8 @@ impl Renderer<'_> {
         let prefix = format!("{name}[");
         let (mut seen, mut keys) = (BTreeSet::new(), Vec::new());
         for found in self.lookup.names_with_prefix(&prefix) {
-            self.charge(found.len())?;
             // Even the existence of what data may not read is none of its business.
-            if self.kind == Kind::Data && self.lookup.get_for_data(&found).is_none() {
+            if self.get(&found)?.is_none() {
                 continue;
             }
             if let Some(key) = found.get(prefix.len()..).and_then(first_key)

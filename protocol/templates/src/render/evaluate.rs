@@ -8,6 +8,12 @@ use crate::syntax::{Call, Condition, Expression, Operand};
 impl Renderer<'_> {
     /// The text of an expression, which reads `source` where it is written.
     pub(super) fn expression(&mut self, expression: &Expression, source: &str) -> Result<String, Stop> {
+        let (result, data) = self.apart(|renderer| renderer.filtered(expression, source));
+        self.carries_data |= data && !expression.is_harmless();
+        result
+    }
+
+    fn filtered(&mut self, expression: &Expression, source: &str) -> Result<String, Stop> {
         self.deeper(
             || source.to_owned(),
             |renderer| {
@@ -55,8 +61,12 @@ impl Renderer<'_> {
         }
     }
 
-    /// Whether a condition holds.
+    /// Whether a condition holds. What it reads does not stand in the text.
     pub(super) fn condition(&mut self, condition: &Condition, source: &str) -> Result<bool, Stop> {
+        self.apart(|renderer| renderer.holds(condition, source)).0
+    }
+
+    fn holds(&mut self, condition: &Condition, source: &str) -> Result<bool, Stop> {
         let left = self.compared(&condition.left, source)?;
         Ok(match &condition.comparison {
             None => is_truthy(&left),

@@ -24,7 +24,8 @@ use crate::syntax::{Node, Template, fold};
 /// How a text is to be rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Render {
-    /// The shell that runs the text, for the filter `Quoted`. Without one, what uses that filter stays as written.
+    /// The shell that runs the text, for the filter `Quoted`. Without one, what uses that filter stays as written; with
+    /// one, what would insert data bare does, since it would be run (SEMANTICS 6).
     pub shell: Option<Shell>,
 }
 
@@ -78,6 +79,8 @@ struct Renderer<'a> {
     inside: Vec<String>,
     /// The loop variables in force, innermost last.
     locals: Vec<Local>,
+    /// Whether data was read for the text that is being made, and no filter has made it harmless since.
+    carries_data: bool,
     rendered: Rendered,
 }
 
@@ -91,6 +94,7 @@ impl<'a> Renderer<'a> {
             depth: 0,
             inside: Vec::new(),
             locals: Vec::new(),
+            carries_data: false,
             rendered: Rendered::default(),
         }
     }
@@ -112,6 +116,13 @@ impl<'a> Renderer<'a> {
         }
         output.push_str(text);
         Ok(())
+    }
+
+    /// Runs `step` by itself, and says whether its result carries data; what is around it hears nothing of that.
+    fn apart<T>(&mut self, step: impl FnOnce(&mut Self) -> T) -> (T, bool) {
+        let before = mem::replace(&mut self.carries_data, false);
+        let result = step(self);
+        (result, mem::replace(&mut self.carries_data, before))
     }
 
     /// Runs `step` one level deeper, or not at all where that is too deep.
@@ -142,8 +153,15 @@ impl<'a> Renderer<'a> {
         let (result, source) = match node {
             Node::Text(source) => return self.write(written(source), output),
             Node::Substitution { expression, source } => {
-                let result = self.expression(expression, written(source));
-                (result.and_then(|text| Ok(self.write(&text, output)?)), source)
+                let (result, data) = self.apart(|renderer| renderer.expression(expression, written(source)));
+                self.carries_data |= data;
+                let runs = self.shell.is_some() && self.inside.is_empty();
+                let result = match result {
+                    Ok(_) if data && runs => Err(Stop::Absent(Absence::Bare(written(source).to_owned()))),
+                    Ok(text) => self.write(&text, output).map_err(Stop::from),
+                    Err(stop) => Err(stop),
+                };
+                (result, source)
             }
             Node::Choice { condition, truthy, falsy, tag, source } => {
                 let result = self.condition(condition, written(tag)).and_then(|holds| {
@@ -153,8 +171,9 @@ impl<'a> Renderer<'a> {
                 (result, source)
             }
             Node::Repetition { variable, collection, body, tag, source } => {
-                let result = match self.elements(collection) {
-                    Ok(elements) => self.repeat(variable, elements, |renderer| {
+                let (elements, data) = self.apart(|renderer| renderer.elements(collection));
+                let result = match elements {
+                    Ok(elements) => self.repeat(variable, elements, data, |renderer| {
                         renderer.block(template, body, written(tag), output)
                     }),
                     // As in Octostache there is nothing to go through then, and nothing missing.
@@ -181,17 +200,19 @@ impl<'a> Renderer<'a> {
         self.deeper(|| tag.to_owned(), |renderer| Ok(renderer.nodes(template, nodes, output)?))
     }
 
-    /// Runs `step` once for each element, with `variable` standing for it.
+    /// Runs `step` once for each element, with `variable` standing for it; `data` says whether any of them is.
     fn repeat(
         &mut self,
         variable: &str,
         elements: Vec<Element>,
+        data: bool,
         mut step: impl FnMut(&mut Self) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let count = elements.len();
         for (index, element) in elements.into_iter().enumerate() {
             self.charge(variable.len())?;
-            self.locals.push(Local { folded: fold(variable), element, index, last: index + 1 == count });
+            let last = index + 1 == count;
+            self.locals.push(Local { folded: fold(variable), element, data, index, last });
             let result = step(self);
             self.locals.pop();
             result?;

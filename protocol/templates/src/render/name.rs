@@ -55,8 +55,9 @@ impl<'a> Renderer<'a> {
     pub(super) fn path(&mut self, symbol: &Symbol) -> Result<Path, Stop> {
         let folded = fold(&symbol.head);
         let local = self.locals.iter().rev().find(|local| local.folded == folded);
-        let mut path = match local.map(|local| local.element.clone()) {
-            Some(element) => {
+        let mut path = match local.map(|local| (local.element.clone(), local.data)) {
+            Some((element, data)) => {
+                self.carries_data |= data;
                 self.charge(element.len())?;
                 match element {
                     Element::Named { name, key } => {
@@ -84,7 +85,8 @@ impl<'a> Renderer<'a> {
             Step::Name(name) => (name.clone(), true),
             Step::Key(key) => (key.clone(), false),
             Step::Computed(index) => {
-                let key = self.expression(index, &symbol.to_string())?;
+                let (key, _) = self.apart(|renderer| renderer.expression(index, &symbol.to_string()));
+                let key = key?;
                 // It must stay one key: `a].Password` would read what the template does not name.
                 (is_balanced(&key).then_some(key).ok_or_else(unknown)?, false)
             }
@@ -173,13 +175,15 @@ impl<'a> Renderer<'a> {
         Ok(Some(text))
     }
 
-    /// The value of a variable, as far as what is being rendered may see it.
+    /// The value of a variable, as far as what is being rendered may see it, which carries data if it is.
     pub(super) fn get(&mut self, name: &str) -> Result<Option<Value<'a>>, RenderError> {
         self.charge(name.len())?;
-        Ok(match self.kind {
+        let found = match self.kind {
             Kind::Code => self.lookup.get(name),
             Kind::Data => self.lookup.get_for_data(name).map(|text| Value { text, kind: Kind::Data }),
-        })
+        };
+        self.carries_data |= found.as_ref().is_some_and(|value| value.kind == Kind::Data);
+        Ok(found)
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Rendered {
     pub endless: BTreeSet<String>,
     /// Expressions with a filter that does not exist, or that cannot do what it was asked.
     pub unapplied: BTreeSet<String>,
+    /// Expressions that would have put data into a text that a shell runs, as code.
+    pub bare: BTreeSet<String>,
 }
 
 /// Why a text could not be rendered at all.
@@ -33,6 +35,7 @@ pub(super) enum Absence {
     Unknown(String),
     Endless(String),
     Unapplied(String),
+    Bare(String),
 }
 
 /// Why something has no text: an expression that stays as written, or the end of everything.
@@ -54,9 +57,12 @@ impl From<RenderError> for Stop {
 }
 
 impl Rendered {
-    /// Whether nothing stayed as written for want of a value or a filter.
+    /// Whether nothing stayed as written for want of a value or a filter, or because it would have been run.
     pub fn is_complete(&self) -> bool {
-        self.unknown.is_empty() && self.endless.is_empty() && self.unapplied.is_empty()
+        self.unknown.is_empty()
+            && self.endless.is_empty()
+            && self.unapplied.is_empty()
+            && self.bare.is_empty()
     }
 
     pub(super) fn note(&mut self, absence: Absence) {
@@ -64,6 +70,7 @@ impl Rendered {
             Absence::Unknown(name) => self.unknown.insert(name),
             Absence::Endless(name) => self.endless.insert(name),
             Absence::Unapplied(expression) => self.unapplied.insert(expression),
+            Absence::Bare(expression) => self.bare.insert(expression),
         };
     }
 }

@@ -1,11 +1,11 @@
 //! Making releases: what must be known of the packages that they take (SEMANTICS 6, "Only what is needed travels").
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::json;
 use windlass_api::error::ProblemKind;
 use windlass_api::requests::ReleaseRequest;
-use windlass_coordinator_core::decide::{Reply, SpaceCommand};
+use windlass_coordinator_core::decide::{ReadNames, Reply, SpaceCommand};
 use windlass_protocol::Digest;
 
 use crate::world::{World, project, small};
@@ -24,11 +24,18 @@ fn ready() -> World {
 }
 
 fn create(world: &mut World, read: &[(&str, &[&str])]) -> Result<Reply, windlass_api::error::Problem> {
-    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-    let read_by_packages: BTreeMap<_, _> =
-        read.iter().map(|(package, read)| (Digest::of(*package), names(read))).collect();
+    let steps: Vec<_> =
+        world.space().projects.named("Shop").expect("it exists").steps.iter().map(|step| step.id).collect();
+    let names = |names: &[&str]| ReadNames {
+        needs: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Default::default()
+    };
+    let known = |(package, read): &(&str, &[&str])| ((steps[0], Digest::of(*package)), names(read));
+    let mut package_names: BTreeMap<_, _> = read.iter().map(known).collect();
+    // What is known for another step says nothing about this one.
+    package_names.insert((steps[1], Digest::of("shop 1.0.0")), names(&["Elsewhere"]));
     let request = ReleaseRequest { project: "Shop".to_owned(), ..Default::default() };
-    world.ask(SpaceCommand::CreateRelease { request, read_by_packages })
+    world.ask(SpaceCommand::CreateRelease { request, package_names })
 }
 
 #[test]

@@ -50,8 +50,8 @@ fn a_release_of_more_than_one_record_is_refused() {
     web["library-sets"] = json!(["One", "Two"]);
     world.apply(&[web]);
     let request = windlass_api::requests::ReleaseRequest { project: "Web".to_owned(), ..Default::default() };
-    let read_by_packages = Default::default();
-    let command = SpaceCommand::CreateRelease { request, read_by_packages };
+    let package_names = Default::default();
+    let command = SpaceCommand::CreateRelease { request, package_names };
     assert_eq!(
         refused(&mut world, |world| world.ask(command).map(drop)),
         "this would write 9 MiB at once, and all or nothing is at most 8 MiB; a release holds all that its project and \

@@ -1,5 +1,6 @@
 //! Variables (SEMANTICS 6), through the plans that people see.
 
+mod data;
 mod needs;
 mod ranks;
 mod templates;

@@ -13,7 +13,7 @@ fn a_tenants_value_is_refused_where_a_script_would_run_it_as_code() {
         ("echo #{Host}", json!({}), Some("Host")),
         ("echo #{hOST}", json!({}), Some("hOST")),
         ("echo #{Host | ToUpper}", json!({}), Some("Host")),
-        ("echo #{Host.Name}", json!({}), Some("Host")),
+        ("echo #{Host.Name}", json!({}), Some("Host.Name")),
         ("echo #{Host | Quoted}", json!({}), None),
         ("echo $(get_windlassvariable Host)", json!({}), None),
         ("echo #{Port}", json!({"Port": [{"value": "80"}]}), None),

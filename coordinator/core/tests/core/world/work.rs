@@ -8,7 +8,7 @@ use windlass_api::plan::Plan;
 use windlass_api::requests::DeployRequest;
 use windlass_coordinator_core::authorise::Peer;
 use windlass_coordinator_core::decide::{
-    EnrolmentUse, Greeted, Greeting, Reply, SpaceCommand, TargetChange, WorkReport, WorkReportKind,
+    EnrolmentUse, Greeted, Greeting, ReadNames, Reply, SpaceCommand, TargetChange, WorkReport, WorkReportKind,
 };
 use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event};
 use windlass_coordinator_core::model::{
@@ -141,18 +141,23 @@ impl World {
         self.ask(SpaceCommand::AddPackage(package)).expect("the package is new");
     }
 
-    /// Makes a release.
+    /// Makes a release. No package of most worlds reads anything; that is known of each.
     pub fn release(&mut self, project: &str, version: &str) {
+        self.try_release(project, version, &ReadNames::default()).expect("the release can be made");
+    }
+
+    /// Makes a release in which every package does this with variables.
+    pub fn try_release(&mut self, project: &str, version: &str, read: &ReadNames) -> Result<Reply, Problem> {
         let request = windlass_api::requests::ReleaseRequest {
             project: project.to_owned(),
             version: Some(version.to_owned()),
             ..Default::default()
         };
-        // No package of these worlds reads anything; that is known of each.
-        let read = self.space().packages.values().map(|package| (package.manifest, BTreeSet::new()));
-        let read_by_packages = read.collect();
-        let command = SpaceCommand::CreateRelease { request, read_by_packages };
-        self.ask(command).expect("the release can be made");
+        let steps = &self.space().projects.named(project).expect("it exists").steps;
+        let manifests = self.space().packages.values().map(|package| package.manifest);
+        let pairs = manifests.flat_map(|manifest| steps.iter().map(move |step| (step.id, manifest)));
+        let package_names = pairs.map(|pair| (pair, read.clone())).collect();
+        self.ask(SpaceCommand::CreateRelease { request, package_names })
     }
 
     /// Deploys, as a request written as JSON says.

@@ -1,0 +1,234 @@
+//! Few at once: what costs memory, disk or a processor is done for each token a little at a time, and for none at the
+//! expense of the others.
+//!
+//! Who has to wait, waits in a queue with an end; beyond that it is told to come again. A place that becomes free is of
+//! the token that holds fewest.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+use windlass_protocol::ids::TokenId;
+
+use super::refusal::Refusal;
+
+/// How many there may be of something.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// At once, of all tokens.
+    at_once: usize,
+    /// At once, of one token.
+    of_token: usize,
+    /// Waiting, of one token.
+    waiting_of_token: usize,
+    /// Waiting, of all tokens.
+    waiting: usize,
+}
+
+const ANY: usize = usize::MAX;
+
+/// The quotas of the API.
+pub(super) struct Quotas {
+    /// Small bodies on their way in. What a body takes from others is memory alone, so that each token has its own.
+    pub(super) bodies: Arc<Quota>,
+    /// Sets of documents, from their first byte until they are applied.
+    pub(super) applies: Arc<Quota>,
+    /// Packages, from their first byte until they are stored.
+    pub(super) uploads: Arc<Quota>,
+    /// Packages that have come and are unpacked and stored.
+    pub(super) storing: Arc<Quota>,
+    /// Plans and parts of the journal: each a fraction of a second.
+    pub(super) short: Arc<Quota>,
+    /// Readings of the whole journal, or of everybody's scopes: seconds, or minutes where there is much.
+    pub(super) reads: Arc<Quota>,
+}
+
+impl Quotas {
+    pub(super) fn new() -> Self {
+        let quota = |at_once, of_token, waiting_of_token, waiting| {
+            Quota::new(Limits { at_once, of_token, waiting_of_token, waiting })
+        };
+        Self {
+            bodies: quota(ANY, 32, 256, 4096),
+            applies: quota(ANY, 2, 16, 256),
+            uploads: quota(ANY, 4, 16, 256),
+            storing: quota(4, 2, 4, 256),
+            short: quota(4, 2, 64, 1024),
+            reads: quota(2, 1, 8, 256),
+        }
+    }
+}
+
+/// Something of which there are few at once.
+pub(super) struct Quota {
+    limits: Limits,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    held: HashMap<TokenId, usize>,
+    total: usize,
+    /// In the order in which they came.
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    token: TokenId,
+    turn: oneshot::Sender<Permit>,
+}
+
+/// One of few. Dropped, it is another's.
+pub struct Permit {
+    quota: Arc<Quota>,
+    token: TokenId,
+}
+
+impl Quota {
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, inner: Mutex::default() })
+    }
+
+    /// One of few for this token, now or when it is its turn; refused where too many wait already. Who drops the future
+    /// waits no longer.
+    pub(super) async fn take(self: &Arc<Self>, token: TokenId) -> Result<Permit, Refusal> {
+        let turn = {
+            let mut inner = self.inner();
+            if inner.begin(token, &self.limits) {
+                return Ok(self.permit(token));
+            }
+            inner.waiting.retain(|waiting| !waiting.turn.is_closed());
+            let own = inner.waiting.iter().filter(|waiting| waiting.token == token).count();
+            if own >= self.limits.waiting_of_token {
+                return Err(Refusal::too_much_at_once());
+            }
+            if inner.waiting.len() >= self.limits.waiting {
+                return Err(Refusal::busy());
+            }
+            let (sender, turn) = oneshot::channel();
+            inner.waiting.push(Waiting { token, turn: sender });
+            turn
+        };
+        turn.await.map_err(|why| Refusal::internal("waiting for a turn", &why))
+    }
+
+    fn permit(self: &Arc<Self>, token: TokenId) -> Permit {
+        Permit { quota: Arc::clone(self), token }
+    }
+
+    /// Takes back what a token held, and gives it to who is next.
+    fn give_back(self: &Arc<Self>, token: TokenId) {
+        self.inner().end(token);
+        loop {
+            let Some(next) = self.inner().next(&self.limits) else { return };
+            // Not under the lock: what nobody waits for any more comes back at once, by its own end.
+            let permit = self.permit(next.token);
+            let _ = next.turn.send(permit);
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn begin(&mut self, token: TokenId, limits: &Limits) -> bool {
+        let held = self.held.get(&token).copied().unwrap_or_default();
+        if self.total >= limits.at_once || held >= limits.of_token {
+            return false;
+        }
+        self.held.insert(token, held + 1);
+        self.total += 1;
+        true
+    }
+
+    fn end(&mut self, token: TokenId) {
+        self.total -= 1;
+        if let Some(held) = self.held.get_mut(&token) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&token);
+            }
+        }
+    }
+
+    /// Who waits longest of those whose tokens hold fewest, with what it waits for.
+    fn next(&mut self, limits: &Limits) -> Option<Waiting> {
+        self.waiting.retain(|waiting| !waiting.turn.is_closed());
+        let held = |waiting: &Waiting| self.held.get(&waiting.token).copied().unwrap_or_default();
+        let (index, token) = self
+            .waiting
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, waiting)| held(waiting))
+            .map(|(index, waiting)| (index, waiting.token))?;
+        self.begin(token, limits).then(|| self.waiting.remove(index))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.quota.give_back(self.token);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse;
+    use futures_util::{FutureExt, poll};
+
+    use super::*;
+
+    const ONE: TokenId = TokenId::from_bytes([1; 16]);
+    const OTHER: TokenId = TokenId::from_bytes([2; 16]);
+    const THIRD: TokenId = TokenId::from_bytes([3; 16]);
+
+    fn quota() -> Arc<Quota> {
+        Quota::new(Limits { at_once: 3, of_token: 2, waiting_of_token: 2, waiting: 3 })
+    }
+
+    fn status(taken: Option<Result<Permit, Refusal>>) -> StatusCode {
+        taken.unwrap().err().unwrap().into_response().status()
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_more_than_its_share_waits_and_then_is_sent_away_while_others_get_theirs() {
+        let quota = quota();
+        let (first, second) = (quota.take(ONE).await.unwrap(), quota.take(ONE).await.unwrap());
+        let mut third = Box::pin(quota.take(ONE));
+        let mut fourth = Box::pin(quota.take(ONE));
+        assert!(poll!(&mut third).is_pending() && poll!(&mut fourth).is_pending());
+        assert_eq!(status(quota.take(ONE).now_or_never()), StatusCode::TOO_MANY_REQUESTS);
+        let other = quota.take(OTHER).now_or_never().expect("its share is free").unwrap();
+        let mut another = Box::pin(quota.take(THIRD));
+        assert!(poll!(&mut another).is_pending(), "all are taken");
+        assert_eq!(status(quota.take(OTHER).now_or_never()), StatusCode::SERVICE_UNAVAILABLE);
+        drop(first);
+        let Poll::Ready(another) = poll!(&mut another) else { panic!("it came last, but holds none") };
+        assert!(poll!(&mut third).is_pending());
+        drop((another, second, other));
+        assert!(poll!(&mut third).is_ready() && poll!(&mut fourth).is_ready());
+    }
+
+    #[tokio::test]
+    async fn who_has_gone_neither_waits_nor_holds() {
+        let quota = quota();
+        let held = (quota.take(ONE).await.unwrap(), quota.take(ONE).await.unwrap());
+        for _ in 0..100 {
+            let mut waiting = Box::pin(quota.take(ONE));
+            assert!(poll!(&mut waiting).is_pending());
+        }
+        let mut given = Box::pin(quota.take(ONE));
+        assert!(poll!(&mut given).is_pending());
+        drop(held.0);
+        drop(given);
+        assert!(quota.take(ONE).now_or_never().is_some(), "what it was given and did not take is free");
+        drop(held.1);
+        let left = quota.inner();
+        assert!(left.total == 0 && left.held.is_empty());
+    }
+}
