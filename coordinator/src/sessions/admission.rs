@@ -3,7 +3,7 @@
 use windlass_coordinator_core::authorise::{self, Peer};
 use windlass_coordinator_core::decide::{Command, Greeted, Greeting, Reply, SpaceCommand};
 use windlass_coordinator_core::event::{Actor, Stream};
-use windlass_coordinator_core::state::State;
+use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::ids::SpaceId;
 use windlass_protocol::limits::UNFINISHED_ASSIGNMENTS;
 use windlass_protocol::message::{Generation, Goodbye, Hello, VERSION};
@@ -43,8 +43,23 @@ pub(super) async fn admit(
             tracing::warn!(target = %peer.target, "the machine says something else of itself again and again");
             Err(Goodbye::TooOften)
         }
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            back(sessions, peer, permit.space()).await;
+            Ok(())
+        }
         Err(_) => Err(Goodbye::NotAdmitted),
+    }
+}
+
+/// A target that was lost is back before it asks for anything: its work is not overdue any more.
+async fn back(sessions: &Sessions, peer: &Peer, space: SpaceId) {
+    let is_lost = |space: &Space| space.lost.contains_key(&peer.target);
+    if !sessions.engine.state().space(space).is_some_and(is_lost) {
+        return;
+    }
+    let command = SpaceCommand::RecordPresence { lost: Vec::new(), back: vec![peer.target] };
+    if let Err(why) = sessions.engine.submit(Engine::own_envelope(), Command::Space(space, command)).await {
+        tracing::warn!(target = %peer.target, %why, "that it is back could not be written down; it is tried again");
     }
 }
 

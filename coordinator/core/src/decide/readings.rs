@@ -98,7 +98,7 @@ pub(super) fn pull_begun(
     bytes: u64,
 ) -> Result<Reply, Problem> {
     let target = identified(draft, peer)?;
-    let (deployment, step) = pulling(draft, target, assignment)?;
+    let (deployment, step) = pulling(draft, target, assignment, manifest)?;
     if draft.space().was_handed_out(target, assignment, manifest) {
         return Ok(Reply::ReadBefore);
     }
@@ -112,8 +112,12 @@ fn pulling(
     draft: &Draft<'_>,
     target: TargetId,
     assignment: AssignmentId,
+    manifest: Digest,
 ) -> Result<(DeploymentId, Option<StepId>), Problem> {
-    let item = draft.space().work_item(target, assignment);
+    let item = draft.space().work_item(target, assignment).filter(|item| {
+        // A step pulls its own package again, and no other.
+        item.kind.step().is_none_or(|step| draft.space().package_of(item.deployment, step) == Some(manifest))
+    });
     let item = item.ok_or_else(|| Problem::not_found("there is no such assignment"))?;
     Ok((item.deployment, item.kind.step()))
 }
@@ -140,7 +144,7 @@ pub(super) fn pulled(
     bytes: u64,
 ) -> Result<Reply, Problem> {
     let target = identified(draft, peer)?;
-    let (deployment, step) = pulling(draft, target, assignment)?;
+    let (deployment, step) = pulling(draft, target, assignment, manifest)?;
     if draft.space().pulled.contains(&(target, manifest)) {
         return Ok(Reply::ReadBefore);
     }

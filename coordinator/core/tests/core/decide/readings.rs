@@ -173,8 +173,9 @@ fn a_step_that_pulls_its_package_again_is_recorded_once_and_then_counted_as_what
         (reply.expect("it was asked"), events)
     };
     let step = kind.step();
-    let pulled = DeploymentEvent::PackagePulled { deployment, step, target, manifest, bytes: 10 };
-    assert_eq!(pull(&mut world), (Reply::Done, vec![Event::Deployment(pulled)]));
+    let names = vec!["shop 1.0.0".to_owned()];
+    let begun = DeploymentEvent::PullBegun { deployment, step, target, names, manifest, bytes: 10 };
+    assert_eq!(pull(&mut world), (Reply::Done, vec![Event::Deployment(begun)]));
     assert_eq!(pull(&mut world), (Reply::ReadBefore, vec![]));
     let what = Repeated::Read { target, assignment, digest: manifest };
     let (bytes, count, first, last) = (10, 1, world.now, world.now);
