@@ -14,7 +14,8 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{GetResultPayload, ObjectStoreExt as _};
 use windlass_protocol::Digest;
-use windlass_segments::{disk, fail};
+use windlass_segments::disk::{self, Change};
+use windlass_segments::fail;
 
 use crate::{Kind, StoreError};
 
@@ -73,8 +74,8 @@ impl Objects {
         block_on(self.durable.rename(&self.object_name(staged)?, &name(Kind::Manifest, digest)))
             .map_err(|error| store_error("rename", staged, error))?;
         // It also syncs the folder of the new name, and after that the one of the old.
-        disk::renamed_elsewhere(staged, &self.path(Kind::Manifest, digest));
-        disk::synced_elsewhere(&self.folder.join(folder_of(Kind::Manifest)));
+        disk::done_elsewhere(Change::Renamed(staged, &self.path(Kind::Manifest, digest)));
+        disk::done_elsewhere(Change::SyncedFolder(&self.folder.join(folder_of(Kind::Manifest))));
         fail::point("packages-after-manifest");
         Ok(())
     }
@@ -93,7 +94,7 @@ impl Objects {
             let from = self.object_name(path)?;
             block_on(self.batched.rename(&from, &name(Kind::Blob, *digest)))
                 .map_err(|error| store_error("rename", path, error))?;
-            disk::renamed_elsewhere(path, &self.path(Kind::Blob, *digest));
+            disk::done_elsewhere(Change::Renamed(path, &self.path(Kind::Blob, *digest)));
             fail::point("packages-after-rename");
         }
         // Also when nothing was staged: what this upload found may have been named by another one a moment ago.

@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use windlass_segments::fail;
+use windlass_segments::{disk, fail};
 
 use crate::{CacheError, files};
 
@@ -20,7 +19,7 @@ pub fn publish(unpacked: &Path, release: &Path) -> Result<(), CacheError> {
         return Err(CacheError::io("create", release)(there));
     }
     fail::point("release-before-rename");
-    fs::rename(unpacked, release).map_err(CacheError::io("rename", unpacked))?;
+    files::rename(unpacked, release)?;
     fail::point("release-after-rename");
     files::sync_folder(parent(release))?;
     if parent(unpacked) != parent(release) {
@@ -36,9 +35,9 @@ pub fn switch(current: &Path, to: &str) -> Result<(), CacheError> {
     let new = beside(current);
     // What a crash between the two steps below left.
     files::remove(&new)?;
-    symlink(to, &new).map_err(CacheError::io("create", &new))?;
+    disk::create_link(Path::new(to), &new).map_err(CacheError::io("create", &new))?;
     fail::point("switch-before-rename");
-    fs::rename(&new, current).map_err(CacheError::io("rename", &new))?;
+    files::rename(&new, current)?;
     fail::point("switch-after-rename");
     files::sync_folder(parent(current))?;
     fail::point("switch-after-sync");
@@ -85,7 +84,7 @@ pub fn remove_others(releases: &Path, keep: &[&str]) -> Result<Vec<String>, Cach
         // First out of sight: what is removed in part must not look like a release after a crash.
         let going = releases.join(format!("{REMOVING}{name}"));
         files::remove_folder(&going)?;
-        fs::rename(entry.path(), &going).map_err(CacheError::io("rename", &entry.path()))?;
+        files::rename(&entry.path(), &going)?;
         fail::point("release-before-remove");
         files::remove_folder(&going)?;
         fail::point("release-after-remove");
@@ -104,6 +103,8 @@ fn parent(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     fn target(link: &Path) -> Option<PathBuf> {

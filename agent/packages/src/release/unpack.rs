@@ -1,7 +1,7 @@
 //! A package's tree, copied out of the cache.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use nix::unistd::{Gid, Uid, syncfs};
 use windlass_protocol::Digest;
 use windlass_protocol::digest::Hasher;
 use windlass_protocol::manifest::{EntryKind, Manifest};
+use windlass_segments::disk::{self, Change};
 use windlass_segments::fail;
 
 use super::tree::Tree;
@@ -60,7 +61,7 @@ impl Cache {
             }
             Err(error) => {
                 // The first error is the one to tell; a rest is found by whoever removes old releases.
-                let _ = fs::remove_dir_all(into);
+                let _ = files::remove_folder(into);
                 Err(error)
             }
         }
@@ -100,7 +101,10 @@ impl<'a> Unpacking<'a> {
         }
         self.links(manifest)?;
         fail::point("unpack-before-sync");
+        disk::done_elsewhere(Change::Other(self.into));
+        // By descriptor, as everything in the tree.
         syncfs(self.tree.root()).map_err(CacheError::system("sync", self.into))?;
+        disk::done_elsewhere(Change::SyncedFileSystem(self.into));
         fail::point("unpack-after-sync");
         Ok(())
     }

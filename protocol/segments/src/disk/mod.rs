@@ -16,6 +16,7 @@ use unwatched as watch;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Deref;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -27,21 +28,28 @@ use crate::fail;
 pub(crate) use watched::{Recorder, forget, record};
 
 /// What is done to names, and the syncs that go by a path.
-#[cfg_attr(not(feature = "fail-points"), expect(dead_code, reason = "nobody records"))]
-pub(crate) enum Change<'a> {
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'a> {
     /// A file was opened, and with that perhaps made or emptied.
     Opened(&'a Path),
+    /// A folder was made.
     Folder(&'a Path),
+    /// A link that leads to the first was made at the second.
     Link(&'a Path, &'a Path),
+    /// The first is called like the second now.
     Renamed(&'a Path, &'a Path),
+    /// It is gone, with all that was in it.
     Removed(&'a Path),
+    /// A file's content is durable.
     SyncedFile(&'a Path),
+    /// The names in a folder are durable.
     SyncedFolder(&'a Path),
+    /// Everything on the file system of a folder is durable.
     SyncedFileSystem(&'a Path),
-    /// Calls of somebody else changed what lies there; nothing of it need be durable.
-    Elsewhere(&'a Path),
+    /// What lies there is another than it was, by whatever calls; nothing of that need be durable.
+    Other(&'a Path),
     /// The same, and all of it is durable.
-    DurableElsewhere(&'a Path),
+    OtherDurably(&'a Path),
 }
 
 /// What is done to an open file.
@@ -86,6 +94,12 @@ impl File {
     /// Writes all of `bytes` at a place, without moving the one where writing goes on.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.watch.around(|()| FileChange::Data(offset, bytes), || self.file.write_all_at(bytes, offset))
+    }
+}
+
+impl AsFd for File {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 
@@ -175,21 +189,9 @@ pub fn sync_file_system(folder: &Path) -> io::Result<()> {
     watch::around(&Change::SyncedFileSystem(folder), sync)
 }
 
-/// Tells whoever records that calls which do not go through here changed what lies at `path`. Of a library's own
-/// files `durable` says whether it has just synced them.
-pub fn changed_elsewhere(path: &Path, durable: bool) {
-    let change = if durable { Change::DurableElsewhere(path) } else { Change::Elsewhere(path) };
+/// Tells whoever records what calls did that do not go through here: those of a library, or by descriptor.
+pub fn done_elsewhere(change: Change<'_>) {
     let _ = watch::around(&change, || Ok(()));
-}
-
-/// Tells whoever records that somebody else's call gave `from` the name `to`.
-pub fn renamed_elsewhere(from: &Path, to: &Path) {
-    let _ = watch::around(&Change::Renamed(from, to), || Ok(()));
-}
-
-/// Tells whoever records that somebody else's call made the names in a folder durable.
-pub fn synced_elsewhere(folder: &Path) {
-    let _ = watch::around(&Change::SyncedFolder(folder), || Ok(()));
 }
 
 /// Writes a file that only its owner may read, durably, all or nothing: whoever reads it finds all of the old content

@@ -80,8 +80,8 @@ pub(super) fn around<T>(change: &Change<'_>, act: impl FnOnce() -> io::Result<T>
     | Change::SyncedFile(path)
     | Change::SyncedFolder(path)
     | Change::SyncedFileSystem(path)
-    | Change::Elsewhere(path)
-    | Change::DurableElsewhere(path)) = change;
+    | Change::Other(path)
+    | Change::OtherDurably(path)) = change;
     let Some((recorder, _)) = of(path) else { return act() };
     let mut log = recorder.log();
     let done = act()?;

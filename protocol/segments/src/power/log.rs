@@ -64,8 +64,8 @@ impl Log {
             Change::SyncedFile(path) => self.synced(&inside(path), Step::SyncedFile),
             Change::SyncedFolder(path) => self.synced(&inside(path), Step::SyncedFolder),
             Change::SyncedFileSystem(_) => self.add(Step::SyncedAll),
-            Change::Elsewhere(path) => self.read(&inside(path)),
-            Change::DurableElsewhere(path) => {
+            Change::Other(path) => self.read(&inside(path)),
+            Change::OtherDurably(path) => {
                 let begin = self.steps.len();
                 self.read(&inside(path));
                 let steps = self.steps.split_off(begin);
