@@ -7,6 +7,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use windlass_segments::disk::{self, Change};
+
 /// Bytes of a value: larger ones go where sled neither syncs nor frees them.
 pub const VALUE_BYTES: usize = 4 << 10;
 
@@ -99,7 +101,9 @@ impl Store {
     /// Makes everything durable. Blocking; one caller at a time.
     pub fn commit(&self) -> Result<(), StoreError> {
         self.database.flush().map_err(|why| self.sled(why))?;
-        self.file.sync_data().map_err(|source| StoreError::Io { folder: self.folder.clone(), source })
+        self.file.sync_data().map_err(|source| StoreError::Io { folder: self.folder.clone(), source })?;
+        disk::done_elsewhere(Change::OtherDurably(&self.folder));
+        Ok(())
     }
 }
 

@@ -147,10 +147,15 @@ pub fn create_folder(folder: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes a folder, for its owner alone, and its name durable, also where an earlier try made it and died.
+/// Makes a folder and those above it that are missing, for their owner alone, and its name durable, also where an
+/// earlier try made it and died.
 pub fn create_durable_folder(folder: &Path) -> io::Result<()> {
+    let above = parent(folder);
+    if !above.try_exists()? {
+        create_durable_folder(above)?;
+    }
     create_folder(folder)?;
-    sync_folder(parent(folder))
+    sync_folder(above)
 }
 
 /// Makes a link at `path` that leads to `target`.
