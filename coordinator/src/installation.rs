@@ -45,7 +45,8 @@ pub(crate) fn in_use(data: &Path, why: SegmentError) -> anyhow::Error {
 /// Makes an installation in `data` and returns the first administrator's token, which is shown once and kept nowhere.
 /// The journal's first record is what makes it one: interrupted before, it is simply made again.
 pub fn init(data: &Path) -> anyhow::Result<Zeroizing<String>> {
-    disk::create_durable_folder(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    disk::create_durable_folder(data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let replayed = journal::replay(data)?;
     if replayed.state.authority.is_some() {
         return Err(Fault::new(

@@ -4,6 +4,9 @@
 
 mod line;
 mod replay;
+mod snapshot;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +16,8 @@ use windlass_protocol::Digest;
 use windlass_segments::{Options, SegmentError, Writer};
 
 pub use line::{BadLine, GENESIS, Line};
-pub use replay::{ReplayError, Replayed, Snapshot, replay};
+pub use replay::{ReplayError, Replayed, replay};
+pub use snapshot::Snapshot;
 pub use verify::{Finding, Verified, verify};
 
 /// The folder of the journal below the data folder.
@@ -34,7 +38,7 @@ impl Journal {
         let options = Options { name: "journal", ..Options::default() };
         let (writer, recovery) = Writer::open(folder(data), options)?;
         if recovery.cut_bytes > 0 {
-            tracing::warn!(bytes = recovery.cut_bytes, "cut an incomplete last record off the journal");
+            tracing::warn!(bytes = recovery.cut_bytes, "cut off the journal what was not acknowledged");
         }
         Ok(Self { writer: Some(writer), head })
     }
