@@ -36,6 +36,38 @@ pub enum StoreError {
     TooLarge(usize),
 }
 
+impl StoreError {
+    /// Whether what lies there is no store any more, rather than a disk that is full, closed or taken.
+    pub fn is_damage(&self) -> bool {
+        use std::io::ErrorKind::{AlreadyExists, InvalidData, IsADirectory, NotADirectory, UnexpectedEof};
+        match self {
+            Self::Sled { source: sled::Error::Io(source), .. } | Self::Io { source, .. } => {
+                matches!(
+                    source.kind(),
+                    AlreadyExists | InvalidData | IsADirectory | NotADirectory | UnexpectedEof
+                )
+            }
+            Self::Sled { .. } => true,
+            Self::TooLarge(_) => false,
+        }
+    }
+}
+
+/// Removes the store in `folder`, or what is in its way, so that an empty one can be opened there.
+pub fn remove(folder: &Path) -> Result<(), StoreError> {
+    let removed = match fs::symlink_metadata(folder) {
+        Ok(found) if found.is_dir() => disk::remove_folder(folder),
+        Ok(_) => disk::remove(folder),
+        Err(why) => Err(why),
+    };
+    match removed {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::Io { folder: folder.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
