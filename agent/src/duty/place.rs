@@ -180,7 +180,8 @@ fn check_owner(note: &Path, owner: &Owner) -> anyhow::Result<()> {
     }
 }
 
-#[cfg(all(test, feature = "fail-points"))]
+#[cfg(test)]
+#[cfg(feature = "fail-points")]
 mod tests {
     use windlass_protocol::Digest;
     use windlass_protocol::message::{Action, PackageReference};

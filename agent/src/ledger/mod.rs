@@ -2,7 +2,8 @@
 //! are. Small records in the store; what is larger (the assignment, a report) in a folder of its own.
 
 mod packages;
-#[cfg(all(test, feature = "fail-points"))]
+#[cfg(test)]
+#[cfg(feature = "fail-points")]
 mod power;
 
 use std::collections::BTreeMap;
