@@ -12,9 +12,12 @@ use std::time::Instant;
 
 use super::*;
 
-const RECORDS: u64 = 1_000_000;
 /// Names that stay: most records of a long history are about what is over.
-const TOKENS: u64 = 20_000;
+const TOKENS: u64 = 500;
+/// As often as the engine takes a snapshot: the tail after the newest one is as long as it can be.
+const TAIL: u64 = 20_000;
+/// How many records instead of a million, where a build without optimisation is measured.
+const RECORDS: &str = "WINDLASS_MILLION_RECORDS";
 const PLACE: &str = "WINDLASS_MILLION_PLACE";
 
 /// Bytes, by a line of this process's own status.
@@ -40,31 +43,25 @@ fn start(data: &Path) {
     );
 }
 
-fn write(data: &Path) {
+fn write(data: &Path, records: u64) {
     let mut story = Story::over(data);
     for number in 0..TOKENS {
         story.create(&format!("kept-{number}"));
     }
-    story.sync();
-    let mut write = |until: u64| {
-        while story.state.sequence < until {
-            for number in 0..250 {
-                story.create(&format!("passing-{number}"));
-            }
-            for number in 0..250 {
-                story.delete(&format!("passing-{number}"));
+    let mut until = |record: u64| {
+        while story.state.sequence < record {
+            for _ in 0..250 {
+                story.create("passing");
+                story.delete("passing");
             }
             story.sync();
         }
-        story.snapshot();
+        if record < records {
+            story.snapshot();
+        }
     };
-    // As often as the engine does at most: the tail after the newest confirmed one is as long as it can be.
-    write(RECORDS - 20_000);
-    while story.state.sequence < RECORDS {
-        story.create("passing");
-        story.delete("passing");
-    }
-    story.sync();
+    until(records - TAIL);
+    until(records);
 }
 
 #[test]
@@ -74,7 +71,8 @@ fn million_records() {
         return start(Path::new(&place));
     }
     let place = tempfile::tempdir().unwrap();
-    write(place.path());
+    let records = env::var(RECORDS).map_or(1_000_000, |text| text.parse().unwrap());
+    write(place.path(), records);
     let again = || {
         let mut process = Process::new(env::current_exe().unwrap());
         process.args(["--ignored", "--exact", "journal::tests::million::million_records", "--nocapture"]);
