@@ -1,7 +1,6 @@
 //! Who the agent is: the key that it made on this machine, and what the coordinator gave for it at enrolment.
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
@@ -56,9 +55,7 @@ fn folder(state_root: &Path) -> PathBuf {
 
 /// Writes a file that only its owner may read, durably, all or nothing.
 fn write_private(path: &Path, bytes: &[u8], points: &'static str) -> anyhow::Result<()> {
-    let parent = path.parent().unwrap_or(Path::new("/"));
-    let making = || format!("cannot make {}", parent.display());
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).with_context(making)?;
+    durable::create_folder(path.parent().unwrap_or(Path::new("/")))?;
     durable::write(path, bytes, points)
 }
 

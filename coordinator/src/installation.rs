@@ -2,7 +2,7 @@
 //! has the coordinator's machine: a fresh administrator's token.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -11,7 +11,7 @@ use windlass_coordinator_core::event::Actor;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{KeyId, TokenId};
 use windlass_protocol::token::{Token, TokenKind};
-use windlass_segments::SegmentError;
+use windlass_segments::{SegmentError, disk};
 use windlass_sentences::{ExitKind, Fault};
 use zeroize::Zeroizing;
 
@@ -45,8 +45,8 @@ pub(crate) fn in_use(data: &Path, why: SegmentError) -> anyhow::Error {
 /// Makes an installation in `data` and returns the first administrator's token, which is shown once and kept nowhere.
 /// The journal's first record is what makes it one: interrupted before, it is simply made again.
 pub fn init(data: &Path) -> anyhow::Result<Zeroizing<String>> {
-    let folder = |path: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    folder(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    disk::create_durable_folder(data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let replayed = journal::replay(data)?;
     if replayed.state.authority.is_some() {
         return Err(Fault::new(

@@ -191,6 +191,8 @@ fn another_history_that_is_whole_in_itself_is_found_by_a_witness() {
     let segment = segments(&installation.data()).remove(0);
     fs::write(&segment, original[..original.len() - 1].concat()).expect("a file");
     let _ = fs::remove_dir_all(installation.data().join("snapshots"));
+    // Who can do that can also forget how long it was.
+    fs::remove_file(installation.data().join("journal/durable")).expect("a mark");
     installation.serve().expect("a shorter journal is a journal");
     installation.windlass(&["tenant", "disable", "Alpha"]);
     installation.kill();

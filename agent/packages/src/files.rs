@@ -1,14 +1,15 @@
 //! Files and folders as this crate opens them: owner only, never through a link.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
 use windlass_protocol::Digest;
 use windlass_protocol::digest::Hasher;
+use windlass_segments::disk;
 
 use crate::CacheError;
 
@@ -17,21 +18,17 @@ pub(crate) const COPY_BYTES: usize = 512 << 10;
 
 /// Makes a folder for its owner alone, unless it is there.
 pub(crate) fn create_folder(folder: &Path) -> Result<(), CacheError> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        result => result.map_err(CacheError::io("create", folder)),
-    }
+    disk::create_folder(folder).map(drop).map_err(CacheError::io("create", folder))
 }
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), CacheError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(CacheError::io("sync", folder))
+    disk::sync_folder(folder).map_err(CacheError::io("sync", folder))
 }
 
 /// Makes everything on the folder's file system durable: one wait for any number of files.
 pub(crate) fn sync_file_system(folder: &Path) -> Result<(), CacheError> {
-    let directory = File::open(folder).map_err(CacheError::io("open", folder))?;
-    nix::unistd::syncfs(&directory).map_err(CacheError::system("sync", folder))
+    disk::sync_file_system(folder).map_err(CacheError::io("sync", folder))
 }
 
 /// Opens a file to read it; `None` if there is none.
@@ -43,10 +40,21 @@ pub(crate) fn open(path: &Path) -> Result<Option<File>, CacheError> {
 }
 
 /// Opens a file to write it from where the caller says, and makes it if it is not there.
-pub(crate) fn create(path: &Path) -> io::Result<File> {
+pub(crate) fn create(path: &Path) -> io::Result<disk::File> {
+    disk::File::open(OpenOptions::new().write(true).create(true).truncate(false), path)
+}
+
+/// Writes a file, not durably.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)
+    disk::File::open(options.write(true).create(true).truncate(true), path)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(CacheError::io("write", path))
+}
+
+/// Gives a file or folder another name.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), CacheError> {
+    disk::rename(from, to).map_err(CacheError::io("rename", from))
 }
 
 /// The first bytes of a file, up to `most`; `None` if there is none.
@@ -68,7 +76,7 @@ pub(crate) fn size(path: &Path) -> Result<Option<u64>, CacheError> {
 
 /// Removes a file, if it is there.
 pub(crate) fn remove(path: &Path) -> Result<(), CacheError> {
-    match fs::remove_file(path) {
+    match disk::remove(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result.map_err(CacheError::io("remove", path)),
     }
@@ -76,7 +84,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), CacheError> {
 
 /// Removes a folder and all in it, if it is there.
 pub(crate) fn remove_folder(folder: &Path) -> Result<(), CacheError> {
-    match fs::remove_dir_all(folder) {
+    match disk::remove_folder(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result.map_err(CacheError::io("remove", folder)),
     }
@@ -96,7 +104,7 @@ pub(crate) fn digests(folder: &Path) -> Result<BTreeMap<Digest, u64>, CacheError
 }
 
 /// Hashes the next `bytes` bytes of a file, or as many as there are; says how many that were.
-pub(crate) fn hash(file: &mut File, bytes: u64, hasher: &mut Hasher) -> io::Result<u64> {
+pub(crate) fn hash(file: &mut impl Read, bytes: u64, hasher: &mut Hasher) -> io::Result<u64> {
     let mut buffer = vec![0; COPY_BYTES];
     let mut hashed = 0;
     while hashed < bytes {

@@ -26,6 +26,9 @@ use crate::ledger::Entry;
 
 pub(crate) use room::keep_within_limit;
 pub(crate) use run::has_begun;
+#[cfg(test)]
+#[cfg(feature = "fail-points")]
+pub(crate) use script::begin_attempt;
 
 /// Between two tries of what failed for a moment.
 const RETRY: Duration = Duration::from_millis(500);

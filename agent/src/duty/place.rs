@@ -11,7 +11,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use windlass_agent_packages::CacheError;
 use windlass_protocol::ids::{AssignmentId, EnvironmentId, ProjectId, SpaceId, StepId, TenantId};
 use windlass_protocol::message::{Place, RunWork};
+use windlass_segments::disk;
 use windlass_supervisor::Account;
 
 use crate::durable;
@@ -60,7 +61,7 @@ pub(super) fn prepare(
     let tenant = tenant_folder(root, place);
     let above = tenant.parent().context("the install root has folders below it")?;
     // Others may pass through to their own tenant's folder, and see nothing.
-    fs::DirBuilder::new().recursive(true).mode(0o711).create(above)?;
+    passage(above)?;
     let mut owner = Owner {
         space: place.space.0,
         environment: place.environment.0,
@@ -83,6 +84,18 @@ pub(super) fn prepare(
     let scratch = scratch(&tenant, assignment);
     own_folder(&scratch, account)?;
     Ok(Folders { home, scratch, step })
+}
+
+/// Makes a folder through which others may pass, and those above it that are missing.
+fn passage(path: &Path) -> io::Result<()> {
+    if path.try_exists()? {
+        return Ok(());
+    }
+    passage(disk::parent(path))?;
+    if disk::create_folder(path)? {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o711))?;
+    }
+    disk::sync_folder(disk::parent(path))
 }
 
 fn scratch(tenant: &Path, assignment: AssignmentId) -> PathBuf {
@@ -133,13 +146,11 @@ pub(super) fn own_folder(path: &Path, account: Option<Account>) -> anyhow::Resul
 /// Its parent is the agent's alone, so what is looked at here is what is changed here.
 fn make(path: &Path, mode: u32, uid: Option<u32>, gid: Option<u32>) -> anyhow::Result<()> {
     let failed = || format!("cannot make the folder {}", path.display());
-    match fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {
-            if !fs::symlink_metadata(path).with_context(failed)?.is_dir() {
-                bail!("{} is in the way: it is no folder", path.display());
-            }
-        }
-        made => made.with_context(failed)?,
+    if disk::create_folder(path).with_context(failed)? {
+        // What is released below it is reported as there.
+        disk::sync_folder(disk::parent(path)).with_context(failed)?;
+    } else if !fs::symlink_metadata(path).with_context(failed)?.is_dir() {
+        bail!("{} is in the way: it is no folder", path.display());
     }
     chown(path, uid, gid).with_context(failed)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).with_context(failed)
@@ -161,5 +172,58 @@ fn check_owner(note: &Path, owner: &Owner) -> anyhow::Result<()> {
                 note.display()
             )
         }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "fail-points")]
+mod tests {
+    use windlass_protocol::Digest;
+    use windlass_protocol::message::{Action, PackageReference};
+    use windlass_segments::power::Recording;
+
+    use super::*;
+
+    /// What was released there is reported, so it must not go with a folder above it.
+    #[test]
+    fn a_step_that_has_its_folders_has_them_after_a_loss_of_power() {
+        let slug = |text: &str| text.parse().unwrap();
+        let place = Place {
+            space: (SpaceId::from_bytes([1; 16]), slug("default")),
+            environment: (EnvironmentId::from_bytes([2; 16]), slug("production")),
+            environment_name: "Production".to_owned(),
+            tenant: Some((TenantId::from_bytes([6; 16]), slug("customer"))),
+            tenant_name: Some("Customer".to_owned()),
+            project: (ProjectId::from_bytes([3; 16]), slug("synergy")),
+            version: "1.0.0".to_owned(),
+        };
+        let package = PackageReference {
+            id: "web".to_owned(),
+            version: "1.0.0".to_owned(),
+            manifest: Digest::of("web"),
+            size: 1,
+        };
+        let work = RunWork {
+            step: (StepId::from_bytes([4; 16]), slug("web")),
+            name: "Web".to_owned(),
+            action: Action::Package { package, substitute: Vec::new() },
+            variables: None,
+            timeout_seconds: 1,
+            safe_to_repeat: false,
+            concurrent: false,
+            keep: 1,
+        };
+        let disk = tempfile::tempdir().unwrap();
+        let assignment = AssignmentId::from_bytes([5; 16]);
+        let recording = Recording::start(disk.path());
+        prepare(&disk.path().join("install"), &place, &work, assignment, None).unwrap();
+        recording.acknowledge(1);
+        let folders = |root: &Path| prepare(&root.join("install"), &place, &work, assignment, None);
+        recording.finish().cut_usual(|loss| {
+            let step = loss.folder.join("install/default/production/customer/synergy/web");
+            assert!(loss.acknowledged == 0 || step.is_dir(), "{}", loss.name);
+            let found = folders(loss.folder).unwrap_or_else(|why| panic!("{}: {why:#}", loss.name));
+            assert_eq!(found.step, step);
+        });
     }
 }

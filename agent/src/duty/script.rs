@@ -1,8 +1,6 @@
 //! One process of a step: prepared, started under its supervisor at most once, watched, judged.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +10,7 @@ use tokio::time::sleep;
 use windlass_agent_core::course::Stage;
 use windlass_protocol::limits;
 use windlass_protocol::message::{Outcome, RunWork, Shell as WireShell};
-use windlass_segments::fail;
+use windlass_segments::{disk, fail};
 use windlass_supervisor::{Account, Ended, Job, SCRIPT_PATH, Standing, StartError, StepError};
 use windlass_templates::Shell;
 
@@ -53,6 +51,15 @@ pub(super) enum Ran {
 pub(super) fn attempts(work: &Path, stage: Stage) -> impl Iterator<Item = PathBuf> {
     let (work, name) = (work.to_owned(), stage.name());
     (1..).map(move |attempt| work.join(format!("{name}-{attempt}"))).take_while(|folder| folder.exists())
+}
+
+/// Makes the folder of an attempt, which is new, and its name durable: were it lost with the marks inside, the stage
+/// would be begun again.
+pub(crate) fn begin_attempt(place: &Path) -> std::io::Result<()> {
+    if !disk::create_folder(place)? {
+        return Err(std::io::ErrorKind::AlreadyExists.into());
+    }
+    disk::sync_folder(disk::parent(place))
 }
 
 /// How a stage ended, if it did: after a crash this says what need not be done again. Whatever stands in between is
@@ -97,7 +104,7 @@ async fn start(place: &Path, job: &Arc<Job>) -> anyhow::Result<Result<(), StartE
     let binary = std::env::current_exe().context("cannot find this program")?;
     let (place, job) = (place.to_owned(), Arc::clone(job));
     let start = move || {
-        fs::DirBuilder::new().mode(0o700).create(&place)?;
+        begin_attempt(&place)?;
         fail::point("step-before-start");
         let started = windlass_supervisor::start(&binary, ["supervise"], &place, &job);
         fail::point("step-after-start");

@@ -2,10 +2,12 @@
 //! are. Small records in the store; what is larger (the assignment, a report) in a folder of its own.
 
 mod packages;
+#[cfg(test)]
+#[cfg(feature = "fail-points")]
+mod power;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{AssignmentId, SpaceId, TenantId};
 use windlass_protocol::message::{Generation, Report, SignedAssignment};
 use windlass_protocol::{Digest, Timestamp};
-use windlass_segments::fail;
+use windlass_segments::{disk, fail};
 use windlass_store::Store;
 
 use crate::durable;
@@ -45,7 +47,7 @@ const SERVED: &[u8] = b"s";
 impl Ledger {
     pub(crate) fn open(state_root: &Path) -> anyhow::Result<Self> {
         let folder = state_root.join("work");
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        durable::create_folder(&folder)?;
         let store = Store::open(&state_root.join("store"), CACHE_BYTES)?;
         let ledger = Self { store, folder };
         ledger.sweep()?;
@@ -62,7 +64,7 @@ impl Ledger {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
             if !open(&entry.file_name().to_string_lossy()) {
-                fs::remove_dir_all(entry.path())?;
+                disk::remove_folder(&entry.path())?;
             }
         }
         Ok(())
@@ -122,7 +124,7 @@ impl Ledger {
         owner: (SpaceId, Option<TenantId>),
     ) -> anyhow::Result<()> {
         let folder = self.folder(id);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        durable::create_folder(&folder)?;
         durable::write(&folder.join("assignment"), &serde_json::to_vec(signed)?, "assignment")?;
         fail::point("ledger-before-admit");
         let highest = self.highest()?.max(Some(entry.generation));
@@ -175,7 +177,7 @@ impl Ledger {
         self.store.put(&Self::key(id), &serde_json::to_vec(&Entry { closed: true, ..entry })?)?;
         self.store.commit()?;
         fail::point("ledger-after-close");
-        match fs::remove_dir_all(self.folder(id)) {
+        match disk::remove_folder(&self.folder(id)) {
             Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(why.into()),
             _ => Ok(()),
         }

@@ -189,4 +189,39 @@ mod tests {
         let error = read(folder.path()).expect_err("nobody writes this");
         assert!(error.to_string().starts_with(&format!("line 1 of {} is not understood: ", marks.display())));
     }
+
+    /// Also where a mark is longer than what a disk writes at once.
+    #[cfg(feature = "fail-points")]
+    #[test]
+    fn marks_that_were_made_survive_a_loss_of_power_and_others_do_not_stop_anybody() {
+        use windlass_segments::power::Recording;
+
+        let started = Started { pid: 7, pgid: 7, start_time: 9, boot_id: "b".repeat(700), time: 1 };
+        let reason = "r".repeat(1500);
+        let outcome = Outcome::NotStarted { reason };
+        let ended = Ended { outcome, timed_out: false, stopped: true, dropped_bytes: 3, time: 2 };
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let recording = Recording::start(place.path());
+        let mut recorder = Recorder::open(place.path()).expect("a new folder");
+        recorder.started(&started).expect("written");
+        recording.acknowledge(1);
+        recorder.ended(&ended).expect("written");
+        recording.acknowledge(2);
+        recording.finish().cut(|loss| {
+            let known = |found: &Marks| {
+                assert!(found.started.as_ref().is_none_or(|found| *found == started), "{}", loss.name);
+                assert!(found.ended.as_ref().is_none_or(|found| *found == ended), "{}", loss.name);
+                assert!(found.started.is_some() || loss.acknowledged < 1, "{}", loss.name);
+                assert!(found.ended.is_some() || loss.acknowledged < 2, "{}", loss.name);
+            };
+            let seen = read(loss.folder).unwrap_or_else(|why| panic!("{}: {why}", loss.name));
+            known(&seen);
+            // What was seen stays, and the step can be ended.
+            let mut recorder = Recorder::open(loss.folder).expect("opened");
+            recorder.ended(&ended).expect("written");
+            let marks = read(loss.folder).expect("read");
+            known(&marks);
+            assert_eq!((marks.started, marks.ended), (seen.started, Some(ended.clone())), "{}", loss.name);
+        });
+    }
 }

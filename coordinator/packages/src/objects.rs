@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
-use std::fs::{self, DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use futures_executor::block_on;
@@ -15,6 +14,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{GetResultPayload, ObjectStoreExt as _};
 use windlass_protocol::Digest;
+use windlass_segments::disk::{self, Change};
 use windlass_segments::fail;
 
 use crate::{Kind, StoreError};
@@ -73,6 +73,9 @@ impl Objects {
         fail::point("packages-before-manifest");
         block_on(self.durable.rename(&self.object_name(staged)?, &name(Kind::Manifest, digest)))
             .map_err(|error| store_error("rename", staged, error))?;
+        // It also syncs the folder of the new name, and after that the one of the old.
+        disk::done_elsewhere(Change::Renamed(staged, &self.path(Kind::Manifest, digest)));
+        disk::done_elsewhere(Change::SyncedFolder(&self.folder.join(folder_of(Kind::Manifest))));
         fail::point("packages-after-manifest");
         Ok(())
     }
@@ -91,6 +94,7 @@ impl Objects {
             let from = self.object_name(path)?;
             block_on(self.batched.rename(&from, &name(Kind::Blob, *digest)))
                 .map_err(|error| store_error("rename", path, error))?;
+            disk::done_elsewhere(Change::Renamed(path, &self.path(Kind::Blob, *digest)));
             fail::point("packages-after-rename");
         }
         // Also when nothing was staged: what this upload found may have been named by another one a moment ago.
@@ -129,10 +133,7 @@ fn name(kind: Kind, digest: Digest) -> ObjectPath {
 
 /// Makes a folder for its owner alone, unless it is there.
 pub(crate) fn create_folder(folder: &Path) -> Result<(), StoreError> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        result => result.map_err(StoreError::io("create", folder)),
-    }
+    disk::create_folder(folder).map(drop).map_err(StoreError::io("create", folder))
 }
 
 /// Makes the contents of files durable that lie on the file system of `folder`.
@@ -145,12 +146,10 @@ fn sync_files<'a>(
     folder: &Path,
 ) -> Result<(), StoreError> {
     if count > FEW_FILES {
-        let folder_file = File::open(folder).map_err(StoreError::io("open", folder))?;
-        return nix::unistd::syncfs(&folder_file)
-            .map_err(|error| StoreError::io("sync", folder)(error.into()));
+        return disk::sync_file_system(folder).map_err(StoreError::io("sync", folder));
     }
     for path in files {
-        File::open(path).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", path))?;
+        disk::sync_file(path).map_err(StoreError::io("sync", path))?;
     }
     Ok(())
 }
@@ -160,12 +159,12 @@ const FEW_FILES: usize = 64;
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", folder))
+    disk::sync_folder(folder).map_err(StoreError::io("sync", folder))
 }
 
 /// Removes a folder and all in it, if it is there.
 pub(crate) fn remove_folder(folder: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(folder) {
+    match disk::remove_folder(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result.map_err(StoreError::io("remove", folder)),
     }

@@ -1,10 +1,11 @@
 //! The place where an upload is written before anyone can see it: a folder of its own beside the objects.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use windlass_segments::disk::{self, File};
 
 /// One upload's temporary files. They go with it; those that were published have been moved out before.
 pub(crate) struct Stage {
@@ -15,7 +16,9 @@ pub(crate) struct Stage {
 impl Stage {
     /// Makes the folder, which must not exist.
     pub(crate) fn new(folder: PathBuf) -> io::Result<Self> {
-        DirBuilder::new().mode(0o700).create(&folder)?;
+        if !disk::create_folder(&folder)? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         Ok(Self { folder, next: AtomicU64::new(0) })
     }
 
@@ -27,7 +30,7 @@ impl Stage {
     pub(crate) fn create(&self) -> io::Result<(File, PathBuf)> {
         let path = self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        let file = File::open(options.read(true).write(true).create_new(true), &path)?;
         Ok((file, path))
     }
 
@@ -43,6 +46,6 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         // What cannot be removed now is removed when the store is opened next.
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = disk::remove_folder(&self.folder);
     }
 }

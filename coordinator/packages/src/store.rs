@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use windlass_archives::Limits;
 use windlass_protocol::manifest::{EntryPath, Manifest};
 use windlass_protocol::{Digest, limits};
+use windlass_segments::disk;
 
 use crate::apart::apart;
 use crate::contents::Shelf;
@@ -30,7 +30,7 @@ struct Inner {
     shelf: Shelf,
     uploads: AtomicU64,
     /// Held as long as the store is open. The kernel drops it with the process.
-    _lock: File,
+    _lock: disk::File,
 }
 
 impl PackageStore {
@@ -38,7 +38,7 @@ impl PackageStore {
     /// interrupted uploads left.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, StoreError> {
         let folder = folder.as_ref();
-        create_folder(folder)?;
+        disk::create_durable_folder(folder).map_err(StoreError::io("create", folder))?;
         let folder = &folder.canonicalize().map_err(StoreError::io("open", folder))?;
         let lock = lock(folder)?;
         let staging = folder.join(STAGING);
@@ -118,11 +118,11 @@ impl PackageStore {
 
 const STAGING: &str = "staging";
 
-fn lock(folder: &Path) -> Result<File, StoreError> {
+fn lock(folder: &Path) -> Result<disk::File, StoreError> {
     let path = folder.join("lock");
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(&path).map_err(StoreError::io("open", &path))?;
+    let file = disk::File::open(options.write(true).create(true).truncate(false), &path)
+        .map_err(StoreError::io("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { folder: folder.to_owned() }),

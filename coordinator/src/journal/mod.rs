@@ -8,6 +8,9 @@ mod embedded;
 mod line;
 mod memory;
 mod replay;
+mod snapshot;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +21,8 @@ pub use embedded::Embedded;
 pub(crate) use line::encode;
 pub use line::{BadLine, GENESIS, Line, Open};
 pub use memory::InMemory;
-pub use replay::{ReplayError, Replayed, Snapshot, replay};
+pub use replay::{ReplayError, Replayed, replay};
+pub use snapshot::Snapshot;
 pub use verify::{Finding, Verified, verify, verify_while};
 
 /// The folder of the journal below the data folder.

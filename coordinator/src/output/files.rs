@@ -33,8 +33,20 @@ impl Files {
         }
     }
 
-    /// Opens what is not open, and makes the index know what the files hold.
+    /// Opens what is not open, and makes the index know what the files hold. One that is damaged is made anew.
     pub(super) fn open(&mut self) -> Result<(), OutputError> {
+        match self.open_as_it_is() {
+            Err(OutputError::Store(why)) if why.is_damage() => {
+                tracing::warn!(%why, "the index of output is damaged; it is made anew from the files");
+                self.index.set(None);
+                windlass_store::remove(&self.index_folder)?;
+                self.open_as_it_is()
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_as_it_is(&mut self) -> Result<(), OutputError> {
         // The lock on the folder goes with the old writer, so that one has to be gone first.
         self.writer = None;
         let index = match self.index.get() {

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use chacha20poly1305::XNonce;
 use chacha20poly1305::aead::{Aead, Payload};
 use windlass_protocol::ids::KeyId;
-use windlass_segments::fail;
+use windlass_segments::{disk, fail};
 use zeroize::Zeroizing;
 
 use super::{KeyBytes, NONCE, cipher, random};
@@ -69,22 +68,8 @@ impl VaultError {
 /// Writes a file that only its owner may read, durably, all or nothing.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
     let error = |source| VaultError::io("write", path, source);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(error)?;
-    let partial = path.with_extension("partial");
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&partial)
-        .map_err(error)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
-    fail::point("key-before-rename");
-    fs::rename(&partial, path).map_err(error)?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(error)?;
-    fail::point("key-after-rename");
-    Ok(())
+    disk::create_durable_folder(disk::parent(path)).map_err(error)?;
+    disk::replace(path, bytes, "key").map_err(error)
 }
 
 pub(super) struct KeyFiles {
@@ -143,10 +128,10 @@ impl KeyFiles {
                     tracing::warn!(path = %path.display(), %why, "a destroyed key was not written over");
                 }
                 fail::point("key-before-remove");
-                fs::remove_file(&path).map_err(wrong)?;
+                disk::remove(&path).map_err(wrong)?;
             }
         }
-        fs::File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(wrong)?;
+        disk::sync_folder(&self.folder).map_err(wrong)?;
         fail::point("key-after-remove");
         Ok(())
     }
@@ -164,7 +149,7 @@ impl KeyFiles {
 }
 
 fn write_over(path: &Path) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    let mut file = disk::File::open(fs::OpenOptions::new().write(true), path)?;
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(LONGEST);
     file.write_all(&vec![0; length.min(LONGEST)])?;
     file.sync_all()

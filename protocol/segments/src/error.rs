@@ -34,9 +34,9 @@ pub enum SegmentError {
         /// The folder of segments.
         folder: PathBuf,
     },
-    /// A line to append contains `\n`.
-    #[error("a line must not contain a line break")]
-    LineBreak,
+    /// A line to append contains `\n`, or a zero byte: zeros are what a disk shows of bytes that it did not get.
+    #[error("a line must not contain a line break or a zero byte")]
+    Unfit,
     /// A line to append is too long.
     #[error("a line of {bytes} bytes is longer than the {limit} that are allowed")]
     LineTooLong {
@@ -50,6 +50,30 @@ pub enum SegmentError {
     Foreign {
         /// The path of what was found.
         path: PathBuf,
+    },
+    /// A line has zeros in it, though it was durable: no loss of power leaves that.
+    #[error("line {line}, at byte {offset} of {}, is damaged", path.display())]
+    Damaged {
+        /// The segment.
+        path: PathBuf,
+        /// The line's number.
+        line: u64,
+        /// Where it begins.
+        offset: u64,
+    },
+    /// Lines are missing at the end that were durable.
+    #[error(
+        "{} ends with line {found}, but its lines up to {durable} were durable: lines were lost after they were \
+         acknowledged; if that is to be so, remove the file `durable` there",
+        folder.display()
+    )]
+    Lost {
+        /// The folder of segments.
+        folder: PathBuf,
+        /// The last line that was durable.
+        durable: u64,
+        /// The last line that is there.
+        found: u64,
     },
     /// A segment that is not the last one ends in the middle of a line. Only a last segment can be cut short by a
     /// crash, so this is damage.

@@ -1,8 +1,9 @@
 //! Durable append-only lines in a folder of segment files.
 //!
-//! What lives here: the [`Writer`] (one a folder), the readers ([`read`], [`Lines`]) that may run beside it, and the
-//! points at which crash tests kill a process ([`fail`]). What does not: hashes, JSON, threads, async. A line is any
-//! bytes without a line break; lines are numbered from 1, and a segment is named after the number of its first line.
+//! What lives here: the [`Writer`] (one a folder), the readers ([`read`], [`Lines`]) that may run beside it, the layer
+//! by which they and other stores change the disk ([`disk`]), and the points at which crash tests kill a process
+//! ([`fail`]). What does not: hashes, JSON, threads, async. A line is any bytes without a line break or a zero; lines
+//! are numbered from 1, and a segment is named after the number of its first line.
 //!
 //! ```
 //! # let place = tempfile::tempdir().expect("a temporary folder");
@@ -19,12 +20,16 @@
 //! # Ok::<(), windlass_segments::SegmentError>(())
 //! ```
 
-mod disk;
+pub mod disk;
 mod error;
 pub mod fail;
+mod files;
 mod lines;
+mod mark;
 mod names;
 mod open;
+#[cfg(feature = "fail-points")]
+pub mod power;
 mod sizes;
 mod source;
 mod writer;

@@ -46,7 +46,8 @@ pub fn read_kept(folder: impl AsRef<Path>) -> Result<Lines, SegmentError> {
 /// Lines in order, with their numbers. Made by [`read`].
 ///
 /// The end is only the end for now: after `None`, ask again, and lines written meanwhile come. Asking costs a read
-/// and a listing of the folder. An incomplete last line counts as not written yet.
+/// and a listing of the folder. An incomplete last line counts as not written yet,
+/// and so does what a loss of power left in its place.
 ///
 /// Lines that are written but not yet durable are seen too. Whoever acts on lines while the writer lives has to stop
 /// at [`Writer::durable`](crate::Writer::durable).
@@ -83,7 +84,7 @@ impl Lines {
     fn find_line(&mut self) -> Result<Option<(u64, Range<usize>)>, SegmentError> {
         loop {
             if let Some(source) = &mut self.source
-                && let Some(line) = source.line()?
+                && let Some(line) = source.line(self.next)?
             {
                 let number = self.next;
                 self.next += 1;
@@ -105,7 +106,7 @@ impl Lines {
             return Ok(self.following.is_some());
         };
         if let Some(source) = &self.source
-            && source.remainder() > 0
+            && source.has_remainder()
         {
             return Err(SegmentError::Incomplete { path: source.path().to_owned(), offset: source.offset() });
         }
@@ -179,7 +180,7 @@ mod tests {
         let mut lines = read(place.path(), 1).unwrap();
         assert_eq!(lines.next().unwrap().unwrap(), (1, b"one".to_vec()));
         assert!(
-            lines.source.as_mut().unwrap().line().unwrap().is_none(),
+            lines.source.as_mut().unwrap().line(2).unwrap().is_none(),
             "the last look at the first segment"
         );
         write(b"two and more");

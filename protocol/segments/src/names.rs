@@ -9,6 +9,8 @@ use crate::SegmentError;
 
 /// The file that a writer holds its lock on. It stays empty.
 pub(crate) const LOCK: &str = "lock";
+/// The file that says which lines are known to be durable.
+pub(crate) const MARK: &str = "durable";
 
 const SUFFIX: &str = ".jsonl";
 /// As many as the largest `u64` has, so that names sort like numbers.
@@ -20,7 +22,7 @@ pub(crate) fn segment(folder: &Path, first: u64) -> PathBuf {
 }
 
 /// The numbers of the first lines of all segments in `folder`, ascending. Whatever else lies there, except for the
-/// lock, is an error: a renamed or copied segment must not be overlooked.
+/// lock and the mark, is an error: a renamed or copied segment must not be overlooked.
 pub(crate) fn list(folder: &Path) -> Result<Vec<u64>, SegmentError> {
     let mut segments = Vec::new();
     for entry in fs::read_dir(folder).map_err(SegmentError::io("list", folder))? {
@@ -30,7 +32,8 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<u64>, SegmentError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             kind => kind.map_err(SegmentError::io("look at", &entry.path()))?,
         };
-        match (first_line(&entry.file_name()), entry.file_name() == LOCK) {
+        let name = entry.file_name();
+        match (first_line(&name), name == LOCK || name == MARK) {
             (Some(first), _) if kind.is_file() => segments.push(first),
             (None, true) if kind.is_file() => {}
             _ => return Err(SegmentError::Foreign { path: entry.path() }),

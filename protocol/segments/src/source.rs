@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::{LINE_BYTES, SegmentError, disk, names};
+use crate::{LINE_BYTES, SegmentError, files, mark, names};
 
 /// What is read at once, until a line is longer: enough to make the calls' cost vanish, little enough for a reader
 /// per open task.
@@ -28,7 +28,7 @@ impl Source {
     /// Opens the segment of `folder` that begins with line `first`; `None` if it is gone.
     pub(crate) fn open(folder: &Path, first: u64) -> Result<Option<Self>, SegmentError> {
         let path = names::segment(folder, first);
-        let file = disk::read_segment(&path)?;
+        let file = files::read(&path)?;
         Ok(file.map(|file| Self { path, file, first, offset: 0, chunk: Vec::new(), unread: 0..0 }))
     }
 
@@ -46,16 +46,22 @@ impl Source {
         self.offset
     }
 
-    /// The bytes that follow the last complete line, after [`Source::line`] returned `None`.
-    pub(crate) fn remainder(&self) -> u64 {
-        self.unread.len() as u64
+    /// Whether more bytes follow the last complete line, after [`Source::line`] returned `None`.
+    pub(crate) fn has_remainder(&self) -> bool {
+        !self.unread.is_empty()
     }
 
     /// The next complete line, without its break; its bytes are [`Source::bytes`] of the range. `None` if there is
-    /// none yet: ask again after the writer wrote more.
-    pub(crate) fn line(&mut self) -> Result<Option<Range<usize>>, SegmentError> {
+    /// none yet: ask again after the writer wrote more. `number` is the one that it has.
+    ///
+    /// A line with zeros in it counts as not written yet if it is not known to be durable: power was lost before all
+    /// of it reached the disk.
+    pub(crate) fn line(&mut self, number: u64) -> Result<Option<Range<usize>>, SegmentError> {
         loop {
             if let Some(length) = line_length(&self.chunk[self.unread.clone()]) {
+                if self.chunk[self.unread.start..][..length].contains(&0) {
+                    return self.torn(number);
+                }
                 self.check_length(length)?;
                 let line = self.unread.start..self.unread.start + length;
                 self.unread.start = line.end + 1;
@@ -64,12 +70,24 @@ impl Source {
             }
             self.refill()?;
             if line_length(&self.chunk[self.unread.clone()]).is_none() {
+                if self.unread.len() > LINE_BYTES && self.chunk[self.unread.clone()].contains(&0) {
+                    return self.torn(number);
+                }
                 self.check_length(self.unread.len())?;
                 if self.is_at_end()? {
                     return Ok(None);
                 }
             }
         }
+    }
+
+    /// What to say of a line with zeros.
+    fn torn(&self, number: u64) -> Result<Option<Range<usize>>, SegmentError> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        if mark::read(folder)?.is_some_and(|durable| durable < number) {
+            return Ok(None);
+        }
+        Err(SegmentError::Damaged { path: self.path.clone(), line: number, offset: self.offset })
     }
 
     /// The bytes of a line that [`Source::line`] just found.
@@ -99,7 +117,7 @@ impl Source {
         if length < self.offset {
             return Err(SegmentError::Shrunk { path: self.path.clone() });
         }
-        Ok(length <= self.offset + self.remainder())
+        Ok(length <= self.offset + self.unread.len() as u64)
     }
 
     fn check_length(&self, length: usize) -> Result<(), SegmentError> {

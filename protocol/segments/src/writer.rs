@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::fs::File;
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::{LINE_BYTES, Options, SegmentError, disk, fail, names};
+use crate::disk::{self, File};
+use crate::mark::Mark;
+use crate::{LINE_BYTES, Options, SegmentError, fail, files, names};
 
 /// How much memory is kept for the next batch after a larger one.
 const BUFFER_BYTES: usize = 1024 * 1024;
@@ -20,9 +21,9 @@ const BUFFER_BYTES: usize = 1024 * 1024;
 /// opening the folder anew finds it. Lines that were not acknowledged may be there then or not.
 pub struct Writer {
     folder: PathBuf,
-    directory: File,
     /// Held until the writer is dropped.
     _lock: File,
+    mark: Mark,
     options: Options,
     /// The numbers of the first lines of all segments.
     segments: VecDeque<u64>,
@@ -46,8 +47,7 @@ impl Writer {
     /// A writer over a folder that was just put right; `next` is the number of the next line.
     pub(crate) fn new(
         folder: PathBuf,
-        directory: File,
-        lock: File,
+        (lock, mark): (File, Mark),
         options: Options,
         segments: VecDeque<u64>,
         segment: Segment,
@@ -57,8 +57,8 @@ impl Writer {
         let options = Options { line_bytes: options.line_bytes.min(LINE_BYTES), segment_bytes, ..options };
         Self {
             folder,
-            directory,
             _lock: lock,
+            mark,
             options,
             segments,
             segment,
@@ -70,7 +70,7 @@ impl Writer {
     }
 
     /// Puts a line in the buffer and returns its number. It is neither durable nor visible to readers before
-    /// [`Writer::sync`]. A line that contains a break or is too long is refused, and changes nothing.
+    /// [`Writer::sync`]. A line that contains a break or a zero, or is too long, is refused, and changes nothing.
     pub fn append(&mut self, line: &[u8]) -> Result<u64, SegmentError> {
         self.check_usable()?;
         self.check_line(line)?;
@@ -160,8 +160,8 @@ impl Writer {
         if line.len() > limit {
             return Err(SegmentError::LineTooLong { bytes: line.len(), limit });
         }
-        if line.contains(&b'\n') {
-            return Err(SegmentError::LineBreak);
+        if line.contains(&b'\n') || line.contains(&0) {
+            return Err(SegmentError::Unfit);
         }
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Writer {
         }
         fail::step(self.options.name, "before-rotate");
         let first = self.durable + 1;
-        let file = disk::create_segment(&self.folder, &self.directory, first, self.options.name)?;
+        let file = files::create_segment(&self.folder, first, self.options.name)?;
         self.segment = Segment { file, path: names::segment(&self.folder, first), length: 0 };
         self.segments.push_back(first);
         fail::step(self.options.name, "after-rotate");
@@ -198,18 +198,20 @@ impl Writer {
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_BYTES);
         fail::step(name, "after-sync");
+        self.mark.set(self.durable);
         Ok(())
     }
 
-    /// Oldest first, so that a crash in between leaves no gap.
+    /// Oldest first, each durably before the next, so that a crash in between leaves no gap.
     fn remove_oldest(&mut self, count: usize) -> Result<(), SegmentError> {
         for first in self.segments.drain(..count) {
             fail::step(self.options.name, "before-remove");
             let path = names::segment(&self.folder, first);
-            std::fs::remove_file(&path).map_err(SegmentError::io("remove", &path))?;
+            disk::remove(&path).map_err(SegmentError::io("remove", &path))?;
+            files::sync_folder(&self.folder)?;
             fail::step(self.options.name, "after-remove");
         }
-        self.directory.sync_all().map_err(SegmentError::writing("sync", &self.folder, &self.folder))
+        Ok(())
     }
 
     /// Poisons the writer after a failure, and takes back what was written but not made durable. That frees the

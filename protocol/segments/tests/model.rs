@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use proptest::prelude::*;
-use windlass_segments::{Options, Writer, read, read_kept};
+use windlass_segments::{Options, SegmentError, Writer, read, read_kept};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -13,15 +13,17 @@ enum Step {
     Sync,
     /// The process ends without a sync and comes back.
     Reopen,
-    /// The same, and so many bytes of the last segment's end are lost meanwhile.
+    /// The same, and so many bytes of the last segment's end are lost meanwhile, which somebody has to accept.
     Cut(usize),
     /// The lines before the middle of what is kept are acknowledged.
     Truncate,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let line =
-        prop::collection::vec(any::<u8>().prop_map(|byte| if byte == b'\n' { 0 } else { byte }), 0..40);
+    let line = prop::collection::vec(
+        any::<u8>().prop_map(|byte| if byte == b'\n' || byte == 0 { 1 } else { byte }),
+        0..40,
+    );
     prop_oneof![
         6 => line.prop_map(Step::Append),
         4 => Just(Step::Sync),
@@ -93,7 +95,16 @@ proptest! {
                     drop(writer);
                     model.waiting.clear();
                     let (lost, torn) = if let Step::Cut(bytes) = step { cut(&folder, bytes) } else { (0, 0) };
+                    let durable = model.durable.len() as u64;
                     model.durable.truncate(model.durable.len() - lost);
+                    if lost > 0 {
+                        let found = model.durable.len() as u64;
+                        let refused = Writer::open(&folder, options).unwrap_err();
+                        let said = matches!(refused, SegmentError::Lost { durable: had, found: has, .. }
+                            if (had, has) == (durable, found));
+                        prop_assert!(said, "{refused}");
+                        fs::remove_file(folder.join("durable")).unwrap();
+                    }
                     let (opened, recovery) = Writer::open(&folder, options).unwrap();
                     prop_assert_eq!((recovery.next, recovery.cut_bytes), (model.next(), torn));
                     prop_assert_eq!(recovery.first, opened.first());

@@ -45,7 +45,7 @@ fn segments_are_named_after_their_first_line_and_belong_to_their_owner_alone() {
         .collect();
     names.sort();
     let mut all: Vec<_> = [1, 4, 7, 10].map(|first: u64| format!("{first:020}.jsonl")).into();
-    all.push("lock".to_owned());
+    all.extend(["durable", "lock"].map(str::to_owned));
     assert_eq!(names, all);
     assert_eq!(fs::read_to_string(segment(&folder, 7)).unwrap(), "line07\nline08\nline09\n");
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
@@ -210,7 +210,9 @@ fn reading_begins_at_any_line_that_is_kept_and_at_no_other() {
 fn a_line_that_is_refused_changes_nothing() {
     let (_place, folder) = ten_lines();
     let (mut writer, _) = Writer::open(&folder, SMALL).unwrap();
-    assert!(matches!(writer.append(b"two\nlines"), Err(SegmentError::LineBreak)));
+    for line in [b"two\nlines".as_slice(), b"a zero\0"] {
+        assert!(matches!(writer.append(line), Err(SegmentError::Unfit)));
+    }
     let long = [b'x'; 51];
     assert!(matches!(writer.append(&long), Err(SegmentError::LineTooLong { bytes: 51, limit: 50 })));
     assert_eq!(writer.append(b"line11").unwrap(), 11);

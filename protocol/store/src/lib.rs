@@ -7,6 +7,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use windlass_segments::disk::{self, Change};
+
 /// Bytes of a value: larger ones go where sled neither syncs nor frees them.
 pub const VALUE_BYTES: usize = 4 << 10;
 
@@ -32,6 +34,38 @@ pub enum StoreError {
     /// A value is too large.
     #[error("a value of {0} bytes is too large for the store; it takes {VALUE_BYTES}")]
     TooLarge(usize),
+}
+
+impl StoreError {
+    /// Whether what lies there is no store any more, rather than a disk that is full, closed or taken.
+    pub fn is_damage(&self) -> bool {
+        use std::io::ErrorKind::{AlreadyExists, InvalidData, IsADirectory, NotADirectory, UnexpectedEof};
+        match self {
+            Self::Sled { source: sled::Error::Io(source), .. } | Self::Io { source, .. } => {
+                matches!(
+                    source.kind(),
+                    AlreadyExists | InvalidData | IsADirectory | NotADirectory | UnexpectedEof
+                )
+            }
+            Self::Sled { .. } => true,
+            Self::TooLarge(_) => false,
+        }
+    }
+}
+
+/// Removes the store in `folder`, or what is in its way, so that an empty one can be opened there.
+pub fn remove(folder: &Path) -> Result<(), StoreError> {
+    let removed = match fs::symlink_metadata(folder) {
+        Ok(found) if found.is_dir() => disk::remove_folder(folder),
+        Ok(_) => disk::remove(folder),
+        Err(why) => Err(why),
+    };
+    match removed {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::Io { folder: folder.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A key and its value.
@@ -99,7 +133,9 @@ impl Store {
     /// Makes everything durable. Blocking; one caller at a time.
     pub fn commit(&self) -> Result<(), StoreError> {
         self.database.flush().map_err(|why| self.sled(why))?;
-        self.file.sync_data().map_err(|source| StoreError::Io { folder: self.folder.clone(), source })
+        self.file.sync_data().map_err(|source| StoreError::Io { folder: self.folder.clone(), source })?;
+        disk::done_elsewhere(Change::OtherDurably(&self.folder));
+        Ok(())
     }
 }
 

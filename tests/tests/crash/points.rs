@@ -73,6 +73,7 @@ pub const POINTS: &[Point] = &[
     // Keys of new tenants.
     coordinator("key-before-rename"),
     coordinator("key-after-rename"),
+    coordinator("key-after-sync"),
     // Uploads.
     coordinator("packages-before-sync"),
     coordinator("packages-after-sync"),

@@ -15,12 +15,13 @@ mod places;
 mod pulls;
 mod records;
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use windlass_protocol::manifest::Manifest;
 use windlass_protocol::{Digest, limits};
+use windlass_segments::disk;
 
 use crate::{CacheError, files};
 pub use evict::{Evicted, Still};
@@ -42,7 +43,7 @@ struct Inner {
     records: Mutex<Records>,
     pulls: Arc<Pulls>,
     /// Held as long as the cache is open. The kernel drops it with the process.
-    _lock: File,
+    _lock: disk::File,
 }
 
 impl Cache {
@@ -150,7 +151,7 @@ impl Cache {
     }
 }
 
-fn lock(folder: &Path) -> Result<File, CacheError> {
+fn lock(folder: &Path) -> Result<disk::File, CacheError> {
     let path = folder.join("lock");
     let file = files::create(&path).map_err(CacheError::io("open", &path))?;
     match file.try_lock() {

@@ -5,7 +5,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fs;
 
 use windlass_protocol::Digest;
 
@@ -65,9 +64,8 @@ impl Records {
         }
         let path = places.record(manifest);
         let written = path.with_extension("new");
-        fs::write(&written, format!("{used}\n{}", record.label))
-            .map_err(CacheError::io("write", &written))?;
-        fs::rename(&written, &path).map_err(CacheError::io("rename", &written))
+        files::write(&written, format!("{used}\n{}", record.label).as_bytes())?;
+        files::rename(&written, &path)
     }
 
     pub(crate) fn forget(&mut self, places: &Places, manifest: Digest) -> Result<(), CacheError> {

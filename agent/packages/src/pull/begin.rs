@@ -1,7 +1,7 @@
 //! How far an interrupted pull came: what a new one asks for.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::OpenOptions;
 
 use windlass_protocol::digest::Hasher;
 use windlass_protocol::ids::AssignmentId;
@@ -9,6 +9,7 @@ use windlass_protocol::limits::{self, SEGMENT_BYTES};
 use windlass_protocol::manifest::Manifest;
 use windlass_protocol::message::PullRequest;
 use windlass_protocol::{Digest, digest};
+use windlass_segments::disk;
 
 use super::order::Order;
 use super::segments;
@@ -211,7 +212,7 @@ fn resume(
     }
     let kept = whole * SEGMENT_BYTES as u64;
     let failed = |error| CacheError::io("read", &path)(error);
-    let mut file = fs::OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
+    let mut file = disk::File::open(OpenOptions::new().read(true).write(true), &path).map_err(failed)?;
     file.set_len(kept).map_err(CacheError::io("cut", &path))?;
     let mut hasher = Hasher::new();
     files::hash(&mut file, kept, &mut hasher).map_err(failed)?;

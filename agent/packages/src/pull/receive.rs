@@ -1,7 +1,5 @@
 //! The answer to a pull, from its first frame to its last byte.
 
-use std::fs;
-
 use tokio::io::AsyncRead;
 use tokio::task::spawn_blocking;
 use windlass_protocol::Digest;
@@ -19,7 +17,7 @@ use super::pool::Pool;
 use super::settling::Package;
 use super::workers::{Ended, Workers, workers_died};
 use super::{Received, segment_length, segments};
-use crate::{Cache, CacheError, PullError, files, room};
+use crate::{Cache, PullError, files, room};
 
 /// Bytes taken off the stream at once.
 const PIECE_BYTES: usize = 512 << 10;
@@ -114,7 +112,7 @@ impl Cache {
             // there to be removed.
             let _gate = cache.gate();
             let path = cache.places().partial_manifest(asked);
-            fs::write(&path, &text).map_err(CacheError::io("write", &path))?;
+            files::write(&path, &text)?;
             Ok(tree)
         });
         accepted.await.unwrap_or_else(|died| Err(PullError::Stream(std::io::Error::other(died))))

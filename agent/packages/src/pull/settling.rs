@@ -1,12 +1,11 @@
 //! The thread that makes verified contents durable, gives them their names, and at the end the package its own.
 
-use std::fs;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use windlass_protocol::Digest;
 use windlass_protocol::manifest::Manifest;
-use windlass_segments::fail;
+use windlass_segments::{disk, fail};
 
 use super::workers::Ended;
 use crate::cache::{Claim, Places};
@@ -59,7 +58,7 @@ pub(super) fn settle(places: &Places, manifest: Digest, ready: &[Digest]) -> Res
     for content in ready {
         fail::point("cache-before-rename");
         let from = places.partial_blob(manifest, *content);
-        fs::rename(&from, places.blob(*content)).map_err(CacheError::io("rename", &from))?;
+        files::rename(&from, &places.blob(*content))?;
     }
     fail::point("cache-after-rename");
     Ok(())
@@ -82,10 +81,10 @@ pub(super) fn name(cache: &Cache, manifest: Digest, label: &str) -> Result<(), C
     fail::point("cache-after-names");
     let text = places.partial_manifest(manifest);
     // It is not there where the package had been complete before and had only lost contents.
-    if let Some(file) = files::open(&text)? {
-        file.sync_all().map_err(CacheError::io("sync", &text))?;
+    if files::size(&text)?.is_some() {
+        disk::sync_file(&text).map_err(CacheError::io("sync", &text))?;
         fail::point("cache-before-manifest");
-        fs::rename(&text, places.manifest(manifest)).map_err(CacheError::io("rename", &text))?;
+        files::rename(&text, &places.manifest(manifest))?;
         fail::point("cache-after-manifest");
         files::sync_folder(&places.manifests())?;
         fail::point("cache-after-complete");

@@ -1,6 +1,5 @@
 //! The thread that writes contents to the partial folder and hands verified ones on, some at a time.
 
-use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 use nix::sys::statvfs::fstatvfs;
 use tokio::sync::mpsc;
 use windlass_protocol::Digest;
+use windlass_segments::disk::File;
 
 use super::pool::Piece;
 use super::settling::Settle;

@@ -3,11 +3,10 @@
 use std::fs;
 use std::io;
 use std::iter;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use windlass_segments::fail;
+use windlass_segments::{disk, fail};
 
 use super::remove;
 use crate::{CacheError, files};
@@ -23,7 +22,7 @@ pub fn publish(unpacked: &Path, release: &Path) -> Result<(), CacheError> {
         return Err(CacheError::io("create", release)(there));
     }
     fail::point("release-before-rename");
-    fs::rename(unpacked, release).map_err(CacheError::io("rename", unpacked))?;
+    files::rename(unpacked, release)?;
     fail::point("release-after-rename");
     files::sync_folder(parent(release))?;
     if parent(unpacked) != parent(release) {
@@ -39,9 +38,9 @@ pub fn switch(current: &Path, to: &str) -> Result<(), CacheError> {
     let new = beside(current);
     // What a crash between the two steps below left.
     files::remove(&new)?;
-    symlink(to, &new).map_err(CacheError::io("create", &new))?;
+    disk::create_link(Path::new(to), &new).map_err(CacheError::io("create", &new))?;
     fail::point("switch-before-rename");
-    fs::rename(&new, current).map_err(CacheError::io("rename", &new))?;
+    files::rename(&new, current)?;
     fail::point("switch-after-rename");
     files::sync_folder(parent(current))?;
     fail::point("switch-after-sync");
@@ -107,7 +106,7 @@ fn remove_one(release: &Path, name: &str, until: Instant) -> Result<(), CacheErr
     }
     // First out of sight: what is removed in part must not look like a release after a crash.
     let going = free(release, name);
-    fs::rename(release, &going).map_err(CacheError::io("remove", release))?;
+    files::rename(release, &going)?;
     fail::point("release-before-remove");
     remove::remove_until(&going, until)?;
     fail::point("release-after-remove");
@@ -131,6 +130,8 @@ fn parent(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     fn target(link: &Path) -> Option<PathBuf> {

@@ -9,6 +9,7 @@ use nix::unistd::{Gid, Uid, syncfs};
 use windlass_protocol::Digest;
 use windlass_protocol::digest::Hasher;
 use windlass_protocol::manifest::{EntryKind, Manifest};
+use windlass_segments::disk::{self, Change};
 use windlass_segments::fail;
 
 use super::remove_folder;
@@ -121,7 +122,10 @@ impl<'a> Unpacking<'a> {
         }
         self.links(manifest)?;
         fail::point("unpack-before-sync");
+        disk::done_elsewhere(Change::Other(self.into));
+        // By descriptor, as everything in the tree.
         syncfs(self.tree.root()).map_err(CacheError::system("sync", self.into))?;
+        disk::done_elsewhere(Change::SyncedFileSystem(self.into));
         fail::point("unpack-after-sync");
         Ok(())
     }

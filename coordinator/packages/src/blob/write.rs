@@ -1,7 +1,6 @@
 //! Contents on their way into the store: hashed, compressed and staged, one segment at a time.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
@@ -10,6 +9,7 @@ use windlass_archives::Sink;
 use windlass_protocol::Digest;
 use windlass_protocol::digest::Hasher;
 use windlass_protocol::limits::SEGMENT_BYTES;
+use windlass_segments::disk::{self, File};
 
 use super::format::{Encoding, Footer};
 use super::read::decode;
@@ -111,7 +111,7 @@ impl<'a> BlobWriter<'a> {
                 }
             }
         }
-        std::fs::remove_file(&draft.path)?;
+        disk::remove(&draft.path)?;
         Ok(other)
     }
 }
@@ -140,7 +140,7 @@ impl Sink for BlobWriter<'_> {
         }
         let (digest, size) = (hasher.finish(), draft.footer.size);
         if self.is_known(digest)? {
-            std::fs::remove_file(&draft.path)?;
+            disk::remove(&draft.path)?;
         } else {
             self.finish(draft, digest)?;
         }

@@ -92,3 +92,73 @@ fn old_output_that_is_damaged_is_removed_all_the_same() {
     let (writer, index) = files.both().unwrap();
     assert_eq!(index.kept().unwrap(), writer.first());
 }
+
+/// What somebody or a disk did to the index.
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    /// Other bytes at a place of a file, in 4096ths of it.
+    Bytes(&'static str, usize, usize),
+    /// A file of it has nothing in it.
+    Empty(&'static str),
+    /// A file of it is missing.
+    Missing(&'static str),
+    /// It is no folder.
+    NoFolder,
+}
+
+impl Damage {
+    fn apply(self, index: &Path) {
+        match self {
+            Self::Bytes(name, at, count) => {
+                let path = index.join(name);
+                let mut bytes = fs::read(&path).unwrap();
+                let start = bytes.len() * at / 4096;
+                let end = (start + count).min(bytes.len());
+                bytes[start..end].fill(0xa5);
+                fs::write(&path, bytes).unwrap();
+            }
+            Self::Empty(name) => fs::write(index.join(name), "").unwrap(),
+            Self::Missing(name) => fs::remove_file(index.join(name)).unwrap(),
+            Self::NoFolder => {
+                fs::remove_dir_all(index).unwrap();
+                fs::write(index, "in the way").unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_is_damaged_is_made_anew_from_the_files() {
+    let place = tempfile::tempdir().unwrap();
+    let mut files = opened(place.path(), SMALL);
+    write(&mut files, 1..=100);
+    // What it had missed is committed then.
+    files.open().unwrap();
+    let damages = [
+        Damage::Bytes("conf", 0, 4),
+        Damage::Bytes("db", 0, 64),
+        Damage::Bytes("db", 0, 1 << 20),
+        Damage::Bytes("db", 1, 4096),
+        Damage::Empty("conf"),
+        Damage::Empty("db"),
+        Damage::Missing("conf"),
+        Damage::Missing("db"),
+        Damage::NoFolder,
+    ];
+    // Wherever in what sled has written so far, which is at the beginning.
+    let blocks = (0..256).step_by(4).map(|at| Damage::Bytes("db", at, 512));
+    let mut wrong = Vec::new();
+    for damage in damages.into_iter().chain(blocks) {
+        let copy = after_a_crash(place.path(), true);
+        damage.apply(&copy.path().join("output-index"));
+        let outcome = std::panic::catch_unwind(|| {
+            let store = OutputStore::open(copy.path(), SMALL).map_err(|why| why.to_string())?;
+            Ok::<_, String>(runs(&store, assignment(1), None))
+        });
+        match outcome {
+            Ok(Ok(found)) if found == [Ok((1, 100))] => {}
+            other => wrong.push(format!("{damage:?}: {other:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
