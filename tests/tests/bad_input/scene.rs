@@ -198,6 +198,8 @@ fn other_token(like: &str, foreign: bool) -> String {
 
 fn without_digest(word: &str) -> String {
     let digits = word.trim_matches(|letter: char| !letter.is_ascii_alphanumeric());
-    let digest = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let digits = digits.strip_prefix("sha256:").unwrap_or(digits);
+    let zeros = digits.bytes().all(|byte| byte == b'0');
+    let digest = !zeros && digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if digest { word.replace(digits, "DIGEST") } else { word.to_owned() }
 }

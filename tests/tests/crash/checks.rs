@@ -110,7 +110,10 @@ fn succeeded_as_told(id: &str, told: &Told, runs: &BTreeMap<[String; project::FI
 /// A failure here is that of a bad package, or of a step that nobody knows the end of. A crash alone is none.
 fn failed_for_a_reason(told: &Told, reason: &str) -> bool {
     let unknown = told.outcomes.values().any(|outcome| outcome.contains("unknown"));
-    unknown || (project::is_bad(told.number) && reason.contains("`Web` failed (exit code 1)"))
+    unknown
+        || (project::is_bad(told.number)
+            && reason.contains(r#""step":"Web""#)
+            && reason.contains("exit code 1"))
 }
 
 /// Nothing is left of what was under way.

@@ -86,7 +86,9 @@ pub fn deployments(data: &Path) -> BTreeMap<String, Told> {
             "deployment-ended" => {
                 let one = told.get_mut(&text(&event["deployment"])).expect("created before");
                 assert!(one.end.is_none(), "a deployment ended twice: {event}");
-                one.end = Some((text(&event["end"]), event["why"].to_string()));
+                let why =
+                    steps.iter().fold(event["why"].to_string(), |why, (id, name)| why.replace(id, name));
+                one.end = Some((text(&event["end"]), why));
             }
             _ => {}
         }
