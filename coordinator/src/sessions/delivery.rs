@@ -51,6 +51,11 @@ pub(super) enum DeliveryError {
 }
 
 impl DeliveryError {
+    /// Whether the next try may go well: a disk that is full or does not answer is no reason to end a deployment.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self, Self::Vault(why) if why.passes())
+    }
+
     /// What the deployment's reader is told. Where the vault failed, only the log says how.
     pub(super) fn reason(&self) -> String {
         match self {

@@ -60,6 +60,14 @@ pub enum VaultError {
 }
 
 impl VaultError {
+    /// Whether it is the disk's trouble, which may be over at the next try. A file that is not there comes back by no
+    /// try.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() != io::ErrorKind::NotFound)
+    }
+}
+
+impl VaultError {
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
     }

@@ -200,5 +200,5 @@ fn a_step_that_had_started_and_that_the_machine_holds_no_more_is_of_unknown_outc
     });
     let ended = of_kind(&installation, "run-ended");
     assert_eq!(ended.len(), 1);
-    assert!(ended[0]["outcome"].to_string().to_lowercase().contains("unknown"), "{}", ended[0]);
+    assert!(ended[0]["end"]["outcome"].to_string().to_lowercase().contains("unknown"), "{}", ended[0]);
 }

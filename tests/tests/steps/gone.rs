@@ -44,6 +44,6 @@ fn a_package_step_whose_package_is_gone_or_damaged_pulls_it_again() {
     }
     let pulled = installation.json(&["audit", "pulled", "--target", "machine"]);
     let packages = pulled["items"].as_array().expect("a list").iter();
-    let packages = packages.filter(|item| item["kind"] == "package").count();
+    let packages = packages.filter(|item| item["kind"] == "package-begun").count();
     assert_eq!(packages, 2 * spoils.len(), "each pull is in the record: {pulled}");
 }

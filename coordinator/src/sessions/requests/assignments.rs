@@ -21,19 +21,20 @@ pub(super) async fn answer(
     if !undeliverable.is_empty() {
         delivery::give_up(sessions, permit.space(), permit.target(), undeliverable).await;
     }
-    answer.ok_or(Denied::NotFound)
+    answer
 }
 
-/// The answer; what can't be made into an assignment goes to `undeliverable`, with why not.
+/// The answer; what can't be made into an assignment goes to `undeliverable`, with why not. What may be made at the next
+/// try is asked for again: the generation that an answer carries says that everything up to it was told.
 fn collect(
     sessions: &Sessions,
     permit: &SessionPermit,
     since: Option<Generation>,
     after: Option<AssignmentPlace>,
     undeliverable: &mut Vec<(AssignmentId, String)>,
-) -> Option<Answer> {
+) -> Result<Answer, Denied> {
     let state = sessions.engine.state();
-    let space = state.space(permit.space())?;
+    let space = state.space(permit.space()).ok_or(Denied::NotFound)?;
     let target = permit.target();
     let mut work: Vec<_> = space.work_of(target).map(|(id, item)| (*id, *item)).collect();
     work.sort_by_key(|(id, item)| (item.generation, *id));
@@ -46,6 +47,10 @@ fn collect(
         let assignment = delivery::assignment(sessions, space, target, item);
         let signed = match assignment.and_then(|assignment| Ok(sessions.signer.sign(&assignment)?)) {
             Ok(signed) => signed,
+            Err(why) if why.passes() => {
+                tracing::warn!(%target, deployment = %item.deployment, %why, "an assignment cannot be made now");
+                return Err(Denied::Busy);
+            }
             Err(why) => {
                 tracing::error!(%target, deployment = %item.deployment, %why, "an assignment cannot be made");
                 undeliverable.push((*id, why.reason()));
@@ -61,5 +66,5 @@ fn collect(
         new.push(signed);
     }
     let generation = space.generations.get(&target).copied().unwrap_or_default();
-    Some(Answer::Assignments(Assignments { generation, active, new, next }))
+    Ok(Answer::Assignments(Assignments { generation, active, new, next }))
 }

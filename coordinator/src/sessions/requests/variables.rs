@@ -21,6 +21,10 @@ pub(super) async fn answer(
 ) -> Result<Answer, Denied> {
     let (clear, digest) = match collect(sessions, permit).ok_or(Denied::NotFound)? {
         Ok(collected) => collected,
+        Err(why) if why.passes() => {
+            tracing::warn!(assignment = %permit.assignment(), %why, "variables cannot be delivered now");
+            return Err(Denied::Busy);
+        }
         Err(why) => {
             tracing::error!(assignment = %permit.assignment(), %why, "variables cannot be delivered");
             let reasons = vec![(permit.assignment(), why.reason())];
