@@ -250,7 +250,16 @@ fn who_asks_while_the_disk_is_full_is_not_denied() {
         let requests = [Request::Variables { assignment }, report];
         for request in &requests {
             let answer = session.link.answer(request).await.expect("an answer");
-            assert!(answer == Answer::Denied(Denied::Busy), "{} {}", request.kind(), match answer { Answer::Denied(why) => format!("{why:?}"), Answer::Reported => "reported".to_owned(), _ => "other".to_owned() });
+            assert!(
+                answer == Answer::Denied(Denied::Busy),
+                "{} {}",
+                request.kind(),
+                match answer {
+                    Answer::Denied(why) => format!("{why:?}"),
+                    Answer::Reported => "reported".to_owned(),
+                    _ => "other".to_owned(),
+                }
+            );
         }
         fs::remove_file(filler).expect("the filler is there");
         for request in &requests {

@@ -139,10 +139,10 @@ impl Seek for File {
     }
 }
 
-/// Makes a folder, for its owner alone; whether it was missing. Its parent has to exist.
+/// Makes a folder, for its owner alone; whether it was missing. Its parent has to exist. A file of its name is an error.
 pub fn create_folder(folder: &Path) -> io::Result<bool> {
     match watch::around(&Change::Folder(folder), || DirBuilder::new().mode(0o700).create(folder)) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(false),
         result => result.map(|()| true),
     }
 }
