@@ -39,8 +39,9 @@ fn deploy(installation: &Installation, agent: &Agent, version: &str) -> [(String
     installation.windlass(&["release", "create", "--project", "Website", "--version", version]);
     let target = Identity::read(&agent.state()).expect("enrolled").membership.target;
     let events = events(&installation.data());
-    let steps = events.iter().filter_map(|event| event["definition"]["project"]["steps"][0]["id"].as_str());
-    let step = WorkKind::Run(steps.last().expect("a step").parse().expect("an id"));
+    let mut steps =
+        events.iter().filter_map(|event| event["definition"]["project"]["steps"][0]["id"].as_str());
+    let step = WorkKind::Run(steps.next_back().expect("a step").parse().expect("an id"));
     ["Alpha", "Beta"].map(|tenant| {
         let what = ["release", "deploy", "--project", "Website", "--version", version, "--tenant", tenant];
         let answer = installation.json(&[&what[..], &["--environment", "Production"]].concat());
