@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::authority::Authority;
 use crate::engine::{Engine, random, random_bytes};
 use crate::journal::{self, Appended, Embedded, Head, Journal, Replayed, encode};
+use crate::sessions;
 use crate::vault::Vault;
 
 /// Says so where `data` holds no installation. Nothing is made there.
@@ -61,11 +62,17 @@ pub fn init(data: &Path) -> anyhow::Result<Zeroizing<String>> {
     }
     let vault = Vault::create(data)?;
     let authority = Authority::create(data, &vault)?;
+    for name in sessions::OWN_KEYS {
+        vault.keep(name, Zeroizing::new(random::<32>()).as_slice())?;
+    }
+    vault.harmless_key(sessions::RESETS_KEY)?;
+    let key = KeyId::from_bytes(random());
+    vault.make(&[key])?;
     let token = fresh(authority.fingerprint());
     let command = Command::Initialise {
         authority: authority.fingerprint(),
         token: (TokenId::from_bytes(token.id), token.secret_digest()),
-        key: KeyId::from_bytes(random()),
+        key,
     };
     record(data, &replayed, &command)?;
     Ok(token.to_text())

@@ -21,7 +21,7 @@ use crate::http;
 use crate::installation;
 use crate::journal;
 use crate::output::{Limits, OutputStore};
-use crate::sessions::{Endpoint, Parts, Registry, Sessions, Strangers};
+use crate::sessions::{Endpoint, Parts, RESETS_KEY, Registry, Sessions, Strangers};
 use crate::vault::Vault;
 
 /// How often what is over for long is looked for: nobody waits for it.
@@ -45,13 +45,16 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     if authority.fingerprint() != authority_digest {
         bail!("the CA in {} is not the one that the journal began with", data.display());
     }
+    for space in replayed.state.spaces.values() {
+        vault.expect(space.head.key)?;
+    }
     if !configuration.accept_clock {
         refuse_future(replayed.state.time).map_err(Fault::usage)?;
     }
     tracing::info!(records = replayed.state.number, from = replayed.from, "journal replayed");
     let registry = Arc::new(Registry::default());
     let (engine, ended) = Engine::start(data.clone(), replayed, published(&vault, &registry))?;
-    // What a crash left of keys that the journal says are destroyed goes before anybody can ask for it.
+    // What a crash left of destroyed keys, or a backup brought back, goes before anybody can ask for it.
     vault.destroy_all(&engine.state());
     let packages = Arc::new(PackageStore::open(data.join("packages"))?);
     let output = Arc::new(OutputStore::open(data, Limits::with_total(configuration.output_bytes))?);
@@ -68,7 +71,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         strangers_at_once: configuration.strangers_at_once.into(),
     };
     let sessions = Sessions::new(parts)?;
-    let endpoint = Endpoint::bind(configuration.quic, &authority, vault.own_key("connection-resets")?)?;
+    let endpoint = Endpoint::bind(configuration.quic, &authority, vault.harmless_key(RESETS_KEY)?)?;
     if endpoint.buffers.is_capped() {
         let buffers = endpoint.buffers;
         tracing::warn!(

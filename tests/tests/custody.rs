@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use windlass_coordinator::journal;
@@ -199,4 +201,106 @@ fn what_a_deleted_tenant_had_sealed_is_unreadable_and_the_journal_whole() {
     assert!(why.contains("was destroyed with its tenant") && why.contains(&alpha.key.to_string()), "{why}");
     assert_eq!(vault.reveal(&beta).expect("its key is there").reveal(), "a canary");
     assert_eq!(vault.reveal(&sealed(&data, "Alpha")).expect("its key is there").reveal(), "a canary");
+}
+
+/// What a start says that is refused; it must not begin to serve.
+fn refused_start(installation: &Installation) -> String {
+    let mut serve = installation.program("windlass-coordinator");
+    serve.arg("serve").arg("--config").arg(installation.folder.join("coordinator.toml"));
+    serve.arg("--data").arg(installation.data()).args(["--quic", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    let mut serving = serve.stderr(Stdio::piped()).spawn().expect("it starts");
+    let begun = Instant::now();
+    while serving.try_wait().expect("it is ours").is_none() {
+        if begun.elapsed() > Duration::from_secs(20) {
+            serving.kill().expect("it runs");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    said(&serving.wait_with_output().expect("it has ended"), 1)
+}
+
+#[test]
+fn without_a_key_of_its_own_a_coordinator_does_not_start_and_makes_no_other() {
+    let (_folder, mut installation) = installation();
+    installation.kill();
+    let data = installation.data();
+    let space = field(&events(&data, "initialised")[0]["space"], "key").to_owned();
+    let keys = ["assignment-signing", "output-sealing", "authority", &space].map(|key| format!("keys/{key}"));
+    for name in [&keys[..], &["master.key".to_owned(), "authority.der".to_owned()]].concat() {
+        let (file, aside) = (data.join(&name), data.join("aside"));
+        fs::rename(&file, &aside).expect("it was made with the installation");
+        let told = refused_start(&installation);
+        assert!(told.contains(&format!("{} is missing; restore it from a backup", file.display())), "{told}");
+        assert!(!file.exists(), "nothing takes the place of {name}");
+        fs::rename(&aside, &file).expect("it is there");
+    }
+    // Nothing is protected by this one: without it, agents learn of a restart a little later.
+    let resets = data.join("keys/connection-resets");
+    fs::remove_file(&resets).expect("it was made with the installation");
+    installation.serve().expect("it starts");
+    assert!(resets.exists());
+}
+
+#[test]
+fn a_tenants_missing_key_refuses_what_is_that_tenants_and_nothing_else() {
+    let (_folder, mut installation) = installation();
+    apply(&installation);
+    installation.kill();
+    let data = installation.data();
+    let file = data.join("keys").join(sealed(&data, "Alpha").key.to_string());
+    let aside = data.join("aside");
+    fs::rename(&file, &aside).expect("a key");
+    installation.serve().expect("a tenant's key is no reason not to start");
+    let path = installation.folder.join("documents.yaml");
+    let apply_with = |documents: &str, password: &str| {
+        fs::write(&path, documents).expect("a file");
+        let mut command = installation.windlass_command(&["apply", "-f", &path.to_string_lossy()]);
+        command.env("PASSWORD", password).output().expect("it starts")
+    };
+    let before = events(&data, "defined").len();
+    let refused = said(&apply_with(DOCUMENTS, "another"), 1);
+    assert!(refused.contains("tenant `Alpha`: its key is missing"), "{refused}");
+    assert!(!file.exists(), "no other key takes its place");
+    assert_eq!(events(&data, "defined").len(), before, "all or nothing");
+    let others = DOCUMENTS.replacen("name: Alpha", "name: Gamma", 1);
+    said(&apply_with(&others, "another"), 0);
+    assert_eq!(events(&data, "defined").len(), before + 2, "a changed tenant and a new one");
+    fs::rename(&aside, &file).expect("it is restored");
+    said(&apply_with(DOCUMENTS, "yet another"), 0);
+}
+
+#[test]
+fn an_old_backup_does_not_bring_a_destroyed_key_back() {
+    let (_folder, mut installation) = installation();
+    apply(&installation);
+    installation.kill();
+    let (data, backup) = (installation.data(), installation.folder.join("backup"));
+    let alpha = sealed(&data, "Alpha");
+    let copy = |from: &Path, to: &Path| {
+        let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().expect("it starts");
+        assert!(copied.success());
+    };
+    copy(&data, &backup);
+    installation.serve().expect("it starts");
+    installation.windlass(&["tenant", "delete", "Alpha"]);
+    installation.kill();
+    let witness = fs::read_to_string(data.join("destroyed-keys")).expect("it is noted");
+    let noted: Vec<_> = witness.lines().collect();
+    assert!(matches!(noted[..], [line] if line.starts_with(&format!("{} 1", alpha.key))), "{witness}");
+    let log = fs::read_to_string(installation.folder.join("coordinator.log")).expect("a log");
+    assert!(log.contains("a key is destroyed") && log.contains(&alpha.key.to_string()), "{log}");
+
+    // Everything is as before, but for what was noted elsewhere.
+    fs::remove_dir_all(&data).expect("it is the test's");
+    copy(&backup, &data);
+    fs::write(data.join("destroyed-keys"), &witness).expect("a file");
+    installation.serve().expect("it starts");
+    assert!(
+        !data.join("keys").join(alpha.key.to_string()).exists(),
+        "its journal does not say so, the list does"
+    );
+    let path = installation.folder.join("documents.yaml");
+    let mut again = installation.windlass_command(&["apply", "-f", &path.to_string_lossy()]);
+    let refused = said(&again.env("PASSWORD", "another").output().expect("it starts"), 5);
+    assert!(refused.contains("tenant `Alpha`: its key was destroyed"), "{refused}");
 }

@@ -30,17 +30,9 @@ const BACKDATED: Duration = Duration::from_secs(600);
 /// Why the authority cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// Its key.
+    /// Its key, or its certificate on disk.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// Its certificate on disk.
-    #[error("cannot read or write {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// Making a certificate.
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
@@ -105,7 +97,7 @@ impl Authority {
         let der = vault.kept(KEY_NAME)?;
         let key = KeyPair::try_from(der.as_slice())?;
         let path = certificate_file(data);
-        let certificate = fs::read(&path).map_err(|source| AuthorityError::Io { path, source })?;
+        let certificate = fs::read(&path).map_err(|source| VaultError::unread(&path, source))?;
         let certificate = CertificateDer::from(certificate);
         Ok(Self { issuer: Issuer::from_ca_cert_der(&certificate, key)?, certificate, agent_seconds })
     }

@@ -67,6 +67,9 @@ pub async fn view(caller: Reader, Named((kind, name)): Named<(String, String)>) 
         ("name" = String, Path, description = "Id, slug or name.")),
     responses((status = 200, body = Done)))]
 pub async fn delete(caller: Changer, Named((kind, name)): Named<(String, String)>) -> Answer<Done> {
+    // What is being applied is sealed with keys that are there.
+    let edits = caller.context.edits.clone();
+    let _one_at_a_time = edits.lock().await;
     let moment = caller.moment()?;
     let tenant = moment.space().tenants.named(&name).filter(|_| kind == "tenant");
     let key = tenant.map(|tenant| tenant.key);

@@ -26,21 +26,12 @@ pub struct SealedDocuments {
     pub warnings: Vec<String>,
 }
 
-/// Seals every secret of `request` in place. Waits for the disk. A rehearsal leaves no key behind.
+/// Seals every secret of `request` in place, with keys that are made for its new tenants, whether or not they have secrets
+/// yet. Waits for the disk. A rehearsal leaves no key behind.
 pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<SealedDocuments, Problem> {
     let mut result = SealedDocuments::default();
-    let rehearsal = request.dry_run;
     for (index, placed) in request.documents.iter_mut().enumerate() {
-        let existing = match &placed.document {
-            Document::Tenant(tenant) => space.tenants.named(&tenant.name).map(|tenant| tenant.key),
-            _ => Some(space.head.key),
-        };
-        let key = existing.unwrap_or_else(|| KeyId::from_bytes(random()));
-        if existing.is_none() {
-            result.keys.insert(index, key);
-        }
-        let of_tenant = matches!(placed.document, Document::Tenant(_));
-        let what = format!("{} `{}`", placed.document.kind(), placed.document.name());
+        let what = named(&placed.document);
         for value in placed.document.values_mut() {
             let ValueText::Secret(secret) = value else { continue };
             check(secret).map_err(|problem| problem.at(&what).at(&placed.place))?;
@@ -48,7 +39,31 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
                 let text = "a sensitive value of less than 4 characters cannot be masked in output";
                 result.warnings.push(format!("{what}: {text}"));
             }
-            let mut sealed = if rehearsal && existing.is_none() {
+        }
+        if let Document::Tenant(tenant) = &placed.document
+            && space.tenants.called(&tenant.name).is_none()
+        {
+            result.keys.insert(index, KeyId::from_bytes(random()));
+        }
+    }
+    if !request.dry_run {
+        let made = vault.make(&result.keys.values().copied().collect::<Vec<_>>());
+        made.map_err(|why| {
+            tracing::error!(%why, "keys of new tenants cannot be made");
+            Problem::failed("the keys of new tenants cannot be made; the coordinator's log tells why")
+        })?;
+    }
+    for (index, placed) in request.documents.iter_mut().enumerate() {
+        let new = result.keys.get(&index).copied();
+        let key = match &placed.document {
+            Document::Tenant(tenant) => new.or_else(|| Some(space.tenants.called(&tenant.name)?.key)),
+            _ => None,
+        };
+        let (key, of_tenant) = (key.unwrap_or(space.head.key), key.is_some());
+        let what = named(&placed.document);
+        for value in placed.document.values_mut() {
+            let ValueText::Secret(secret) = value else { continue };
+            let mut sealed = if request.dry_run && new.is_some() {
                 unopenable(key)
             } else {
                 vault.seal(key, secret).map_err(|why| not_sealed(key, &why).at(&what).at(&placed.place))?
@@ -63,13 +78,22 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
     Ok(result)
 }
 
+fn named(document: &Document) -> String {
+    format!("{} `{}`", document.kind(), document.name())
+}
+
 fn not_sealed(key: KeyId, why: &VaultError) -> Problem {
+    if let VaultError::Destroyed(_) = why {
+        return Problem::conflict(
+            "its key was destroyed; delete it, if it is still there, and define it anew",
+        );
+    }
+    tracing::error!(%key, %why, "a sensitive value cannot be sealed");
     match why {
-        VaultError::Destroyed(_) => Problem::conflict("it was deleted meanwhile, and its key destroyed"),
-        _ => {
-            tracing::error!(%key, %why, "a sensitive value cannot be sealed");
-            Problem::failed("a sensitive value cannot be sealed; the coordinator's log tells why")
+        VaultError::Missing { .. } => {
+            Problem::failed("its key is missing; the coordinator's log tells which file to restore")
         }
+        _ => Problem::failed("a sensitive value cannot be sealed; the coordinator's log tells why"),
     }
 }
 

@@ -41,6 +41,14 @@ pub(super) enum DeliveryError {
     /// A sensitive value does not open.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The key of its tenant, or of the space, cannot be had.
+    #[error("the key of {of} cannot be had: {why}")]
+    Key {
+        /// Whose it is.
+        of: String,
+        /// Why not.
+        why: VaultError,
+    },
     /// Two values that nothing tells apart.
     #[error("`{0}` has two values that nothing tells apart")]
     Ambiguous(String),
@@ -59,7 +67,11 @@ impl DeliveryError {
     /// What the deployment's reader is told. Where the vault failed, only the log says how.
     pub(super) fn reason(&self) -> String {
         match self {
-            Self::Vault(_) => {
+            Self::Key { of, why: VaultError::Destroyed(_) } => format!("the key of {of} was destroyed"),
+            Self::Key { of, why: VaultError::Missing { .. } } => {
+                format!("the key of {of} is missing; the coordinator's log tells which file to restore")
+            }
+            Self::Key { .. } | Self::Vault(_) => {
                 "a sensitive value of it cannot be opened; the coordinator's log tells why".to_owned()
             }
             other => other.to_string(),
@@ -209,11 +221,14 @@ pub(super) fn variables(
         target: Some((target, &part.roles)),
         step: Some(step),
     };
-    let key = match deployment.tenant {
-        None => space.head.key,
-        Some(id) => space.tenants.get(id).ok_or(Gone("the tenant"))?.key,
+    let (of, key) = match deployment.tenant {
+        None => ("the space".to_owned(), space.head.key),
+        Some(id) => {
+            let tenant = space.tenants.get(id).ok_or(Gone("the tenant"))?;
+            (format!("tenant `{}`", tenant.name), tenant.key)
+        }
     };
-    let salt = sessions.vault.salt(key, assignment)?;
+    let salt = sessions.vault.salt(key, assignment).map_err(|why| DeliveryError::Key { of, why })?;
     let mut variables = BTreeMap::new();
     let mut put = |name: String, value: &StoredValue, data: bool| -> Result<(), DeliveryError> {
         let clear = clear(sessions, value)?;

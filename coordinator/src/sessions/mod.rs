@@ -49,6 +49,14 @@ const PLANS: usize = 1;
 /// What HPKE is told that sensitive output of a step is sealed for; agents seal with the same words.
 const OUTPUT_PURPOSE: &[u8] = windlass_protocol::message::OUTPUT_PURPOSE;
 
+const SIGNING_KEY: &str = "assignment-signing";
+const OUTPUT_KEY: &str = "output-sealing";
+/// The keys of sessions, which are made with the installation: no agent would take another one's work.
+pub const OWN_KEYS: [&str; 2] = [SIGNING_KEY, OUTPUT_KEY];
+
+/// Resets what an earlier process knew. Without it, agents only learn of a restart later.
+pub const RESETS_KEY: &str = "connection-resets";
+
 /// What every session works with.
 pub struct Sessions {
     /// Decides and records.
@@ -100,8 +108,8 @@ pub struct Parts {
 impl Sessions {
     /// Puts the parts together with the coordinator's own keys.
     pub fn new(parts: Parts) -> anyhow::Result<Arc<Self>> {
-        let signer = AssignmentSigner::from_secret(&parts.vault.own_key("assignment-signing")?);
-        let sealing_key = SealingKey::from_secret(&parts.vault.own_key("output-sealing")?);
+        let signer = AssignmentSigner::from_secret(&parts.vault.own_key(SIGNING_KEY)?);
+        let sealing_key = SealingKey::from_secret(&parts.vault.own_key(OUTPUT_KEY)?);
         Ok(Arc::new(Self {
             engine: parts.engine,
             vault: parts.vault,

@@ -11,14 +11,14 @@ use windlass_protocol::ids::KeyId;
 
 use super::KeyBytes;
 use super::files::{KeyFiles, VaultError};
+use super::witness::Witness;
+use crate::engine::now;
 
-#[derive(Default)]
 pub(super) struct DataKeys {
     known: Mutex<Known>,
-    changing_files: Mutex<()>,
+    changing_files: Mutex<Witness>,
 }
 
-#[derive(Default)]
 struct Known {
     keys: HashMap<KeyId, Arc<KeyBytes>>,
     destroyed: BTreeSet<KeyId>,
@@ -27,11 +27,19 @@ struct Known {
 }
 
 impl DataKeys {
+    /// Knows what was destroyed, whatever an older journal says. Files that came back with a backup are left to remove.
+    pub(super) fn open(files: &KeyFiles, witness: Witness) -> Self {
+        let destroyed = witness.noted().clone();
+        let left = destroyed.iter().copied().filter(|id| files.has(&id.to_string())).collect();
+        let known = Known { keys: HashMap::new(), destroyed, left };
+        Self { known: Mutex::new(known), changing_files: Mutex::new(witness) }
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change_files(&self) -> MutexGuard<'_, ()> {
+    fn change_files(&self) -> MutexGuard<'_, Witness> {
         self.changing_files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -40,22 +48,19 @@ impl DataKeys {
         if let Some(key) = self.known().get(id)? {
             return Ok(key);
         }
-        let key = files.read_key(&id.to_string())?;
-        self.known().keep(id, key)
+        let read = files.read_key(&id.to_string());
+        self.known().keep(id, read)
     }
 
-    /// A key, made where it is not there yet.
-    pub(super) fn get_or_make(&self, files: &KeyFiles, id: KeyId) -> Result<Arc<KeyBytes>, VaultError> {
-        if let Some(key) = self.known().get(id)? {
-            return Ok(key);
-        }
+    /// Makes new keys, all of them or none that anybody uses.
+    pub(super) fn make(&self, files: &KeyFiles, ids: &[KeyId]) -> Result<(), VaultError> {
         let _files = self.change_files();
-        // Whoever was quicker has made it, or destroyed it.
-        if let Some(key) = self.known().get(id)? {
-            return Ok(key);
+        for id in ids {
+            self.known().get(*id)?;
         }
-        let key = files.read_or_make(&id.to_string())?;
-        self.known().keep(id, key)
+        let made = files.make(&ids.iter().map(KeyId::to_string).collect::<Vec<_>>())?;
+        let mut known = self.known();
+        ids.iter().zip(made).try_for_each(|(id, key)| known.keep(*id, Ok(key)).map(drop))
     }
 
     /// From now on nobody opens or seals with it, and its file is one of those that are left.
@@ -67,11 +72,21 @@ impl DataKeys {
         known.left.insert(id);
     }
 
-    /// Forgets it and removes its file. Nobody who works with other keys waits meanwhile, unless they are new.
+    /// Whether it is destroyed and its file gone.
+    pub(super) fn is_gone(&self, id: KeyId) -> bool {
+        let known = self.known();
+        known.destroyed.contains(&id) && !known.left.contains(&id)
+    }
+
+    /// Forgets it, notes that, and removes its file. Nobody who works with other keys waits meanwhile, unless they are
+    /// new.
     pub(super) fn destroy(&self, files: &KeyFiles, id: KeyId) -> Result<(), VaultError> {
         self.forget(id);
-        let _files = self.change_files();
+        let mut witness = self.change_files();
+        let noted = witness.note(id, now());
+        // A full disk, for one, must not keep the file.
         files.destroy(&id.to_string())?;
+        noted?;
         self.known().left.remove(&id);
         Ok(())
     }
@@ -91,12 +106,12 @@ impl Known {
         Ok(self.keys.get(&id).map(Arc::clone))
     }
 
-    /// Keeps what was read or made, unless it was destroyed meanwhile.
-    fn keep(&mut self, id: KeyId, key: KeyBytes) -> Result<Arc<KeyBytes>, VaultError> {
+    /// Keeps what was read or made, unless it was destroyed meanwhile: then that is why it could not be read.
+    fn keep(&mut self, id: KeyId, key: Result<KeyBytes, VaultError>) -> Result<Arc<KeyBytes>, VaultError> {
         if let Some(known) = self.get(id)? {
             return Ok(known);
         }
-        let key = Arc::new(key);
+        let key = Arc::new(key?);
         self.keys.insert(id, Arc::clone(&key));
         Ok(key)
     }

@@ -21,11 +21,11 @@ impl Vault {
         }
     }
 
-    /// Destroys every key that is destroyed in this state.
+    /// Destroys every key that is destroyed in this state, or was noted as destroyed and came back since.
     pub fn destroy_all(&self, state: &State) {
-        for space in state.spaces.values() {
-            space.destroyed_keys.iter().for_each(|key| self.destroy_or_say(*key));
-        }
+        let destroyed = state.spaces.values().flat_map(|space| &space.destroyed_keys);
+        destroyed.filter(|key| !self.data_keys.is_gone(**key)).for_each(|key| self.destroy_or_say(*key));
+        self.destroy_what_is_left();
     }
 
     /// Forgets what is destroyed in a state and was not in the one before. It is called between a commit and its
@@ -73,6 +73,7 @@ mod tests {
     fn a_destroyed_key_opens_nothing_seals_nothing_and_is_never_made_again() {
         let place = tempfile::tempdir().unwrap();
         let vault = Vault::create(place.path()).unwrap();
+        vault.make(&[KEY]).unwrap();
         let sealed = vault.seal(KEY, &Secret::new("a canary".to_owned())).unwrap();
         assert_eq!(vault.reveal(&sealed).unwrap().reveal(), "a canary");
         assert_eq!(files(place.path()), [KEY.to_string()]);
@@ -85,10 +86,57 @@ mod tests {
             let why = vault.seal(KEY, &Secret::new("another".to_owned())).err().unwrap();
             assert!(why.to_string().contains(gone), "{why}");
         }
-        // Another process, which has not heard that the key is destroyed, finds no file and makes none to read with.
+        // Another process finds it noted. One that does not finds no file and makes none to read with.
         let other = Vault::open(place.path()).unwrap();
-        assert!(matches!(other.reveal(&sealed), Err(VaultError::Io { .. })));
+        assert!(matches!(other.reveal(&sealed), Err(VaultError::Destroyed(KEY))));
+        fs::remove_file(place.path().join("destroyed-keys")).unwrap();
+        let other = Vault::open(place.path()).unwrap();
+        assert!(matches!(other.reveal(&sealed), Err(VaultError::Missing { .. })));
         assert!(files(place.path()).is_empty());
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_whoever_misses_it_makes_no_other() {
+        let place = tempfile::tempdir().unwrap();
+        let vault = Vault::create(place.path()).unwrap();
+        let secret = Secret::new("a canary".to_owned());
+        let missing = |wrong: Option<VaultError>| match wrong {
+            Some(VaultError::Missing { path }) => path == place.path().join("keys").join(KEY.to_string()),
+            _ => false,
+        };
+        let assignment = AssignmentId::from_bytes([1; 16]);
+        assert!(missing(vault.seal(KEY, &secret).err()), "nobody made it");
+        assert!(missing(vault.salt(KEY, assignment).err()));
+        // As many as are synced together.
+        let keys: Vec<KeyId> = (7..40).map(|byte| KeyId::from_bytes([byte; 16])).collect();
+        vault.make(&keys).unwrap();
+        assert_eq!(files(place.path()).len(), keys.len());
+        let sealed = vault.seal(KEY, &secret).unwrap();
+        assert!(vault.make(&[KEY]).is_err(), "its values would be lost");
+        let vault = Vault::open(place.path()).unwrap();
+        assert_eq!(vault.reveal(&sealed).unwrap().reveal(), "a canary");
+        fs::remove_file(place.path().join("keys").join(KEY.to_string())).unwrap();
+        let vault = Vault::open(place.path()).unwrap();
+        assert!(missing(vault.reveal(&sealed).err()) && missing(vault.seal(KEY, &secret).err()));
+        assert!(missing(vault.salt(KEY, assignment).err()) && missing(vault.expect(KEY).err()));
+        assert_eq!(files(place.path()).len(), keys.len() - 1);
+        vault.expect(keys[1]).unwrap();
+    }
+
+    #[test]
+    fn a_destroyed_key_that_a_backup_brings_back_goes_again() {
+        let place = tempfile::tempdir().unwrap();
+        let vault = Vault::create(place.path()).unwrap();
+        vault.make(&[KEY]).unwrap();
+        let path = place.path().join("keys").join(KEY.to_string());
+        let copy = fs::read(&path).unwrap();
+        let sealed = vault.seal(KEY, &Secret::new("a canary".to_owned())).unwrap();
+        vault.destroy(KEY).unwrap();
+        fs::write(&path, copy).unwrap();
+        let vault = Vault::open(place.path()).unwrap();
+        assert!(matches!(vault.reveal(&sealed), Err(VaultError::Destroyed(KEY))));
+        vault.destroy_all(&State::default());
+        assert!(!path.exists(), "a state that does not know of it either");
     }
 
     #[test]
@@ -96,8 +144,9 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let vault = Vault::create(place.path()).unwrap();
         let [one, two] = [1, 2].map(|byte| AssignmentId::from_bytes([byte; 16]));
-        let salt = vault.salt(KEY, one).unwrap();
         let other = KeyId::from_bytes([8; 16]);
+        vault.make(&[KEY, other]).unwrap();
+        let salt = vault.salt(KEY, one).unwrap();
         assert_eq!(Vault::open(place.path()).unwrap().salt(KEY, one).unwrap(), salt, "after a restart too");
         let salts = [vault.salt(KEY, two).unwrap(), vault.salt(other, one).unwrap(), salt];
         assert_eq!(BTreeSet::from(salts).len(), 3, "no two assignments and no two tenants share one");
@@ -110,6 +159,7 @@ mod tests {
     fn a_file_that_cannot_be_removed_opens_nothing_and_is_tried_again() {
         let place = tempfile::tempdir().unwrap();
         let vault = Vault::create(place.path()).unwrap();
+        vault.make(&[KEY]).unwrap();
         let sealed = vault.seal(KEY, &Secret::new("a canary".to_owned())).unwrap();
         let path = place.path().join("keys").join(KEY.to_string());
         // What is no file cannot be removed as one, by root neither.
@@ -129,7 +179,7 @@ mod tests {
     fn nobody_waits_for_the_disk_to_learn_that_a_key_is_destroyed() {
         let place = tempfile::tempdir().unwrap();
         let vault = Arc::new(Vault::create(place.path()).unwrap());
-        vault.seal(KeyId::from_bytes([8; 16]), &Secret::new("a canary".to_owned())).unwrap();
+        vault.make(&[KeyId::from_bytes([8; 16])]).unwrap();
         // A disk that takes its time: whoever reads waits until something is written.
         let slow = place.path().join("keys").join(KEY.to_string());
         assert!(Command::new("mkfifo").arg(&slow).status().unwrap().success());

@@ -15,6 +15,9 @@ use super::{KeyBytes, NONCE, cipher, random};
 /// Bytes that are written over at most: a key's file has about a hundred.
 const LONGEST: usize = 4096;
 
+/// So many new files are synced one by one; of more, the file system is once.
+const FEW: usize = 8;
+
 /// Why a key cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
@@ -27,6 +30,12 @@ pub enum VaultError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// A file that was made is not there any more. Nothing takes its place.
+    #[error("{} is missing; restore it from a backup", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
     },
     /// Others than its owner could read the master key.
     #[error("{} can be read by others; run `chmod 600` on it, and think about who may have", path.display())]
@@ -60,14 +69,19 @@ pub enum VaultError {
 }
 
 impl VaultError {
-    /// Whether it is the disk's trouble, which may be over at the next try. A file that is not there comes back by no
-    /// try.
+    /// Whether it is the disk's trouble, which may be over at the next try.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if source.kind() != io::ErrorKind::NotFound)
+        matches!(self, Self::Io { .. })
     }
-}
 
-impl VaultError {
+    /// Why a file that must be there cannot be read.
+    pub(crate) fn unread(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::Missing { path: path.to_owned() },
+            _ => Self::io("read", path, source),
+        }
+    }
+
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
     }
@@ -95,15 +109,44 @@ impl KeyFiles {
         self.folder.join(name)
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    /// Makes random keys of new names, durably. A crash meanwhile leaves files that nothing refers to.
+    pub(super) fn make(&self, names: &[String]) -> Result<Vec<KeyBytes>, VaultError> {
+        let error = |source| VaultError::io("write", &self.folder, source);
+        disk::create_durable_folder(&self.folder).map_err(error)?;
+        let mut keys = Vec::with_capacity(names.len());
+        for name in names {
+            let key: KeyBytes = Zeroizing::new(random());
+            let (path, sealed) = (self.path(name), self.sealed(name, key.as_slice())?);
+            let write = || {
+                let mut file = disk::File::open(fs::OpenOptions::new().write(true).create_new(true), &path)?;
+                file.write_all(&sealed)?;
+                if names.len() <= FEW { file.sync_all() } else { Ok(()) }
+            };
+            write().map_err(|source| VaultError::io("write", &path, source))?;
+            keys.push(key);
+        }
+        fail::point("keys-before-sync");
+        if names.len() > FEW {
+            let folder = fs::File::open(&self.folder).map_err(error)?;
+            nix::unistd::syncfs(&folder).map_err(|why| error(why.into()))?;
+        }
+        disk::sync_folder(&self.folder).map_err(error)?;
+        fail::point("keys-after-sync");
+        Ok(keys)
+    }
+
     /// The key of this name; a random one is made where there is none.
     pub(super) fn read_or_make(&self, name: &str) -> Result<KeyBytes, VaultError> {
-        let path = self.path(name);
-        if !path.exists() {
-            let key: KeyBytes = Zeroizing::new(random());
-            self.write(name, key.as_slice())?;
-            return Ok(key);
+        if self.has(name) {
+            return self.read_key(name);
         }
-        self.read_key(name)
+        let key: KeyBytes = Zeroizing::new(random());
+        self.write(name, key.as_slice())?;
+        Ok(key)
     }
 
     /// The key of this name, which is there.
@@ -115,11 +158,15 @@ impl KeyFiles {
     }
 
     pub(super) fn write(&self, name: &str, secret: &[u8]) -> Result<(), VaultError> {
+        write_private(&self.path(name), &self.sealed(name, secret)?)
+    }
+
+    fn sealed(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>, VaultError> {
         let nonce: [u8; NONCE] = random();
         let payload = Payload { msg: secret, aad: &bound_to(name) };
         let sealed =
             cipher(&self.master).encrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Sealing)?;
-        write_private(&self.path(name), &[nonce.as_slice(), &sealed].concat())
+        Ok([nonce.as_slice(), &sealed].concat())
     }
 
     /// Destroys the key of this name: its bytes are written over, where the file system writes in place, and the file
@@ -146,7 +193,7 @@ impl KeyFiles {
 
     pub(super) fn read(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let path = self.path(name);
-        let whole = fs::read(&path).map_err(|source| VaultError::io("read", &path, source))?;
+        let whole = fs::read(&path).map_err(|source| VaultError::unread(&path, source))?;
         let wrong = || VaultError::WrongMaster { path: path.clone() };
         let (nonce, ciphertext) = whole.split_at_checked(NONCE).ok_or_else(wrong)?;
         let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| wrong())?;

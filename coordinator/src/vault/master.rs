@@ -39,14 +39,14 @@ pub(super) fn read(data: &Path) -> Result<KeyBytes, VaultError> {
         Some(path) => path,
         None => {
             let path = file(data);
-            let mode = fs::metadata(&path).map_err(|source| VaultError::io("read", &path, source))?;
+            let mode = fs::metadata(&path).map_err(|source| VaultError::unread(&path, source))?;
             if mode.permissions().mode() & 0o077 != 0 {
                 return Err(VaultError::Readable { path });
             }
             path
         }
     };
-    let text = fs::read_to_string(&path).map_err(|source| VaultError::io("read", &path, source))?;
+    let text = fs::read_to_string(&path).map_err(|source| VaultError::unread(&path, source))?;
     let text = Zeroizing::new(text);
     let decoded = data_encoding::HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map(Zeroizing::new);
     let bytes = decoded.ok().and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());

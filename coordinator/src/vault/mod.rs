@@ -2,12 +2,14 @@
 //!
 //! Each tenant and each space has a data key, a file of its own outside the journal, wrapped by the master key:
 //! destroying the file erases every value that was ever sealed with it, and leaves the journal whole (SEMANTICS 11).
-//! Which keys are destroyed the journal says; the vault only carries it out (`data_keys.rs`).
+//! Which keys there are and which are destroyed the journal says: a key is made before the record that says so, and never
+//! again; the vault only carries it out (`data_keys.rs`).
 
 mod data_keys;
 mod destruction;
 mod files;
 mod master;
+mod witness;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,6 +27,7 @@ use data_keys::DataKeys;
 use files::KeyFiles;
 pub use files::VaultError;
 pub(crate) use files::write_private;
+use witness::Witness;
 
 /// 32 bytes of key, overwritten when dropped.
 pub type KeyBytes = Zeroizing<[u8; 32]>;
@@ -41,7 +44,9 @@ impl Vault {
     /// Opens the vault below `data`, with the master key from systemd's credentials or from its file.
     pub fn open(data: &Path) -> Result<Self, VaultError> {
         let master = master::read(data)?;
-        Ok(Self { files: KeyFiles::new(data, master), data_keys: DataKeys::default() })
+        let files = KeyFiles::new(data, master);
+        let data_keys = DataKeys::open(&files, Witness::read(data)?);
+        Ok(Self { files, data_keys })
     }
 
     /// Makes the master key for a new installation, unless systemd's credentials hold one, and opens the vault.
@@ -50,9 +55,24 @@ impl Vault {
         Self::open(data)
     }
 
-    /// One of the coordinator's own keys, made when it is first asked for.
+    /// One of the coordinator's own keys, which were made with the installation.
     pub fn own_key(&self, name: &'static str) -> Result<KeyBytes, VaultError> {
+        self.files.read_key(name)
+    }
+
+    /// A key that protects nothing, and whose loss harms nobody: made anew where it is not there.
+    pub fn harmless_key(&self, name: &'static str) -> Result<KeyBytes, VaultError> {
         self.files.read_or_make(name)
+    }
+
+    /// Makes data keys, durably, before the record that says that there are such: of tenants, or of a space.
+    pub fn make(&self, keys: &[KeyId]) -> Result<(), VaultError> {
+        if keys.is_empty() { Ok(()) } else { self.data_keys.make(&self.files, keys) }
+    }
+
+    /// Whether a data key can be had.
+    pub fn expect(&self, key: KeyId) -> Result<(), VaultError> {
+        self.data_keys.get(&self.files, key).map(drop)
     }
 
     /// Keeps a secret text of the coordinator's own, such as the CA's key.
@@ -69,14 +89,13 @@ impl Vault {
     /// it is asked for, is stored nowhere, and goes when the key is destroyed: from then on nobody can find out what a
     /// digest was made of (SEMANTICS 11).
     pub fn salt(&self, key: KeyId, assignment: AssignmentId) -> Result<[u8; 32], VaultError> {
-        let bytes = self.data_keys.get_or_make(&self.files, key)?;
+        let bytes = self.data_keys.get(&self.files, key)?;
         Ok(keyed(&bytes, b"windlass variables salt 1\n", assignment.as_bytes()))
     }
 
-    /// Seals a value with a data key, which is made when it is first used, and never again once it was destroyed. What it
-    /// refers to is for those to note who follow it.
+    /// Seals a value with a data key that was made. What it refers to is for those to note who follow it.
     pub fn seal(&self, key: KeyId, secret: &Secret) -> Result<Sealed, VaultError> {
-        let bytes = self.data_keys.get_or_make(&self.files, key)?;
+        let bytes = self.data_keys.get(&self.files, key)?;
         let value = ValueId::from_bytes(random());
         let nonce: [u8; NONCE] = random();
         let payload = Payload { msg: secret.reveal().as_bytes(), aad: &bound_to(key, value) };
@@ -88,8 +107,7 @@ impl Vault {
         Ok(Sealed { key, value, ciphertext, digest, references })
     }
 
-    /// Opens a sealed value. Whoever calls this holds a permit that says for whom. A key that was destroyed is not
-    /// made again.
+    /// Opens a sealed value. Whoever calls this holds a permit that says for whom.
     pub fn reveal(&self, sealed: &Sealed) -> Result<Secret, VaultError> {
         let bytes = self.data_keys.get(&self.files, sealed.key)?;
         let whole =

@@ -71,9 +71,8 @@ pub const POINTS: &[Point] = &[
     coordinator("snapshot-before-rename"),
     coordinator("snapshot-after-rename"),
     // Keys of new tenants.
-    coordinator("key-before-rename"),
-    coordinator("key-after-rename"),
-    coordinator("key-after-sync"),
+    coordinator("keys-before-sync"),
+    coordinator("keys-after-sync"),
     // Uploads.
     coordinator("packages-before-sync"),
     coordinator("packages-after-sync"),

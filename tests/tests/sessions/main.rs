@@ -3,6 +3,7 @@
 mod assignments;
 mod certificates;
 mod enrolments;
+mod keys;
 mod malformed;
 mod output;
 mod pulls;

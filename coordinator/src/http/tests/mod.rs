@@ -8,4 +8,5 @@ mod endings;
 mod errors;
 mod flow;
 mod heavy;
+mod keys;
 mod round_trip;

@@ -9,12 +9,15 @@ use windlass_coordinator_core::model::StoredValue;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::Secret;
 use windlass_protocol::ids::{AssignmentId, KeyId};
-use windlass_protocol::message::{Answer, Denied, OutputVariable, OutputVariableValue, Report, ReportKind};
+use windlass_protocol::message::{
+    Answer, Denied, Outcome, OutputVariable, OutputVariableValue, Report, ReportKind,
+};
 use windlass_trust::Sealed;
 
 use super::super::{OUTPUT_PURPOSE, Sessions};
 use super::denied;
 use crate::engine::Engine;
+use crate::vault::VaultError;
 
 pub(super) async fn answer(
     sessions: &Sessions,
@@ -30,19 +33,29 @@ pub(super) async fn answer(
     if own.is_empty() {
         return Ok(Answer::Reported);
     }
-    let mut taken = Vec::with_capacity(own.len());
+    let (mut taken, all) = (Vec::with_capacity(own.len()), own.len());
     {
         let state = sessions.engine.state();
         let space = state.space(permit.space()).ok_or(Denied::NotFound)?;
-        for report in own {
-            let key = key_for(space, permit, report.assignment);
-            taken.push(WorkReport { assignment: report.assignment, kind: kind(sessions, key, &report.kind) });
+        for Report { assignment, kind } in own {
+            let key = key_for(space, permit, *assignment);
+            match sealed(sessions, key, kind) {
+                Ok(kind) => taken.push(WorkReport { assignment: *assignment, kind }),
+                // What it put out would be lost. The agent tells it again, and the others are not held up.
+                Err(why) => {
+                    tracing::error!(%target, %assignment, %why, "sensitive output cannot be sealed now")
+                }
+            }
         }
+    }
+    let answer = if taken.len() == all { Ok(Answer::Reported) } else { Err(Denied::Busy) };
+    if taken.is_empty() {
+        return answer;
     }
     let command = Command::Space(permit.space(), SpaceCommand::Report { peer: *peer, reports: taken });
     let envelope = Engine::envelope(Actor::Target(target), None);
     match sessions.engine.submit(envelope, command).await {
-        Ok(_) => Ok(Answer::Reported),
+        Ok(_) => answer,
         // Meanwhile the target has gone, or has another key; or they cannot be recorded now.
         Err(why) => {
             tracing::warn!(%target, %why, "reports were not recorded");
@@ -51,39 +64,80 @@ pub(super) async fn answer(
     }
 }
 
-/// The data key for what this assignment puts out: its tenant's, or the space's.
-fn key_for(space: &Space, permit: &ReportPermit, assignment: AssignmentId) -> KeyId {
+/// The data key for what this assignment puts out: its tenant's, or the space's. None where the tenant was deleted.
+fn key_for(space: &Space, permit: &ReportPermit, assignment: AssignmentId) -> Option<KeyId> {
     let deployment = space.work_item(permit.target(), assignment).map(|item| item.deployment);
     let tenant =
         deployment.and_then(|id| space.deployments.get(&id)).and_then(|deployment| deployment.tenant);
-    tenant.and_then(|id| space.tenants.get(id)).map_or(space.head.key, |tenant| tenant.key)
+    tenant.map_or(Some(space.head.key), |id| space.tenants.get(id).map(|tenant| tenant.key))
 }
 
-fn kind(sessions: &Sessions, key: KeyId, kind: &ReportKind) -> WorkReportKind {
-    match kind {
+/// A report as it is recorded, or why it cannot be now.
+fn sealed(sessions: &Sessions, key: Option<KeyId>, kind: &ReportKind) -> Result<WorkReportKind, VaultError> {
+    Ok(match kind {
         ReportKind::Refused(refusal) => WorkReportKind::Refused(*refusal),
         ReportKind::Fetched { moved, saved } => WorkReportKind::Fetched { moved: *moved, saved: *saved },
         ReportKind::FetchFailed(reason) => WorkReportKind::FetchFailed(reason.clone()),
         ReportKind::Started => WorkReportKind::Started,
-        ReportKind::Ended { outcome, variables, lines } => WorkReportKind::Ended {
-            outcome: outcome.clone(),
-            outputs: outputs(sessions, key, variables),
-            lines: *lines,
-        },
+        ReportKind::Ended { outcome, variables, lines } => {
+            let (outcome, outputs) = match outputs(sessions, key, variables) {
+                Ok(outputs) => (outcome.clone(), outputs),
+                Err(Unsealed::Never(reason)) => (failed(outcome, reason), BTreeMap::new()),
+                Err(Unsealed::Now(why)) => return Err(why),
+            };
+            WorkReportKind::Ended { outcome, outputs, lines: *lines }
+        }
+    })
+}
+
+/// A step that went well did not: what comes after it would miss what it put out.
+fn failed(outcome: &Outcome, reason: String) -> Outcome {
+    match outcome {
+        Outcome::Succeeded => Outcome::Failed { reason },
+        other => other.clone(),
     }
 }
 
-fn outputs(sessions: &Sessions, key: KeyId, variables: &[OutputVariable]) -> BTreeMap<String, StoredValue> {
-    let stored = |variable: &OutputVariable| match &variable.value {
-        OutputVariableValue::Plain(text) => Some(StoredValue::Plain(text.clone())),
-        OutputVariableValue::Sealed(bytes) => {
-            let (encapsulated, ciphertext) = bytes.split_at_checked(32)?;
-            let sealed = Sealed { encapsulated: encapsulated.to_vec(), ciphertext: ciphertext.to_vec() };
-            let clear = sessions.sealing_key.open(&sealed, OUTPUT_PURPOSE).ok()?;
-            let secret = Secret::new(String::from_utf8(clear.to_vec()).ok()?);
-            sessions.vault.seal(key, &secret).ok().map(StoredValue::Sealed)
-        }
+/// Why sensitive output is not sealed.
+enum Unsealed {
+    /// It cannot be now.
+    Now(VaultError),
+    /// It can never be, told to people.
+    Never(String),
+}
+
+fn outputs(
+    sessions: &Sessions,
+    key: Option<KeyId>,
+    variables: &[OutputVariable],
+) -> Result<BTreeMap<String, StoredValue>, Unsealed> {
+    let stored = |OutputVariable { name, value }: &OutputVariable| {
+        let value = match value {
+            OutputVariableValue::Plain(text) => StoredValue::Plain(text.clone()),
+            OutputVariableValue::Sealed(bytes) => {
+                let secret = opened(sessions, bytes).ok_or_else(|| {
+                    Unsealed::Never(format!("the sensitive output variable `{name}` cannot be opened"))
+                })?;
+                let gone = || {
+                    let text = "cannot be kept: the key of its tenant was destroyed";
+                    Unsealed::Never(format!("the sensitive output variable `{name}` {text}"))
+                };
+                let sealed = sessions.vault.seal(key.ok_or_else(gone)?, &secret);
+                StoredValue::Sealed(sealed.map_err(|why| match why {
+                    VaultError::Destroyed(_) => gone(),
+                    why => Unsealed::Now(why),
+                })?)
+            }
+        };
+        Ok((name.clone(), value))
     };
-    let pairs = variables.iter().filter_map(|variable| Some((variable.name.clone(), stored(variable)?)));
-    pairs.collect()
+    variables.iter().map(stored).collect()
+}
+
+/// What the agent sealed to the coordinator, if it did.
+fn opened(sessions: &Sessions, bytes: &[u8]) -> Option<Secret> {
+    let (encapsulated, ciphertext) = bytes.split_at_checked(32)?;
+    let sealed = Sealed { encapsulated: encapsulated.to_vec(), ciphertext: ciphertext.to_vec() };
+    let clear = sessions.sealing_key.open(&sealed, OUTPUT_PURPOSE).ok()?;
+    String::from_utf8(clear.to_vec()).ok().map(Secret::new)
 }
