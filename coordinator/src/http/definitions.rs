@@ -35,18 +35,12 @@ pub async fn list(
 ) -> Answer<Page<DefinitionItem>> {
     let moment = caller.moment()?;
     let space = moment.space();
-    let documents = documents::of_kind(space, &kind)?;
-    let mut items = Vec::new();
-    for document in documents {
-        let Head { id, slug, name } = head(space, &kind, document.name())?;
-        if paging.admits([name.as_str(), &slug, &id]) {
-            let summary = summary(&document);
-            items.push(DefinitionItem { kind: kind.clone(), id, slug, name, summary });
-        }
-    }
-    items.sort_by_key(|item| windlass_protocol::names::fold(&item.name));
-    let keyed = items.into_iter().map(|item| (windlass_protocol::names::fold(&item.name), item));
-    Ok(Json(paging.page(keyed)))
+    let Page { items, next } = heads(space, &kind, &paging)?;
+    let items = items.into_iter().map(|Head { id, slug, name }| {
+        let summary = summary(space, &documents::one(space, &kind, &id)?);
+        Ok(DefinitionItem { kind: kind.clone(), id, slug, name, summary })
+    });
+    Ok(Json(Page { items: items.collect::<Result<_, Problem>>()?, next }))
 }
 
 /// A thing, with the document that `apply` reads.
@@ -94,6 +88,30 @@ async fn destroyed(caller: &Changer, key: KeyId) -> Result<(), Refusal> {
     })
 }
 
+fn heads(space: &Space, kind: &str, paging: &Paging) -> Result<Page<Head>, Problem> {
+    match kind {
+        "environment" => heads_in(&space.environments, paging),
+        "tag-set" => heads_in(&space.tag_sets, paging),
+        "lifecycle" => heads_in(&space.lifecycles, paging),
+        "library-set" => heads_in(&space.library_sets, paging),
+        "project" => heads_in(&space.projects, paging),
+        "tenant" => heads_in(&space.tenants, paging),
+        other => Err(documents::no_such_kind(other)),
+    }
+}
+
+/// A part of a catalogue. Documents are made of what is in it, and of nothing before or behind.
+fn heads_in<T: HasName>(catalogue: &Catalogue<T>, paging: &Paging) -> Result<Page<Head>, Problem> {
+    let names =
+        |found: &&T| paging.admits([found.name().as_str(), found.slug().as_str(), &found.id().to_string()]);
+    let found = catalogue.by_name().filter(names);
+    Ok(paging.page(found.map(|found| (found.name().folded(), found)))?.map(head_of))
+}
+
+fn head_of<T: HasName>(found: &T) -> Head {
+    Head { id: found.id().to_string(), slug: found.slug().to_string(), name: found.name().to_string() }
+}
+
 fn head(space: &Space, kind: &str, name: &str) -> Result<Head, Problem> {
     match kind {
         "environment" => head_in(&space.environments, name),
@@ -107,12 +125,11 @@ fn head(space: &Space, kind: &str, name: &str) -> Result<Head, Problem> {
 }
 
 fn head_in<T: HasName>(catalogue: &Catalogue<T>, name: &str) -> Result<Head, Problem> {
-    let found = catalogue.find(name)?;
-    Ok(Head { id: found.id().to_string(), slug: found.slug().to_string(), name: found.name().to_string() })
+    Ok(head_of(catalogue.find(name)?))
 }
 
 /// What a table shows beside the name.
-fn summary(document: &Document) -> String {
+fn summary(space: &Space, document: &Document) -> String {
     match document {
         Document::Environment(found) => found.description.clone(),
         Document::TagSet(found) => {
@@ -125,7 +142,17 @@ fn summary(document: &Document) -> String {
         Document::LibrarySet(found) => {
             format!("{} templates, {} variables", found.templates.len(), found.variables.len())
         }
-        Document::Project(found) => format!("{} steps", found.steps.len()),
+        Document::Project(found) => {
+            let newest = space
+                .projects
+                .named(&found.name)
+                .and_then(|project| space.releases_of(project.id).next_back());
+            let newest = newest.map_or_else(
+                || "no release".to_owned(),
+                |newest| format!("newest release {}", newest.version),
+            );
+            format!("{} steps, {newest}", found.steps.len())
+        }
         Document::Tenant(found) => {
             let disabled = if found.enabled { "" } else { "disabled; " };
             let projects: Vec<_> = found.projects.keys().map(String::as_str).collect();

@@ -84,19 +84,14 @@ pub async fn list(
         .filter(|found| state(found))
         .collect();
     found.sort_by_key(|found| std::cmp::Reverse((found.created, found.id)));
-    let after = paging.after.as_deref().map(deployment_id).transpose()?;
-    let after = after.map(|id| find(space, id).map(|found| (found.created, found.id))).transpose()?;
-    let behind =
-        found.into_iter().filter(|found| after.is_none_or(|after| (found.created, found.id) < after));
-    let items = behind.map(|found| item(space, found));
-    let admitted = items.filter(|item| {
-        paging.admits([item.project.as_str(), &item.environment].into_iter().chain(item.tenant.as_deref()))
-    });
-    let mut items: Vec<_> = admitted.take(paging.limit() + 1).collect();
-    let more = items.len() > paging.limit();
-    items.truncate(paging.limit());
-    let next = items.last().filter(|_| more).map(|item| item.id.clone());
-    Ok(Json(Page { items, next }))
+    let named = |found: &&Arc<Deployment>| {
+        let project = words::name(&space.projects, found.project);
+        let environment = words::name(&space.environments, found.environment);
+        let tenant = words::tenant(space, found.tenant);
+        paging.admits([project.as_str(), &environment].into_iter().chain(tenant.as_deref()))
+    };
+    let page = paging.page(found.into_iter().filter(named).map(|found| (found.id.to_string(), found)))?;
+    Ok(Json(page.map(|found| item(space, found))))
 }
 
 /// A deployment: where it stands, what it waits for, how far each step is on each target.

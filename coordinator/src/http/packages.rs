@@ -126,22 +126,9 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<P
     let moment = caller.moment()?;
     let admitted =
         moment.space().packages.values().filter(|package| paging.admits([package.key.id.as_str()]));
-    let after = paging.after.as_deref().map(position).transpose()?;
-    let behind = admitted.filter(|package| after.as_ref().is_none_or(|after| package.key > *after));
-    let mut items: Vec<_> = behind.take(paging.limit() + 1).collect();
-    let more = items.len() > paging.limit();
-    items.truncate(paging.limit());
-    let last = items.last().filter(|_| more);
-    let next = last.map(|package| format!("{}/{}", package.key.id, package.key.version));
-    Ok(Json(Page { items: items.into_iter().map(|package| view_of(package)).collect(), next }))
-}
-
-fn position(text: &str) -> Result<PackageKey, Problem> {
-    let bad = || {
-        Problem::usage(format!("`{text}` is no place in the list of packages; use `next` of the part before"))
-    };
-    let (id, version) = text.split_once('/').ok_or_else(bad)?;
-    Ok(PackageKey { id: id.to_owned(), version: version.parse().map_err(|_| bad())? })
+    let key = |package: &Package| format!("{}/{}", package.key.id, package.key.version);
+    let page = paging.page(admitted.map(|package| (key(package), package)))?;
+    Ok(Json(page.map(|package| view_of(package))))
 }
 
 /// A package.

@@ -10,13 +10,13 @@ use windlass_protocol::message::Outcome;
 
 use super::desk::{Desk, sample};
 
-async fn upload(desk: &Desk, name: &str, content: &str) -> (StatusCode, Value) {
+pub(super) async fn upload(desk: &Desk, name: &str, content: &str) -> (StatusCode, Value) {
     let path = format!("/api/v1/packages?name={name}");
     let (status, bytes) = desk.raw(Method::POST, &path, Some(&desk.token), content.to_owned()).await;
     (status, serde_json::from_slice(&bytes).unwrap())
 }
 
-async fn released(desk: &Desk) -> TargetId {
+pub(super) async fn released(desk: &Desk) -> TargetId {
     desk.apply(&sample()).await;
     let grant = json!({"roles": ["synergy-web"], "environments": ["Testing"]});
     let target = desk.enrol("test-1", grant).await;
@@ -27,7 +27,7 @@ async fn released(desk: &Desk) -> TargetId {
     target
 }
 
-fn request() -> Value {
+pub(super) fn request() -> Value {
     json!({"project": "Synergy", "version": "latest", "environments": ["Testing"]})
 }
 

@@ -2,10 +2,12 @@
 
 mod access;
 mod audit;
+mod described;
 mod desk;
 mod door;
 mod endings;
 mod errors;
 mod flow;
 mod heavy;
+mod repeated;
 mod round_trip;
