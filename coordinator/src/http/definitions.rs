@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use windlass_api::answers::{DefinitionItem, DefinitionView, Done, Page};
+use windlass_api::answers::{DefinitionItem, DefinitionView, Done, Page, ProjectReleases};
 use windlass_api::documents::Document;
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::{Catalogue, Named as HasName};
@@ -16,6 +16,9 @@ use super::documents;
 use super::extract::{Asked, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
+
+/// Releases that a project is shown with.
+const RELEASES_SHOWN: usize = 20;
 
 /// What names a thing of a catalogue.
 struct Head {
@@ -52,7 +55,17 @@ pub async fn view(caller: Reader, Named((kind, name)): Named<(String, String)>) 
     let moment = caller.moment()?;
     let document = documents::one(moment.space(), &kind, &name)?;
     let Head { id, slug, name } = head(moment.space(), &kind, &name)?;
-    Ok(Json(DefinitionView { id, slug, name, document }))
+    let releases = (kind == "project").then(|| releases(moment.space(), &id)).flatten();
+    Ok(Json(DefinitionView { id, slug, name, document, releases }))
+}
+
+fn releases(space: &Space, project: &str) -> Option<ProjectReleases> {
+    let project = space.projects.named(project)?;
+    let versions = space.releases_of(project.id).rev().map(|release| release.version.to_string());
+    Some(ProjectReleases {
+        count: space.releases_of(project.id).count(),
+        newest: versions.take(RELEASES_SHOWN).collect(),
+    })
 }
 
 /// Deletes a thing; refused while anything refers to it. With a tenant the key of its sensitive values is destroyed.

@@ -71,6 +71,18 @@ pub struct DefinitionView {
     pub name: String,
     /// As `apply` reads it; sensitive values are `{sensitive: unchanged}`.
     pub document: Document,
+    /// The releases, of a project alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releases: Option<ProjectReleases>,
+}
+
+/// The releases that a project has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProjectReleases {
+    /// How many there are.
+    pub count: usize,
+    /// Their versions, the highest first, 20 at most; `/releases` lists all.
+    pub newest: Vec<String>,
 }
 
 /// A value that a tenant has not filled, and that nothing else gives.

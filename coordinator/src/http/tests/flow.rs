@@ -234,3 +234,22 @@ async fn a_deployment_is_cancelled_once() {
     let (status, problem) = desk.send(Method::POST, &path, json!({})).await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
 }
+
+#[tokio::test]
+async fn a_project_is_shown_with_its_releases() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    let view = desk.get("/definitions/project/Synergy").await;
+    assert_eq!(view["releases"], json!({"count": 0, "newest": []}));
+    upload(&desk, "synergy-web.1.4.0.zip", "true").await;
+    for minor in 0..21 {
+        desk.post("/releases", json!({"project": "Synergy", "version": format!("1.{minor}")})).await;
+    }
+    let view = desk.get("/definitions/project/Synergy").await;
+    let newest = view["releases"]["newest"].as_array().unwrap();
+    assert_eq!((&view["releases"]["count"], newest.len()), (&json!(21), 20));
+    assert_eq!((&newest[0], &newest[19]), (&json!("1.20"), &json!("1.1")));
+    assert_eq!(desk.get("/definitions/tenant/Customer-2").await["releases"], Value::Null);
+    let list = desk.get("/definitions/project").await;
+    assert_eq!(list["items"][0]["summary"], "2 steps, newest release 1.20");
+}
