@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use windlass_api::answers::{DefinitionItem, DefinitionView, Done, Page, ProjectReleases};
+use windlass_api::answers::{DefinitionItem, DefinitionKind, DefinitionView, Done, Page, ProjectReleases};
 use windlass_api::documents::Document;
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::{Catalogue, Named as HasName};
@@ -29,7 +29,7 @@ struct Head {
 
 /// The things of a kind of document, in the order of their names.
 #[utoipa::path(get, path = "/definitions/{kind}", tag = "documents",
-    params(("kind" = String, Path, description = "As documents write it."), Paging),
+    params(("kind" = DefinitionKind, Path, description = "As documents write it."), Paging),
     responses((status = 200, body = Page<DefinitionItem>)))]
 pub async fn list(
     caller: Reader,
@@ -48,7 +48,7 @@ pub async fn list(
 
 /// A thing, with the document that `apply` reads.
 #[utoipa::path(get, path = "/definitions/{kind}/{name}", tag = "documents",
-    params(("kind" = String, Path, description = "As documents write it."),
+    params(("kind" = DefinitionKind, Path, description = "As documents write it."),
         ("name" = String, Path, description = "Id, slug or name.")),
     responses((status = 200, body = DefinitionView)))]
 pub async fn view(caller: Reader, Named((kind, name)): Named<(String, String)>) -> Answer<DefinitionView> {
@@ -70,7 +70,7 @@ fn releases(space: &Space, project: &str) -> Option<ProjectReleases> {
 
 /// Deletes a thing; refused while anything refers to it. With a tenant the key of its sensitive values is destroyed.
 #[utoipa::path(delete, path = "/definitions/{kind}/{name}", tag = "documents",
-    params(("kind" = String, Path, description = "As documents write it."),
+    params(("kind" = DefinitionKind, Path, description = "As documents write it."),
         ("name" = String, Path, description = "Id, slug or name.")),
     responses((status = 200, body = Done)))]
 pub async fn delete(caller: Changer, Named((kind, name)): Named<(String, String)>) -> Answer<Done> {

@@ -39,7 +39,7 @@ pub async fn whoami(caller: Reader) -> Answer<Whoami> {
     let token = moment.state.tokens.get(&caller.token()).ok_or_else(Refusal::unknown_caller)?;
     Ok(Json(Whoami {
         token: token.name.to_string(),
-        role: role_at(&moment.state, token.id, now()).map_or("none", words::role).to_owned(),
+        role: role_at(&moment.state, token.id, now()).map(words::role),
         expires: token.expires.map(words::time),
         space: moment.space().head.name.to_string(),
         authority: caller.context.authority.to_string(),
@@ -80,7 +80,7 @@ fn item(state: &State, token: &ApiToken) -> TokenItem {
     TokenItem {
         id: token.id.to_string(),
         name: token.name.to_string(),
-        role: words::role(token.role).to_owned(),
+        role: words::role(token.role),
         expires: token.expires.map(words::time),
         made_by: token.made_by.map(|id| words::token(state, id)),
     }

@@ -5,6 +5,24 @@ use utoipa::ToSchema;
 
 use crate::documents::Document;
 
+closed_list! {
+    /// A kind of document.
+    DefinitionKind {
+        /// An environment.
+        Environment = "environment",
+        /// A tag set.
+        TagSet = "tag-set",
+        /// A lifecycle.
+        Lifecycle = "lifecycle",
+        /// A library set.
+        LibrarySet = "library-set",
+        /// A project.
+        Project = "project",
+        /// A tenant.
+        Tenant = "tenant",
+    }
+}
+
 /// What an `apply` did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ApplyAnswer {
@@ -19,6 +37,7 @@ pub struct ApplyAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AppliedChange {
     /// The document's kind.
+    #[schema(value_type = DefinitionKind)]
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -49,6 +68,7 @@ pub struct Documents {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DefinitionItem {
     /// Its kind, as documents write it.
+    #[schema(value_type = DefinitionKind)]
     pub kind: String,
     /// Id.
     pub id: String,

@@ -47,19 +47,19 @@ pub use audit::{
     WhatCan, WhatCanItem, WhoCan,
 };
 pub use definition::{
-    AppliedChange, ApplyAnswer, ChangeKind, DefinitionItem, DefinitionView, Documents, MissingValue,
-    ProjectReleases,
+    AppliedChange, ApplyAnswer, ChangeKind, DefinitionItem, DefinitionKind, DefinitionView, Documents,
+    MissingValue, ProjectReleases,
 };
 pub use deployment::{
-    DeploymentItem, DeploymentStepView, DeploymentTargetView, DeploymentView, DeploymentsMade, LogLine,
-    WaitView,
+    DeploymentItem, DeploymentStatus, DeploymentStepView, DeploymentTargetView, DeploymentView,
+    DeploymentsMade, FetchStatus, LogLine, LogStream, PartEnd, StepStatus, WaitView,
 };
 pub use explain::{
     DeploymentStory, StoryLine, TargetExplained, TenantExplained, VariableCandidate, VariableInspected,
 };
 pub use release::{ChosenPackageView, PackageView, ReleaseItem, ReleaseMade, ReleaseView};
-pub use target::{ScopeView, TargetItem, TargetView};
-pub use token::{EnrolmentItem, TokenItem, TokenMade, Whoami};
+pub use target::{IsolationKind, ScopeParticipation, ScopeView, TargetItem, TargetView};
+pub use token::{EnrolmentItem, TokenItem, TokenMade, TokenRole, Whoami};
 
 /// A part of a list. Asked for again with `after` set to `next`, the following part comes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

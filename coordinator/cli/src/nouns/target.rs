@@ -1,7 +1,7 @@
 //! Targets.
 
 use clap::{Args, Subcommand, ValueEnum};
-use windlass_api::answers::{Page, ScopeView, TargetItem, TargetView};
+use windlass_api::answers::{Page, ScopeParticipation, ScopeView, TargetItem, TargetView};
 use windlass_api::query::QueryText;
 use windlass_api::requests::GrantText;
 use windlass_protocol::message::Participation;
@@ -225,7 +225,10 @@ fn scope_lines(scope: &ScopeView) -> Vec<String> {
         format!("    roles          {}", names(&scope.roles)),
         format!("    environments   {}", names(&scope.environments)),
         format!("    tenants        {tenants}"),
-        format!("    participation  {}", scope.participation.as_deref().unwrap_or("not narrowed")),
+        format!(
+            "    participation  {}",
+            scope.participation.map_or("not narrowed", ScopeParticipation::word)
+        ),
     ]
 }
 

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use windlass_api::answers::DefinitionKind;
+use windlass_api::documents::Document;
 
 use crate::http::openapi;
 
@@ -189,4 +191,36 @@ fn a_value_that_is_not_as_described_is_found() {
     for wrong in [json!([]), json!({}), json!({"a": "anger"}), json!({"a": null, "b": 1})] {
         assert!(check(&schema, &wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn what_is_one_of_a_few_words_is_described_as_such() {
+    let words = [
+        ("DeploymentItem", "state"),
+        ("DeploymentStepView", "state"),
+        ("DeploymentTargetView", "fetch"),
+        ("WaitView", "rule"),
+        ("LogLine", "stream"),
+        ("TokenItem", "role"),
+        ("TokenRequest", "role"),
+        ("Whoami", "role"),
+        ("TargetView", "isolation"),
+        ("ScopeView", "participation"),
+        ("DefinitionItem", "kind"),
+        ("AppliedChange", "kind"),
+        ("PulledItem", "kind"),
+        ("Reachable", "by"),
+    ];
+    for (schema, field) in words {
+        let mut found = Vec::new();
+        walk(&DESCRIPTION["components"]["schemas"][schema], &mut |map| {
+            found.extend(map.get("properties").and_then(|fields| fields.get(field)).cloned());
+        });
+        assert_eq!(found.len(), 1, "{schema}.{field}");
+        for wrong in ["no-such-word", "Succeeded", ""] {
+            assert!(check(&found[0], &json!(wrong)).is_err(), "{schema}.{field} takes `{wrong}`");
+        }
+    }
+    let kinds: Vec<_> = DefinitionKind::ALL.iter().map(|kind| kind.word()).collect();
+    assert_eq!(kinds, Document::KINDS);
 }
