@@ -22,8 +22,10 @@ pub fn seconds(text: &str) -> Result<u64, String> {
 /// A length of time as it is written: in the largest unit that it is a whole number of.
 pub fn text(seconds: u64) -> String {
     let units = [(24 * 3600, "d"), (3600, "h"), (60, "m")];
-    let (factor, unit) =
-        units.into_iter().find(|(factor, _)| seconds >= *factor && seconds % factor == 0).unwrap_or((1, "s"));
+    let (factor, unit) = units
+        .into_iter()
+        .find(|(factor, _)| seconds >= *factor && seconds.is_multiple_of(*factor))
+        .unwrap_or((1, "s"));
     format!("{}{unit}", seconds / factor)
 }
 
