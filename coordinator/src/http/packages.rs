@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use windlass_api::answers::{PackageView, Page};
-use windlass_api::error::Problem;
+use windlass_api::error::{Problem, ProblemKind};
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::decide::SpaceCommand;
 use windlass_coordinator_core::model::{Package, PackageKey};
@@ -99,7 +99,8 @@ async fn receive(context: &Context, mut body: Incoming<'_>) -> Result<std::fs::F
 
 fn unwritten(why: std::io::Error) -> Refusal {
     if why.kind() == std::io::ErrorKind::StorageFull {
-        return Problem::failed("the package cannot be stored: the coordinator's disk is full").into();
+        let text = "the package cannot be stored: the coordinator's disk is full";
+        return Problem::new(ProblemKind::DiskFull, text).into();
     }
     Refusal::internal("receiving a package", &why)
 }
@@ -171,5 +172,19 @@ fn view_of(package: &Package) -> PackageView {
         size: package.size,
         files: package.files,
         uploaded: words::time(package.uploaded),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[test]
+    fn an_upload_that_finds_no_room_is_told_so() {
+        let status = |kind: std::io::ErrorKind| unwritten(kind.into()).into_response().status().as_u16();
+        assert_eq!(status(std::io::ErrorKind::StorageFull), 507);
+        assert_eq!(status(std::io::ErrorKind::PermissionDenied), 500);
     }
 }
