@@ -19,6 +19,16 @@ pub fn seconds(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A length of time as it is written: in the largest unit that it is a whole number of.
+pub fn text(seconds: u64) -> String {
+    let units = [(24 * 3600, "d"), (3600, "h"), (60, "m")];
+    let (factor, unit) = units
+        .into_iter()
+        .find(|(factor, _)| seconds >= *factor && seconds.is_multiple_of(*factor))
+        .unwrap_or((1, "s"));
+    format!("{}{unit}", seconds / factor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,7 +36,7 @@ mod tests {
     #[test]
     fn lengths_of_time_are_a_number_and_a_unit() {
         for (text, expected) in [("90s", 90), ("30m", 1800), ("1h", 3600), ("7d", 604_800)] {
-            assert_eq!(seconds(text), Ok(expected));
+            assert_eq!((seconds(text), super::text(expected).as_str()), (Ok(expected), text));
         }
         assert!(seconds("0m").unwrap_err().contains("over at once"));
         for text in ["", "1", "h", "1w", "1.5h", "-1h", "1 h", "99999999999999999d"] {

@@ -68,7 +68,8 @@ pub struct EnrolmentRequest {
 pub struct TokenRequest {
     /// Its name.
     pub name: String,
-    /// `administrator` or `auditor`.
+    /// What it may do.
+    #[schema(value_type = crate::answers::TokenRole)]
     pub role: String,
     /// Seconds that it is good for, at most 366 days; 90 days where it is left out.
     #[serde(default)]

@@ -217,6 +217,52 @@ fn a_login_is_kept_for_its_owner_and_used_from_then_on() {
 }
 
 #[test]
+fn a_target_that_is_connected_was_last_seen_now() {
+    let scope = r#"{"roles":null,"environments":null,"tenants":null,"participation":null}"#;
+    for (online, seen, said) in [
+        ("true", "null", "yes, last seen now"),
+        ("false", "\"2026-01-02T03:04:05Z\"", "no, last seen 2026-01-02T03:04:05Z"),
+        ("false", "null", "no, last seen not since the coordinator started"),
+    ] {
+        let view = format!(
+            r#"{{"id":"target-1","slug":"t","name":"T","enabled":true,"revoked":false,"online":{online},"roles":[],
+            "environments":[],"over_claims":false,"granted":{scope},"advertised":{scope},"effective":{scope},
+            "tenants":[],"claims":[],"isolation":"accounts","agent_version":"1","last_seen":{seen},
+            "certificate_expires":"x","public_key":"00"}}"#
+        );
+        let (address, _thread) = server(vec![(200, view.leak())]);
+        let output = run(&address, &["target", "view", "T"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(&format!("online        {said}\n")), "{text}");
+    }
+}
+
+#[test]
+fn a_project_is_shown_with_its_releases_and_stays_what_apply_reads() {
+    let view = r#"{"id":"project-1","slug":"p","name":"P","document":{"kind":"project","name":"P"},
+        "releases":{"count":3,"newest":["1.2","1.1"]}}"#;
+    let (address, _thread) = server(vec![(200, view)]);
+    let output = run(&address, &["project", "view", "P", "-o", "yaml"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("# project-1\n# releases: 1.2, 1.1 and 1 older ones\n"), "{text}");
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    std::fs::write(file.path(), &text).unwrap();
+    let (address, _thread) = server(vec![(200, r#"{"changes":[]}"#)]);
+    let output = run(&address, &["apply", "-f", file.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+}
+
+#[test]
+fn what_a_target_may_hold_is_called_by_its_names_where_they_are_known() {
+    let found = r#"{"target":"T","nothing":null,"now":[],"could":[],
+        "holds":[{"manifest":"aa","names":["web 1.0","site 1.0"]},{"manifest":"bb","names":[]}]}"#;
+    let (address, _thread) = server(vec![(200, found)]);
+    let output = run(&address, &["audit", "what-can", "T"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.ends_with("may still hold:\nweb 1.0, site 1.0\nbb\n"), "{text}");
+}
+
+#[test]
 fn completions_and_man_pages_come_with_it() {
     let home = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {

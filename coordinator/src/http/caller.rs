@@ -33,7 +33,7 @@ pub const SPACE_HEADER: &str = "windlass-space";
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// The longest such key.
-const LONGEST_KEY: usize = 200;
+pub const LONGEST_KEY: usize = 200;
 
 /// Somebody who may read, or also change.
 pub struct Caller<const CHANGES: bool> {
@@ -45,6 +45,8 @@ pub struct Caller<const CHANGES: bool> {
     space: Option<String>,
     /// The key that the request may be repeated with.
     key: Option<String>,
+    /// A digest of what is asked for, where the command alone does not tell ([`Caller::asks`]).
+    asked: Option<Digest>,
 }
 
 /// Somebody who may read everything that is not secret.
@@ -107,12 +109,25 @@ impl<const CHANGES: bool> Caller<CHANGES> {
 }
 
 impl Changer {
+    /// Says what is asked for, where the command that comes of it depends on what is there as well: a repetition is
+    /// known by what was asked. Tells the answer that it had the first time, if this is one.
+    pub fn asks(&mut self, what: &str, request: &impl serde::Serialize) -> Result<Option<Reply>, Refusal> {
+        let Some(key) = self.key.clone() else { return Ok(None) };
+        self.authorise()?;
+        let moment = self.moment()?;
+        let digest = Digest::of(serde_json::json!([moment.space, what, request]).to_string());
+        self.asked = Some(digest);
+        let request = Request { token: self.token, key, digest };
+        let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
+        Ok(moment.state.requests.answer(&request, envelope.moment(&moment.state))?)
+    }
+
     /// Decides a command of the installation; the answer comes when it is durable.
     pub async fn submit(&self, command: Command, reason: Option<String>) -> Result<Reply, Refusal> {
         self.authorise()?;
         let mut envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
         envelope.reason = reason;
-        envelope.request = match (&self.key, command.request_digest()) {
+        envelope.request = match (&self.key, self.asked.or_else(|| command.request_digest())) {
             (Some(key), Some(digest)) => Some(Request { token: self.token, key: key.clone(), digest }),
             _ => None,
         };
@@ -161,6 +176,7 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
             origin: origin.map(|ConnectInfo(address)| address.to_string()),
             space: named_space(parts)?,
             key: idempotency_key(parts)?,
+            asked: None,
         };
         if caller.ask() == Err(PersonDenied::Unknown) {
             stranger();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use windlass_api::answers::{DefinitionItem, DefinitionView, Done, Page};
+use windlass_api::answers::{DefinitionItem, DefinitionKind, DefinitionView, Done, Page, ProjectReleases};
 use windlass_api::documents::Document;
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::{Catalogue, Named as HasName};
@@ -17,6 +17,9 @@ use super::extract::{Asked, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
 
+/// Releases that a project is shown with.
+const RELEASES_SHOWN: usize = 20;
+
 /// What names a thing of a catalogue.
 struct Head {
     id: String,
@@ -26,7 +29,7 @@ struct Head {
 
 /// The things of a kind of document, in the order of their names.
 #[utoipa::path(get, path = "/definitions/{kind}", tag = "documents",
-    params(("kind" = String, Path, description = "As documents write it."), Paging),
+    params(("kind" = DefinitionKind, Path, description = "As documents write it."), Paging),
     responses((status = 200, body = Page<DefinitionItem>)))]
 pub async fn list(
     caller: Reader,
@@ -35,35 +38,39 @@ pub async fn list(
 ) -> Answer<Page<DefinitionItem>> {
     let moment = caller.moment()?;
     let space = moment.space();
-    let documents = documents::of_kind(space, &kind)?;
-    let mut items = Vec::new();
-    for document in documents {
-        let Head { id, slug, name } = head(space, &kind, document.name())?;
-        if paging.admits([name.as_str(), &slug, &id]) {
-            let summary = summary(&document);
-            items.push(DefinitionItem { kind: kind.clone(), id, slug, name, summary });
-        }
-    }
-    items.sort_by_key(|item| windlass_protocol::names::fold(&item.name));
-    let keyed = items.into_iter().map(|item| (windlass_protocol::names::fold(&item.name), item));
-    Ok(Json(paging.page(keyed)))
+    let Page { items, next } = heads(space, &kind, &paging)?;
+    let items = items.into_iter().map(|Head { id, slug, name }| {
+        let summary = summary(space, &documents::one(space, &kind, &id)?);
+        Ok(DefinitionItem { kind: kind.clone(), id, slug, name, summary })
+    });
+    Ok(Json(Page { items: items.collect::<Result<_, Problem>>()?, next }))
 }
 
 /// A thing, with the document that `apply` reads.
 #[utoipa::path(get, path = "/definitions/{kind}/{name}", tag = "documents",
-    params(("kind" = String, Path, description = "As documents write it."),
+    params(("kind" = DefinitionKind, Path, description = "As documents write it."),
         ("name" = String, Path, description = "Id, slug or name.")),
     responses((status = 200, body = DefinitionView)))]
 pub async fn view(caller: Reader, Named((kind, name)): Named<(String, String)>) -> Answer<DefinitionView> {
     let moment = caller.moment()?;
     let document = documents::one(moment.space(), &kind, &name)?;
     let Head { id, slug, name } = head(moment.space(), &kind, &name)?;
-    Ok(Json(DefinitionView { id, slug, name, document }))
+    let releases = (kind == "project").then(|| releases(moment.space(), &id)).flatten();
+    Ok(Json(DefinitionView { id, slug, name, document, releases }))
+}
+
+fn releases(space: &Space, project: &str) -> Option<ProjectReleases> {
+    let project = space.projects.named(project)?;
+    let versions = space.releases_of(project.id).rev().map(|release| release.version.to_string());
+    Some(ProjectReleases {
+        count: space.releases_of(project.id).count(),
+        newest: versions.take(RELEASES_SHOWN).collect(),
+    })
 }
 
 /// Deletes a thing; refused while anything refers to it. With a tenant the key of its sensitive values is destroyed.
 #[utoipa::path(delete, path = "/definitions/{kind}/{name}", tag = "documents",
-    params(("kind" = String, Path, description = "As documents write it."),
+    params(("kind" = DefinitionKind, Path, description = "As documents write it."),
         ("name" = String, Path, description = "Id, slug or name.")),
     responses((status = 200, body = Done)))]
 pub async fn delete(caller: Changer, Named((kind, name)): Named<(String, String)>) -> Answer<Done> {
@@ -97,6 +104,30 @@ async fn destroyed(caller: &Changer, key: KeyId) -> Result<(), Refusal> {
     })
 }
 
+fn heads(space: &Space, kind: &str, paging: &Paging) -> Result<Page<Head>, Problem> {
+    match kind {
+        "environment" => heads_in(&space.environments, paging),
+        "tag-set" => heads_in(&space.tag_sets, paging),
+        "lifecycle" => heads_in(&space.lifecycles, paging),
+        "library-set" => heads_in(&space.library_sets, paging),
+        "project" => heads_in(&space.projects, paging),
+        "tenant" => heads_in(&space.tenants, paging),
+        other => Err(documents::no_such_kind(other)),
+    }
+}
+
+/// A part of a catalogue. Documents are made of what is in it, and of nothing before or behind.
+fn heads_in<T: HasName>(catalogue: &Catalogue<T>, paging: &Paging) -> Result<Page<Head>, Problem> {
+    let names =
+        |found: &&T| paging.admits([found.name().as_str(), found.slug().as_str(), &found.id().to_string()]);
+    let found = catalogue.by_name().filter(names);
+    Ok(paging.page(found.map(|found| (found.name().folded(), found)))?.map(head_of))
+}
+
+fn head_of<T: HasName>(found: &T) -> Head {
+    Head { id: found.id().to_string(), slug: found.slug().to_string(), name: found.name().to_string() }
+}
+
 fn head(space: &Space, kind: &str, name: &str) -> Result<Head, Problem> {
     match kind {
         "environment" => head_in(&space.environments, name),
@@ -110,12 +141,11 @@ fn head(space: &Space, kind: &str, name: &str) -> Result<Head, Problem> {
 }
 
 fn head_in<T: HasName>(catalogue: &Catalogue<T>, name: &str) -> Result<Head, Problem> {
-    let found = catalogue.find(name)?;
-    Ok(Head { id: found.id().to_string(), slug: found.slug().to_string(), name: found.name().to_string() })
+    Ok(head_of(catalogue.find(name)?))
 }
 
 /// What a table shows beside the name.
-fn summary(document: &Document) -> String {
+fn summary(space: &Space, document: &Document) -> String {
     match document {
         Document::Environment(found) => found.description.clone(),
         Document::TagSet(found) => {
@@ -128,7 +158,17 @@ fn summary(document: &Document) -> String {
         Document::LibrarySet(found) => {
             format!("{} templates, {} variables", found.templates.len(), found.variables.len())
         }
-        Document::Project(found) => format!("{} steps", found.steps.len()),
+        Document::Project(found) => {
+            let newest = space
+                .projects
+                .named(&found.name)
+                .and_then(|project| space.releases_of(project.id).next_back());
+            let newest = newest.map_or_else(
+                || "no release".to_owned(),
+                |newest| format!("newest release {}", newest.version),
+            );
+            format!("{} steps, {newest}", found.steps.len())
+        }
         Document::Tenant(found) => {
             let disabled = if found.enabled { "" } else { "disabled; " };
             let projects: Vec<_> = found.projects.keys().map(String::as_str).collect();

@@ -7,7 +7,8 @@ use axum::Json;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use windlass_api::answers::{
-    DeploymentItem, DeploymentStepView, DeploymentTargetView, DeploymentView, Page, WaitView,
+    DeploymentItem, DeploymentStatus, DeploymentStepView, DeploymentTargetView, DeploymentView, FetchStatus,
+    Page, PartEnd, StepStatus, WaitView,
 };
 use windlass_api::error::Problem;
 use windlass_api::plan::WaitRule;
@@ -41,18 +42,20 @@ pub struct Which {
     pub state: Option<String>,
 }
 
-/// The states that a list may be asked for.
-const STATES: [&str; 8] =
-    ["open", "queued", "fetching", "running", "succeeded", "failed", "cancelled", "nothing-done"];
+/// All that are not over.
+const OPEN: &str = "open";
 
 /// Says so where no state is called this: an empty list would be the wrong answer to a typing error.
 fn expect_state(name: &str) -> Result<(), Problem> {
-    if STATES.contains(&name) {
+    let states = || std::iter::once(OPEN).chain(DeploymentStatus::ALL.iter().map(|state| state.word()));
+    if states().any(|state| state == name) {
         return Ok(());
     }
-    Err(Problem::usage(match nearest(name, STATES.into_iter()) {
+    Err(Problem::usage(match nearest(name, states()) {
         Some(nearest) => format!("there is no state `{name}`; did you mean `{nearest}`?"),
-        None => format!("there is no state `{name}`; it is one of {}", STATES.join(", ")),
+        None => {
+            format!("there is no state `{name}`; it is one of {}", states().collect::<Vec<_>>().join(", "))
+        }
     }))
 }
 
@@ -72,8 +75,8 @@ pub async fn list(
     which.state.as_deref().map_or(Ok(()), expect_state)?;
     let state = |found: &Deployment| match which.state.as_deref() {
         None => true,
-        Some("open") => !found.is_over(),
-        Some(state) => words::state(found) == state,
+        Some(OPEN) => !found.is_over(),
+        Some(state) => words::state(found).word() == state,
     };
     let mut found: Vec<&Arc<Deployment>> = space
         .deployments
@@ -84,19 +87,14 @@ pub async fn list(
         .filter(|found| state(found))
         .collect();
     found.sort_by_key(|found| std::cmp::Reverse((found.created, found.id)));
-    let after = paging.after.as_deref().map(deployment_id).transpose()?;
-    let after = after.map(|id| find(space, id).map(|found| (found.created, found.id))).transpose()?;
-    let behind =
-        found.into_iter().filter(|found| after.is_none_or(|after| (found.created, found.id) < after));
-    let items = behind.map(|found| item(space, found));
-    let admitted = items.filter(|item| {
-        paging.admits([item.project.as_str(), &item.environment].into_iter().chain(item.tenant.as_deref()))
-    });
-    let mut items: Vec<_> = admitted.take(paging.limit() + 1).collect();
-    let more = items.len() > paging.limit();
-    items.truncate(paging.limit());
-    let next = items.last().filter(|_| more).map(|item| item.id.clone());
-    Ok(Json(Page { items, next }))
+    let named = |found: &&Arc<Deployment>| {
+        let project = words::name(&space.projects, found.project);
+        let environment = words::name(&space.environments, found.environment);
+        let tenant = words::tenant(space, found.tenant);
+        paging.admits([project.as_str(), &environment].into_iter().chain(tenant.as_deref()))
+    };
+    let page = paging.page(found.into_iter().filter(named).map(|found| (found.id.to_string(), found)))?;
+    Ok(Json(page.map(|found| item(space, found))))
 }
 
 /// A deployment: where it stands, what it waits for, how far each step is on each target.
@@ -124,7 +122,7 @@ pub fn item(space: &Space, found: &Deployment) -> DeploymentItem {
         release: release.map_or_else(|| found.release().to_string(), |release| release.version.to_string()),
         environment: words::name(&space.environments, found.environment),
         tenant: words::tenant(space, found.tenant),
-        state: words::state(found).to_owned(),
+        state: words::state(found),
         created: words::time(found.created),
     }
 }
@@ -155,7 +153,7 @@ fn view_of(space: &Space, presence: &dyn Presence, found: &Deployment) -> Deploy
 
 /// What it waits for: its turn, a slot, and targets that are not connected or busy with something else.
 fn waits(space: &Space, presence: &dyn Presence, found: &Deployment) -> Vec<WaitView> {
-    let view = |rule: WaitRule, reason: String| WaitView { rule: words::wait(rule).to_owned(), reason };
+    let view = |rule: WaitRule, reason: String| WaitView { rule, reason };
     match found.state {
         DeploymentState::Ended(_) => Vec::new(),
         DeploymentState::Queued => {
@@ -204,27 +202,31 @@ fn target_view(
 ) -> DeploymentTargetView {
     let removed = removal(space, found, target);
     let (fetch, progress, failed) = match run.map(|run| &run.state) {
-        None => ("not-needed", FetchProgress::default(), None),
+        None => (FetchStatus::NotNeeded, FetchProgress::default(), None),
         Some(RunState::Assigned { .. } | RunState::Started { .. }) => {
-            ("assigned", progress.unwrap_or_default(), None)
+            (FetchStatus::Assigned, progress.unwrap_or_default(), None)
         }
         Some(RunState::Ended(RunEnd { outcome, moved, saved, .. })) => match outcome {
-            RunOutcome::Succeeded => {
-                ("done", FetchProgress { moved: *moved, saved: *saved, total: moved + saved }, None)
-            }
+            RunOutcome::Succeeded => (
+                FetchStatus::Done,
+                FetchProgress { moved: *moved, saved: *saved, total: moved + saved },
+                None,
+            ),
             // It did not fail: it was told to stop.
-            RunOutcome::Stopped => ("stopped", FetchProgress::default(), None),
-            RunOutcome::Failed(why) => ("failed", FetchProgress::default(), Some(reasons::failure(why))),
-            other => ("failed", FetchProgress::default(), reasons::outcome_in_words(other)),
+            RunOutcome::Stopped => (FetchStatus::Stopped, FetchProgress::default(), None),
+            RunOutcome::Failed(why) => {
+                (FetchStatus::Failed, FetchProgress::default(), Some(reasons::failure(why)))
+            }
+            other => (FetchStatus::Failed, FetchProgress::default(), reasons::outcome_in_words(other)),
         },
     };
     DeploymentTargetView {
         target: words::name(&space.targets, target),
-        fetch: fetch.to_owned(),
+        fetch,
         moved: progress.moved,
         saved: progress.saved,
         total: progress.total,
-        end: removed.as_ref().map(|_| "scope-removed".to_owned()),
+        end: removed.as_ref().map(|_| PartEnd::ScopeRemoved),
         reason: removed.or(failed),
     }
 }
@@ -245,18 +247,18 @@ fn step_view(
     let (state, reason, lines) = match (run.map(|run| &run.state), removal(space, found, target)) {
         // What it had brought to its end before it was taken out, it did.
         (Some(RunState::Ended(end)), Some(_)) if end.outcome == RunOutcome::Succeeded => {
-            ("succeeded", None, end.lines)
+            (StepStatus::Succeeded, None, end.lines)
         }
-        (Some(RunState::Ended(end)), Some(reason)) => ("scope-removed", Some(reason), end.lines),
-        (_, Some(reason)) => ("scope-removed", Some(reason), 0),
-        (None, None) => ("waiting", None, 0),
-        (Some(RunState::Assigned { .. }), None) => ("assigned", None, 0),
-        (Some(RunState::Started { .. }), None) => ("running", None, 0),
+        (Some(RunState::Ended(end)), Some(reason)) => (StepStatus::ScopeRemoved, Some(reason), end.lines),
+        (_, Some(reason)) => (StepStatus::ScopeRemoved, Some(reason), 0),
+        (None, None) => (StepStatus::Waiting, None, 0),
+        (Some(RunState::Assigned { .. }), None) => (StepStatus::Assigned, None, 0),
+        (Some(RunState::Started { .. }), None) => (StepStatus::Running, None, 0),
         (Some(RunState::Ended(end)), None) => match reasons::outcome_in_words(&end.outcome) {
-            None => ("succeeded", None, end.lines),
-            reason => ("failed", reason, end.lines),
+            None => (StepStatus::Succeeded, None, end.lines),
+            reason => (StepStatus::Failed, reason, end.lines),
         },
     };
     let target = words::name(&space.targets, target);
-    DeploymentStepView { step: step.to_owned(), target, state: state.to_owned(), reason, lines }
+    DeploymentStepView { step: step.to_owned(), target, state, reason, lines }
 }

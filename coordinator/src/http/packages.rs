@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use windlass_api::answers::{PackageView, Page};
-use windlass_api::error::Problem;
+use windlass_api::error::{Problem, ProblemKind};
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::decide::SpaceCommand;
 use windlass_coordinator_core::model::{Package, PackageKey};
@@ -99,7 +99,8 @@ async fn receive(context: &Context, mut body: Incoming<'_>) -> Result<std::fs::F
 
 fn unwritten(why: std::io::Error) -> Refusal {
     if why.kind() == std::io::ErrorKind::StorageFull {
-        return Problem::failed("the package cannot be stored: the coordinator's disk is full").into();
+        let text = "the package cannot be stored: the coordinator's disk is full";
+        return Problem::new(ProblemKind::DiskFull, text).into();
     }
     Refusal::internal("receiving a package", &why)
 }
@@ -126,22 +127,9 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<P
     let moment = caller.moment()?;
     let admitted =
         moment.space().packages.values().filter(|package| paging.admits([package.key.id.as_str()]));
-    let after = paging.after.as_deref().map(position).transpose()?;
-    let behind = admitted.filter(|package| after.as_ref().is_none_or(|after| package.key > *after));
-    let mut items: Vec<_> = behind.take(paging.limit() + 1).collect();
-    let more = items.len() > paging.limit();
-    items.truncate(paging.limit());
-    let last = items.last().filter(|_| more);
-    let next = last.map(|package| format!("{}/{}", package.key.id, package.key.version));
-    Ok(Json(Page { items: items.into_iter().map(|package| view_of(package)).collect(), next }))
-}
-
-fn position(text: &str) -> Result<PackageKey, Problem> {
-    let bad = || {
-        Problem::usage(format!("`{text}` is no place in the list of packages; use `next` of the part before"))
-    };
-    let (id, version) = text.split_once('/').ok_or_else(bad)?;
-    Ok(PackageKey { id: id.to_owned(), version: version.parse().map_err(|_| bad())? })
+    let key = |package: &Package| format!("{}/{}", package.key.id, package.key.version);
+    let page = paging.page(admitted.map(|package| (key(package), package)))?;
+    Ok(Json(page.map(|package| view_of(package))))
 }
 
 /// A package.
@@ -184,5 +172,19 @@ fn view_of(package: &Package) -> PackageView {
         size: package.size,
         files: package.files,
         uploaded: words::time(package.uploaded),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[test]
+    fn an_upload_that_finds_no_room_is_told_so() {
+        let status = |kind: std::io::ErrorKind| unwritten(kind.into()).into_response().status().as_u16();
+        assert_eq!(status(std::io::ErrorKind::StorageFull), 507);
+        assert_eq!(status(std::io::ErrorKind::PermissionDenied), 500);
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 use windlass_api::answers::Page;
+use windlass_api::error::Problem;
 use windlass_protocol::names::fold;
 
 /// Items of a part where nobody says.
@@ -34,20 +35,34 @@ impl Paging {
         names.into_iter().any(|name| fold(name).contains(&filter))
     }
 
-    /// The part of `items`, which come in the order of their keys. Each key is unique and what `after` names.
-    pub fn page<T>(&self, items: impl Iterator<Item = (String, T)>) -> Page<T> {
+    /// The part of `items`. Each key is unique and what `after` names. What is built of an item to be shown, is built
+    /// of the part alone ([`Page::map`]).
+    pub fn page<T>(&self, items: impl Iterator<Item = (String, T)>) -> Result<Page<T>, Problem> {
+        let mut items = items;
+        if let Some(after) = &self.after
+            && !items.any(|(key, _)| key == *after)
+        {
+            return Err(no_place(after));
+        }
         let mut part = Vec::new();
         let mut last = None;
-        let behind = items.skip_while(|(key, _)| self.after.as_ref().is_some_and(|after| key <= after));
-        for (key, item) in behind {
+        for (key, item) in items {
             if part.len() == self.limit() {
-                return Page { items: part, next: last };
+                return Ok(Page { items: part, next: last });
             }
             last = Some(key);
             part.push(item);
         }
-        Page { items: part, next: None }
+        Ok(Page { items: part, next: None })
     }
+}
+
+/// An empty part would say that the list is at its end.
+pub fn no_place(after: &str) -> Problem {
+    Problem::usage(format!(
+        "`{after}` is no place in this list; `after` is `next` of the part before, and where that item is gone \
+         meanwhile, the list is read from its beginning again"
+    ))
 }
 
 #[cfg(test)]
@@ -55,7 +70,7 @@ mod tests {
     use super::*;
 
     fn names(paging: &Paging) -> (Vec<char>, Option<String>) {
-        let page = paging.page(('a'..='e').map(|letter| (letter.to_string(), letter)));
+        let page = paging.page(('a'..='e').map(|letter| (letter.to_string(), letter))).unwrap();
         (page.items, page.next)
     }
 
@@ -79,8 +94,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_deleted_meanwhile_does_not_end_the_list() {
+    fn what_is_no_place_in_the_list_is_no_end_of_it() {
         let paging = Paging { after: Some("bb".to_owned()), ..Paging::default() };
-        assert_eq!(names(&paging).0, ['c', 'd', 'e']);
+        let problem = paging.page([("a".to_owned(), 'a')].into_iter()).unwrap_err();
+        assert!(problem.message.starts_with("`bb` is no place in this list"), "{problem}");
     }
 }

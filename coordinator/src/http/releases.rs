@@ -13,7 +13,7 @@ use windlass_coordinator_core::decide::{PackageNames, ReadNames, Reply, SpaceCom
 use windlass_coordinator_core::model::{CodeNames, Release, StepAction};
 use windlass_coordinator_core::state::Space;
 use windlass_coordinator_core::variables::references_in;
-use windlass_protocol::ids::StepId;
+use windlass_protocol::ids::{ReleaseId, StepId};
 use windlass_protocol::{Digest, pattern};
 
 use super::caller::{Changer, Reader};
@@ -29,7 +29,11 @@ const HOOKS: [&str; 4] = ["PreDeploy", "Deploy", "PostDeploy", "DeployFailed"];
 /// Makes a release: freezes the process, the variables and the newest or named packages.
 #[utoipa::path(post, path = "/releases", tag = "releases", request_body = ReleaseRequest,
     responses((status = 200, body = ReleaseMade)))]
-pub async fn create(caller: Changer, Body(mut request): Body<ReleaseRequest>) -> Answer<ReleaseMade> {
+pub async fn create(mut caller: Changer, Body(mut request): Body<ReleaseRequest>) -> Answer<ReleaseMade> {
+    // Which packages are the newest may be another answer by the time that somebody asks again.
+    if let Some(Reply::Release(id)) = caller.asks("release", &request)? {
+        return made(&caller, id, Vec::new());
+    }
     let chosen = {
         let moment = caller.moment()?;
         choose(moment.space(), &mut request)?
@@ -41,6 +45,10 @@ pub async fn create(caller: Changer, Body(mut request): Body<ReleaseRequest>) ->
     let Reply::Release(id) = caller.submit_in_space(command, None).await? else {
         return Err(Refusal::internal("making a release", &"the decision has another answer"));
     };
+    made(&caller, id, warnings)
+}
+
+fn made(caller: &Changer, id: ReleaseId, warnings: Vec<String>) -> Answer<ReleaseMade> {
     let moment = caller.moment()?;
     let release = moment.space().releases.get(&id);
     let release = release.ok_or_else(|| Problem::not_found("the release was deleted at once"))?;
@@ -131,21 +139,12 @@ pub async fn list(
         None => space.projects.by_name().collect(),
     };
     let releases = projects.iter().flat_map(|project| space.releases_of(project.id).rev());
-    let items = releases.map(|release| item(space, release));
-    let admitted = items.filter(|item| paging.admits([item.version.as_str(), &item.project]));
-    let mut page = Page { items: Vec::new(), next: None };
-    let mut behind = paging.after.is_none();
-    for item in admitted {
-        if !behind {
-            behind = paging.after.as_ref() == Some(&item.id);
-        } else if page.items.len() == paging.limit() {
-            page.next = page.items.last().map(|last: &ReleaseItem| last.id.clone());
-            break;
-        } else {
-            page.items.push(item);
-        }
-    }
-    Ok(Json(page))
+    let admitted = releases.filter(|release| {
+        let project = words::name(&space.projects, release.project);
+        paging.admits([release.version.to_string().as_str(), &project])
+    });
+    let page = paging.page(admitted.map(|release| (release.id.to_string(), release)))?;
+    Ok(Json(page.map(|release| item(space, release))))
 }
 
 /// A release.

@@ -7,14 +7,18 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Response, path::PathItem};
+use utoipa::openapi::{
+    Components, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required, Response, path::PathItem,
+};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use windlass_api::error::Problem;
 
-use super::caller::Reader;
+use super::caller::{LONGEST_KEY, Reader};
 use super::refusal::Refusal;
 use super::{
     Context, apply, audit, definitions, deploy, deployments, explain, logs, packages, releases, targets,
@@ -46,8 +50,8 @@ pub fn openapi() -> OpenApi {
 
 fn described() -> (Router<Context>, OpenApi) {
     let (router, mut description) = OpenApiRouter::with_openapi(head()).nest(BASE, paths()).split_for_parts();
-    for item in description.paths.paths.values_mut() {
-        say_what_all_have_in_common(item);
+    for (path, item) in &mut description.paths.paths {
+        say_what_all_have_in_common(path, item);
     }
     (router, description)
 }
@@ -104,7 +108,9 @@ fn head() -> OpenApi {
         .build();
     let mut components = Components::new();
     components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
+    Problem::schemas(&mut schemas);
+    components.schemas.extend(schemas);
     OpenApiBuilder::new()
         .info(info)
         .components(Some(components))
@@ -112,19 +118,37 @@ fn head() -> OpenApi {
         .build()
 }
 
-/// Every operation may be refused in the same ways.
-fn say_what_all_have_in_common(item: &mut PathItem) {
-    let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-    for operation in operations.into_iter().flatten() {
+/// Every operation has a name of its own, made of its method and path, and may be refused in the same ways; those that
+/// change something may be repeated.
+fn say_what_all_have_in_common(path: &str, item: &mut PathItem) {
+    let words: String = path.trim_start_matches(BASE).replace(['{', '}'], "").replace(['/', '-'], "_");
+    let operations = [
+        ("get", &mut item.get),
+        ("put", &mut item.put),
+        ("post", &mut item.post),
+        ("delete", &mut item.delete),
+        ("patch", &mut item.patch),
+    ];
+    for (method, operation) in operations {
+        let Some(operation) = operation else { continue };
+        operation.operation_id = Some(format!("{method}{words}"));
+        // A plan is asked for with a body, and changes nothing.
+        if method != "get" && !path.ends_with("/plans") {
+            operation.parameters.get_or_insert_default().push(idempotency_key().into());
+        }
         for (status, description) in [
             ("400", "The request is not well-formed."),
             ("401", "No valid token."),
             ("403", "The token may not."),
             ("404", "Something that the request names does not exist."),
+            ("408", "The body came too slowly."),
             ("409", "It contradicts what is."),
+            ("413", "The body is too large."),
             ("422", "It was understood and failed."),
             ("429", "The token has too much of this under way; ask again when some of it is answered."),
+            ("500", "Something broke inside the coordinator; its log tells what."),
             ("503", "The coordinator is too busy with this, or stopping; ask again in a moment."),
+            ("507", "The coordinator's disk is full; nothing was changed."),
         ] {
             let problem = utoipa::openapi::ContentBuilder::new()
                 .schema(Some(utoipa::openapi::Ref::from_schema_name(Problem::name())))
@@ -137,6 +161,22 @@ fn say_what_all_have_in_common(item: &mut PathItem) {
             responses.entry(status.to_owned()).or_insert(RefOr::<Response>::T(response));
         }
     }
+}
+
+/// The header with which a request may be repeated.
+fn idempotency_key() -> Parameter {
+    let text =
+        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(LONGEST_KEY));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "With the same key the same request is done once, and answered as the first time, for a day. A secret \
+             that was made is shown once: asked for again it is a 409.",
+        ))
+        .schema(Some(text))
+        .build()
 }
 
 /// Answers are of a moment and for one asker.

@@ -1,7 +1,7 @@
 //! Targets: what they are granted, what they say, what comes of it; and the operators' switches.
 
 use axum::Json;
-use windlass_api::answers::{Done, Page, ScopeView, TargetItem, TargetView};
+use windlass_api::answers::{Done, Page, ScopeParticipation, ScopeView, TargetItem, TargetView};
 use windlass_api::query::QueryText;
 use windlass_api::requests::GrantText;
 use windlass_coordinator_core::decide::{SpaceCommand, TargetChange};
@@ -27,7 +27,8 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<T
         .targets
         .by_name()
         .filter(|target| paging.admits([target.name.as_str(), target.slug.as_str(), &target.id.to_string()]));
-    Ok(Json(paging.page(admitted.map(|target| (target.name.folded(), item(space, presence, target))))))
+    let page = paging.page(admitted.map(|target| (target.name.folded(), target)))?;
+    Ok(Json(page.map(|target| item(space, presence, target))))
 }
 
 /// A target: granted, advertised and effective scope, over-claims, presence.
@@ -112,14 +113,16 @@ fn item(space: &Space, presence: &dyn Presence, target: &Target) -> TargetItem {
 
 fn view_of(space: &Space, presence: &dyn Presence, target: &Target) -> TargetView {
     let (granted, advertised) = (&target.granted, &target.advertised);
-    let participation = |of| Some(words::participation(of).to_owned());
+    let participation = |of| Some(words::participation(of));
     let item = item(space, presence, target);
     let said_tenants = said_tenants(advertised);
     let effective = ScopeView {
         roles: Some(item.roles.clone()),
         environments: Some(item.environments.clone()),
         tenants: said_tenants.clone().or_else(|| Some(documents::query_text(space, &granted.tenants))),
-        participation: Some(scope::participation(target).map_or("none", words::participation).to_owned()),
+        participation: Some(
+            scope::participation(target).map_or(ScopeParticipation::None, words::participation),
+        ),
     };
     let mut tenants: Vec<_> = scope::tenants(space, target).map(|tenant| tenant.name.to_string()).collect();
     tenants.sort();
@@ -140,7 +143,7 @@ fn view_of(space: &Space, presence: &dyn Presence, target: &Target) -> TargetVie
         effective,
         tenants,
         claims: scope::over_claims(space, target).collect(),
-        isolation: words::isolation(advertised.isolation).to_owned(),
+        isolation: words::isolation(advertised.isolation),
         agent_version: advertised.agent_version.clone(),
         last_seen: presence.last_seen(target.id).map(words::time),
         certificate_expires: words::time(target.key.certificate_expires),

@@ -9,6 +9,7 @@ use windlass_api::answers::{ApplyAnswer, MissingValue, Page};
 use windlass_api::documents::TenantDocument;
 use windlass_api::error::Problem;
 use windlass_api::requests::{TenantChange, TenantRequest};
+use windlass_coordinator_core::decide::Reply;
 use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::model::{Project, Tenant};
 use windlass_coordinator_core::names;
@@ -26,9 +27,12 @@ use super::{apply, documents, words};
 /// Makes a tenant.
 #[utoipa::path(post, path = "/tenants", tag = "tenants", request_body = TenantRequest,
     responses((status = 200, body = ApplyAnswer)))]
-pub async fn create(caller: Changer, Body(request): Body<TenantRequest>) -> Answer<ApplyAnswer> {
+pub async fn create(mut caller: Changer, Body(request): Body<TenantRequest>) -> Answer<ApplyAnswer> {
     let edits = caller.context.edits.clone();
     let _one_at_a_time = edits.lock().await;
+    if let Some(Reply::Applied(changes)) = caller.asks("tenant", &request)? {
+        return Ok(Json(ApplyAnswer { changes, warnings: Vec::new() }));
+    }
     if caller.moment()?.space().tenants.named(&request.name).is_some() {
         return Err(Problem::conflict(format!("there is a tenant `{}` already", request.name)).into());
     }
@@ -48,12 +52,15 @@ pub async fn create(caller: Changer, Body(request): Body<TenantRequest>) -> Answ
     params(("name" = String, Path, description = "Id, slug or name.")),
     responses((status = 200, body = ApplyAnswer)))]
 pub async fn change(
-    caller: Changer,
+    mut caller: Changer,
     Named(name): Named<String>,
     Body(change): Body<TenantChange>,
 ) -> Answer<ApplyAnswer> {
     let edits = caller.context.edits.clone();
     let _one_at_a_time = edits.lock().await;
+    if let Some(Reply::Applied(changes)) = caller.asks("tenant-change", &(&name, &change))? {
+        return Ok(Json(ApplyAnswer { changes, warnings: Vec::new() }));
+    }
     let document = {
         let moment = caller.moment()?;
         let space = moment.space();
@@ -137,7 +144,7 @@ pub async fn missing_values(
         let values = tenants.into_iter().flat_map(|tenant| missing_of(space, tenant));
         let admitted = values.filter(|value| paging.admits([value.tenant.as_str(), &value.variable]));
         let keyed = admitted.enumerate().map(|(index, value)| (format!("{index:08}"), value));
-        Ok(paging.page(keyed))
+        paging.page(keyed)
     };
     let page = tokio::task::spawn_blocking(listing).await;
     Ok(Json(page.map_err(|why| Refusal::internal("looking for missing values", &why))??))

@@ -2,9 +2,10 @@
 
 use axum::Json;
 use windlass_api::answers::{Done, EnrolmentItem, Page, TokenItem, TokenMade, Whoami};
+use windlass_api::error::Problem;
 use windlass_api::requests::{EnrolmentRequest, TokenRequest};
 use windlass_coordinator_core::authorise::role_at;
-use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_coordinator_core::decide::{Command, Reply, SpaceCommand};
 use windlass_coordinator_core::model::{ApiToken, Enrolment};
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::ids::{EnrolmentId, TokenId};
@@ -22,6 +23,15 @@ fn fresh(context: &Context, kind: TokenKind) -> Token {
     Token { kind, id: random(), secret: Zeroizing::new(random()), fingerprint: context.authority }
 }
 
+/// The answer to a request that is repeated: of the secret only a digest was kept, and the one that was made for this
+/// request opens nothing. Whoever asks again has no use for an answer without it, so it is a refusal.
+fn shown_before(what: &str, id: &dyn std::fmt::Display) -> Problem {
+    Problem::conflict(format!(
+        "the {what} {id} was made when this was asked for the first time, and its secret was shown once, then; if it \
+         is lost, delete the {what} and make another one with another Idempotency-Key"
+    ))
+}
+
 /// Who asks, and whom.
 #[utoipa::path(get, path = "/whoami", tag = "tokens", responses((status = 200, body = Whoami)))]
 pub async fn whoami(caller: Reader) -> Answer<Whoami> {
@@ -29,7 +39,7 @@ pub async fn whoami(caller: Reader) -> Answer<Whoami> {
     let token = moment.state.tokens.get(&caller.token()).ok_or_else(Refusal::unknown_caller)?;
     Ok(Json(Whoami {
         token: token.name.to_string(),
-        role: role_at(&moment.state, token.id, now()).map_or("none", words::role).to_owned(),
+        role: role_at(&moment.state, token.id, now()).map(words::role),
         expires: token.expires.map(words::time),
         space: moment.space().head.name.to_string(),
         authority: caller.context.authority.to_string(),
@@ -43,7 +53,12 @@ pub async fn whoami(caller: Reader) -> Answer<Whoami> {
 pub async fn create(caller: Changer, Body(request): Body<TokenRequest>) -> Answer<TokenMade> {
     let token = fresh(&caller.context, TokenKind::Api);
     let id = TokenId::from_bytes(token.id);
-    caller.submit(Command::CreateToken { request, token: (id, token.secret_digest()) }, None).await?;
+    let command = Command::CreateToken { request, token: (id, token.secret_digest()) };
+    match caller.submit(command, None).await? {
+        Reply::TokenCreated(made) if made == id => {}
+        Reply::TokenCreated(made) => return Err(shown_before("token", &made).into()),
+        _ => return Err(Refusal::internal("making a token", &"the decision has another answer")),
+    }
     let state = caller.context.engine.state();
     let expires = state.tokens.get(&id).and_then(|made| made.expires).map(words::time);
     Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires }))
@@ -57,14 +72,15 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<T
     let mut tokens: Vec<_> =
         state.tokens.values().filter(|token| paging.admits([token.name.as_str()])).collect();
     tokens.sort_by_key(|token| token.name.folded());
-    Ok(Json(paging.page(tokens.into_iter().map(|token| (token.name.folded(), item(&state, token))))))
+    let page = paging.page(tokens.into_iter().map(|token| (token.name.folded(), token)))?;
+    Ok(Json(page.map(|token| item(&state, token))))
 }
 
 fn item(state: &State, token: &ApiToken) -> TokenItem {
     TokenItem {
         id: token.id.to_string(),
         name: token.name.to_string(),
-        role: words::role(token.role).to_owned(),
+        role: words::role(token.role),
         expires: token.expires.map(words::time),
         made_by: token.made_by.map(|id| words::token(state, id)),
     }
@@ -86,7 +102,11 @@ pub async fn create_enrolment(caller: Changer, Body(request): Body<EnrolmentRequ
     let token = fresh(&caller.context, TokenKind::Enrolment);
     let id = EnrolmentId::from_bytes(token.id);
     let command = SpaceCommand::CreateEnrolment { request, token: (id, token.secret_digest()) };
-    caller.submit_in_space(command, None).await?;
+    match caller.submit_in_space(command, None).await? {
+        Reply::EnrolmentCreated(made) if made == id => {}
+        Reply::EnrolmentCreated(made) => return Err(shown_before("enrolment token", &made).into()),
+        _ => return Err(Refusal::internal("making a token", &"the decision has another answer")),
+    }
     let moment = caller.moment()?;
     let expires = moment.space().enrolments.get(&id).map(|made| words::time(made.expires));
     Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires }))
@@ -108,10 +128,11 @@ pub async fn delete_enrolment(caller: Changer, Named(name): Named<String>) -> An
 pub async fn list_enrolments(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<EnrolmentItem>> {
     let moment = caller.moment()?;
     let space = moment.space();
-    let items = space.enrolments.values().map(|token| enrolment(&moment.state, space, token));
-    let admitted =
-        items.filter(|item| paging.admits(item.name.as_deref().into_iter().chain([item.id.as_str()])));
-    Ok(Json(paging.page(admitted.map(|item| (item.id.clone(), item)))))
+    let keyed = space.enrolments.values().map(|token| (token.id.to_string(), token));
+    let admitted = keyed.filter(|(id, token)| {
+        paging.admits(token.name.as_ref().map(|name| name.as_str()).into_iter().chain([id.as_str()]))
+    });
+    Ok(Json(paging.page(admitted)?.map(|token| enrolment(&moment.state, space, token))))
 }
 
 fn enrolment(state: &State, space: &Space, token: &Enrolment) -> EnrolmentItem {

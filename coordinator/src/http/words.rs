@@ -1,6 +1,6 @@
 //! Ids and times as people read them.
 
-use windlass_api::plan::WaitRule;
+use windlass_api::answers::{DeploymentStatus, IsolationKind, ScopeParticipation, TokenRole};
 use windlass_coordinator_core::catalogue::{Catalogue, Named};
 use windlass_coordinator_core::graph::WorkKind;
 use windlass_coordinator_core::model::{Deployment, DeploymentEnd, DeploymentState, Role};
@@ -37,62 +37,52 @@ pub fn token(state: &State, id: TokenId) -> String {
 }
 
 /// A role of a token.
-pub const fn role(role: Role) -> &'static str {
+pub const fn role(role: Role) -> TokenRole {
     match role {
-        Role::Auditor => "auditor",
-        Role::Administrator => "administrator",
+        Role::Auditor => TokenRole::Auditor,
+        Role::Administrator => TokenRole::Administrator,
     }
 }
 
 /// Where a deployment stands.
-pub fn state(deployment: &Deployment) -> &'static str {
+pub fn state(deployment: &Deployment) -> DeploymentStatus {
     let graph = &deployment.graph;
     let open = graph.open().iter().filter_map(|(node, _)| graph.node(*node));
     match deployment.state {
-        DeploymentState::Queued => "queued",
+        DeploymentState::Queued => DeploymentStatus::Queued,
         DeploymentState::Running => match open.map(|node| node.plot.work).next() {
-            Some(WorkKind::Fetch) => "fetching",
-            _ => "running",
+            Some(WorkKind::Fetch) => DeploymentStatus::Fetching,
+            _ => DeploymentStatus::Running,
         },
         DeploymentState::Ended(end) => self::end(end),
     }
 }
 
-/// A rule by which a deployment waits.
-pub const fn wait(rule: WaitRule) -> &'static str {
-    match rule {
-        WaitRule::Queue => "queue",
-        WaitRule::Cap => "cap",
-        WaitRule::Busy => "busy",
-        WaitRule::Offline => "offline",
-    }
-}
-
 /// How a deployment ended.
-pub const fn end(end: DeploymentEnd) -> &'static str {
+pub const fn end(end: DeploymentEnd) -> DeploymentStatus {
     match end {
-        DeploymentEnd::Succeeded => "succeeded",
-        DeploymentEnd::Failed => "failed",
-        DeploymentEnd::Cancelled => "cancelled",
-        DeploymentEnd::NothingDone => "nothing-done",
+        DeploymentEnd::Succeeded => DeploymentStatus::Succeeded,
+        DeploymentEnd::Failed => DeploymentStatus::Failed,
+        DeploymentEnd::Cancelled => DeploymentStatus::Cancelled,
+        DeploymentEnd::NothingDone => DeploymentStatus::NothingDone,
     }
 }
 
 /// A participation.
-pub const fn participation(participation: Participation) -> &'static str {
+pub const fn participation(participation: Participation) -> ScopeParticipation {
     match participation {
-        Participation::Untenanted => "untenanted",
-        Participation::Tenanted => "tenanted",
-        Participation::Both => "both",
+        Participation::Untenanted => ScopeParticipation::Untenanted,
+        Participation::Tenanted => ScopeParticipation::Tenanted,
+        Participation::Both => ScopeParticipation::Both,
     }
 }
 
 /// How an agent keeps tenants apart.
-pub const fn isolation(isolation: Isolation) -> &'static str {
+pub const fn isolation(isolation: Isolation) -> IsolationKind {
     match isolation {
-        Isolation::Accounts => "accounts",
-        Isolation::SingleTenant => "single-tenant",
-        Isolation::None => "none",
+        Isolation::Accounts => IsolationKind::Accounts,
+        Isolation::SingleTenant => IsolationKind::SingleTenant,
+        Isolation::None => IsolationKind::None,
     }
 }
 

@@ -46,8 +46,17 @@ pub struct WhatCan {
     pub now: Vec<Holding>,
     /// What a deployment of a project as it stands would let it read.
     pub could: Vec<WhatCanItem>,
-    /// Packages that it pulled and may still hold, by manifest.
-    pub holds: Vec<String>,
+    /// Packages that it pulled and may still hold.
+    pub holds: Vec<HeldPackage>,
+}
+
+/// A package that a target pulled and may still hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeldPackage {
+    /// SHA-256 of its manifest.
+    pub manifest: String,
+    /// As `id version`; more than one where the same content has several, none where it was deleted.
+    pub names: Vec<String>,
 }
 
 /// What an assignment lets a target read at this moment.
@@ -98,8 +107,8 @@ pub struct Reachable {
     pub target: String,
     /// Whether its agent is connected.
     pub online: bool,
-    /// By `name` or by `tag`.
-    pub by: String,
+    /// By its name or by a tag.
+    pub by: ReachedBy,
     /// What it could read of this tenant.
     pub could: Vec<WhatCanItem>,
 }
@@ -109,8 +118,38 @@ pub struct Reachable {
 pub struct Pulled {
     /// The target's name.
     pub target: String,
-    /// What it pulled, in order.
+    /// What it pulled, the newest first.
     pub items: Vec<PulledItem>,
+    /// Where the following part begins; null at the end.
+    pub next: Option<String>,
+}
+
+closed_list! {
+    /// What was pulled.
+    PulledKind {
+        /// A package, whole.
+        Package = "package",
+        /// A package that it had already, whole.
+        PackageAgain = "package-again",
+        /// A package that was about to leave.
+        PackageBegun = "package-begun",
+        /// A package whose pull ended before its end.
+        PackageInPart = "package-in-part",
+        /// Variables.
+        Variables = "variables",
+        /// Variables that it had already.
+        VariablesAgain = "variables-again",
+    }
+}
+
+closed_list! {
+    /// By what a target reaches a tenant.
+    ReachedBy {
+        /// Its grant names the tenant.
+        Name = "name",
+        /// Its grant names a tag that the tenant carries.
+        Tag = "tag",
+    }
 }
 
 /// Something that a target pulled.
@@ -128,9 +167,8 @@ pub struct PulledItem {
     pub deployment: String,
     /// The tenant's name, as far as the deployment is still known.
     pub tenant: Option<String>,
-    /// `package` (whole) or `variables`; with `-again` what it had already, `package-begun` what was about to leave, and
-    /// `package-in-part` what ended before its end.
-    pub kind: String,
+    /// What was pulled.
+    pub kind: PulledKind,
     /// The package's manifest, or the variables' digest.
     pub digest: String,
     /// Bytes of content that travelled, of all times; of what was about to leave, those that were to.

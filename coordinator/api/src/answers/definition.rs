@@ -5,6 +5,24 @@ use utoipa::ToSchema;
 
 use crate::documents::Document;
 
+closed_list! {
+    /// A kind of document.
+    DefinitionKind {
+        /// An environment.
+        Environment = "environment",
+        /// A tag set.
+        TagSet = "tag-set",
+        /// A lifecycle.
+        Lifecycle = "lifecycle",
+        /// A library set.
+        LibrarySet = "library-set",
+        /// A project.
+        Project = "project",
+        /// A tenant.
+        Tenant = "tenant",
+    }
+}
+
 /// What an `apply` did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ApplyAnswer {
@@ -19,6 +37,7 @@ pub struct ApplyAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AppliedChange {
     /// The document's kind.
+    #[schema(value_type = DefinitionKind)]
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -49,6 +68,7 @@ pub struct Documents {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DefinitionItem {
     /// Its kind, as documents write it.
+    #[schema(value_type = DefinitionKind)]
     pub kind: String,
     /// Id.
     pub id: String,
@@ -71,6 +91,18 @@ pub struct DefinitionView {
     pub name: String,
     /// As `apply` reads it; sensitive values are `{sensitive: unchanged}`.
     pub document: Document,
+    /// The releases, of a project alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releases: Option<ProjectReleases>,
+}
+
+/// The releases that a project has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProjectReleases {
+    /// How many there are.
+    pub count: usize,
+    /// Their versions, the highest first, 20 at most; `/releases` lists all.
+    pub newest: Vec<String>,
 }
 
 /// A value that a tenant has not filled, and that nothing else gives.

@@ -3,6 +3,82 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::plan::WaitRule;
+
+closed_list! {
+    /// Where a deployment stands.
+    DeploymentStatus {
+        /// It waits for its turn.
+        Queued = "queued",
+        /// Its targets fetch its packages.
+        Fetching = "fetching",
+        /// Its steps run.
+        Running = "running",
+        /// Every step succeeded on every target.
+        Succeeded = "succeeded",
+        /// It ended otherwise.
+        Failed = "failed",
+        /// Somebody cancelled it.
+        Cancelled = "cancelled",
+        /// There was nothing to do.
+        NothingDone = "nothing-done",
+    }
+}
+
+closed_list! {
+    /// How far a target's packages are.
+    FetchStatus {
+        /// It needs none.
+        NotNeeded = "not-needed",
+        /// It is told to fetch them.
+        Assigned = "assigned",
+        /// It has them.
+        Done = "done",
+        /// It could not fetch them.
+        Failed = "failed",
+        /// It no longer qualified meanwhile.
+        Stopped = "stopped",
+    }
+}
+
+closed_list! {
+    /// How a target's part in a deployment ended before the deployment did.
+    PartEnd {
+        /// It no longer qualified, and got nothing more.
+        ScopeRemoved = "scope-removed",
+    }
+}
+
+closed_list! {
+    /// How far a step is on a target.
+    StepStatus {
+        /// Its turn has not come.
+        Waiting = "waiting",
+        /// The target is told to run it.
+        Assigned = "assigned",
+        /// It runs.
+        Running = "running",
+        /// It succeeded.
+        Succeeded = "succeeded",
+        /// It did not.
+        Failed = "failed",
+        /// The target was taken out before it had succeeded.
+        ScopeRemoved = "scope-removed",
+    }
+}
+
+closed_list! {
+    /// Where a line of output comes from.
+    LogStream {
+        /// The step's output.
+        Out = "out",
+        /// The step's errors.
+        Err = "err",
+        /// The agent or the coordinator, about the output.
+        Note = "note",
+    }
+}
+
 /// The deployments that a request made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeploymentsMade {
@@ -26,16 +102,17 @@ pub struct DeploymentItem {
     pub environment: String,
     /// The tenant's name; null where untenanted.
     pub tenant: Option<String>,
-    /// `queued`, `fetching`, `running`, `succeeded`, `failed`, `cancelled` or `nothing-done`.
-    pub state: String,
+    /// Where it stands.
+    pub state: DeploymentStatus,
     /// When it was asked for.
     pub created: String,
 }
 
 impl DeploymentItem {
     /// Whether it is over.
-    pub fn is_over(&self) -> bool {
-        !matches!(self.state.as_str(), "queued" | "fetching" | "running")
+    pub const fn is_over(&self) -> bool {
+        use DeploymentStatus::{Fetching, Queued, Running};
+        !matches!(self.state, Queued | Fetching | Running)
     }
 }
 
@@ -58,8 +135,8 @@ pub struct DeploymentView {
 /// What a deployment waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WaitView {
-    /// `queue` or `offline`.
-    pub rule: String,
+    /// The rule.
+    pub rule: WaitRule,
     /// A sentence.
     pub reason: String,
 }
@@ -69,17 +146,17 @@ pub struct WaitView {
 pub struct DeploymentTargetView {
     /// The target's name.
     pub target: String,
-    /// `not-needed`, `assigned`, `done`, `failed`, or `stopped` where it no longer qualified meanwhile.
-    pub fetch: String,
+    /// How far they are.
+    pub fetch: FetchStatus,
     /// Bytes that travelled.
     pub moved: u64,
     /// Bytes that did not have to.
     pub saved: u64,
     /// Bytes of the whole; 0 where nobody knows yet.
     pub total: u64,
-    /// `scope-removed` where it no longer qualified while the deployment ran, so that it got nothing more.
+    /// How its part ended, where that was before the deployment's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end: Option<String>,
+    pub end: Option<PartEnd>,
     /// Why it failed, or gets nothing more.
     pub reason: Option<String>,
 }
@@ -91,8 +168,8 @@ pub struct DeploymentStepView {
     pub step: String,
     /// The target's name.
     pub target: String,
-    /// `waiting`, `assigned`, `running`, `succeeded`, `failed` or `scope-removed`.
-    pub state: String,
+    /// How far it is.
+    pub state: StepStatus,
     /// Why it failed, or why its target was taken out.
     pub reason: Option<String>,
     /// Lines of output, once it has ended.
@@ -110,8 +187,8 @@ pub struct LogLine {
     pub number: u64,
     /// When it was printed, by the machine's clock.
     pub time: String,
-    /// `out`, `err`, or `note` for what the agent or the coordinator says about the output.
-    pub stream: String,
+    /// Where it comes from.
+    pub stream: LogStream,
     /// The text, sensitive values masked.
     pub text: String,
     /// How many lines are not there any more, where this note stands for them; its number is that of the last of them.

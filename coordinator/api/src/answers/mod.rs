@@ -2,6 +2,35 @@
 //!
 //! Nothing in an answer is secret, with one exception that is shown once: the token that was just made.
 
+/// A closed list of words: an enum that is written as they are, in answers and in tables.
+macro_rules! closed_list {
+    ($(#[$about:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:tt),+ $(,)? }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        pub enum $name {
+            $($(#[$of])* #[serde(rename = $word)] $variant),+
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word for it.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.pad(self.word())
+            }
+        }
+    };
+}
+
 mod audit;
 mod definition;
 mod deployment;
@@ -14,21 +43,23 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use audit::{
-    AuditRecord, AuditVerified, Holding, Pulled, PulledItem, Reachable, WhatCan, WhatCanItem, WhoCan,
+    AuditRecord, AuditVerified, HeldPackage, Holding, Pulled, PulledItem, PulledKind, Reachable, ReachedBy,
+    WhatCan, WhatCanItem, WhoCan,
 };
 pub use definition::{
-    AppliedChange, ApplyAnswer, ChangeKind, DefinitionItem, DefinitionView, Documents, MissingValue,
+    AppliedChange, ApplyAnswer, ChangeKind, DefinitionItem, DefinitionKind, DefinitionView, Documents,
+    MissingValue, ProjectReleases,
 };
 pub use deployment::{
-    DeploymentItem, DeploymentStepView, DeploymentTargetView, DeploymentView, DeploymentsMade, LogLine,
-    WaitView,
+    DeploymentItem, DeploymentStatus, DeploymentStepView, DeploymentTargetView, DeploymentView,
+    DeploymentsMade, FetchStatus, LogLine, LogStream, PartEnd, StepStatus, WaitView,
 };
 pub use explain::{
     DeploymentStory, StoryLine, TargetExplained, TenantExplained, VariableCandidate, VariableInspected,
 };
 pub use release::{ChosenPackageView, PackageView, ReleaseItem, ReleaseMade, ReleaseView};
-pub use target::{ScopeView, TargetItem, TargetView};
-pub use token::{EnrolmentItem, TokenItem, TokenMade, Whoami};
+pub use target::{IsolationKind, ScopeParticipation, ScopeView, TargetItem, TargetView};
+pub use token::{EnrolmentItem, TokenItem, TokenMade, TokenRole, Whoami};
 
 /// A part of a list. Asked for again with `after` set to `next`, the following part comes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -37,6 +68,13 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the following part begins; null at the end.
     pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The page with something made of each item.
+    pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(make).collect(), next: self.next }
+    }
 }
 
 /// It is done, and there is nothing to say about it.

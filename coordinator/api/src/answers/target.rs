@@ -5,6 +5,32 @@ use utoipa::ToSchema;
 
 use crate::query::QueryText;
 
+closed_list! {
+    /// How an agent keeps tenants apart that share its machine.
+    IsolationKind {
+        /// Each tenant has an account of its own.
+        Accounts = "accounts",
+        /// It serves one tenant at most.
+        SingleTenant = "single-tenant",
+        /// It does not: the machine's owner said so.
+        None = "none",
+    }
+}
+
+closed_list! {
+    /// Which kinds of deployment a scope admits.
+    ScopeParticipation {
+        /// Untenanted ones.
+        Untenanted = "untenanted",
+        /// Those for a tenant.
+        Tenanted = "tenanted",
+        /// Both.
+        Both = "both",
+        /// None: granted and advertised exclude each other.
+        None = "none",
+    }
+}
+
 /// A target in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TargetItem {
@@ -44,8 +70,8 @@ pub struct TargetView {
     pub tenants: Vec<String>,
     /// What it claims outside its grant now, in its own words.
     pub claims: Vec<String>,
-    /// How it keeps tenants apart: `accounts`, `single-tenant` or `none`.
-    pub isolation: String,
+    /// How it keeps tenants apart.
+    pub isolation: IsolationKind,
     /// The agent's version.
     pub agent_version: String,
     /// When its agent was last heard; null where nobody remembers.
@@ -65,6 +91,6 @@ pub struct ScopeView {
     pub environments: Option<Vec<String>>,
     /// The tenant query; of the effective scope, the advertised one is applied after the granted one.
     pub tenants: Option<QueryText>,
-    /// `untenanted`, `tenanted` or `both`; `none` where granted and advertised exclude each other.
-    pub participation: Option<String>,
+    /// Which kinds of deployment.
+    pub participation: Option<ScopeParticipation>,
 }

@@ -3,6 +3,16 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+closed_list! {
+    /// What a token of the API may do.
+    TokenRole {
+        /// Everything.
+        Administrator = "administrator",
+        /// Read.
+        Auditor = "auditor",
+    }
+}
+
 /// A token that was made. This is the only time that anybody sees it.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct TokenMade {
@@ -21,8 +31,8 @@ pub struct TokenItem {
     pub id: String,
     /// Name.
     pub name: String,
-    /// `administrator` or `auditor`.
-    pub role: String,
+    /// What it may do, as long as the tokens that made it may.
+    pub role: TokenRole,
     /// It may not be used after; null: never expires.
     pub expires: Option<String>,
     /// The token that made it.
@@ -57,8 +67,8 @@ pub struct EnrolmentItem {
 pub struct Whoami {
     /// The token's name.
     pub token: String,
-    /// What it may do now: no more than the tokens that made it.
-    pub role: String,
+    /// What it may do now: no more than the tokens that made it; null for nothing.
+    pub role: Option<TokenRole>,
     /// It may not be used after.
     pub expires: Option<String>,
     /// The space that is meant where none is named.

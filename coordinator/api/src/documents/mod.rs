@@ -8,7 +8,9 @@ mod value;
 mod variables;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 pub use project::{PackageText, ProjectDocument, ScriptText, ShellName, StepDocument, Tenancy};
 pub use tenant::{OwnerValues, TenantDocument};
@@ -16,7 +18,7 @@ pub use value::ValueText;
 pub use variables::{Control, ScopedValueText, TemplateText};
 
 /// One document.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Document {
     /// An environment.
@@ -70,6 +72,40 @@ impl Document {
             Self::Project(document) => &document.name,
             Self::Tenant(document) => &document.name,
         }
+    }
+}
+
+/// Each kind's document with its `kind` beside the keys: a reference to the document would refuse the `kind`, as it
+/// refuses every key that it does not know.
+impl PartialSchema for Document {
+    fn schema() -> RefOr<Schema> {
+        let mut one_of = OneOfBuilder::new().description(Some("One document."));
+        for (kind, schema) in Self::KINDS.into_iter().zip([
+            EnvironmentDocument::schema(),
+            TagSetDocument::schema(),
+            LifecycleDocument::schema(),
+            LibrarySetDocument::schema(),
+            ProjectDocument::schema(),
+            TenantDocument::schema(),
+        ]) {
+            let RefOr::T(Schema::Object(mut document)) = schema else { continue };
+            let named = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([kind]));
+            document.properties.insert("kind".to_owned(), named.into());
+            document.required.push("kind".to_owned());
+            one_of = one_of.item(document);
+        }
+        one_of.into()
+    }
+}
+
+impl ToSchema for Document {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        EnvironmentDocument::schemas(schemas);
+        TagSetDocument::schemas(schemas);
+        LifecycleDocument::schemas(schemas);
+        LibrarySetDocument::schemas(schemas);
+        ProjectDocument::schemas(schemas);
+        TenantDocument::schemas(schemas);
     }
 }
 

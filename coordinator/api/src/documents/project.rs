@@ -80,7 +80,10 @@ pub struct StepDocument {
     /// Variables that it needs beside those found by reading it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
-    /// Seconds until it is stopped; an hour where it is left out.
+    /// How long until it is stopped, such as `90s`, `30m` or `1h`; an hour where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// The same in seconds, as it was written before; instead of `timeout`, not beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
     /// Whether it may run again when nobody can know whether it ran.

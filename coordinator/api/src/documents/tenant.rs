@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::schema::ObjectBuilder;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::ValueText;
@@ -105,7 +106,10 @@ impl<'de> Visitor<'de> for OwnerVisitor {
 
 impl PartialSchema for OwnerValues {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        BTreeMap::<String, String>::schema()
+        let object = ObjectBuilder::new().description(Some(
+            "Values by template; below `environments` those for one environment each, by environment.",
+        ));
+        object.additional_properties(Some(ValueText::schema())).into()
     }
 }
 

@@ -15,13 +15,16 @@ const PACE: Duration = Duration::from_secs(1);
 /// What to ask the record.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// List records, the oldest first; the newest 100 where nobody says
+    /// List records, the newest first
     #[command(alias = "get")]
     List {
         /// Which records.
         #[command(flatten)]
         which: Which,
-        /// Go on after the record of this number
+        /// The oldest first
+        #[arg(long)]
+        oldest_first: bool,
+        /// Go on after the record of this number, in this order
         #[arg(long, value_name = "NUMBER")]
         after: Option<u64>,
         /// Records at most (100 where it is left out, 1000 at most)
@@ -57,11 +60,17 @@ pub enum Verb {
         #[arg(long, value_name = "NAME")]
         secret: Option<String>,
     },
-    /// What a target did pull
+    /// What a target did pull, the newest first
     Pulled {
         /// Name, slug or id; the id of a deleted one
         #[arg(long)]
         target: String,
+        /// Go on after the record of this number
+        #[arg(long, value_name = "NUMBER")]
+        after: Option<u64>,
+        /// Items at most (100 where it is left out, 1000 at most)
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), allow_negative_numbers = true)]
+        limit: Option<u32>,
     },
 }
 
@@ -90,8 +99,8 @@ impl Verb {
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = &session.client;
         match self {
-            Self::List { which, after, limit } => {
-                let page = records(session, &which, after, limit).await?;
+            Self::List { which, oldest_first, after, limit } => {
+                let page = records(session, &which, oldest_first, after, limit).await?;
                 session.output.page(&page, &["record", "time", "who", "what"], row)
             }
             Self::Follow { which } => follow(session, &which).await,
@@ -113,9 +122,15 @@ impl Verb {
                 let found: WhoCan = client.get(&["audit", "who-can", &tenant], &[("secret", secret)]).await?;
                 session.output.show(&found, who_can)
             }
-            Self::Pulled { target } => {
-                let found: Pulled = client.get(&["audit", "pulled", &target], &[]).await?;
-                session.output.show(&found, pulled)
+            Self::Pulled { target, after, limit } => {
+                let query = [
+                    ("after", after.map(|after| after.to_string())),
+                    ("limit", limit.map(|limit| limit.to_string())),
+                ];
+                let found: Pulled = client.get(&["audit", "pulled", &target], &query).await?;
+                session.output.show(&found, pulled)?;
+                session.output.more(found.next.as_deref());
+                Ok(())
             }
         }
     }
@@ -124,10 +139,12 @@ impl Verb {
 async fn records(
     session: &Session,
     which: &Which,
+    oldest_first: bool,
     after: Option<u64>,
     limit: Option<u32>,
 ) -> Result<Page<AuditRecord>, Failure> {
     let mut query = which.query();
+    query.push(("order", oldest_first.then(|| "oldest".to_owned())));
     query.push(("after", after.map(|after| after.to_string())));
     query.push(("limit", limit.map(|limit| limit.to_string())));
     session.client.get(&["audit"], &query).await
@@ -141,10 +158,10 @@ fn row(record: &AuditRecord) -> Vec<String> {
 
 /// Prints records as they come: in JSON one a line.
 async fn follow(session: &Session, which: &Which) -> Result<(), Failure> {
-    let newest = records(session, &Which::default(), None, Some(1)).await?;
-    let mut after = newest.items.last().map_or(0, |record| record.sequence);
+    let newest = records(session, &Which::default(), false, None, Some(1)).await?;
+    let mut after = newest.items.first().map_or(0, |record| record.sequence);
     loop {
-        let page = records(session, which, Some(after), Some(1000)).await?;
+        let page = records(session, which, true, Some(after), Some(1000)).await?;
         for record in &page.items {
             after = record.sequence;
             let text = match session.output.format {
@@ -198,7 +215,8 @@ fn what_can(found: &WhatCan) -> String {
     found.could.iter().for_each(|item| table.row(reach(item)));
     parts.push(table.to_string());
     if !found.holds.is_empty() {
-        parts.push(format!("pulled before, and may still hold:\n{}", found.holds.join("\n")));
+        let held: Vec<_> = found.holds.iter().map(|held| named(&held.names, &held.manifest)).collect();
+        parts.push(format!("pulled before, and may still hold:\n{}", held.join("\n")));
     }
     parts.join("\n\n")
 }
@@ -211,7 +229,7 @@ fn who_can(found: &WhoCan) -> String {
     let mut table = Table::new(&headers);
     for target in &found.targets {
         for item in &target.could {
-            let mut row = vec![target.target.clone(), yes_or_no(target.online), target.by.clone()];
+            let mut row = vec![target.target.clone(), yes_or_no(target.online), target.by.to_string()];
             row.extend(
                 reach(item).into_iter().enumerate().filter(|(index, _)| *index != 2).map(|(_, cell)| cell),
             );
@@ -224,16 +242,20 @@ fn who_can(found: &WhoCan) -> String {
 fn pulled(found: &Pulled) -> String {
     let mut table = Table::new(&["record", "time", "kind", "times", "tenant", "bytes", "what"]);
     for item in &found.items {
-        let what = if item.names.is_empty() { item.digest.clone() } else { joined(&item.names) };
         table.row(vec![
             item.sequence.to_string(),
             item.time.clone(),
-            item.kind.clone(),
+            item.kind.to_string(),
             item.times.to_string(),
             or_dash(item.tenant.as_deref()),
             bytes(item.bytes),
-            what,
+            named(&item.names, &item.digest),
         ]);
     }
     table.to_string()
+}
+
+/// Names where they are known; else the digest says at least whether two are the same.
+fn named(names: &[String], digest: &str) -> String {
+    if names.is_empty() { digest.to_owned() } else { joined(names) }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use windlass_api::answers::{Page, Whoami};
+use windlass_api::answers::{Page, TokenRole, Whoami};
 use windlass_api::error::Problem;
 
 use crate::arguments::Common;
@@ -44,7 +44,7 @@ impl Login {
                 "logged in to {} as `{}` ({}); the context is `{}`",
                 client.server(),
                 whoami.token,
-                whoami.role,
+                whoami.role.map_or("nothing", TokenRole::word),
                 self.name
             )
         })

@@ -1,13 +1,13 @@
 //! What documents define, in what all kinds of it have in common: list, view, delete.
 
 use clap::Subcommand;
-use windlass_api::answers::{DefinitionItem, DefinitionView, Page};
+use windlass_api::answers::{DefinitionItem, DefinitionView, Page, ProjectReleases};
 
 use super::Session;
 use crate::arguments::Part;
 use crate::documents;
 use crate::failure::Failure;
-use crate::output::{Format, json};
+use crate::output::{Format, joined, json};
 
 /// What to do with things of a kind. They are made and changed with `apply`.
 #[derive(Debug, Subcommand)]
@@ -54,8 +54,18 @@ async fn view(session: &Session, kind: &str, name: &str) -> Result<(), Failure> 
         Format::Json => session.output.text(&json(&view)?),
         Format::Table | Format::Yaml => {
             let document = documents::write(std::slice::from_ref(&view.document))?;
-            session.output.text(&format!("# {}\n{document}", view.id))
+            let releases = view.releases.as_ref().map(releases).unwrap_or_default();
+            session.output.text(&format!("# {}\n{releases}{document}", view.id))
         }
+    }
+}
+
+/// The releases as a comment: the rest is what `apply` reads.
+fn releases(found: &ProjectReleases) -> String {
+    match found.count - found.newest.len() {
+        _ if found.count == 0 => "# no release yet\n".to_owned(),
+        0 => format!("# releases: {}\n", joined(&found.newest)),
+        more => format!("# releases: {} and {more} older ones\n", joined(&found.newest)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Deployments.
 
 use clap::{Args, Subcommand};
-use windlass_api::answers::{DeploymentItem, DeploymentView, Done, LogLine, Page};
+use windlass_api::answers::{DeploymentItem, DeploymentView, Done, LogLine, Page, PartEnd};
 use windlass_api::requests::ReasonRequest;
 
 use super::Session;
@@ -113,7 +113,7 @@ fn row(item: &DeploymentItem) -> Vec<String> {
         item.release.clone(),
         item.environment.clone(),
         or_dash(item.tenant.as_deref()),
-        item.state.clone(),
+        item.state.to_string(),
         item.created.clone(),
     ]
 }
@@ -137,10 +137,10 @@ fn described(view: &DeploymentView) -> String {
         for target in &view.targets {
             targets.row(vec![
                 target.target.clone(),
-                target.fetch.clone(),
+                target.fetch.to_string(),
                 bytes(target.moved),
                 bytes(target.saved),
-                or_dash(target.end.as_deref()),
+                or_dash(target.end.map(PartEnd::word)),
                 or_dash(target.reason.as_deref()),
             ]);
         }
@@ -149,7 +149,7 @@ fn described(view: &DeploymentView) -> String {
             steps.row(vec![
                 step.step.clone(),
                 step.target.clone(),
-                step.state.clone(),
+                step.state.to_string(),
                 step.lines.to_string(),
                 or_dash(step.reason.as_deref()),
             ]);

@@ -1,7 +1,7 @@
 //! Targets.
 
 use clap::{Args, Subcommand, ValueEnum};
-use windlass_api::answers::{Page, ScopeView, TargetItem, TargetView};
+use windlass_api::answers::{Page, ScopeParticipation, ScopeView, TargetItem, TargetView};
 use windlass_api::query::QueryText;
 use windlass_api::requests::GrantText;
 use windlass_protocol::message::Participation;
@@ -9,7 +9,7 @@ use windlass_protocol::message::Participation;
 use super::Session;
 use crate::arguments::Part;
 use crate::failure::Failure;
-use crate::output::{joined, or_dash, yes_or_no};
+use crate::output::{joined, yes_or_no};
 use crate::queries::QueryOptions;
 
 /// What to do with targets.
@@ -184,7 +184,11 @@ fn described(view: &TargetView) -> String {
         format!(
             "  online        {}, last seen {}",
             yes_or_no(item.online),
-            or_dash(view.last_seen.as_deref())
+            if item.online {
+                "now"
+            } else {
+                view.last_seen.as_deref().unwrap_or("not since the coordinator started")
+            }
         ),
         format!(
             "  enabled       {}{}",
@@ -221,7 +225,10 @@ fn scope_lines(scope: &ScopeView) -> Vec<String> {
         format!("    roles          {}", names(&scope.roles)),
         format!("    environments   {}", names(&scope.environments)),
         format!("    tenants        {tenants}"),
-        format!("    participation  {}", scope.participation.as_deref().unwrap_or("not narrowed")),
+        format!(
+            "    participation  {}",
+            scope.participation.map_or("not narrowed", ScopeParticipation::word)
+        ),
     ]
 }
 

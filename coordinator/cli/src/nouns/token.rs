@@ -62,7 +62,7 @@ impl Verb {
                 session.output.page(&page, &["name", "role", "expires", "made by", "id"], |item| {
                     vec![
                         item.name.clone(),
-                        item.role.clone(),
+                        item.role.to_string(),
                         item.expires.clone().unwrap_or_else(|| "never".to_owned()),
                         or_dash(item.made_by.as_deref()),
                         item.id.clone(),

@@ -66,12 +66,17 @@ impl Output {
             page.items.iter().for_each(|item| table.row(row(item)));
             table.to_string()
         })?;
-        if let (Format::Table, Some(next)) = (self.format, &page.next) {
+        self.more(page.next.as_deref());
+        Ok(())
+    }
+
+    /// Says to people where the following part of a list begins, if there is one.
+    pub fn more(self, next: Option<&str>) {
+        if let (Format::Table, Some(next)) = (self.format, next) {
             note(&format!(
                 "there is more; go on with --after '{next}', or ask for more at once with --limit"
             ));
         }
-        Ok(())
     }
 
     /// Says that something is done, to people only: programs look at the exit code.

@@ -4,7 +4,7 @@ mod follow;
 mod screen;
 mod wait;
 
-use windlass_api::answers::LogLine;
+use windlass_api::answers::{LogLine, LogStream};
 use windlass_protocol::names::is_unprintable;
 
 pub use follow::follow;
@@ -17,10 +17,10 @@ pub fn line_text(line: &LogLine) -> String {
         .chars()
         .map(|found| if is_unprintable(found) && found != '\t' { '\u{fffd}' } else { found })
         .collect();
-    let mark = match line.stream.as_str() {
-        "err" => "!",
-        "note" => "#",
-        _ => "|",
+    let mark = match line.stream {
+        LogStream::Err => "!",
+        LogStream::Note => "#",
+        LogStream::Out => "|",
     };
     format!("{} {} {} {mark} {clean}", line.time, line.target, line.step)
 }
@@ -36,7 +36,7 @@ mod tests {
             target: "web-1".to_owned(),
             number: 1,
             time: "2026-01-01T00:00:00Z".to_owned(),
-            stream: "err".to_owned(),
+            stream: LogStream::Err,
             text: "a\tb\u{1b}[2J\r".to_owned(),
             missing: None,
         };

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use windlass_api::answers::{DeploymentTargetView, DeploymentView};
+use windlass_api::answers::{
+    DeploymentStepView, DeploymentTargetView, DeploymentView, FetchStatus, StepStatus,
+};
 
 use crate::output::{bytes, is_watched, note};
 
@@ -66,8 +68,8 @@ impl Screen {
             tell(format!("wait {}", wait.reason), format!("waits, {}", wait.reason), &mut self.said);
         }
         for target in &view.targets {
-            let text = match target.fetch.as_str() {
-                "done" => {
+            let text = match target.fetch {
+                FetchStatus::Done => {
                     format!(
                         "packages are on {}, moved {}, saved {}",
                         target.target,
@@ -75,7 +77,7 @@ impl Screen {
                         bytes(target.saved)
                     )
                 }
-                "failed" => {
+                FetchStatus::Failed => {
                     let reason = target.reason.as_deref().unwrap_or_default();
                     format!("packages could not be fetched on {}: {reason}", target.target)
                 }
@@ -83,7 +85,9 @@ impl Screen {
             };
             tell(format!("fetch {}", target.target), text, &mut self.said);
         }
-        for step in view.steps.iter().filter(|step| !matches!(step.state.as_str(), "waiting" | "assigned")) {
+        let begun =
+            |step: &&DeploymentStepView| !matches!(step.state, StepStatus::Waiting | StepStatus::Assigned);
+        for step in view.steps.iter().filter(begun) {
             let reason = step.reason.as_ref().map(|reason| format!(", {reason}")).unwrap_or_default();
             let text = format!("{} on {}: {}{reason}", step.step, step.target, step.state);
             tell(format!("step {} {}", step.step, step.target), text, &mut self.said);
@@ -99,7 +103,7 @@ impl Screen {
     fn bar(&mut self, deployment: &str, target: &DeploymentTargetView) {
         let Some(bars) = &self.bars else { return };
         let key = (deployment.to_owned(), target.target.clone());
-        if target.fetch != "assigned" || target.total == 0 {
+        if target.fetch != FetchStatus::Assigned || target.total == 0 {
             if let Some(bar) = self.fetching.remove(&key) {
                 bar.finish_and_clear();
             }
@@ -121,11 +125,12 @@ impl Screen {
 
 #[cfg(test)]
 mod tests {
-    use windlass_api::answers::{DeploymentItem, DeploymentStepView, WaitView};
+    use windlass_api::answers::{DeploymentItem, DeploymentStatus, WaitView};
+    use windlass_api::plan::WaitRule;
 
     use super::*;
 
-    fn view(state: &str, step: &str, waits: &[&str]) -> DeploymentView {
+    fn view(state: DeploymentStatus, step: StepStatus, waits: &[&str]) -> DeploymentView {
         DeploymentView {
             item: DeploymentItem {
                 id: "deployment-1".to_owned(),
@@ -133,18 +138,18 @@ mod tests {
                 release: "1".to_owned(),
                 environment: "Staging".to_owned(),
                 tenant: Some("Customer-1".to_owned()),
-                state: state.to_owned(),
+                state,
                 created: String::new(),
             },
             reason: None,
             waits: waits
                 .iter()
-                .map(|reason| WaitView { rule: "offline".to_owned(), reason: (*reason).to_owned() })
+                .map(|reason| WaitView { rule: WaitRule::Offline, reason: (*reason).to_owned() })
                 .collect(),
             steps: vec![DeploymentStepView {
                 step: "Website".to_owned(),
                 target: "web-1".to_owned(),
-                state: step.to_owned(),
+                state: step,
                 reason: None,
                 lines: 0,
             }],
@@ -157,16 +162,16 @@ mod tests {
         let mut screen = Screen { bars: None, fetching: BTreeMap::new(), said: BTreeMap::new() };
         let offline = ["target `web-1` is not connected"];
         assert_eq!(
-            screen.news(&view("fetching", "waiting", &offline)),
+            screen.news(&view(DeploymentStatus::Fetching, StepStatus::Waiting, &offline)),
             ["Staging / Customer-1: waits, target `web-1` is not connected"]
         );
-        assert!(screen.news(&view("fetching", "waiting", &offline)).is_empty());
+        assert!(screen.news(&view(DeploymentStatus::Fetching, StepStatus::Waiting, &offline)).is_empty());
         assert_eq!(
-            screen.news(&view("running", "running", &[])),
+            screen.news(&view(DeploymentStatus::Running, StepStatus::Running, &[])),
             ["Staging / Customer-1: Website on web-1: running"]
         );
         assert_eq!(
-            screen.news(&view("succeeded", "succeeded", &[])),
+            screen.news(&view(DeploymentStatus::Succeeded, StepStatus::Succeeded, &[])),
             ["Staging / Customer-1: Website on web-1: succeeded", "Staging / Customer-1: succeeded"]
         );
     }

@@ -63,7 +63,7 @@ pub struct Envelope {
 impl Envelope {
     /// The one moment of a decision on `state`, for its record, rights, expiries and deadlines alike: never earlier than
     /// the record before.
-    pub(crate) fn moment(&self, state: &State) -> Timestamp {
+    pub fn moment(&self, state: &State) -> Timestamp {
         self.time.max(state.time)
     }
 }

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use axum::Json;
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use windlass_api::answers::{AuditRecord, AuditVerified, Page, Pulled, WhatCan, WhoCan};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::{Catalogue, Named as HasName};
@@ -22,17 +22,49 @@ use journal::{Entry, Journal};
 use super::caller::{Moment, Reader};
 use super::extract::{Asked, Named};
 use super::heavy::Wanted;
+use super::pages;
 use super::refusal::Answer;
 
 /// Records of a part where nobody says, and at most.
 const USUAL: usize = 100;
 const MOST: usize = 1000;
 
+/// Which records come first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// The newest: what people look for.
+    #[default]
+    Newest,
+    /// The oldest: to read on as records are written.
+    Oldest,
+}
+
+/// Which part of a list that is in the order of records, the newest first.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Part {
+    /// The part begins after the record of this number; `next` of the part before.
+    pub after: Option<u64>,
+    /// Items at most, up to 1000, but for those of the same record; 100 where it is left out.
+    pub limit: Option<usize>,
+}
+
+impl Part {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(USUAL).clamp(1, MOST)
+    }
+}
+
 /// Which records.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Records {
-    /// The part begins after the record of this number. Where it is left out, the newest records are answered.
+    /// `newest` first, where it is left out, or `oldest` first.
+    #[serde(default)]
+    #[param(inline)]
+    pub order: Order,
+    /// The part begins after the record of this number, in this order; with `oldest`, 0 is before the first one.
     pub after: Option<u64>,
     /// Records at most, up to 1000; 100 where it is left out.
     pub limit: Option<usize>,
@@ -44,7 +76,7 @@ pub struct Records {
     pub filter: Option<String>,
 }
 
-/// The records of the journal, the oldest first. Sealed values are left out.
+/// The records of the journal, the newest first unless the oldest are asked for first. Sealed values are left out.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(Records),
     responses((status = 200, body = Page<AuditRecord>)))]
 pub async fn list(caller: Reader, Asked(asked): Asked<Records>) -> Answer<Page<AuditRecord>> {
@@ -83,11 +115,19 @@ fn select(
         event && about && text
     };
     let last = moment.state.number;
-    let newest = asked.after.is_none();
-    let from = match asked.after {
-        Some(after) => after.saturating_add(1),
-        None if !asked.is_narrowed() => last.saturating_sub(limit as u64) + 1,
-        None => 1,
+    let newest = asked.order == Order::Newest;
+    let known = if newest { 1..=last } else { 0..=last };
+    if let Some(after) = asked.after.filter(|after| !known.contains(after)) {
+        return Err(pages::no_place(&after.to_string()));
+    }
+    let (from, last) = match (newest, asked.after) {
+        (false, after) => (after.unwrap_or(0) + 1, last),
+        (true, after) => {
+            let last = after.map_or(last, |after| after - 1);
+            // One more than is shown tells whether there are more.
+            let from = if asked.is_narrowed() { 1 } else { last.saturating_sub(limit as u64).max(1) };
+            (from, last)
+        }
     };
     let mut found: VecDeque<Entry> = VecDeque::new();
     let mut more = false;
@@ -97,13 +137,16 @@ fn select(
             continue;
         }
         if found.len() == limit {
+            more = true;
             if !newest {
-                more = true;
                 break;
             }
             found.pop_front();
         }
         found.push_back(entry);
+    }
+    if newest {
+        found.make_contiguous().reverse();
     }
     let next = found.back().filter(|_| more).map(|entry| entry.record.number.to_string());
     let items = found.iter().map(|entry| summary::record(moment, entry)).collect();
@@ -205,12 +248,16 @@ pub async fn who_can(caller: Reader, Named(tenant): Named<String>, Asked(of): As
 
 /// What a target did pull: packages and variables, from the record.
 #[utoipa::path(get, path = "/audit/pulled/{target}", tag = "audit",
-    params(("target" = String, Path, description = "Id, slug or name; the id of a deleted one.")),
+    params(("target" = String, Path, description = "Id, slug or name; the id of a deleted one."), Part),
     responses((status = 200, body = Pulled)))]
-pub async fn pulled(caller: Reader, Named(target): Named<String>) -> Answer<Pulled> {
+pub async fn pulled(
+    caller: Reader,
+    Named(target): Named<String>,
+    Asked(part): Asked<Part>,
+) -> Answer<Pulled> {
     let (data, reads) = (caller.context.data.clone(), &caller.context.quotas.reads);
     let reading = caller.read_heavily(reads, "reading the journal", move |moment, wanted| {
-        pulled::pulled(&data, moment, wanted, &target)
+        pulled::pulled(&data, moment, wanted, &target, &part)
     });
     Ok(Json(reading.await?))
 }

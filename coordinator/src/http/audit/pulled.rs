@@ -1,22 +1,40 @@
-//! What a target did pull, from the record.
+//! What a target did pull, from the record, the newest first.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-use windlass_api::answers::{Pulled, PulledItem};
+use windlass_api::answers::{Pulled, PulledItem, PulledKind};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::event::{Counted, DeploymentEvent, Event, Observation};
+use windlass_coordinator_core::state::Space;
+use windlass_protocol::Digest;
 use windlass_protocol::ids::{DeploymentId, TargetId};
 
+use super::Part;
 use super::journal::{Entry, Journal};
 use crate::http::caller::Moment;
 use crate::http::heavy::Wanted;
-use crate::http::words;
+use crate::http::{pages, words};
+
+/// Packages as `id version`, by manifest: a digest says nothing to people.
+pub(super) type Names = BTreeMap<Digest, Vec<String>>;
+
+/// The names of the packages that there are.
+pub(super) fn names(space: &Space) -> Names {
+    let mut names = Names::new();
+    for package in space.packages.values() {
+        let name = format!("{} {}", package.key.id, package.key.version);
+        names.entry(package.manifest).or_default().push(name);
+    }
+    names
+}
 
 pub(super) fn pulled(
     data: &Path,
     moment: &Moment,
     still_wanted: &Wanted,
     name: &str,
+    part: &Part,
 ) -> Result<Pulled, Problem> {
     let targets = &moment.space().targets;
     // The record outlives the target.
@@ -24,86 +42,113 @@ pub(super) fn pulled(
         Some(found) => found.id,
         None => name.parse().map_err(|_| Problem::not_found(targets.unknown(name)))?,
     };
-    let mut items = Vec::new();
-    let mut journal = Journal::open(data, 1, moment.state.number, still_wanted)?;
+    let mut names = names(moment.space());
+    // What one record tells of stays together, so that a record's number is a place between two parts.
+    let mut records: VecDeque<Vec<PulledItem>> = VecDeque::new();
+    let (mut count, mut more, mut known) = (0, false, false);
+    let last = part.after.map_or(moment.state.number, |after| after.min(moment.state.number));
+    let mut journal = Journal::open(data, 1, last, still_wanted)?;
     while let Some(entry) = journal.next()? {
-        for event in &entry.record.events {
-            match event {
-                Event::Deployment(DeploymentEvent::PullBegun {
-                    deployment,
-                    target,
-                    names,
-                    manifest,
-                    bytes,
-                    ..
-                }) if *target == wanted => {
-                    let found = item(moment, &entry, *deployment, "package-begun", manifest.to_string());
-                    items.push(PulledItem { bytes: *bytes, names: names.clone(), ..found });
-                }
-                Event::Deployment(DeploymentEvent::PackagePulled {
-                    deployment,
-                    target,
-                    manifest,
-                    bytes,
-                    ..
-                }) if *target == wanted => {
-                    let found = item(moment, &entry, *deployment, "package", manifest.to_string());
-                    items.push(PulledItem { bytes: *bytes, ..found });
-                }
-                Event::Deployment(DeploymentEvent::VariablesRead {
-                    deployment,
-                    target,
-                    names,
-                    digest,
-                    ..
-                }) if *target == wanted => {
-                    let found = item(moment, &entry, *deployment, "variables", digest.to_string());
-                    items.push(PulledItem { names: names.clone(), ..found });
-                }
-                Event::Observation(Observation::ReadAgain {
-                    deployment,
-                    step,
-                    target,
-                    digest,
-                    bytes,
-                    counted,
-                }) if *target == wanted => {
-                    let kind = if step.is_some() { "variables-again" } else { "package-again" };
-                    let found = item(moment, &entry, *deployment, kind, digest.to_string());
-                    items.push(again(found, *bytes, *counted));
-                }
-                Event::Observation(Observation::PullBroken {
-                    deployment,
-                    target,
-                    manifest,
-                    bytes,
-                    counted,
-                }) if *target == wanted => {
-                    let found = item(moment, &entry, *deployment, "package-in-part", manifest.to_string());
-                    items.push(again(found, *bytes, *counted));
-                }
-                _ => {}
-            }
+        let found: Vec<_> = entry
+            .record
+            .events
+            .iter()
+            .filter_map(|event| item(moment, &entry, event, wanted, &mut names))
+            .collect();
+        if found.is_empty() {
+            continue;
+        }
+        if part.after == Some(entry.record.number) {
+            known = true;
+            break;
+        }
+        count += found.len();
+        records.push_back(found);
+        while let Some(oldest) = records.front().filter(|oldest| count - oldest.len() >= part.limit()) {
+            count -= oldest.len();
+            records.pop_front();
+            more = true;
         }
     }
-    Ok(Pulled { target: words::name(targets, wanted), items })
+    if let Some(after) = part.after.filter(|_| !known) {
+        return Err(pages::no_place(&after.to_string()));
+    }
+    let next = records.front().and_then(|oldest| oldest.first()).filter(|_| more);
+    let next = next.map(|item| item.sequence.to_string());
+    let items = records.into_iter().rev().flat_map(|items| items.into_iter().rev()).collect();
+    Ok(Pulled { target: words::name(targets, wanted), items, next })
 }
 
-fn item(moment: &Moment, entry: &Entry, deployment: DeploymentId, kind: &str, digest: String) -> PulledItem {
-    let space = moment.space();
-    let tenant = space.deployments.get(&deployment).and_then(|found| words::tenant(space, found.tenant));
-    PulledItem {
+/// What an event tells that the target pulled, if it does.
+fn item(
+    moment: &Moment,
+    entry: &Entry,
+    event: &Event,
+    wanted: TargetId,
+    names: &mut Names,
+) -> Option<PulledItem> {
+    let of = |deployment: &DeploymentId, kind, digest: &Digest| PulledItem {
         sequence: entry.record.number,
         time: words::time(entry.record.time),
         deployment: deployment.to_string(),
-        tenant,
-        kind: kind.to_owned(),
-        digest,
+        tenant: tenant(moment, *deployment),
+        kind,
+        digest: digest.to_string(),
         bytes: 0,
         times: 1,
         last: words::time(entry.record.time),
         names: Vec::new(),
+    };
+    let known = |manifest, names: &Names| names.get(manifest).cloned().unwrap_or_default();
+    match event {
+        Event::Deployment(DeploymentEvent::PullBegun {
+            deployment,
+            target,
+            names: named,
+            manifest,
+            bytes,
+            ..
+        }) if *target == wanted => {
+            names.insert(*manifest, named.clone());
+            let found = of(deployment, PulledKind::PackageBegun, manifest);
+            Some(PulledItem { bytes: *bytes, names: named.clone(), ..found })
+        }
+        Event::Deployment(DeploymentEvent::PackagePulled { deployment, target, manifest, bytes, .. })
+            if *target == wanted =>
+        {
+            let found = of(deployment, PulledKind::Package, manifest);
+            Some(PulledItem { bytes: *bytes, names: known(manifest, names), ..found })
+        }
+        Event::Deployment(DeploymentEvent::VariablesRead { deployment, target, names, digest, .. })
+            if *target == wanted =>
+        {
+            Some(PulledItem { names: names.clone(), ..of(deployment, PulledKind::Variables, digest) })
+        }
+        Event::Observation(Observation::ReadAgain { deployment, step, target, digest, bytes, counted })
+            if *target == wanted =>
+        {
+            let found = match step {
+                Some(_) => of(deployment, PulledKind::VariablesAgain, digest),
+                None => {
+                    let found = of(deployment, PulledKind::PackageAgain, digest);
+                    PulledItem { names: known(digest, names), ..found }
+                }
+            };
+            Some(again(found, *bytes, *counted))
+        }
+        Event::Observation(Observation::PullBroken { deployment, target, manifest, bytes, counted })
+            if *target == wanted =>
+        {
+            let found = of(deployment, PulledKind::PackageInPart, manifest);
+            Some(again(PulledItem { names: known(manifest, names), ..found }, *bytes, *counted))
+        }
+        _ => None,
     }
+}
+
+fn tenant(moment: &Moment, deployment: DeploymentId) -> Option<String> {
+    let space = moment.space();
+    space.deployments.get(&deployment).and_then(|found| words::tenant(space, found.tenant))
 }
 
 fn again(item: PulledItem, bytes: u64, Counted { count, first, last }: Counted) -> PulledItem {

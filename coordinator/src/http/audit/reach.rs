@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use windlass_api::answers::{Holding, Reachable, WhatCan, WhatCanItem, WhoCan};
+use windlass_api::answers::{HeldPackage, Holding, Reachable, ReachedBy, WhatCan, WhatCanItem, WhoCan};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::freeze::freeze;
@@ -18,6 +18,7 @@ use windlass_coordinator_core::version::Version;
 use windlass_protocol::ids::{EnvironmentId, ReleaseId, TargetId};
 use windlass_protocol::names::fold;
 
+use super::pulled;
 use crate::engine::now;
 use crate::http::doors::Presence;
 use crate::http::heavy::Wanted;
@@ -44,8 +45,12 @@ pub(super) fn what_can(space: &Space, wanted: &Wanted, name: &str) -> Result<Wha
             }
         }
     }
+    let names = pulled::names(space);
     let holds = space.pulled.range((target.id, windlass_protocol::Digest::from_bytes([0; 32]))..);
-    let holds = holds.take_while(|(of, _)| *of == target.id).map(|(_, manifest)| manifest.to_string());
+    let holds = holds.take_while(|(of, _)| *of == target.id).map(|(_, manifest)| HeldPackage {
+        manifest: manifest.to_string(),
+        names: names.get(manifest).cloned().unwrap_or_default(),
+    });
     Ok(WhatCan {
         target: target.name.to_string(),
         nothing,
@@ -85,11 +90,11 @@ pub(super) fn who_can(
         could.retain(has);
         let Some(target) = space.targets.get(id).filter(|_| !could.is_empty()) else { continue };
         let by = match target.granted.tenants.matches(tenant, Empty::MeansNobody) {
-            Some(Match::Name) => "name",
-            _ => "tag",
+            Some(Match::Name) => ReachedBy::Name,
+            _ => ReachedBy::Tag,
         };
         let online = presence.online(id);
-        targets.push(Reachable { target: target.name.to_string(), online, by: by.to_owned(), could });
+        targets.push(Reachable { target: target.name.to_string(), online, by, could });
     }
     targets.sort_by(|one, two| one.target.cmp(&two.target));
     Ok(WhoCan { tenant: tenant.name.to_string(), targets })

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use windlass_api::documents::{Document, PackageText, ProjectDocument, ScriptText, ShellName, StepDocument};
+use windlass_api::durations;
 use windlass_coordinator_core::model::{Project, Step, StepAction};
 use windlass_coordinator_core::state::Space;
 use windlass_coordinator_core::variables::references_in;
@@ -45,7 +46,8 @@ fn step(space: &Space, found: &Step) -> StepDocument {
         package,
         script,
         needs: listed_needs(found),
-        timeout_seconds: Some(found.timeout_seconds),
+        timeout: Some(durations::text(found.timeout_seconds.into())),
+        timeout_seconds: None,
         safe_to_repeat: found.safe_to_repeat,
         concurrent: found.concurrent,
         disabled: found.disabled,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use windlass_api::error::Problem;
+use windlass_api::error::{Problem, ProblemKind};
 use windlass_packages::{Limits, PackageStore, StoreError, UploadError};
 use windlass_protocol::Digest;
 use windlass_protocol::manifest::EntryPath;
@@ -45,7 +45,20 @@ impl PackageDoor for PackageStore {
 fn broken(what: &str, why: &StoreError) -> Problem {
     tracing::error!(%why, "{what}");
     match why {
-        StoreError::Full { .. } => Problem::failed(format!("{what}: the coordinator's disk is full")),
+        StoreError::Full { .. } => {
+            Problem::new(ProblemKind::DiskFull, format!("{what}: the coordinator's disk is full"))
+        }
         _ => Problem::failed(format!("{what}; the coordinator's log tells why")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_a_problem_of_its_own_kind() {
+        let full = StoreError::Full { action: "write to", path: "store".into() };
+        assert_eq!(broken("the package cannot be stored", &full).kind.status(), 507);
     }
 }

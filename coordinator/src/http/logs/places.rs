@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use windlass_api::answers::LogLine;
+use windlass_api::answers::{LogLine, LogStream};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::graph::{RunState, WorkKind};
@@ -103,18 +103,18 @@ impl Place {
             target: self.target_name.clone(),
             number: piece.last(),
             time: words::time(time),
-            stream: stream.to_owned(),
+            stream,
             text,
             missing,
         }
     }
 }
 
-const fn word(stream: OutputStream) -> &'static str {
+const fn word(stream: OutputStream) -> LogStream {
     match stream {
-        OutputStream::Out => "out",
-        OutputStream::Err => "err",
-        OutputStream::Note => "note",
+        OutputStream::Out => LogStream::Out,
+        OutputStream::Err => LogStream::Err,
+        OutputStream::Note => LogStream::Note,
     }
 }
 

@@ -4,9 +4,11 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use windlass_coordinator_core::decide::{Greeting, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
+use windlass_protocol::Digest;
 use windlass_protocol::message::{Advertised, Isolation};
 
 use super::desk::{Desk, sample};
+use super::flow::{released, request};
 
 #[tokio::test]
 async fn the_newest_records_come_first_when_nobody_says_and_in_order() {
@@ -17,15 +19,40 @@ async fn the_newest_records_come_first_when_nobody_says_and_in_order() {
     let newest = desk.get("/audit?limit=2").await;
     let numbers: Vec<_> =
         newest["items"].as_array().unwrap().iter().map(|item| item["sequence"].as_u64().unwrap()).collect();
-    assert_eq!(numbers, [last - 1, last]);
-    let first = desk.get("/audit?after=0&limit=1").await;
+    assert_eq!(numbers, [last, last - 1]);
+    let first = desk.get("/audit?order=oldest&after=0&limit=1").await;
     assert_eq!(first["items"][0]["events"][0]["event"], "initialised");
     assert_eq!(first["next"], "1");
     let about = desk.get("/audit?about=shared-1").await;
     let summary = about["items"][0]["summary"][0].as_str().unwrap();
     assert!(summary.starts_with("target enrolled: ") && summary.ends_with("target shared-1"), "{summary}");
-    assert_eq!(desk.get(&format!("/audit?after={last}")).await["items"], json!([]));
-    assert_eq!(desk.get(&format!("/audit?after={}", u64::MAX)).await["items"], json!([]));
+    assert_eq!(desk.get(&format!("/audit?order=oldest&after={last}")).await["items"], json!([]));
+    assert_eq!(desk.get("/audit?after=1").await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn the_parts_of_the_record_come_to_the_whole_in_both_orders() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    desk.enrol("shared-1", json!({"roles": ["web"]})).await;
+    let last = desk.engine.state().number;
+    for (order, narrowed) in
+        [("newest", ""), ("oldest", ""), ("newest", "&filter=e"), ("oldest", "&filter=e")]
+    {
+        let (mut numbers, mut after) = (Vec::new(), String::new());
+        loop {
+            let part = desk.get(&format!("/audit?order={order}&limit=2{narrowed}{after}")).await;
+            numbers.extend(
+                part["items"].as_array().unwrap().iter().map(|item| item["sequence"].as_u64().unwrap()),
+            );
+            let Some(next) = part["next"].as_str() else { break };
+            after = format!("&after={next}");
+        }
+        if order == "newest" {
+            numbers.reverse();
+        }
+        assert_eq!(numbers, (1..=last).collect::<Vec<_>>(), "{order} {narrowed}");
+    }
 }
 
 #[tokio::test]
@@ -157,4 +184,31 @@ async fn a_target_is_shown_with_what_its_agent_says_and_with_what_of_it_is_claim
     assert_eq!((&view["claims"], &view["over_claims"]), (&json!([]), &json!(false)));
     assert_eq!(view["tenants"], json!(["Customer-2"]));
     assert_eq!(view["environments"], json!(["Testing", "Later"]));
+}
+
+#[tokio::test]
+async fn what_was_pulled_is_called_by_its_name_the_newest_first_and_in_parts() {
+    let desk = Desk::new();
+    let target = released(&desk).await;
+    desk.post("/deployments", request()).await;
+    let manifest = desk.get("/packages/synergy-web/latest").await["manifest"].clone();
+    let manifest: Digest = manifest.as_str().unwrap().parse().unwrap();
+    let (assignment, _) = desk.work(target)[0];
+    let (peer, bytes) = (desk.peer(target), 5);
+    let begun = SpaceCommand::RecordPullBegun { peer, assignment, manifest, bytes };
+    desk.in_space(Actor::Target(target), begun).await;
+    let pulled = SpaceCommand::RecordPulled { peer: desk.peer(target), assignment, manifest, bytes };
+    desk.in_space(Actor::Target(target), pulled).await;
+    let told = desk.get("/audit/pulled/test-1").await;
+    let items = told["items"].as_array().unwrap();
+    let kinds: Vec<_> = items.iter().map(|item| (&item["kind"], &item["names"])).collect();
+    let names = json!(["synergy-web 1.4.0"]);
+    assert_eq!(kinds, [(&json!("package"), &names), (&json!("package-begun"), &names)]);
+    let first = desk.get("/audit/pulled/test-1?limit=1").await;
+    assert_eq!((&first["items"][0], first["items"].as_array().unwrap().len()), (&items[0], 1));
+    let next = first["next"].as_str().unwrap();
+    let second = desk.get(&format!("/audit/pulled/test-1?limit=1&after={next}")).await;
+    assert_eq!((&second["items"], &second["next"]), (&json!([items[1]]), &Value::Null));
+    let what = desk.get("/audit/what-can/test-1").await;
+    assert_eq!(what["holds"], json!([{"manifest": manifest.to_string(), "names": names}]));
 }

@@ -22,7 +22,9 @@ use windlass_protocol::message::{Advertised, Isolation, OutputLine, OutputStream
 use windlass_protocol::token::{Token, TokenKind};
 use windlass_protocol::{Digest, Timestamp};
 
+use super::described;
 use crate::engine::Engine;
+use crate::http::caller::IDEMPOTENCY_KEY;
 use crate::http::doors::{FetchProgress, PackageDoor, PackageTexts, Presence, StoredPackage, TaskLogs};
 use crate::http::{Context, Parts, router};
 use crate::output::{NumberedLine, Piece};
@@ -150,8 +152,33 @@ impl Desk {
     pub(super) async fn send(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let path = format!("/api/v1{path}");
-        let (status, bytes) = self.raw(method, &path, Some(&self.token), body).await;
-        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        let (status, bytes) = self.raw(method.clone(), &path, Some(&self.token), body).await;
+        let answer = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        described::expect_described(&method, &path, status, &answer);
+        (status, answer)
+    }
+
+    /// Sends a request as the administrator, with a key that it may be repeated with.
+    pub(super) async fn send_with_key(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+        key: &str,
+    ) -> (StatusCode, Value) {
+        let request = Request::builder()
+            .method(method.clone())
+            .uri(format!("/api/v1{path}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+            .header(IDEMPOTENCY_KEY, key)
+            .body(Body::from(body.to_string()));
+        let answer = self.router.clone().oneshot(request.unwrap()).await.unwrap();
+        let status = answer.status();
+        let bytes = axum::body::to_bytes(answer.into_body(), 64 << 20).await.unwrap();
+        let answer = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        described::expect_described(&method, &format!("/api/v1{path}"), status, &answer);
+        (status, answer)
     }
 
     /// Reads, and must succeed.

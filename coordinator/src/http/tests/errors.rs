@@ -101,6 +101,36 @@ async fn a_body_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_no_place_in_a_list_is_said_to_be_none() {
+    let desk = Desk::new();
+    super::flow::released(&desk).await;
+    let made = desk.post("/deployments", super::flow::request()).await;
+    let id = made["deployments"][0]["id"].as_str().unwrap();
+    let logs = format!("/deployments/{id}/logs");
+    let lists = [
+        "/definitions/environment",
+        "/definitions/tenant",
+        "/targets",
+        "/tokens",
+        "/enrolments",
+        "/packages",
+        "/releases",
+        "/deployments",
+        "/missing-values",
+        "/audit",
+        "/audit/pulled/test-1",
+        &logs,
+    ];
+    for list in lists {
+        for after in ["nothing-like-it", "deployment-00000000000000000000000000", "999999999", "a/1.0"] {
+            let (status, problem) =
+                desk.send(Method::GET, &format!("{list}?after={after}"), Value::Null).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{list} after {after}: {problem}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn lists_come_in_parts_and_are_filtered() {
     let desk = Desk::new();
     desk.apply(&sample()).await;

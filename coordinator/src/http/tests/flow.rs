@@ -10,13 +10,13 @@ use windlass_protocol::message::Outcome;
 
 use super::desk::{Desk, sample};
 
-async fn upload(desk: &Desk, name: &str, content: &str) -> (StatusCode, Value) {
+pub(super) async fn upload(desk: &Desk, name: &str, content: &str) -> (StatusCode, Value) {
     let path = format!("/api/v1/packages?name={name}");
     let (status, bytes) = desk.raw(Method::POST, &path, Some(&desk.token), content.to_owned()).await;
     (status, serde_json::from_slice(&bytes).unwrap())
 }
 
-async fn released(desk: &Desk) -> TargetId {
+pub(super) async fn released(desk: &Desk) -> TargetId {
     desk.apply(&sample()).await;
     let grant = json!({"roles": ["synergy-web"], "environments": ["Testing"]});
     let target = desk.enrol("test-1", grant).await;
@@ -27,7 +27,7 @@ async fn released(desk: &Desk) -> TargetId {
     target
 }
 
-fn request() -> Value {
+pub(super) fn request() -> Value {
     json!({"project": "Synergy", "version": "latest", "environments": ["Testing"]})
 }
 
@@ -233,4 +233,23 @@ async fn a_deployment_is_cancelled_once() {
     desk.post(&path, json!({"reason": "wrong one"})).await;
     let (status, problem) = desk.send(Method::POST, &path, json!({})).await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+}
+
+#[tokio::test]
+async fn a_project_is_shown_with_its_releases() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    let view = desk.get("/definitions/project/Synergy").await;
+    assert_eq!(view["releases"], json!({"count": 0, "newest": []}));
+    upload(&desk, "synergy-web.1.4.0.zip", "true").await;
+    for minor in 0..21 {
+        desk.post("/releases", json!({"project": "Synergy", "version": format!("1.{minor}")})).await;
+    }
+    let view = desk.get("/definitions/project/Synergy").await;
+    let newest = view["releases"]["newest"].as_array().unwrap();
+    assert_eq!((&view["releases"]["count"], newest.len()), (&json!(21), 20));
+    assert_eq!((&newest[0], &newest[19]), (&json!("1.20"), &json!("1.1")));
+    assert_eq!(desk.get("/definitions/tenant/Customer-2").await["releases"], Value::Null);
+    let list = desk.get("/definitions/project").await;
+    assert_eq!(list["items"][0]["summary"], "2 steps, newest release 1.20");
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod described;
 mod desk;
 mod door;
 mod endings;
@@ -9,4 +10,5 @@ mod errors;
 mod flow;
 mod heavy;
 mod keys;
+mod repeated;
 mod round_trip;

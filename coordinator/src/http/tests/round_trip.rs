@@ -162,3 +162,22 @@ async fn what_a_projects_secret_refers_to_is_noted_and_nothing_of_a_tenants_is()
     assert!(state.contains("LoginName"), "it has to travel with the value");
     assert!(!state.contains("canary"), "nobody follows it, so nothing of the secret stands in clear");
 }
+
+#[tokio::test]
+async fn a_time_is_written_as_a_length_of_time_and_read_in_seconds_as_well() {
+    let desk = Desk::new();
+    let mut documents = sample();
+    documents[8]["steps"][0]["timeout-seconds"] = json!(1800);
+    desk.apply(&documents).await;
+    let steps = |view: &Value| {
+        let steps = view["document"]["steps"].as_array().unwrap().iter();
+        steps.map(|step| (step["timeout"].clone(), step["timeout-seconds"].clone())).collect::<Vec<_>>()
+    };
+    let written = steps(&desk.get("/definitions/project/Synergy").await);
+    assert_eq!(written, [(json!("30m"), Value::Null), (json!("1h"), Value::Null)]);
+    let project = &mut documents[8];
+    project["steps"][0].as_object_mut().unwrap().remove("timeout-seconds");
+    project["steps"][0]["timeout"] = json!("90s");
+    desk.apply(std::slice::from_ref(project)).await;
+    assert_eq!(steps(&desk.get("/definitions/project/Synergy").await)[0].0, "90s");
+}

@@ -1,7 +1,7 @@
 //! `release deploy`: the plan first, then the deployments, then waiting for them.
 
 use clap::Args;
-use windlass_api::answers::DeploymentsMade;
+use windlass_api::answers::{DeploymentStatus, DeploymentsMade};
 use windlass_api::plan::Plan;
 use windlass_api::requests::DeployRequest;
 use windlass_protocol::Digest;
@@ -73,7 +73,7 @@ impl Deploy {
             return Ok(());
         }
         let over = progress::wait(session, &made.deployments).await?;
-        let failed = over.deployments.iter().any(|item| item.state != "succeeded");
+        let failed = over.deployments.iter().any(|item| item.state != DeploymentStatus::Succeeded);
         session.output.show(&over, |made| deployment::table(&made.deployments))?;
         if failed { Err(Failure::Told) } else { Ok(()) }
     }

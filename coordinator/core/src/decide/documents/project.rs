@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use windlass_api::documents::{ProjectDocument, ScriptText, ShellName, StepDocument};
+use windlass_api::durations;
 use windlass_api::error::Problem;
 use windlass_protocol::ids::{ProjectId, StepId};
 use windlass_protocol::limits;
@@ -79,10 +80,7 @@ fn define_step(
         ));
     }
     document.roles.iter().try_for_each(|role| names::check_role(role))?;
-    let timeout_seconds = document.timeout_seconds.unwrap_or(STEP_SECONDS);
-    if !(1..=LONGEST_STEP_SECONDS).contains(&timeout_seconds) {
-        return Err(Problem::usage(format!("`timeout-seconds` is 1 to {LONGEST_STEP_SECONDS}")));
-    }
+    let timeout_seconds = timeout_seconds(document)?;
     let action = match (&document.package, &document.script) {
         (Some(package), None) => {
             check_package_id(&package.id)?;
@@ -112,6 +110,20 @@ fn define_step(
         concurrent: document.concurrent,
         disabled: document.disabled,
     })
+}
+
+fn timeout_seconds(document: &StepDocument) -> Result<u32, Problem> {
+    let seconds = match (&document.timeout, document.timeout_seconds) {
+        (Some(_), Some(_)) => {
+            return Err(Problem::usage("`timeout` and `timeout-seconds` say the same; write one of them"));
+        }
+        (Some(text), None) => {
+            durations::seconds(text).map_err(|why| Problem::usage(format!("`timeout`: {why}")))?
+        }
+        (None, seconds) => seconds.unwrap_or(STEP_SECONDS).into(),
+    };
+    let admitted = u32::try_from(seconds).ok().filter(|seconds| (1..=LONGEST_STEP_SECONDS).contains(seconds));
+    admitted.ok_or_else(|| Problem::usage("`timeout` is 1s to 7d"))
 }
 
 /// What is written in the step, and what it lists beside.

@@ -109,6 +109,9 @@ fn projects_and_steps() -> Vec<Case> {
         ("a step with two actions", vec![step(json!({"package": {"id": "shop"}}))]),
         ("a step without time", vec![step(json!({"timeout-seconds": 0}))]),
         ("a step for too long", vec![step(json!({"timeout-seconds": 604801}))]),
+        ("a step for longer than a week", vec![step(json!({"timeout": "8d"}))]),
+        ("a step for so long", vec![step(json!({"timeout": "30 minutes"}))]),
+        ("a step with two times", vec![step(json!({"timeout": "30m", "timeout-seconds": 1800}))]),
         (
             "a step twice",
             vec![project(
