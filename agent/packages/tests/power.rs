@@ -46,9 +46,10 @@ impl Coordinator {
         let cache = Cache::open(place.join("cache")).unwrap();
         let state = cache.begin(manifest.digest(), "app").unwrap();
         if !state.is_whole() {
-            let held: Vec<_> =
-                state.holds().iter().map(|held| self.store.manifest(*held).unwrap().unwrap()).collect();
-            let plan = plan_pull(manifest, &held, &state.request(AssignmentId::from_bytes([1; 16]))).unwrap();
+            let contents = |manifest| self.store.contents(manifest).unwrap().unwrap();
+            let held = state.holds().iter().copied().map(contents);
+            let request = state.request(AssignmentId::from_bytes([1; 16]));
+            let plan = plan_pull(contents(manifest.digest()), held, &request).unwrap();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let mut answer = Vec::new();
