@@ -3,8 +3,7 @@
 
 mod packages;
 #[cfg(test)]
-#[cfg(feature = "fail-points")]
-mod power;
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;

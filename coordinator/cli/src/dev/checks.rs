@@ -6,8 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use super::console::say;
-use super::fleet::{Fleet, Member, key_of};
+use super::fleet::{Fleet, Member};
 use super::packages::brand_of;
+use super::programs::key_of;
 
 const CUSTOMERS: [&str; 3] = ["Customer-1", "Customer-2", "Customer-3"];
 

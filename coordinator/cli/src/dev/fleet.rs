@@ -32,11 +32,6 @@ pub(super) struct Fleet {
     folder: PathBuf,
 }
 
-/// The canary that is a customer's API key.
-pub(super) fn key_of(customer: &str) -> String {
-    format!("canary-key-of-{customer}")
-}
-
 impl Fleet {
     /// Plans the fleet below `folder`; `extra` are grants that should not be, as TARGET=TENANT.
     pub(super) fn new(folder: &Path, extra: &[String]) -> anyhow::Result<Self> {

@@ -25,6 +25,11 @@ pub(super) fn beside(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// The canary that is a customer's API key.
+pub(super) fn key_of(customer: &str) -> String {
+    format!("canary-key-of-{customer}")
+}
+
 /// A process that ends with this one.
 pub(super) struct Process {
     child: Child,
@@ -164,10 +169,10 @@ impl Installation {
             .args(arguments)
             .env("WINDLASS_SERVER", &self.server)
             .env("WINDLASS_TOKEN", &self.token)
-            .env("SYNERGY_TEST_KEY", super::fleet::key_of("test"))
-            .env("CUSTOMER_1_KEY", super::fleet::key_of("Customer-1"))
-            .env("CUSTOMER_2_KEY", super::fleet::key_of("Customer-2"))
-            .env("CUSTOMER_3_KEY", super::fleet::key_of("Customer-3"))
+            .env("SYNERGY_TEST_KEY", key_of("test"))
+            .env("CUSTOMER_1_KEY", key_of("Customer-1"))
+            .env("CUSTOMER_2_KEY", key_of("Customer-2"))
+            .env("CUSTOMER_3_KEY", key_of("Customer-3"))
             .output()?;
         if !output.status.success() {
             bail!("windlass {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());

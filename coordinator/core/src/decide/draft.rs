@@ -1,12 +1,15 @@
 //! A decision while it is made: each event is applied at once, so that what follows sees it.
 
+use std::sync::Arc;
+
 use windlass_api::error::Problem;
 use windlass_protocol::Timestamp;
-use windlass_protocol::ids::SpaceId;
+use windlass_protocol::ids::{DeploymentId, SpaceId};
 
 use super::fresh::Fresh;
 use super::{Envelope, Reply};
 use crate::event::{Actor, Answered, Event, FORMAT, Header, Read, Record, Stream};
+use crate::model::Deployment;
 use crate::state::{Space, State};
 
 /// Bytes of the events of one record, as they are written: all or nothing is one record, and a record has to stay well
@@ -70,6 +73,11 @@ impl<'a> Draft<'a> {
 
     pub(super) const fn state(&self) -> &State {
         &self.after
+    }
+
+    /// A deployment as it is now, to be kept while the draft goes on.
+    pub(super) fn deployment(&self, id: DeploymentId) -> Option<Arc<Deployment>> {
+        self.space().deployments.get(&id).cloned()
     }
 
     /// The space that the decision is about, with the events so far.

@@ -9,7 +9,6 @@
 use windlass_api::error::Problem;
 use windlass_protocol::ids::DeploymentId;
 
-use super::schedule::share;
 use super::{Draft, Reply};
 use crate::event::DeploymentEvent;
 use crate::graph::{Verdict, WorkKind};
@@ -21,7 +20,7 @@ pub(super) const ASSIGNMENT_SECONDS: u64 = 7 * 24 * 3600;
 
 /// Goes on with a deployment of which nothing is open any more: assigns what is ready, or ends it.
 pub(super) fn advance(draft: &mut Draft<'_>, id: DeploymentId) {
-    while let Some(deployment) = share(draft, id) {
+    while let Some(deployment) = draft.deployment(id) {
         if deployment.state != DeploymentState::Running || !deployment.graph.open().is_empty() {
             return;
         }

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::sync::Arc;
 
 use imbl::OrdSet;
 use windlass_api::error::Problem;
@@ -134,9 +133,4 @@ fn started(deployment: DeploymentId, laid: &[LaidStep<'_>]) -> Option<Deployment
         targets,
     });
     Some(DeploymentStarted { deployment, nodes: nodes.collect(), roles: roles.into_iter().collect() })
-}
-
-/// A deployment as it is now, to be kept while the draft goes on.
-pub(super) fn share(draft: &Draft<'_>, id: DeploymentId) -> Option<Arc<Deployment>> {
-    draft.space().deployments.get(&id).cloned()
 }

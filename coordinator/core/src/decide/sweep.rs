@@ -3,7 +3,6 @@
 
 use windlass_protocol::ids::{DeploymentId, TargetId};
 
-use super::schedule::share;
 use super::{Draft, progress};
 use crate::authorise::still_qualifies;
 use crate::event::DeploymentEvent;
@@ -43,7 +42,7 @@ pub(super) fn sweep(draft: &mut Draft<'_>) {
 
 /// A target's part in a deployment that runs.
 fn part(draft: &mut Draft<'_>, id: DeploymentId, target: TargetId) {
-    let Some(deployment) = share(draft, id) else { return };
+    let Some(deployment) = draft.deployment(id) else { return };
     let removed = deployment.parts.get(&target).is_none_or(|part| part.removed.is_some());
     if deployment.state != DeploymentState::Running || removed {
         return;
@@ -56,7 +55,7 @@ fn part(draft: &mut Draft<'_>, id: DeploymentId, target: TargetId) {
 
 /// A deployment that waits for a tenant that has been disabled: it gets no new ones (SEMANTICS 2).
 fn waiting(draft: &mut Draft<'_>, id: DeploymentId) {
-    let Some(deployment) = share(draft, id) else { return };
+    let Some(deployment) = draft.deployment(id) else { return };
     let tenant = deployment.tenant.and_then(|tenant| draft.space().tenants.get(tenant));
     if deployment.state == DeploymentState::Queued && tenant.is_some_and(|tenant| !tenant.enabled) {
         progress::end(draft, id, DeploymentEnd::Cancelled, EndReason::TenantDisabled);

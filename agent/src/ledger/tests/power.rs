@@ -9,7 +9,7 @@ use windlass_protocol::{Slug, codec};
 use windlass_segments::power::{Loss, Recording};
 use windlass_segments::{Options, Writer, read};
 
-use super::*;
+use super::super::*;
 use crate::duty::begin_attempt;
 
 /// What has been promised, in its order.
