@@ -10,7 +10,7 @@ use windlass_coordinator_core::model::{Deployment, Frozen, Part, Release, Step, 
 use windlass_coordinator_core::query::TenantTags;
 use windlass_coordinator_core::state::{Space, WorkItem, WorkKind};
 use windlass_coordinator_core::variables::{
-    Context, Needs, Resolution, SystemNames, resolve, system_variables,
+    Context, Needs, Resolution, SystemNames, is_tenants_name, resolve, shadows, system_variables,
 };
 use windlass_protocol::Digest;
 use windlass_protocol::codec::TooLarge;
@@ -241,7 +241,7 @@ pub(super) fn variables(
         if needs_output(step, &full) {
             put(full, value, true)?;
         }
-        if *on_target == target && needs_output(step, name) {
+        if *on_target == target && needs_output(step, name) && !shadows(&release.snapshot, name) {
             put(name.clone(), value, true)?;
         }
     }
@@ -255,8 +255,8 @@ pub(super) fn variables(
     }
     // The system's own come last: nothing shadows them, whatever it is called.
     for (name, value) in system(frozen, deployment.id, release, part, step) {
-        // A name is no template; one that looks like one is taken as it is.
-        let data = value.contains("#{");
+        // A name is no template; one that looks like one is taken as it is. And what a tenant is called is no code.
+        let data = value.contains("#{") || is_tenants_name(&name);
         variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, data });
     }
     Ok(ClearVariables { salt, variables: variables.into_values().collect() })

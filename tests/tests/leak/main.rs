@@ -4,6 +4,7 @@
 
 mod data;
 mod digests;
+mod forged;
 mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};

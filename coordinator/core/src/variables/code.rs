@@ -1,4 +1,4 @@
-//! What is data and not code: no tenant's value and no output variable stands bare in a text that is run
+//! What is data and not code: no tenant's value or name and no output variable stands bare in a text that is run
 //! (SEMANTICS 6).
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::fmt;
 use windlass_protocol::names::fold;
 use windlass_templates::{Reference, Template as Text, script_outputs};
 
-use super::{Context, Resolution, names_with_prefix, resolve};
+use super::{Context, Resolution, is_tenants_name, names_with_prefix, resolve};
 use crate::model::{CodeNames, StoredValue};
 
 /// The full names of output variables begin so, and nothing else does that the system defines.
@@ -18,6 +18,8 @@ const OUTPUTS: [&str; 2] = ["windlass.action[", "octopus.action["];
 pub enum Data {
     /// A tenant's own value.
     TenantValue,
+    /// What a tenant is called.
+    TenantName,
     /// What a step puts out.
     Output,
 }
@@ -26,6 +28,7 @@ impl fmt::Display for Data {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::TenantValue => "a tenant's value",
+            Self::TenantName => "the tenant's name",
             Self::Output => "an output variable",
         })
     }
@@ -66,6 +69,9 @@ impl Look<'_> {
         if !self.seen.insert(fold(name)) {
             return None;
         }
+        if self.is_tenants_name(name) {
+            return Some(Data::TenantName);
+        }
         if name.ends_with('[') {
             let elements = names_with_prefix(self.context.snapshot, name);
             let found = elements.iter().find_map(|element| self.at(element));
@@ -92,10 +98,17 @@ impl Look<'_> {
         }
         let reference = Reference::Name(name.to_owned());
         let known = |holder: &&str| {
-            self.is_output(holder) || !matches!(resolve(holder, self.context), Resolution::Undefined)
+            self.is_tenants_name(holder)
+                || self.is_output(holder)
+                || !matches!(resolve(holder, self.context), Resolution::Undefined)
         };
         let holder = reference.holders().into_iter().find(known)?;
         self.at(holder)
+    }
+
+    /// Whether the tenant's name stands there. The system's own come before whatever else has such a name.
+    fn is_tenants_name(&self, name: &str) -> bool {
+        self.context.tenant.is_some() && is_tenants_name(name)
     }
 
     /// Whether a name that nothing defines can be an output variable: by its full name, or set by a step before.

@@ -10,4 +10,4 @@ pub use code::{Data, bare_data};
 pub use needs::{Needs, missing, names_with_prefix, references_in, sensitive};
 pub use rank::Rank;
 pub use resolve::{Candidate, Context, Resolution, Source, candidates, resolve};
-pub use system::{SystemNames, system_variables};
+pub use system::{SystemNames, is_tenants_name, shadows, system_variables};

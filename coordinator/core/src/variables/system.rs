@@ -1,5 +1,11 @@
 //! What every script may ask of its own deployment (SURFACE, "What scripts see"). None of it is sensitive.
 
+use windlass_protocol::names::fold;
+use windlass_templates::Reference;
+
+use super::names_with_prefix;
+use crate::model::Snapshot;
+
 /// The names that system variables are made from.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemNames<'a> {
@@ -19,6 +25,36 @@ pub struct SystemNames<'a> {
     pub step: &'a str,
     /// The deployment's id.
     pub deployment: &'a str,
+}
+
+/// What the name of the tenant is called, folded. It is the tenant's like its values, and as little code (SEMANTICS 6).
+const TENANT: [&str; 2] = ["windlass.deployment.tenant.name", "octopus.deployment.tenant.name"];
+
+/// How the names begin, folded, that nobody but the system defines.
+const OWN: [&str; 2] = ["windlass.", "octopus."];
+
+/// Whether the name is that of the variable with the tenant's name, in any case.
+pub fn is_tenants_name(name: &str) -> bool {
+    TENANT.contains(&fold(name).as_str())
+}
+
+/// Whether an output variable of this name would take the place of what the system or the release defines, be it for
+/// others than this deployment: then it is nobody's (SEMANTICS 6). So would an element beside those that are defined,
+/// and a name that lies in the value of one.
+pub fn shadows(snapshot: &Snapshot, name: &str) -> bool {
+    let folded = fold(name);
+    let defines = |known: &str| !names_with_prefix(snapshot, known).is_empty();
+    let reference = Reference::Name(folded.clone());
+    OWN.iter().any(|own| folded.starts_with(own))
+        || is_defined(snapshot, &folded)
+        || reference
+            .holders()
+            .iter()
+            .any(|holder| is_defined(snapshot, holder) || defines(&format!("{holder}[")))
+}
+
+fn is_defined(snapshot: &Snapshot, folded: &str) -> bool {
+    names_with_prefix(snapshot, folded).iter().any(|name| fold(name) == folded)
 }
 
 /// The variables: `Windlass.Environment.Name` and so on. Agents answer `Octopus.…` beside each.

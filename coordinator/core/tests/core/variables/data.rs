@@ -10,7 +10,7 @@ use windlass_api::error::Problem;
 use windlass_coordinator_core::decide::ReadNames;
 use windlass_coordinator_core::model::{CodeNames, DeploymentEnd};
 use windlass_coordinator_core::plan;
-use windlass_coordinator_core::variables::references_in;
+use windlass_coordinator_core::variables::{references_in, shadows};
 
 use super::{plan_for, released, request, web};
 use crate::world::{World, small};
@@ -96,7 +96,8 @@ fn with_package(first: &str) -> World {
     world.package("shop", "1.0.0");
     world.apply(&[web(json!({
         "templates": [{"name": "Alias", "default": "none"}],
-        "variables": {"Greeting": [{"value": "hello #{Alias}"}], "Port": [{"value": "80"}]},
+        "variables": {"Greeting": [{"value": "hello #{Alias}"}], "Port": [{"value": "80"}],
+            "Called": [{"value": "f-#{Windlass.Deployment.Tenant.Name}"}]},
         "steps": [
             {"name": "Make", "roles": ["web"], "script": {"body": first}},
             {"name": "Copy", "roles": ["web"], "package": {"id": "shop", "substitute": ["*"]}},
@@ -116,6 +117,16 @@ fn neither_a_tenants_value_nor_an_output_is_code_in_a_hook_be_it_planned_deploye
         ("echo #{Url}", Some(("Url", "an output variable"))),
         ("echo #{url.Host}", Some(("url.Host", "an output variable"))),
         ("#{if Url}#{Url | Quoted}#{/if} #{Unknown}", None),
+        (
+            "echo #{octopus.Deployment.Tenant.name}",
+            Some(("octopus.Deployment.Tenant.name", "the tenant's name")),
+        ),
+        ("echo #{Called}", Some(("Called", "the tenant's name"))),
+        (
+            "echo #{Windlass.Deployment.Tenant.Name.Part}",
+            Some(("Windlass.Deployment.Tenant.Name.Part", "the tenant's name")),
+        ),
+        ("echo #{Windlass.Deployment.Tenant.Name | Quoted} #{Windlass.Environment.Name}", None),
         (
             "echo #{Octopus.Action[Make].Output[machine].Any}",
             Some(("Octopus.Action[Make].Output[machine].Any", "an output variable")),
@@ -188,6 +199,35 @@ fn an_output_of_a_step_before_is_not_code_in_a_script() {
                 assert!(message.starts_with(&format!("step `Take`: {start}")), "{message}");
             }
         }
+    }
+}
+
+#[test]
+fn an_output_takes_the_place_of_nothing_that_is_defined_be_it_for_another_tenant() {
+    let world = released(json!({
+        "templates": [{"name": "Alias", "default": "none"}],
+        "variables": {
+            "Admin": [{"value": "yes", "tenants": {"tenants": ["Beta"]}}], "List[one]": [{"value": "1"}],
+            "Json": [{"value": "{}"}],
+        },
+        "steps": [{"name": "Install", "roles": ["web"], "script": {"body": "true"}}],
+    }));
+    let release = world.space().releases.values().next().expect("it was made");
+    for (name, taken) in [
+        ("admin", true),
+        ("ALIAS", true),
+        ("List[one]", true),
+        ("list[two]", true),
+        ("Json.Part", true),
+        ("Windlass.Action[Zero].Output[machine].Url", true),
+        ("octopus.Environment.Name", true),
+        ("Url", false),
+        ("Administrator", false),
+        ("List", false),
+        ("Lists[one]", false),
+        ("Windlassy", false),
+    ] {
+        assert_eq!(shadows(&release.snapshot, name), taken, "{name}");
     }
 }
 
