@@ -17,9 +17,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Whether the record has an event of this kind.
+    /// Whether the record has an event of this kind. The text alone does not tell: what people wrote stands in it too.
     pub(super) fn has_event(&self, kind: &str) -> bool {
-        self.text.contains(&format!(r#""event":"{kind}""#))
+        let is = |event| super::summary::recorded(event).is_some_and(|event| event["event"] == kind);
+        self.text.contains(&format!(r#""event":"{kind}""#)) && self.record.events.iter().any(is)
     }
 }
 

@@ -29,6 +29,9 @@ use super::refusal::Answer;
 const USUAL: usize = 100;
 const MOST: usize = 1000;
 
+/// Bytes of the records of a part, but for a single one: an answer lies in memory until who asked has taken it.
+const MOST_BYTES: usize = 1 << 20;
+
 /// Which records come first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -66,13 +69,13 @@ pub struct Records {
     pub order: Order,
     /// The part begins after the record of this number, in this order; with `oldest`, 0 is before the first one.
     pub after: Option<u64>,
-    /// Records at most, up to 1000; 100 where it is left out.
+    /// Records at most, up to 1000; 100 where it is left out. Large records make a part shorter.
     pub limit: Option<usize>,
     /// Only records with this event, such as `target-enrolled`.
     pub event: Option<String>,
     /// Only records that name this thing: an id, or the name of a target, tenant, project and so on.
     pub about: Option<String>,
-    /// Only records in which this text stands, ignoring case.
+    /// Only records in what is shown of which this text stands, ignoring case.
     pub filter: Option<String>,
 }
 
@@ -107,12 +110,17 @@ fn select(
         summary::expect_event(event)?;
     }
     let filter = asked.filter.as_deref().map(windlass_protocol::names::fold);
+    // What is not shown is not found either: whether a record comes would tell, letter by letter, what is hidden in it.
+    let about = |text: &str| ids.as_ref().is_none_or(|ids| ids.iter().any(|id| text.contains(id)));
+    let shows = |entry: &Entry| {
+        let text = summary::shown_text(entry);
+        about(&text)
+            && filter.as_ref().is_none_or(|filter| windlass_protocol::names::fold(&text).contains(filter))
+    };
     let wanted = |entry: &Entry| {
-        let event = asked.event.as_deref().is_none_or(|event| entry.has_event(event));
-        let about = ids.as_ref().is_none_or(|ids| ids.iter().any(|id| entry.text.contains(id)));
-        let text =
-            filter.as_ref().is_none_or(|text| windlass_protocol::names::fold(&entry.text).contains(text));
-        event && about && text
+        asked.event.as_deref().is_none_or(|event| entry.has_event(event))
+            && about(&entry.text)
+            && (ids.is_none() && filter.is_none() || shows(entry))
     };
     let last = moment.state.number;
     let newest = asked.order == Order::Newest;
@@ -130,20 +138,22 @@ fn select(
         }
     };
     let mut found: VecDeque<Entry> = VecDeque::new();
-    let mut more = false;
+    let (mut more, mut bytes) = (false, 0);
     let mut journal = Journal::open(data, from, last, still_wanted)?;
     while let Some(entry) = journal.next()? {
         if !wanted(&entry) {
             continue;
         }
-        if found.len() == limit {
-            more = true;
-            if !newest {
-                break;
-            }
-            found.pop_front();
-        }
+        bytes += entry.text.len();
         found.push_back(entry);
+        while found.len() > 1 && (found.len() > limit || bytes > MOST_BYTES) {
+            more = true;
+            let dropped = if newest { found.pop_front() } else { found.pop_back() };
+            bytes -= dropped.map_or(0, |entry| entry.text.len());
+        }
+        if more && !newest {
+            break;
+        }
     }
     if newest {
         found.make_contiguous().reverse();

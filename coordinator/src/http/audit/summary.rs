@@ -38,6 +38,13 @@ pub(super) fn record(moment: &Moment, entry: &Entry) -> AuditRecord {
     }
 }
 
+/// What is shown of a record as one text, to be searched.
+pub(super) fn shown_text(entry: &Entry) -> String {
+    let header = &entry.record.header;
+    let events: Vec<Value> = entry.record.events.iter().filter_map(recorded).map(shown).collect();
+    serde_json::json!([header.actor, header.origin, header.reason, events]).to_string()
+}
+
 fn actor(state: &State, actor: Actor) -> String {
     match actor {
         Actor::Installer => "the installer".to_owned(),

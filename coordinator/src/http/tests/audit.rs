@@ -55,6 +55,77 @@ async fn the_parts_of_the_record_come_to_the_whole_in_both_orders() {
     }
 }
 
+/// The strings that stand somewhere below what is hidden.
+fn hidden(value: &Value, below: bool, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            let sealed = below || map.contains_key("ciphertext");
+            map.iter().for_each(|(key, value)| hidden(value, sealed || key == "secret", found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| hidden(item, below, found)),
+        Value::String(text) if below => found.push(text.clone()),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_shown_of_a_record_is_not_found_either() {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    let secret = json!({"kind": "library-set", "name": "Keys", "variables":
+        {"Key": [{"value": {"secret": "abc#{hunter}d"}}]}});
+    desk.apply(&[secret]).await;
+    desk.enrol("shared-1", json!({"roles": ["web"]})).await;
+    let mut strings = Vec::new();
+    for segment in std::fs::read_dir(desk.place.path().join("journal")).unwrap() {
+        let path = segment.unwrap().path();
+        if path.extension().is_some_and(|end| end == "jsonl") {
+            for line in std::fs::read_to_string(path).unwrap().lines() {
+                hidden(&serde_json::from_str(line).unwrap(), false, &mut strings);
+            }
+        }
+    }
+    // At least a token's and an enrolment's secret, and of the value its ciphertext, its digest and what it refers to.
+    assert!(strings.len() >= 5 && strings.iter().any(|text| text == "hunter"), "{strings:?}");
+    // The key of a sealed value is named where the tenant is shown.
+    for text in strings.iter().filter(|text| !text.starts_with("key-")) {
+        let answer = desk.get(&format!("/audit?filter={}", text.replace('+', "%2B"))).await;
+        assert_eq!(answer["items"], json!([]), "{text}");
+    }
+    // The sample has sensitive defaults and values.
+    assert_eq!(desk.get("/audit?filter=(sensitive)").await["items"].as_array().unwrap().len(), 2);
+    assert_ne!(desk.get("/audit?filter=shared-1").await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn large_records_make_a_part_shorter_and_the_parts_come_to_the_whole() {
+    let desk = Desk::new();
+    let value = "x".repeat(30_000);
+    for number in 0..3 {
+        let variables: serde_json::Map<_, _> =
+            (0..25).map(|at| (format!("V{number}-{at}"), json!([{"value": value}]))).collect();
+        let set = json!({"kind": "library-set", "name": format!("S{number}"), "variables": variables});
+        desk.apply(&[set]).await;
+    }
+    let last = desk.engine.state().number;
+    for order in ["newest", "oldest"] {
+        let (mut numbers, mut after, mut parts) = (Vec::new(), String::new(), 0);
+        loop {
+            let part = desk.get(&format!("/audit?order={order}&limit=1000{after}")).await;
+            let size = part.to_string().len();
+            assert!(size < 3 << 19, "{size} bytes");
+            parts += 1;
+            let items = part["items"].as_array().unwrap();
+            numbers.extend(items.iter().map(|item| item["sequence"].as_u64().unwrap()));
+            let Some(next) = part["next"].as_str() else { break };
+            after = format!("&after={next}");
+        }
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=last).collect::<Vec<_>>(), "{order}");
+        assert!(parts >= 3, "{order}: {parts} parts");
+    }
+}
+
 #[tokio::test]
 async fn the_journal_is_verified_against_a_witness() {
     let desk = Desk::new();
