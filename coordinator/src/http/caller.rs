@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use windlass_api::error::Problem;
 use windlass_coordinator_core::authorise::{self, Action, PersonDenied};
 use windlass_coordinator_core::catalogue::unknown;
-use windlass_coordinator_core::decide::{Command, Reply, SpaceCommand, decide};
+use windlass_coordinator_core::decide::{Command, Refused, Reply, SpaceCommand, decide};
 use windlass_coordinator_core::event::{Actor, Request, StrangerReason};
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::Digest;
@@ -161,7 +161,8 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refusal> {
         let origin = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let address = origin.map(|ConnectInfo(address)| address.ip());
-        let stranger = || context.strangers.refused(StrangerReason::UnknownToken, address);
+        let refused = |who| context.strangers.refused(who, address);
+        let stranger = || refused(Refused::Stranger(StrangerReason::UnknownToken));
         let Some(token) = bearer(parts) else {
             // Who shows nothing has not tried anything.
             if parts.headers.contains_key(AUTHORIZATION) {
@@ -178,8 +179,10 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
             key: idempotency_key(parts)?,
             asked: None,
         };
-        if caller.ask() == Err(PersonDenied::Unknown) {
-            stranger();
+        match caller.ask() {
+            Err(PersonDenied::Unknown) => stranger(),
+            Err(PersonDenied::NotAllowed) => refused(Refused::Token(caller.token)),
+            Ok(()) => {}
         }
         caller.authorise()?;
         if let Some(standing) = parts.extensions.get::<Standing>() {

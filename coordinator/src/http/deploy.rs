@@ -6,7 +6,8 @@ use windlass_api::error::Problem;
 use windlass_api::plan::{LeftOut, Plan};
 use windlass_api::requests::{DeployRequest, ReasonRequest};
 use windlass_coordinator_core::decide::{Reply, SpaceCommand};
-use windlass_coordinator_core::{plan, reasons};
+use windlass_coordinator_core::plan::{self, Printed};
+use windlass_coordinator_core::reasons;
 use windlass_protocol::ids::DeploymentId;
 
 use super::caller::{Changer, Reader};
@@ -21,14 +22,15 @@ use crate::engine::now;
 #[utoipa::path(post, path = "/plans", tag = "deployments", request_body = DeployRequest,
     responses((status = 200, body = Plan)))]
 pub async fn plan(caller: Reader, Body(request): Body<DeployRequest>) -> Answer<Plan> {
+    caller.context.plans.keep(caller.token()).await?;
     let presence = std::sync::Arc::clone(&caller.context.presence);
-    let asked = request.clone();
     let planned = caller.read_heavily(&caller.context.quotas.short, "planning", move |moment, _| {
-        plan::plan(moment.space(), &asked, now(), &|target| presence.online(target))
+        let plan = plan::plan(moment.space(), &request, now(), &|target| presence.online(target))?;
+        let printed = Printed::new(moment.space(), &request, &plan)?;
+        Ok((plan, printed))
     });
-    let plan = planned.await?;
-    let (digest, deployments) = (plan.digest.clone(), plan.deployments.len());
-    caller.observe(SpaceCommand::RecordPlan { request, digest, deployments }).await?;
+    let (plan, printed) = planned.await?;
+    caller.observe(SpaceCommand::RecordPlan(printed)).await?;
     Ok(Json(plan))
 }
 

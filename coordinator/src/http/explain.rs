@@ -103,6 +103,9 @@ pub async fn tenant(
     }))
 }
 
+/// Events of a deployment that are told at most, the last ones.
+const LINES: usize = 2000;
+
 /// What happened in a deployment and why, from the record.
 #[utoipa::path(get, path = "/deployments/{id}/explanation", tag = "explain",
     params(("id" = String, Path, description = "The deployment's id.")),
@@ -111,11 +114,11 @@ pub async fn deployment(caller: Reader, Named(id): Named<String>) -> Answer<Depl
     let id = deployment_id(&id)?;
     let (data, reads) = (caller.context.data.clone(), &caller.context.quotas.reads);
     let telling = caller.read_heavily(reads, "reading the journal", move |moment, wanted| {
-        story::tell(&data, moment, wanted, id)
+        story::tell(&data, moment, wanted, id, LINES)
     });
-    let lines = telling.await?;
+    let (earlier, lines) = telling.await?;
     if lines.is_empty() {
         return Err(Problem::not_found(format!("there is no deployment `{id}`")).into());
     }
-    Ok(Json(DeploymentStory { deployment: id.to_string(), lines }))
+    Ok(Json(DeploymentStory { deployment: id.to_string(), earlier, lines }))
 }

@@ -15,6 +15,12 @@ use super::refusal::Refusal;
 pub(super) struct Wanted(CancellationToken);
 
 impl Wanted {
+    /// By a test, which waits for as long as it takes.
+    #[cfg(test)]
+    pub(super) fn by_a_test() -> Self {
+        Self(CancellationToken::new())
+    }
+
     /// Whether it is.
     pub(super) fn holds(&self) -> bool {
         !self.0.is_cancelled()

@@ -18,6 +18,7 @@ mod explain;
 mod extract;
 mod heavy;
 mod logs;
+mod pace;
 mod packages;
 mod pages;
 mod quota;
@@ -50,6 +51,7 @@ use crate::engine::Engine;
 use crate::sessions::Strangers;
 use crate::vault::Vault;
 use doors::{PackageDoor, Presence, TaskLogs};
+use pace::Pace;
 use quota::Quotas;
 
 /// The parts of the coordinator that the API needs. Cheap to clone.
@@ -66,6 +68,7 @@ pub struct Context {
     /// Held while documents are read, changed and applied, so that no edit undoes another.
     edits: Arc<Mutex<()>>,
     quotas: Arc<Quotas>,
+    plans: Arc<Pace>,
     /// How long a part of a body is waited for.
     pace: Duration,
     /// Cancelled when no more is answered.
@@ -109,6 +112,7 @@ impl Context {
             data,
             edits,
             quotas,
+            plans: Arc::new(Pace::of_plans()),
             pace,
             stopping,
         }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use quinn::{Connection, SendStream, VarInt};
 use tokio::time::timeout;
-use windlass_coordinator_core::decide::{Command, EnrolmentUse, Envelope, Repeated, Reply, SpaceCommand};
+use windlass_coordinator_core::decide::{
+    Command, EnrolmentUse, Envelope, Refused, Repeated, Reply, SpaceCommand,
+};
 use windlass_coordinator_core::event::{Actor, StrangerReason};
 use windlass_coordinator_core::model::TargetKey;
 use windlass_protocol::Digest;
@@ -24,7 +26,7 @@ const PARTING: Duration = Duration::from_secs(2);
 
 pub(super) async fn serve(sessions: &Sessions, connection: &Connection) {
     let address = connection.remote_address();
-    let refused = |reason| sessions.tally.strangers.refused(reason, Some(address.ip()));
+    let refused = |reason| sessions.tally.strangers.refused(Refused::Stranger(reason), Some(address.ip()));
     let Ok(asked) = timeout(PATIENCE, ask(connection)).await else {
         return connection.close(VarInt::from_u32(1), b"too slow");
     };

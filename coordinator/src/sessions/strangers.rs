@@ -1,42 +1,41 @@
-//! Strangers that were refused, on QUIC and on HTTP: counted by reason and address, recorded now and then. Whoever comes
-//! from ever more addresses is counted with the others, so that nobody can fill the journal, and nothing of what a
-//! stranger sent is kept.
+//! Strangers that were refused, on QUIC and on HTTP, and tokens that were used for more than they may: counted by reason
+//! and address, recorded now and then. Whoever comes from ever more addresses is counted with the others, so that nobody
+//! can fill the journal, and nothing of what was sent is kept.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use windlass_coordinator_core::decide::{Command, Strangers as Counted};
-use windlass_coordinator_core::event::StrangerReason;
+use windlass_coordinator_core::decide::{Command, Refusals, Refused};
 
 use super::tally::{OTHERS, Times};
 use crate::engine::{Engine, now};
 
-/// Addresses that are named for each reason in one record; the rest are counted under [`OTHERS`].
+/// Addresses that are named for each stranger's reason, or token, in one record; the rest are counted under [`OTHERS`].
 const ORIGINS: usize = 16;
 
 /// The counts since they were last recorded.
 #[derive(Default)]
 pub struct Strangers {
-    counts: Mutex<BTreeMap<(StrangerReason, String), Times>>,
+    counts: Mutex<BTreeMap<(Refused, String), Times>>,
     pub(super) news: tokio::sync::Notify,
 }
 
 impl Strangers {
     /// Counts one that was refused. Where it came from may not be known.
-    pub fn refused(&self, reason: StrangerReason, address: Option<IpAddr>) {
+    pub fn refused(&self, who: Refused, address: Option<IpAddr>) {
         let now = now();
         let origin = address.map_or_else(|| OTHERS.to_owned(), network);
-        self.add(reason, origin, Times { count: 1, bytes: 0, first: now, last: now });
+        self.add(who, origin, Times { count: 1, bytes: 0, first: now, last: now });
         self.news.notify_one();
     }
 
     /// Records what was counted so far. What cannot be recorded now is counted on.
-    pub(super) async fn record(&self, engine: &Engine) {
+    pub(crate) async fn record(&self, engine: &Engine) {
         let counted: Vec<_> = std::mem::take(&mut *self.counts())
             .into_iter()
-            .map(|((reason, origin), Times { count, first, last, .. })| Counted {
-                reason,
+            .map(|((refused, origin), Times { count, first, last, .. })| Refusals {
+                refused,
                 origin,
                 count,
                 first,
@@ -46,27 +45,27 @@ impl Strangers {
         if counted.is_empty() {
             return;
         }
-        let command = Command::RecordStrangers(counted.clone());
+        let command = Command::RecordRefusals(counted.clone());
         if let Err(why) = engine.submit(Engine::own_envelope(), command).await {
-            tracing::error!(%why, "strangers that were refused could not be recorded");
-            for Counted { reason, origin, count, first, last } in counted {
-                self.add(reason, origin, Times { count, bytes: 0, first, last });
+            tracing::error!(%why, "requests that were refused could not be recorded");
+            for Refusals { refused, origin, count, first, last } in counted {
+                self.add(refused, origin, Times { count, bytes: 0, first, last });
             }
             self.news.notify_one();
         }
     }
 
-    fn add(&self, reason: StrangerReason, origin: String, times: Times) {
+    fn add(&self, who: Refused, origin: String, times: Times) {
         let mut counts = self.counts();
-        let mut what = (reason, origin);
-        let named = counts.range((reason, String::new())..).take_while(|((of, _), _)| *of == reason).count();
+        let mut what = (who, origin);
+        let named = counts.range((who, String::new())..).take_while(|((of, _), _)| *of == who).count();
         if named >= ORIGINS && !counts.contains_key(&what) {
             what.1 = OTHERS.to_owned();
         }
         counts.entry(what).and_modify(|known| known.add(times)).or_insert(times);
     }
 
-    fn counts(&self) -> MutexGuard<'_, BTreeMap<(StrangerReason, String), Times>> {
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<(Refused, String), Times>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -83,21 +82,24 @@ fn network(address: IpAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use windlass_coordinator_core::event::StrangerReason;
+
     use super::*;
 
     #[test]
     fn strangers_are_counted_by_reason_and_network_and_from_more_addresses_take_no_more_room() {
         let strangers = Strangers::default();
-        let refused = |reason, from: &str| strangers.refused(reason, Some(from.parse().unwrap()));
+        let refused =
+            |reason, from: &str| strangers.refused(Refused::Stranger(reason), Some(from.parse().unwrap()));
         for number in 0..1000 {
             refused(StrangerReason::UnknownToken, &format!("10.0.{}.{}", number / 250, number % 250));
             refused(StrangerReason::UnknownEnrolment, &format!("2001:db8::{number:x}"));
         }
         refused(StrangerReason::UnknownEnrolment, "::ffff:10.0.0.1");
-        strangers.refused(StrangerReason::MalformedEnrolment, None);
+        strangers.refused(Refused::Stranger(StrangerReason::MalformedEnrolment), None);
         let counts = strangers.counts();
         let of = |reason| -> Vec<(String, u64)> {
-            let of = counts.iter().filter(|((of, _), _)| *of == reason);
+            let of = counts.iter().filter(|((of, _), _)| *of == Refused::Stranger(reason));
             of.map(|((_, origin), times)| (origin.clone(), times.count)).collect()
         };
         let tokens = of(StrangerReason::UnknownToken);

@@ -41,6 +41,8 @@ pub struct TenantExplained {
 pub struct DeploymentStory {
     /// The deployment's id.
     pub deployment: String,
+    /// How much happened before what is told here: of very much, the last of it is told.
+    pub earlier: u64,
     /// What happened, in order.
     pub lines: Vec<StoryLine>,
 }

@@ -93,9 +93,11 @@ impl Verb {
             Self::Deployment { id } => {
                 let story: DeploymentStory = client.get(&["deployments", &id, "explanation"], &[]).await?;
                 session.output.show(&story, |story| {
-                    let line =
-                        |line: &windlass_api::answers::StoryLine| format!("{}  {}", line.time, line.text);
-                    story.lines.iter().map(line).collect::<Vec<_>>().join("\n")
+                    let earlier = (story.earlier > 0).then(|| {
+                        format!("… {} earlier lines: `windlass audit list --about {id}`", story.earlier)
+                    });
+                    let lines = story.lines.iter().map(|line| format!("{}  {}", line.time, line.text));
+                    earlier.into_iter().chain(lines).collect::<Vec<_>>().join("\n")
                 })
             }
         }

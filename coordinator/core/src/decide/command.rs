@@ -10,10 +10,11 @@ use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, KeyId, SpaceId, TargetId, TokenId};
 use windlass_protocol::message::{Outcome, Refusal};
 
-use super::{EnrolmentUse, Greeting, PackageNames, Repeat, Strangers};
+use super::{EnrolmentUse, Greeting, PackageNames, Refusals, Repeat};
 use crate::authorise::Peer;
 use crate::event::Stream;
 use crate::model::{Package, StoredValue};
+use crate::plan::Printed;
 use crate::state::Caps;
 
 /// Everything that can be asked to be done. Who may ask for it is [`crate::authorise`]'s business.
@@ -54,7 +55,7 @@ pub enum Command {
         digest: Digest,
     },
     /// Records how often strangers were refused.
-    RecordStrangers(Vec<Strangers>),
+    RecordRefusals(Vec<Refusals>),
     /// A command in a space.
     Space(SpaceId, SpaceCommand),
 }
@@ -194,14 +195,7 @@ pub enum SpaceCommand {
     /// Sets how much may run at once.
     SetCaps(Caps),
     /// Records that somebody was shown what a deployment would do.
-    RecordPlan {
-        /// What was asked for.
-        request: DeployRequest,
-        /// The digest of the plan.
-        digest: String,
-        /// How many deployments it shows.
-        deployments: usize,
-    },
+    RecordPlan(Printed),
     /// Goes on with what earlier commands left to do: looks again at what rests on what has changed, and starts what
     /// may start. A part of it at a time; it is asked again until it changes nothing.
     GoOn,
@@ -211,7 +205,7 @@ impl Command {
     /// The stream that it writes to, and the space that it is about.
     pub(super) const fn stream(&self) -> (Stream, Option<SpaceId>) {
         match self {
-            Self::RecordSnapshot { .. } | Self::RecordStrangers(_) => (Stream::Observations(None), None),
+            Self::RecordSnapshot { .. } | Self::RecordRefusals(_) => (Stream::Observations(None), None),
             Self::Space(space, command) if command.is_observation() => {
                 (Stream::Observations(Some(*space)), Some(*space))
             }
@@ -235,7 +229,7 @@ impl Command {
             Self::Space(space, command) => json!({"space": space, "command": command.asked()?}),
             Self::Initialise { .. }
             | Self::CreateAdministrator { .. }
-            | Self::RecordStrangers(_)
+            | Self::RecordRefusals(_)
             | Self::RecordSnapshot { .. } => {
                 return None;
             }
@@ -293,7 +287,7 @@ impl SpaceCommand {
             Self::RecordClone { .. }
                 | Self::RecordDenials { .. }
                 | Self::RecordRepeats(_)
-                | Self::RecordPlan { .. }
+                | Self::RecordPlan(_)
         )
     }
 }

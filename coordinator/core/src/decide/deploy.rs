@@ -7,7 +7,7 @@ use windlass_protocol::ids::DeploymentId;
 use super::{Draft, LeftOut, Reply};
 use crate::event::{DeploymentCreated, DeploymentEvent, Observation};
 use crate::model::Subject;
-use crate::plan::{self, Admitted};
+use crate::plan::{self, Admitted, Printed};
 
 pub(super) fn deploy(draft: &mut Draft<'_>, request: &DeployRequest) -> Result<Reply, Problem> {
     let before = draft.space_before();
@@ -51,15 +51,14 @@ pub(super) fn deploy(draft: &mut Draft<'_>, request: &DeployRequest) -> Result<R
     Ok(Reply::Deployments { made, left_out })
 }
 
-/// Records that somebody was shown a plan, values and all (SEMANTICS 8).
-pub(super) fn record_plan(
-    draft: &mut Draft<'_>,
-    request: &DeployRequest,
-    digest: &str,
-    deployments: usize,
-) -> Result<Reply, Problem> {
-    let resolved = plan::resolve(draft.space_before(), request)?;
-    let (project, release) = (resolved.project.id, resolved.release.id);
-    draft.emit(Observation::PlanPrinted { project, release, digest: digest.to_owned(), deployments });
-    Ok(Reply::Done)
+/// Records that somebody was shown a plan, values and all (SEMANTICS 8): as it was when it was made, whatever its names
+/// mean by now. Each tenant that was named stands in an event of its own.
+pub(super) fn record_plan(draft: &mut Draft<'_>, printed: &Printed) -> Reply {
+    let Printed { project, release, environments, tenants, digest, deployments } = printed.clone();
+    for tenant in tenants.tenants {
+        draft.emit(Observation::PlanNamed { release, tenant, digest: digest.clone() });
+    }
+    let tags = tenants.tags;
+    draft.emit(Observation::PlanPrinted { project, release, environments, tags, digest, deployments });
+    Reply::Done
 }

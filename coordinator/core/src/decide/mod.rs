@@ -34,7 +34,7 @@ pub use draft::Decision;
 use draft::Draft;
 pub use enrol::EnrolmentUse;
 pub use greetings::{Greeted, Greeting};
-pub use readings::{Repeat, Repeated, Strangers};
+pub use readings::{Refusals, Refused, Repeat, Repeated};
 pub use releases::{PackageNames, ReadNames, choose_packages};
 
 use crate::authorise::{self, Action, Peer, maker_may};
@@ -137,7 +137,7 @@ pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<D
         }
         Command::DeleteToken(name) => tokens::delete(&mut draft, name),
         Command::RecordSnapshot { record, digest } => tokens::record_snapshot(&mut draft, *record, *digest),
-        Command::RecordStrangers(counts) => readings::strangers(&mut draft, counts),
+        Command::RecordRefusals(counts) => readings::refusals(&mut draft, counts),
         Command::Space(_, command) => {
             let reply = decide_in_space(&mut draft, command);
             if draft.changes_space() {
@@ -158,7 +158,7 @@ pub fn has_more(state: &State, space: SpaceId) -> bool {
 fn refuse_lost_right(state: &State, envelope: &Envelope, command: &Command) -> Result<(), Problem> {
     let Some(token) = envelope.actor.token() else { return Ok(()) };
     // Whoever may read may look at plans, and that is written down.
-    let looks = matches!(command, Command::Space(_, SpaceCommand::RecordPlan { .. }));
+    let looks = matches!(command, Command::Space(_, SpaceCommand::RecordPlan(_)));
     let action = if looks { Action::Read } else { Action::Change };
     if maker_may(state, Some(token), action, envelope.moment(state)) {
         return Ok(());
@@ -210,9 +210,7 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         SpaceCommand::GiveUpOverdue => overdue::give_up(draft),
         SpaceCommand::RecordPresence { lost, back } => overdue::presence(draft, lost, back),
         SpaceCommand::SetCaps(caps) => schedule::set_caps(draft, *caps),
-        SpaceCommand::RecordPlan { request, digest, deployments } => {
-            deploy::record_plan(draft, request, digest, *deployments)
-        }
+        SpaceCommand::RecordPlan(printed) => Ok(deploy::record_plan(draft, printed)),
         SpaceCommand::GoOn => {
             sweep::sweep(draft);
             schedule::start(draft);

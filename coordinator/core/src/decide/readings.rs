@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use windlass_api::error::Problem;
-use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, StepId, TargetId};
+use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, StepId, TargetId, TokenId};
 use windlass_protocol::{Digest, Timestamp};
 
 use windlass_protocol::message::EnrolRefusal;
@@ -152,11 +152,20 @@ pub(super) fn pulled(
     Ok(Reply::Done)
 }
 
-/// Strangers that were refused, counted where that happens.
+/// Who was refused before anything was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refused {
+    /// Somebody whom nobody knows, and why.
+    Stranger(StrangerReason),
+    /// Whoever holds this token, which may not do what was asked for.
+    Token(TokenId),
+}
+
+/// Requests that were refused, counted where that happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Strangers {
-    /// Why.
-    pub reason: StrangerReason,
+pub struct Refusals {
+    /// Whose.
+    pub refused: Refused,
     /// From where.
     pub origin: String,
     /// How often.
@@ -167,11 +176,14 @@ pub struct Strangers {
     pub last: Timestamp,
 }
 
-/// Records strangers.
-pub(super) fn strangers(draft: &mut Draft<'_>, counts: &[Strangers]) -> Result<Reply, Problem> {
-    for Strangers { reason, origin, count, first, last } in counts.iter().cloned() {
+/// Records refusals.
+pub(super) fn refusals(draft: &mut Draft<'_>, counts: &[Refusals]) -> Result<Reply, Problem> {
+    for Refusals { refused, origin, count, first, last } in counts.iter().cloned() {
         let counted = Counted { count, first, last };
-        draft.emit(Observation::StrangerRefused { reason, origin, counted });
+        draft.emit(match refused {
+            Refused::Stranger(reason) => Observation::StrangerRefused { reason, origin, counted },
+            Refused::Token(token) => Observation::TokenRefused { token, origin, counted },
+        });
     }
     Ok(Reply::Done)
 }

@@ -1,9 +1,12 @@
 //! What was seen and changes nothing: no decision rests on it, so it stands in a stream that none reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use windlass_protocol::ids::{DeploymentId, EnrolmentId, ProjectId, ReleaseId, StepId, TargetId};
+use windlass_protocol::ids::{
+    DeploymentId, EnrolmentId, EnvironmentId, ProjectId, ReleaseId, StepId, TagId, TagSetId, TargetId,
+    TenantId, TokenId,
+};
 use windlass_protocol::message::EnrolRefusal;
 use windlass_protocol::{Digest, Timestamp};
 
@@ -36,16 +39,40 @@ pub enum Observation {
         project: ProjectId,
         /// The release.
         release: ReleaseId,
+        /// Where it was asked for.
+        environments: BTreeSet<EnvironmentId>,
+        /// Tags whose tenants it was asked for, by their sets.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        tags: BTreeMap<TagSetId, BTreeSet<TagId>>,
         /// The plan's digest.
         digest: String,
         /// How many deployments it shows.
         deployments: usize,
+    },
+    /// A plan that was shown was asked for by the name of this tenant.
+    PlanNamed {
+        /// The release.
+        release: ReleaseId,
+        /// The tenant.
+        tenant: TenantId,
+        /// The plan's digest.
+        digest: String,
     },
     /// Somebody whom nobody knows was refused.
     StrangerRefused {
         /// Why.
         reason: StrangerReason,
         /// From where: an address of IPv4, a network of 64 bits of IPv6, or `others`.
+        origin: String,
+        /// How often.
+        #[serde(flatten)]
+        counted: Counted,
+    },
+    /// A token was used for what it may not do.
+    TokenRefused {
+        /// The token.
+        token: TokenId,
+        /// From where, as with strangers.
         origin: String,
         /// How often.
         #[serde(flatten)]

@@ -11,5 +11,5 @@ mod tenants;
 pub(crate) use layout::step_rule;
 pub use layout::{LaidStep, Layout, check, lay_out};
 pub use print::{MASK, Presence, plan, source, target_reason, wait_reason, wait_sentence};
-pub use request::{Pair, Resolved, resolve};
+pub use request::{Pair, Printed, Resolved, resolve};
 pub use tenants::{Admitted, TenantRefusal, admitted, judge, refusal_sentence};

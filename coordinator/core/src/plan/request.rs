@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use windlass_api::error::Problem;
+use windlass_api::plan::Plan;
 use windlass_api::requests::DeployRequest;
 use windlass_protocol::Timestamp;
-use windlass_protocol::ids::{EnvironmentId, StepId, TargetId, TenantId};
+use windlass_protocol::ids::{EnvironmentId, ProjectId, ReleaseId, StepId, TargetId, TenantId};
 use windlass_protocol::names::fold;
 
 use super::layout::Layout;
 use crate::catalogue::{unknown, unknown_within};
 use crate::model::{Project, Release};
 use crate::names::{self, PendingTenants};
-use crate::query::{Empty, Match};
+use crate::query::{Empty, Match, Query};
 use crate::state::Space;
 use crate::version::Version;
 
@@ -45,6 +46,39 @@ impl<'a> Resolved<'a> {
             skipped_steps: &self.skipped_steps,
             now,
         }
+    }
+}
+
+/// A plan as somebody was shown it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Printed {
+    /// The project.
+    pub project: ProjectId,
+    /// The release.
+    pub release: ReleaseId,
+    /// Where it was asked for.
+    pub environments: BTreeSet<EnvironmentId>,
+    /// Whom it was asked for; nobody where it is untenanted.
+    pub tenants: Query,
+    /// The plan's digest.
+    pub digest: String,
+    /// How many deployments it shows.
+    pub deployments: usize,
+}
+
+impl Printed {
+    /// What `plan`, which was made on `space`, answers to `request`.
+    pub fn new(space: &Space, request: &DeployRequest, plan: &Plan) -> Result<Self, Problem> {
+        let project = space.projects.find(&request.project)?;
+        let environments = request.environments.iter().map(|name| Ok(space.environments.find(name)?.id));
+        Ok(Self {
+            project: project.id,
+            release: find_release(space, project, &request.version)?.id,
+            environments: environments.collect::<Result<_, Problem>>()?,
+            tenants: names::query(space, &request.tenants, &PendingTenants::default())?,
+            digest: plan.digest.clone(),
+            deployments: plan.deployments.len(),
+        })
     }
 }
 

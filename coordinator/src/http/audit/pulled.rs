@@ -10,8 +10,8 @@ use windlass_coordinator_core::state::Space;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{DeploymentId, TargetId};
 
-use super::Part;
 use super::journal::{Entry, Journal};
+use super::{MOST_BYTES, Part};
 use crate::http::caller::Moment;
 use crate::http::heavy::Wanted;
 use crate::http::{pages, words};
@@ -45,7 +45,7 @@ pub(super) fn pulled(
     let mut names = names(moment.space());
     // What one record tells of stays together, so that a record's number is a place between two parts.
     let mut records: VecDeque<Vec<PulledItem>> = VecDeque::new();
-    let (mut count, mut more, mut known) = (0, false, false);
+    let (mut count, mut bytes, mut more, mut known) = (0, 0, false, false);
     let last = part.after.map_or(moment.state.number, |after| after.min(moment.state.number));
     let mut journal = Journal::open(data, 1, last, still_wanted)?;
     while let Some(entry) = journal.next()? {
@@ -63,9 +63,13 @@ pub(super) fn pulled(
             break;
         }
         count += found.len();
+        bytes += size(&found);
         records.push_back(found);
-        while let Some(oldest) = records.front().filter(|oldest| count - oldest.len() >= part.limit()) {
+        while let Some(oldest) = records.front().filter(|oldest| {
+            count - oldest.len() >= part.limit() || bytes > MOST_BYTES && count > oldest.len()
+        }) {
             count -= oldest.len();
+            bytes -= size(oldest);
             records.pop_front();
             more = true;
         }
@@ -77,6 +81,12 @@ pub(super) fn pulled(
     let next = next.map(|item| item.sequence.to_string());
     let items = records.into_iter().rev().flat_map(|items| items.into_iter().rev()).collect();
     Ok(Pulled { target: words::name(targets, wanted), items, next })
+}
+
+/// About how long items are in an answer.
+fn size(items: &[PulledItem]) -> usize {
+    let names = items.iter().flat_map(|item| &item.names).map(|name| name.len() + 4);
+    names.sum::<usize>() + items.len() * 400
 }
 
 /// What an event tells that the target pulled, if it does.

@@ -1,5 +1,6 @@
 //! What happened in one deployment, from the record.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use serde_json::Value;
@@ -13,15 +14,17 @@ use crate::http::caller::Moment;
 use crate::http::heavy::Wanted;
 use crate::http::words;
 
-/// The events of a deployment as sentences, in order. Reads the journal from its beginning.
+/// The last `most` events of a deployment as sentences, in order, and how many came before them. Reads the journal from its
+/// beginning.
 pub(in crate::http) fn tell(
     data: &Path,
     moment: &Moment,
     wanted: &Wanted,
     id: DeploymentId,
-) -> Result<Vec<StoryLine>, Problem> {
+    most: usize,
+) -> Result<(u64, Vec<StoryLine>), Problem> {
     let id = id.to_string();
-    let mut lines = Vec::new();
+    let (mut earlier, mut lines) = (0, VecDeque::new());
     let mut journal = Journal::open(data, 1, moment.state.number, wanted)?;
     while let Some(entry) = journal.next()? {
         if !entry.text.contains(&id) {
@@ -33,14 +36,18 @@ pub(in crate::http) fn tell(
             if let Value::Object(fields) = &mut shown_as {
                 fields.retain(|key, value| key != "deployment" || !value.is_string());
             }
-            lines.push(StoryLine {
+            if lines.len() == most {
+                lines.pop_front();
+                earlier += 1;
+            }
+            lines.push_back(StoryLine {
                 sequence: entry.record.number,
                 time: words::time(entry.record.time),
-                text: said(moment.space(), event, &shown(shown_as)),
+                text: said(&moment.state, moment.space(), event, &shown(shown_as)),
             });
         }
     }
-    Ok(lines)
+    Ok((earlier, lines.into()))
 }
 
 fn is_about(event: &Value, id: &str) -> bool {

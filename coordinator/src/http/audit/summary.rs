@@ -31,7 +31,7 @@ pub(super) fn record(moment: &Moment, entry: &Entry) -> AuditRecord {
             .events
             .iter()
             .zip(&events)
-            .map(|(event, shown)| said(space.unwrap_or(moment.space()), event, shown))
+            .map(|(event, shown)| said(&moment.state, space.unwrap_or(moment.space()), event, shown))
             .collect(),
         events,
         hash: entry.hash.clone(),
@@ -103,9 +103,12 @@ pub(super) fn shown(value: Value) -> Value {
     }
 }
 
+/// The state, and the space of it that an event is about.
+type About<'a> = (&'a State, &'a Space);
+
 /// An event as a sentence, with the reason that it has by rules and ids. `shown` is the event as it is shown.
-pub(super) fn said(space: &Space, event: &Event, shown: &Value) -> String {
-    let text = sentence(space, shown);
+pub(super) fn said(state: &State, space: &Space, event: &Event, shown: &Value) -> String {
+    let text = sentence((state, space), shown);
     let Event::Deployment(event) = event else { return text };
     let of = |id| space.deployments.get(id);
     let reason = match event {
@@ -130,16 +133,16 @@ pub(super) fn said(space: &Space, event: &Event, shown: &Value) -> String {
 
 /// An event as a sentence: its kind, and what it is about. It works from the recorded form, so that an event that was
 /// added later is told as well.
-fn sentence(space: &Space, event: &Value) -> String {
+fn sentence((state, space): About<'_>, event: &Value) -> String {
     let Value::Object(fields) = event else { return event.to_string() };
     let kind = fields.get("event").and_then(Value::as_str).unwrap_or("event").replace('-', " ");
     let mut about = Vec::new();
-    describe(space, fields, 2, &mut about);
+    describe((state, space), fields, 2, &mut about);
     if about.is_empty() { kind } else { format!("{kind}: {}", about.join(", ")) }
 }
 
 /// Collects what the fields are about, as far down as `depth` says.
-fn describe(space: &Space, fields: &Map<String, Value>, depth: usize, about: &mut Vec<String>) {
+fn describe((state, space): About<'_>, fields: &Map<String, Value>, depth: usize, about: &mut Vec<String>) {
     for (key, value) in fields {
         match (key.as_str(), value) {
             ("event" | "id" | "slug" | "key" | "why", _) => {}
@@ -152,10 +155,12 @@ fn describe(space: &Space, fields: &Map<String, Value>, depth: usize, about: &mu
             ("claims" | "names", Value::Array(items)) => {
                 about.push(format!("{key} {}", items.iter().map(plain).collect::<Vec<_>>().join(" ")));
             }
-            (key, Value::String(id)) => about.extend(thing(space, id).map(|name| format!("{key} {name}"))),
+            (key, Value::String(id)) => {
+                about.extend(thing((state, space), id).map(|name| format!("{key} {name}")))
+            }
             (key, Value::Object(inner)) if depth > 0 => match inner.get("name").and_then(Value::as_str) {
                 Some(name) => about.push(format!("{key} {name}")),
-                None => describe(space, inner, depth - 1, about),
+                None => describe((state, space), inner, depth - 1, about),
             },
             _ => {}
         }
@@ -167,9 +172,10 @@ fn plain(value: &Value) -> String {
 }
 
 /// The name of the thing with this id, if it is one.
-fn thing(space: &Space, id: &str) -> Option<String> {
+fn thing((state, space): About<'_>, id: &str) -> Option<String> {
     let (kind, _) = id.rsplit_once('-').filter(|(_, rest)| rest.len() == 26)?;
     let found = match kind {
+        "token" => id.parse().ok().map(|id| words::token(state, id)),
         "environment" => id.parse().ok().map(|id| words::name(&space.environments, id)),
         "project" => id.parse().ok().map(|id| words::name(&space.projects, id)),
         "tenant" => id.parse().ok().map(|id| words::name(&space.tenants, id)),

@@ -89,6 +89,7 @@ async fn an_auditor_reads_every_route_and_changes_nothing_on_any() {
     let made = desk.post("/tokens", json!({"name": "Auditor", "role": "auditor"})).await;
     let auditor = made["token"].as_str().unwrap();
     let before = desk.engine.state().digest();
+    let mut refused_count = 0;
     for (method, template, path) in routes() {
         let (status, body) = desk.raw(method.clone(), &path, Some(auditor), "{}").await;
         let reads = method == Method::GET || READING_POSTS.contains(&template.as_str());
@@ -100,11 +101,16 @@ async fn an_auditor_reads_every_route_and_changes_nothing_on_any() {
                 "{method} {path}: {status} {text}"
             );
         } else {
+            refused_count += 1;
             assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}: {text}");
             assert!(text.contains("not-authorised"), "{text}");
         }
     }
     assert_eq!(desk.engine.state().digest(), before);
+    desk.context.strangers.record(&desk.engine).await;
+    let records = desk.get("/audit?event=token-refused").await;
+    let told = format!("token refused: {refused_count} times, origin others, token Auditor");
+    assert_eq!(records["items"][0]["summary"], json!([told]));
 }
 
 #[tokio::test]

@@ -9,6 +9,9 @@ use windlass_protocol::ids::TargetId;
 use windlass_protocol::message::Outcome;
 
 use super::desk::{Desk, sample};
+use super::heavy::reader;
+use crate::http::audit::story;
+use crate::http::heavy::Wanted;
 
 pub(super) async fn upload(desk: &Desk, name: &str, content: &str) -> (StatusCode, Value) {
     let path = format!("/api/v1/packages?name={name}");
@@ -149,6 +152,11 @@ async fn a_deployment_is_seen_from_its_start_to_its_end() {
         story["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap()).collect();
     assert!(told[0].starts_with("deployment created") && told[0].contains("Synergy"), "{told:?}");
     assert!(told.last().unwrap().contains("every step succeeded"), "{told:?}");
+    let (data, id) = (desk.place.path(), id.parse().unwrap());
+    let moment = reader(&desk).await.moment().unwrap();
+    let (earlier, last) = story::tell(data, &moment, &Wanted::by_a_test(), id, 2).unwrap();
+    assert_eq!((earlier as usize, &story["earlier"]), (told.len() - 2, &json!(0)));
+    assert_eq!(last.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), told[told.len() - 2..]);
     let records = desk.get("/audit?event=deployment-created").await;
     assert_eq!(records["items"][0]["reason"], "the first one");
 }

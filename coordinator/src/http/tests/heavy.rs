@@ -16,7 +16,7 @@ use crate::http::caller::Reader;
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn reader(desk: &Desk) -> Reader {
+pub(super) async fn reader(desk: &Desk) -> Reader {
     let request = Request::builder().header(header::AUTHORIZATION, format!("Bearer {}", desk.token));
     let (mut parts, ()) = request.body(()).unwrap().into_parts();
     Reader::from_request_parts(&mut parts, &desk.context).await.unwrap()

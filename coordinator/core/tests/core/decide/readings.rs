@@ -3,13 +3,13 @@
 
 use serde_json::json;
 use windlass_coordinator_core::authorise::Peer;
-use windlass_coordinator_core::decide::{Command, Repeat, Repeated, Reply, SpaceCommand, Strangers};
+use windlass_coordinator_core::decide::{Command, Refusals, Refused, Repeat, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::{
     Counted, DeploymentEvent, Event, Observation, StrangerReason, Stream,
 };
 use windlass_coordinator_core::state::WorkKind;
 use windlass_protocol::Digest;
-use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
+use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId, TokenId};
 use windlass_protocol::message::{Advertised, Outcome};
 
 use crate::world::{Machine, World, project, small};
@@ -124,13 +124,16 @@ fn strangers_stand_in_the_record_of_what_was_seen_and_change_nothing() {
     let mut world = small();
     let (reason, origin) = (StrangerReason::UnknownToken, "2001:db8::/64".to_owned());
     let (first, last) = (world.now, world.now.plus_seconds(7));
-    let counts = vec![Strangers { reason, origin: origin.clone(), count: 3, first, last }];
+    let token = TokenId::from_bytes([7; 16]);
+    let refusals = |refused| Refusals { refused, origin: origin.clone(), count: 3, first, last };
+    let counts = [Refused::Stranger(reason), Refused::Token(token)].map(refusals).into();
     let events = world.events_of(|world| {
-        assert_eq!(world.run(&Command::RecordStrangers(counts)), Ok(Reply::Done));
+        assert_eq!(world.run(&Command::RecordRefusals(counts)), Ok(Reply::Done));
     });
     let counted = Counted { count: 3, first, last };
-    let refused = Observation::StrangerRefused { reason, origin, counted };
-    assert_eq!(events, [Event::Observation(refused)]);
+    let stranger = Observation::StrangerRefused { reason, origin: origin.clone(), counted };
+    let token = Observation::TokenRefused { token, origin, counted };
+    assert_eq!(events, [stranger, token].map(Event::Observation));
     assert_eq!(world.records.last().map(|record| record.stream), Some(Stream::Observations(None)));
 }
 

@@ -1,6 +1,8 @@
 //! The plan is the deployment (SEMANTICS 8): both refuse alike, a digest stands for all that is meant, and who was shown
 //! one or left out of one is in the record.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use windlass_api::error::ProblemKind;
 use windlass_api::plan::TenantRule;
@@ -210,12 +212,24 @@ fn a_plan_that_somebody_was_shown_is_an_event_and_an_auditor_may_look_but_not_de
     world.actor = Actor::Token(auditor.0);
     let request = || serde_json::from_value(alpha()).expect("the request is right");
     let digest = world.plan(alpha()).expect("it can be planned").digest;
-    let shown = SpaceCommand::RecordPlan { request: request(), digest: digest.clone(), deployments: 1 };
+    let mut latest = alpha();
+    latest["version"] = json!("latest");
+    let shown = SpaceCommand::RecordPlan(world.printed(latest));
+    let space = world.space();
+    let project = space.projects.named("Web").expect("it exists").id;
+    let release = space.releases_of(project).next().expect("it has one").id;
+    let (environment, tenant) = (space.environments.named("Staging"), space.tenants.named("Alpha"));
+    let (environments, tenant) =
+        (environment.map(|found| found.id).into_iter().collect(), tenant.expect("it exists").id);
+    // Whatever its names mean by the time that it is recorded.
+    world.actor = Actor::Installer;
+    world.release("Web", "9.0.0");
+    world.actor = Actor::Token(auditor.0);
     let events = world.events_of(|world| drop(world.ask(shown).expect("who may read may look")));
-    let project = world.space().projects.named("Web").expect("it exists").id;
-    let release = world.space().releases_of(project).next().expect("it has one").id;
-    let printed = Observation::PlanPrinted { project, release, digest, deployments: 1 };
-    assert_eq!(events, [Event::Observation(printed)]);
+    let tags = BTreeMap::new();
+    let named = Observation::PlanNamed { release, tenant, digest: digest.clone() };
+    let printed = Observation::PlanPrinted { project, release, environments, tags, digest, deployments: 1 };
+    assert_eq!(events, [named, printed].map(Event::Observation));
     assert_eq!(world.records.last().map(|record| record.header.actor), Some(Actor::Token(auditor.0)));
     let refused = world.ask(SpaceCommand::Deploy(request())).expect_err("it may not");
     assert_eq!(refused.kind, ProblemKind::NotAuthorised);

@@ -7,7 +7,7 @@ use serde_json::json;
 use windlass_api::plan::{StepRule, TargetRule, TenantRule};
 use windlass_api::requests::TokenRequest;
 use windlass_coordinator_core::decide::{
-    Command, Greeting, Repeat, Repeated, SpaceCommand, Strangers, TargetChange, WorkReportKind,
+    Command, Greeting, Refusals, Refused, Repeat, Repeated, SpaceCommand, TargetChange, WorkReportKind,
 };
 use windlass_coordinator_core::event::{Actor, DeploymentEvent, Request, StrangerReason, Stream};
 use windlass_coordinator_core::model::{
@@ -257,21 +257,24 @@ fn see(world: &mut World, enrolment: EnrolmentId) {
     ];
     let (first, last) = (world.now, world.now.plus_seconds(9));
     let repeats = repeated.map(|what| Repeat { what, count: 3, bytes: 30, first, last }).into();
-    let request = json!({"project": "Web", "version": "1.0.0", "environments": ["Testing"]});
-    let request = serde_json::from_value(request).expect("the request is right");
+    let mut printed =
+        world.printed(json!({"project": "Web", "version": "1.0.0", "environments": ["Testing"]}));
+    printed.tenants.tenants.extend(world.space().tenants.iter().map(|tenant| tenant.id).next());
     for command in [
         SpaceCommand::RecordRepeats(repeats),
         SpaceCommand::RecordClone { target, older, newer },
         SpaceCommand::RecordDenials { target, counts: BTreeMap::from([(text("pull"), 2)]) },
-        SpaceCommand::RecordPlan { request, digest: text("sha256:00"), deployments: 1 },
+        SpaceCommand::RecordPlan(printed),
     ] {
         world.ask(command).expect("it is recorded");
     }
     let strangers =
         [StrangerReason::UnknownToken, StrangerReason::UnknownEnrolment, StrangerReason::MalformedEnrolment];
-    let strangers =
-        strangers.map(|reason| Strangers { reason, origin: text("192.0.2.4"), count: 2, first, last });
-    world.run(&Command::RecordStrangers(strangers.into())).expect("it is recorded");
+    let token = TokenId::from_bytes([7; 16]);
+    let refused = strangers.map(Refused::Stranger).into_iter().chain([Refused::Token(token)]);
+    let refusals =
+        refused.map(|refused| Refusals { refused, origin: text("192.0.2.4"), count: 2, first, last });
+    world.run(&Command::RecordRefusals(refusals.collect())).expect("it is recorded");
     let (record, digest) = (world.state.number, Digest::of("snapshot"));
     world.run(&Command::RecordSnapshot { record, digest }).expect("it is recorded");
     world.report(target, assignment, ended(Outcome::Stopped));

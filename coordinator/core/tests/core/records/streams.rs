@@ -49,15 +49,14 @@ fn records_are_numbered_one_by_one_and_say_what_they_rest_on() {
 fn observations(world: &World) -> Vec<Command> {
     let target = world.target("machine");
     let text = |text: &str| text.to_owned();
-    let request = json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"]});
-    let request = serde_json::from_value(request).expect("the request is right");
+    let printed = world.printed(json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"]}));
     let what = Repeated::Clone { target, older: text("a"), newer: text("b") };
     let repeat = Repeat { what, count: 1, bytes: 0, first: world.now, last: world.now };
     let of_space = [
         SpaceCommand::RecordClone { target, older: text("a"), newer: text("b") },
         SpaceCommand::RecordDenials { target, counts: BTreeMap::from([(text("pull"), 2)]) },
         SpaceCommand::RecordRepeats(vec![repeat]),
-        SpaceCommand::RecordPlan { request, digest: text("sha256:0"), deployments: 1 },
+        SpaceCommand::RecordPlan(printed),
     ];
     let space = world.space_id();
     let mut all: Vec<_> = of_space.into_iter().map(|command| Command::Space(space, command)).collect();

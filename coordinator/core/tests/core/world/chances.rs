@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use windlass_coordinator_core::decide::{
-    Command, Repeat, Repeated, Reply, SpaceCommand, Strangers, TargetChange, WorkReportKind,
+    Command, Refusals, Refused, Repeat, Repeated, Reply, SpaceCommand, TargetChange, WorkReportKind,
 };
 use windlass_coordinator_core::event::StrangerReason;
 use windlass_coordinator_core::model::StoredValue;
@@ -190,8 +190,9 @@ impl World {
         let repeats = repeats.into_iter().map(repeat).collect();
         self.ask(SpaceCommand::RecordRepeats(repeats)).expect("counts are always recorded");
         let (reason, origin) = (StrangerReason::UnknownToken, "192.0.2.4".to_owned());
-        let strangers = vec![Strangers { reason, origin, count: 2, first, last }];
-        self.run(&Command::RecordStrangers(strangers)).expect("counts are always recorded");
+        let refused = Refused::Stranger(reason);
+        let refusals = vec![Refusals { refused, origin, count: 2, first, last }];
+        self.run(&Command::RecordRefusals(refusals)).expect("counts are always recorded");
     }
 
     fn lose_or_find(&mut self, name: &str, number: u8) {

@@ -14,7 +14,7 @@ use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event};
 use windlass_coordinator_core::model::{
     Deployment, DeploymentEnd, DeploymentState, Package, PackageKey, TargetKey,
 };
-use windlass_coordinator_core::plan;
+use windlass_coordinator_core::plan::{self, Printed};
 use windlass_coordinator_core::reasons;
 use windlass_coordinator_core::state::{WorkItem, WorkKind};
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, TargetId};
@@ -173,6 +173,13 @@ impl World {
     pub fn plan(&self, request: Value) -> Result<Plan, Problem> {
         let request = serde_json::from_value(request).expect("the request is right");
         plan::plan(self.space(), &request, self.now, &|_| true)
+    }
+
+    /// What is recorded when somebody is shown a plan.
+    pub fn printed(&self, request: Value) -> Printed {
+        let plan = self.plan(request.clone()).expect("it can be planned");
+        let request = serde_json::from_value(request).expect("the request is right");
+        Printed::new(self.space(), &request, &plan).expect("it was planned")
     }
 
     /// Makes one deployment.
