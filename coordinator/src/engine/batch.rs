@@ -118,6 +118,9 @@ impl<J: Journal> Ledger<J> {
                     self.catch_up()?;
                     batch = self.decide_from(Some(batch), asked);
                 }
+                Err(AppendError::Unanswered) => {
+                    tracing::warn!("the journal has not answered; it is asked again")
+                }
                 Err(AppendError::Full) => {
                     tracing::error!("the journal's disk is full; commands are refused until there is room");
                     let problem = Problem::new(

@@ -1,12 +1,12 @@
 //! Two engines over one journal: whoever comes second decides again, and there is one history.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use windlass_api::error::ProblemKind;
 use windlass_coordinator_core::decide::{Command, EnrolmentUse, Envelope, Reply, SpaceCommand};
-use windlass_coordinator_core::event::{Actor, Record, Stream};
+use windlass_coordinator_core::event::{Actor, EnrolmentEvent, Event, Record, Stream};
 use windlass_coordinator_core::model::TargetKey;
 use windlass_coordinator_core::state::State;
 use windlass_protocol::ids::{EnrolmentId, KeyId, SpaceId, TokenId};
@@ -14,7 +14,7 @@ use windlass_protocol::message::{Advertised, Isolation};
 use windlass_protocol::{Digest, Timestamp};
 
 use super::batch::{Answer, Asked, Ledger};
-use crate::journal::{GENESIS, Head, InMemory, Line};
+use crate::journal::{AppendError, Appended, GENESIS, Head, InMemory, Journal, Line};
 
 const START: i64 = 1_700_000_000_000;
 
@@ -34,8 +34,57 @@ impl Chance {
     }
 }
 
-fn engine(journal: &InMemory) -> Ledger<InMemory> {
+fn engine<J: Journal + Clone>(journal: &J) -> Ledger<J> {
     Ledger::new(journal.clone(), Head { number: 0, hash: GENESIS }, Arc::new(State::default()))
+}
+
+/// An engine that is quicker than others, between their deciding and their appending.
+struct Rival {
+    ledger: Ledger<InMemory>,
+    enrolments: Vec<EnrolmentId>,
+}
+
+/// A way to the journal that loses answers, and on which another engine comes first now and then.
+#[derive(Clone)]
+struct Troubled {
+    journal: InMemory,
+    chance: Arc<Mutex<Chance>>,
+    rival: Arc<Mutex<Rival>>,
+    /// Answers that were lost.
+    lost: Arc<Mutex<usize>>,
+}
+
+impl Journal for Troubled {
+    fn append(&mut self, head: Head, lines: &[Appended]) -> Result<(), AppendError> {
+        let chance = &mut *self.chance.lock().expect("nobody panicked");
+        if chance.below(4) == 0 {
+            let Rival { ledger, enrolments } = &mut *self.rival.lock().expect("nobody panicked");
+            ledger.catch_up().expect("the journal is whole");
+            let space = *ledger.state().spaces.keys().next().expect("there is one");
+            let command = any_command(chance, space, enrolments);
+            let asked = asked(chance, Actor::Installer, command);
+            ledger.carry_out(&[asked]).expect("the journal is whole").pop().expect("an answer").ok();
+        }
+        // What it came to is lost, or the lines were.
+        let lost = chance.below(6);
+        *self.lost.lock().expect("nobody panicked") += usize::from(lost < 2);
+        match lost {
+            0 => {
+                drop(self.journal.append(head, lines));
+                Err(AppendError::Unanswered)
+            }
+            1 => Err(AppendError::Unanswered),
+            _ => self.journal.append(head, lines),
+        }
+    }
+
+    fn read(&mut self, head: Head, most: usize) -> Result<Vec<Vec<u8>>, AppendError> {
+        self.journal.read(head, most)
+    }
+
+    fn watch(&mut self, told: Box<dyn Fn() + Send + Sync>) {
+        self.journal.watch(told);
+    }
 }
 
 fn asked(chance: &mut Chance, actor: Actor, command: Command) -> Asked {
@@ -45,7 +94,7 @@ fn asked(chance: &mut Chance, actor: Actor, command: Command) -> Asked {
     Asked { envelope, command }
 }
 
-fn initialise(ledger: &mut Ledger<InMemory>, chance: &mut Chance) -> SpaceId {
+fn initialise<J: Journal>(ledger: &mut Ledger<J>, chance: &mut Chance) -> SpaceId {
     let token = (TokenId::from_bytes([1; 16]), Digest::of("administrator"));
     let command = Command::Initialise { authority: Digest::of("ca"), token, key: KeyId::from_bytes([2; 16]) };
     let asked = asked(chance, Actor::Installer, command);
@@ -124,31 +173,36 @@ fn any_command(chance: &mut Chance, space: SpaceId, enrolments: &mut Vec<Enrolme
 
 #[test]
 fn thousands_of_interleavings_of_two_engines_make_one_history() {
-    let (mut overtaken, mut kept) = (0, 0);
+    let (mut overtaken, mut kept, mut lost) = (0, 0, 0);
     for seed in 1..=40 {
         let mut chance = Chance(seed);
         let journal = InMemory::default();
-        let mut engines = [engine(&journal), engine(&journal)];
-        let space = initialise(&mut engines[0], &mut chance);
+        let space = initialise(&mut engine(&journal), &mut chance);
         let mut enrolments = Vec::new();
-        let mut answered: Vec<(bool, Answer)> = Vec::new();
-        engines[1].catch_up().expect("the journal is whole");
+        let troubled = Troubled {
+            journal: journal.clone(),
+            chance: Arc::new(Mutex::new(Chance(1000 + seed))),
+            rival: Arc::new(Mutex::new(Rival { ledger: engine(&journal), enrolments: Vec::new() })),
+            lost: Arc::default(),
+        };
+        let mut engines = [engine(&troubled), engine(&troubled)];
+        let mut answered: Vec<Answer> = Vec::new();
         for _ in 0..100 {
             let engine = &mut engines[usize::try_from(chance.below(2)).expect("it is 0 or 1")];
-            let stale = engine.head().number < journal.lines().len() as u64;
             let batch: Vec<_> = (0..=chance.below(4))
                 .map(|_| {
                     let command = any_command(&mut chance, space, &mut enrolments);
                     asked(&mut chance, Actor::Installer, command)
                 })
                 .collect();
-            let before = journal.lines().len();
+            let before = journal.lines().len() as u64;
+            let stale = engine.head().number < before;
             let answers = engine.carry_out(&batch).expect("the journal is whole");
             assert_eq!(answers.len(), batch.len(), "everybody is answered");
-            let wrote = journal.lines().len() > before;
+            let wrote = journal.lines().len() as u64 > before;
             overtaken += usize::from(stale && wrote);
             kept += usize::from(stale && wrote && batch.len() > 1);
-            answered.extend(answers.into_iter().map(|answer| (stale, answer)));
+            answered.extend(answers);
         }
         for engine in &mut engines {
             engine.catch_up().expect("the journal is whole");
@@ -159,16 +213,29 @@ fn thousands_of_interleavings_of_two_engines_make_one_history() {
             assert_eq!(engine.head().number, records.len() as u64);
         }
         let known = replayed.space(space).expect("there is a space");
-        for (_, answer) in &answered {
-            if let Ok(Reply::Enrolled(target)) = answer {
-                assert!(known.targets.get(*target).is_some(), "what was answered is so");
+        let mut made = 0;
+        for answer in &answered {
+            match answer {
+                Ok(Reply::Enrolled(target)) => {
+                    assert!(known.targets.get(*target).is_some(), "what was answered is so");
+                }
+                Ok(Reply::EnrolmentCreated(_)) => made += 1,
+                _ => {}
             }
         }
+        let theirs = |event: &&Event| match event {
+            Event::Enrolment(EnrolmentEvent::Created { enrolment }) => enrolments.contains(&enrolment.id),
+            _ => false,
+        };
+        let recorded = records.iter().flat_map(|record| &record.events).filter(theirs).count();
+        assert_eq!(recorded, made, "what was answered was done, and once");
         for token in known.enrolments.values() {
             assert!(token.used_by.len() <= 1, "a token for one use was used {} times", token.used_by.len());
         }
+        lost += *troubled.lost.lock().expect("nobody panicked");
     }
     assert!(overtaken > 500 && kept > 300, "engines did overtake each other: {overtaken}, {kept}");
+    assert!(lost > 1000, "answers were lost: {lost}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The journal as segment files below the data folder: one writer, which holds a lock on them.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use windlass_segments::{Options, SegmentError, Writer};
@@ -57,8 +58,14 @@ impl Journal for Embedded {
         let Some(writer) = &mut self.writer else {
             return Err(AppendError::Broken("it is closed".to_owned()));
         };
-        if writer.durable() != head.number {
-            return Err(AppendError::AnotherHistory { number: writer.durable() });
+        match writer.durable().cmp(&head.number) {
+            Ordering::Less => return Err(AppendError::AnotherHistory { number: writer.durable() }),
+            Ordering::Equal => {}
+            Ordering::Greater => {
+                let there = self.read(head, lines.len())?;
+                let same = there.iter().eq(lines.iter().map(|appended| &appended.line));
+                return if same { Ok(()) } else { Err(AppendError::Overtaken) };
+            }
         }
         let write = |writer: &mut Writer| -> Result<(), SegmentError> {
             for appended in lines {

@@ -49,8 +49,13 @@ impl Journal for InMemory {
     fn append(&mut self, head: Head, lines: &[Appended]) -> Result<(), AppendError> {
         let told = {
             let mut shared = self.shared();
-            if shared.place(head)? < shared.lines.len() {
-                return Err(AppendError::Overtaken);
+            let place = shared.place(head)?;
+            if place < shared.lines.len() {
+                return if shared.lines[place..].starts_with(lines) {
+                    Ok(())
+                } else {
+                    Err(AppendError::Overtaken)
+                };
             }
             if let Some(room) = &mut shared.room {
                 *room = room.checked_sub(lines.len()).ok_or(AppendError::Full)?;

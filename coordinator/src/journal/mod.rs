@@ -63,6 +63,10 @@ pub enum AppendError {
         /// Where it differs.
         number: u64,
     },
+    /// The answer was lost, and nobody knows whether they were: the same lines are to be appended at the same place again,
+    /// until there is an answer. It comes when there is a way to ask again.
+    #[error("the journal has not answered")]
+    Unanswered,
     /// Nobody knows what the journal holds now: whoever writes has to end.
     #[error("the journal cannot be written: {0}")]
     Broken(String),
@@ -70,7 +74,8 @@ pub enum AppendError {
 
 /// An append-only list of records that several may follow, and append to where they know all of it.
 pub trait Journal: Send {
-    /// Appends lines behind `head`, all or none, and returns when they are durable.
+    /// Appends lines behind `head`, all or none, and returns when they are durable. Where the very same ones stand there, an
+    /// earlier try appended them.
     fn append(&mut self, head: Head, lines: &[Appended]) -> Result<(), AppendError>;
 
     /// At most so many lines after `head`, as far as there are any.

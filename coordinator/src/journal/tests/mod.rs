@@ -1,5 +1,6 @@
 //! Starts: from snapshots, from what is left of them, and from what a loss of power leaves.
 
+mod contract;
 mod million;
 #[cfg(feature = "fail-points")]
 mod power;
