@@ -3,11 +3,13 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use rustls_pki_types::CertificateDer;
 use windlass_coordinator_core::decide::{Command, decide};
 use windlass_coordinator_core::event::Actor;
+use windlass_coordinator_core::state::State;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{KeyId, TokenId};
 use windlass_protocol::token::{Token, TokenKind};
@@ -19,7 +21,7 @@ use crate::authority::Authority;
 use crate::engine::{Engine, random, random_bytes};
 use crate::journal::{self, Appended, Embedded, Head, Journal, Replayed, encode};
 use crate::sessions;
-use crate::vault::Vault;
+use crate::vault::{self, Vault, VaultError};
 
 /// Says so where `data` holds no installation. Nothing is made there.
 pub fn expect(data: &Path) -> Result<(), Fault> {
@@ -60,8 +62,16 @@ pub fn init(data: &Path) -> anyhow::Result<Zeroizing<String>> {
         )
         .into());
     }
-    let vault = Vault::create(data)?;
-    let authority = Authority::create(data, &vault)?;
+    let vault = Vault::new(vault::Embedded::create(data)?);
+    let authority = Authority::create(&vault)?;
+    vault::write_private(&certificate_file(data), authority.certificate())?;
+    let (token, command) = first(&vault, &authority)?;
+    record(&mut open(data, &replayed)?, &replayed, &command)?;
+    Ok(token.to_text())
+}
+
+/// Makes the keys of a new installation, and what its first record is made of: the token is the first administrator's.
+pub(crate) fn first(vault: &Vault, authority: &Authority) -> anyhow::Result<(Token, Command)> {
     for name in sessions::OWN_KEYS {
         vault.keep(name, Zeroizing::new(random::<32>()).as_slice())?;
     }
@@ -69,13 +79,42 @@ pub fn init(data: &Path) -> anyhow::Result<Zeroizing<String>> {
     let key = KeyId::from_bytes(random());
     vault.make(&[key])?;
     let token = fresh(authority.fingerprint());
-    let command = Command::Initialise {
-        authority: authority.fingerprint(),
-        token: (TokenId::from_bytes(token.id), token.secret_digest()),
-        key,
-    };
-    record(data, &replayed, &command)?;
-    Ok(token.to_text())
+    let secret = (TokenId::from_bytes(token.id), token.secret_digest());
+    let command = Command::Initialise { authority: authority.fingerprint(), token: secret, key };
+    Ok((token, command))
+}
+
+fn certificate_file(data: &Path) -> PathBuf {
+    data.join("authority.der")
+}
+
+/// The CA's certificate, which is public and lies beside the keys.
+pub fn certificate(data: &Path) -> Result<CertificateDer<'static>, VaultError> {
+    let path = certificate_file(data);
+    let bytes = fs::read(&path).map_err(|source| VaultError::unread(path.display(), source))?;
+    Ok(CertificateDer::from(bytes))
+}
+
+/// Opens the CA of the installation whose state this is, when every key is there without which there is no start: the
+/// CA's, the coordinator's own, and each space's. One of a tenant is missed where it is used, and by nobody else.
+pub(crate) fn unlock(
+    state: &State,
+    vault: &Vault,
+    certificate: CertificateDer<'static>,
+    agent_seconds: u64,
+) -> anyhow::Result<Authority> {
+    let authority = Authority::open(vault, certificate, agent_seconds)?;
+    anyhow::ensure!(
+        state.authority == Some(authority.fingerprint()),
+        "the CA's certificate is not the one that the journal began with"
+    );
+    for name in sessions::OWN_KEYS {
+        vault.own_key(name)?;
+    }
+    for space in state.spaces.values() {
+        vault.expect(space.head.key)?;
+    }
+    Ok(authority)
 }
 
 /// Makes another administrator's token in `data`, while no coordinator runs on it. It descends from no other token, so
@@ -94,7 +133,8 @@ pub fn administrator(data: &Path, name: &str) -> anyhow::Result<Zeroizing<String
     };
     let token = fresh(authority);
     let secret = (TokenId::from_bytes(token.id), token.secret_digest());
-    record(data, &replayed, &Command::CreateAdministrator { name: name.to_owned(), token: secret })?;
+    let command = Command::CreateAdministrator { name: name.to_owned(), token: secret };
+    record(&mut open(data, &replayed)?, &replayed, &command)?;
     Ok(token.to_text())
 }
 
@@ -118,21 +158,79 @@ fn fresh(fingerprint: Digest) -> Token {
     Token { kind: TokenKind::Api, id: random(), secret: Zeroizing::new(random()), fingerprint }
 }
 
-/// Decides a command of who has the coordinator's machine, and makes it durable.
-fn record(data: &Path, replayed: &Replayed, command: &Command) -> anyhow::Result<()> {
-    // The lock comes first: who else writes would make what was replayed an old story.
-    let mut journal = Embedded::open(data).map_err(|why| in_use(data, why))?;
-    let durable = journal.durable();
+/// Opens the journal for writing: its lock makes sure that what was replayed is no old story.
+fn open(data: &Path, replayed: &Replayed) -> anyhow::Result<Embedded> {
+    let journal = Embedded::open(data).map_err(|why| in_use(data, why))?;
     anyhow::ensure!(
-        durable == replayed.state.number,
+        journal.durable() == replayed.state.number,
         "another coordinator wrote to {} at this moment; try again",
         data.display()
     );
+    Ok(journal)
+}
+
+/// Decides a command of who has the coordinator's machine, and makes it durable.
+pub(crate) fn record(
+    journal: &mut impl Journal,
+    replayed: &Replayed,
+    command: &Command,
+) -> anyhow::Result<()> {
     let decided = decide(&replayed.state, &Engine::envelope(Actor::Installer, None), command);
     let decision = decided.map_err(|problem| Fault::new(problem.kind.exit(), problem.message))?;
     let record = decision.record.context("a token comes with a record")?;
     let (line, hash) = encode(&record, replayed.head, random_bytes);
-    let head = Head { number: durable, hash: replayed.head };
+    let head = Head { number: replayed.state.number, hash: replayed.head };
     journal.append(head, &[Appended { line, hash }])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::AGENT_SECONDS;
+    use crate::journal::{GENESIS, InMemory};
+    use crate::vault::KeyName;
+
+    #[test]
+    fn without_a_key_that_all_rests_on_there_is_no_start_and_its_name_is_told() {
+        windlass_trust::install_provider();
+        let (keys, mut journal) = (vault::InMemory::default(), InMemory::default());
+        let vault = Vault::new(keys.clone());
+        let authority = Authority::create(&vault).unwrap();
+        let (_, command) = first(&vault, &authority).unwrap();
+        let nothing = Replayed { state: State::default(), head: GENESIS, from: 0 };
+        record(&mut journal, &nothing, &command).unwrap();
+        let mut state = State::default();
+        let lines = journal.lines();
+        state.apply(&journal::Line::read(&lines[0], GENESIS).unwrap().parse().unwrap()).unwrap();
+        let start = |keys: &vault::InMemory| {
+            let vault = Vault::new(keys.clone());
+            unlock(&state, &vault, authority.certificate().clone(), AGENT_SECONDS).map(drop)
+        };
+        start(&keys).unwrap();
+        vault.make(&[KeyId::from_bytes([1; 16])]).unwrap();
+        let space = state.spaces.values().next().unwrap().head.key;
+        let mut refused = Vec::new();
+        for name in keys.names() {
+            let secret = vault::Keys::read(&keys, name).unwrap();
+            keys.lose(name);
+            if let Err(why) = start(&keys) {
+                assert_eq!(why.to_string(), format!("{name} is missing; restore it from a backup"));
+                refused.push(name);
+            }
+            match name {
+                KeyName::Own(name) => vault::Keys::keep(&keys, name, &secret).unwrap(),
+                KeyName::Data(id) => {
+                    let key = secret.as_slice().try_into().map(Zeroizing::new).unwrap();
+                    vault::Keys::make(&keys, &[(id, key)]).unwrap();
+                }
+            }
+        }
+        let own = ["assignment-signing", "authority", "output-sealing"].map(KeyName::Own);
+        assert_eq!(refused, [&own[..], &[KeyName::Data(space)]].concat());
+        let other = Authority::create(&Vault::new(vault::InMemory::default())).unwrap();
+        let vault = Vault::new(keys);
+        let why = unlock(&state, &vault, other.certificate().clone(), AGENT_SECONDS).err().unwrap();
+        assert!(why.to_string().contains("is not the one that the journal began with"), "{why}");
+    }
 }

@@ -13,7 +13,6 @@ use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_packages::PackageStore;
 use windlass_sentences::{ExitKind, Fault};
 
-use crate::authority::Authority;
 use crate::configuration::Configuration;
 use crate::deadlines;
 use crate::engine::{Engine, Published, now, refuse_future};
@@ -22,7 +21,7 @@ use crate::installation;
 use crate::journal;
 use crate::output::{Limits, OutputStore};
 use crate::sessions::{Endpoint, Parts, RESETS_KEY, Registry, Sessions, Strangers};
-use crate::vault::Vault;
+use crate::vault::{self, Vault};
 
 /// How often what is over for long is looked for: nobody waits for it.
 const TIDYING: Duration = Duration::from_secs(60);
@@ -34,20 +33,16 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let data = &configuration.data;
     installation::expect(data)?;
     let replayed = journal::replay(data)?;
-    let Some(authority_digest) = replayed.state.authority else {
+    if replayed.state.authority.is_none() {
         bail!(
             "{} holds no installation; make one with `windlass-coordinator init --data {0}`",
             data.display()
         );
-    };
-    let vault = Arc::new(Vault::open(data)?);
-    let authority = Arc::new(Authority::open(data, &vault, configuration.agent_certificate_seconds)?);
-    if authority.fingerprint() != authority_digest {
-        bail!("the CA in {} is not the one that the journal began with", data.display());
     }
-    for space in replayed.state.spaces.values() {
-        vault.expect(space.head.key)?;
-    }
+    let vault = Arc::new(Vault::new(vault::Embedded::open(data)?));
+    let certificate = installation::certificate(data)?;
+    let agent_seconds = configuration.agent_certificate_seconds;
+    let authority = Arc::new(installation::unlock(&replayed.state, &vault, certificate, agent_seconds)?);
     if !configuration.accept_clock {
         refuse_future(replayed.state.time).map_err(Fault::usage)?;
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use windlass_coordinator::journal;
-use windlass_coordinator::vault::Vault;
+use windlass_coordinator::vault::{Embedded, Vault};
 use windlass_coordinator_core::model::Sealed;
 use windlass_tests::agents::{Agent, token};
 use windlass_tests::installation::Installation;
@@ -195,7 +195,7 @@ fn what_a_deleted_tenant_had_sealed_is_unreadable_and_the_journal_whole() {
     installation.kill();
 
     let state = journal::replay(&data).expect("the journal is whole").state;
-    let vault = Vault::open(&data).expect("a vault");
+    let vault = Vault::new(Embedded::open(&data).expect("a vault"));
     vault.destroy_all(&state);
     let why = vault.reveal(&alpha).err().expect("its key is destroyed").to_string();
     assert!(why.contains("was destroyed with its tenant") && why.contains(&alpha.key.to_string()), "{why}");

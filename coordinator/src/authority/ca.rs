@@ -1,7 +1,5 @@
 //! The CA's key and certificate, and what it issues.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
@@ -15,7 +13,7 @@ use windlass_protocol::{Digest, Timestamp};
 
 use super::agents::{self, BadRequest};
 use crate::engine::random;
-use crate::vault::{self, Vault, VaultError};
+use crate::vault::{Vault, VaultError};
 
 /// The CA outlives every machine that it certifies.
 const AUTHORITY_DAYS: u64 = 20 * 365;
@@ -30,7 +28,7 @@ const BACKDATED: Duration = Duration::from_secs(600);
 /// Why the authority cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// Its key, or its certificate on disk.
+    /// Its key, or its certificate where that lies.
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// Making a certificate.
@@ -55,10 +53,6 @@ pub struct ServerIdentity {
 
 const KEY_NAME: &str = "authority";
 
-fn certificate_file(data: &Path) -> PathBuf {
-    data.join("authority.der")
-}
-
 fn validity(params: &mut CertificateParams, seconds: u64) {
     let start = SystemTime::now();
     let end = start + Duration::from_secs(seconds);
@@ -74,8 +68,8 @@ fn validity_until(params: &mut CertificateParams, expires: Timestamp) {
 }
 
 impl Authority {
-    /// Makes a new authority: its key goes into the vault, its certificate beside it.
-    pub fn create(data: &Path, vault: &Vault) -> Result<Self, AuthorityError> {
+    /// Makes a new authority, whose key goes into the vault. Its certificate is for the caller to keep.
+    pub fn create(vault: &Vault) -> Result<Self, AuthorityError> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         let mut name = DistinguishedName::new();
@@ -87,18 +81,18 @@ impl Authority {
         validity(&mut params, AUTHORITY_DAYS * DAY);
         let certificate = params.self_signed(&key)?;
         vault.keep(KEY_NAME, key.serialized_der())?;
-        vault::write_private(&certificate_file(data), certificate.der())?;
         let (issuer, certificate) = (Issuer::new(params, key), certificate.der().clone());
         Ok(Self { issuer, certificate, agent_seconds: AGENT_SECONDS })
     }
 
-    /// Opens the authority of an installation, whose certificates for agents are good for so many seconds.
-    pub fn open(data: &Path, vault: &Vault, agent_seconds: u64) -> Result<Self, AuthorityError> {
+    /// The authority with this certificate, whose certificates for agents are good for so many seconds.
+    pub fn open(
+        vault: &Vault,
+        certificate: CertificateDer<'static>,
+        agent_seconds: u64,
+    ) -> Result<Self, AuthorityError> {
         let der = vault.kept(KEY_NAME)?;
         let key = KeyPair::try_from(der.as_slice())?;
-        let path = certificate_file(data);
-        let certificate = fs::read(&path).map_err(|source| VaultError::unread(&path, source))?;
-        let certificate = CertificateDer::from(certificate);
         Ok(Self { issuer: Issuer::from_ca_cert_der(&certificate, key)?, certificate, agent_seconds })
     }
 

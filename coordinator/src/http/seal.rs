@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::documents::{Document, ValueText};
-use windlass_api::error::Problem;
+use windlass_api::error::{Problem, ProblemKind};
 use windlass_api::requests::ApplyRequest;
 use windlass_api::sealed::Sealed;
 use windlass_coordinator_core::state::Space;
@@ -50,7 +50,15 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
         let made = vault.make(&result.keys.values().copied().collect::<Vec<_>>());
         made.map_err(|why| {
             tracing::error!(%why, "keys of new tenants cannot be made");
-            Problem::failed("the keys of new tenants cannot be made; the coordinator's log tells why")
+            match why {
+                VaultError::Full { .. } => Problem::new(
+                    ProblemKind::DiskFull,
+                    "the keys of new tenants cannot be made: the coordinator's disk is full",
+                ),
+                _ => {
+                    Problem::failed("the keys of new tenants cannot be made; the coordinator's log tells why")
+                }
+            }
         })?;
     }
     for (index, placed) in request.documents.iter_mut().enumerate() {

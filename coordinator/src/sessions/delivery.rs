@@ -61,7 +61,7 @@ pub(super) enum DeliveryError {
 impl DeliveryError {
     /// Whether the next try may go well: a disk that is full or does not answer is no reason to end a deployment.
     pub(super) fn passes(&self) -> bool {
-        matches!(self, Self::Vault(why) if why.passes())
+        matches!(self, Self::Vault(why) | Self::Key { why, .. } if why.passes())
     }
 
     /// What the deployment's reader is told. Where the vault failed, only the log says how.
@@ -310,4 +310,21 @@ fn needs_output(step: &Step, name: &str) -> bool {
             .map(fold)
             .any(|name| needed == name || (needed.ends_with(['[', '.']) && name.starts_with(&needed)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_a_disk_does_not_give_now_ends_no_deployment_and_one_that_is_missing_does() {
+        let refused = |kind: ErrorKind| VaultError::unread("a key", kind.into());
+        for (kind, passes) in [(ErrorKind::NotConnected, true), (ErrorKind::NotFound, false)] {
+            let of = "tenant `Alpha`".to_owned();
+            assert_eq!(DeliveryError::Key { of, why: refused(kind) }.passes(), passes, "{kind}");
+            assert_eq!(DeliveryError::Vault(refused(kind)).passes(), passes, "{kind}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ impl Vault {
     /// nothing is sealed with it. An error says that its file could not be removed yet, which
     /// [`Vault::destroy_what_is_left`] tries again.
     pub fn destroy(&self, key: KeyId) -> Result<(), VaultError> {
-        self.data_keys.destroy(&self.files, key)
+        self.data_keys.destroy(self.store.as_ref(), key)
     }
 
     /// Removes the files of keys that are forgotten, where nobody has done so yet or it failed.
@@ -51,20 +51,28 @@ impl Vault {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::path::Path;
     use std::process::Command;
     use std::sync::{Arc, mpsc};
     use std::time::Duration;
     use std::{fs, thread};
 
     use windlass_protocol::Secret;
-    use windlass_protocol::ids::AssignmentId;
 
+    use super::super::Embedded;
     use super::*;
 
     const KEY: KeyId = KeyId::from_bytes([7; 16]);
 
-    fn files(data: &std::path::Path) -> Vec<String> {
+    fn create(data: &Path) -> Vault {
+        Vault::new(Embedded::create(data).unwrap())
+    }
+
+    fn open(data: &Path) -> Vault {
+        Vault::new(Embedded::open(data).unwrap())
+    }
+
+    fn files(data: &Path) -> Vec<String> {
         let entries = fs::read_dir(data.join("keys")).into_iter().flatten();
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
     }
@@ -72,7 +80,7 @@ mod tests {
     #[test]
     fn a_destroyed_key_opens_nothing_seals_nothing_and_is_never_made_again() {
         let place = tempfile::tempdir().unwrap();
-        let vault = Vault::create(place.path()).unwrap();
+        let vault = create(place.path());
         vault.make(&[KEY]).unwrap();
         let sealed = vault.seal(KEY, &Secret::new("a canary".to_owned())).unwrap();
         assert_eq!(vault.reveal(&sealed).unwrap().reveal(), "a canary");
@@ -87,78 +95,34 @@ mod tests {
             assert!(why.to_string().contains(gone), "{why}");
         }
         // Another process finds it noted. One that does not finds no file and makes none to read with.
-        let other = Vault::open(place.path()).unwrap();
+        let other = open(place.path());
         assert!(matches!(other.reveal(&sealed), Err(VaultError::Destroyed(KEY))));
         fs::remove_file(place.path().join("destroyed-keys")).unwrap();
-        let other = Vault::open(place.path()).unwrap();
+        let other = open(place.path());
         assert!(matches!(other.reveal(&sealed), Err(VaultError::Missing { .. })));
         assert!(files(place.path()).is_empty());
     }
 
     #[test]
-    fn a_key_is_made_once_and_whoever_misses_it_makes_no_other() {
-        let place = tempfile::tempdir().unwrap();
-        let vault = Vault::create(place.path()).unwrap();
-        let secret = Secret::new("a canary".to_owned());
-        let missing = |wrong: Option<VaultError>| match wrong {
-            Some(VaultError::Missing { path }) => path == place.path().join("keys").join(KEY.to_string()),
-            _ => false,
-        };
-        let assignment = AssignmentId::from_bytes([1; 16]);
-        assert!(missing(vault.seal(KEY, &secret).err()), "nobody made it");
-        assert!(missing(vault.salt(KEY, assignment).err()));
-        // As many as are synced together.
-        let keys: Vec<KeyId> = (7..40).map(|byte| KeyId::from_bytes([byte; 16])).collect();
-        vault.make(&keys).unwrap();
-        assert_eq!(files(place.path()).len(), keys.len());
-        let sealed = vault.seal(KEY, &secret).unwrap();
-        assert!(vault.make(&[KEY]).is_err(), "its values would be lost");
-        let vault = Vault::open(place.path()).unwrap();
-        assert_eq!(vault.reveal(&sealed).unwrap().reveal(), "a canary");
-        fs::remove_file(place.path().join("keys").join(KEY.to_string())).unwrap();
-        let vault = Vault::open(place.path()).unwrap();
-        assert!(missing(vault.reveal(&sealed).err()) && missing(vault.seal(KEY, &secret).err()));
-        assert!(missing(vault.salt(KEY, assignment).err()) && missing(vault.expect(KEY).err()));
-        assert_eq!(files(place.path()).len(), keys.len() - 1);
-        vault.expect(keys[1]).unwrap();
-    }
-
-    #[test]
     fn a_destroyed_key_that_a_backup_brings_back_goes_again() {
         let place = tempfile::tempdir().unwrap();
-        let vault = Vault::create(place.path()).unwrap();
+        let vault = create(place.path());
         vault.make(&[KEY]).unwrap();
         let path = place.path().join("keys").join(KEY.to_string());
         let copy = fs::read(&path).unwrap();
         let sealed = vault.seal(KEY, &Secret::new("a canary".to_owned())).unwrap();
         vault.destroy(KEY).unwrap();
         fs::write(&path, copy).unwrap();
-        let vault = Vault::open(place.path()).unwrap();
+        let vault = open(place.path());
         assert!(matches!(vault.reveal(&sealed), Err(VaultError::Destroyed(KEY))));
         vault.destroy_all(&State::default());
         assert!(!path.exists(), "a state that does not know of it either");
     }
 
     #[test]
-    fn a_salt_is_the_same_whenever_it_is_asked_for_and_gone_with_its_key() {
-        let place = tempfile::tempdir().unwrap();
-        let vault = Vault::create(place.path()).unwrap();
-        let [one, two] = [1, 2].map(|byte| AssignmentId::from_bytes([byte; 16]));
-        let other = KeyId::from_bytes([8; 16]);
-        vault.make(&[KEY, other]).unwrap();
-        let salt = vault.salt(KEY, one).unwrap();
-        assert_eq!(Vault::open(place.path()).unwrap().salt(KEY, one).unwrap(), salt, "after a restart too");
-        let salts = [vault.salt(KEY, two).unwrap(), vault.salt(other, one).unwrap(), salt];
-        assert_eq!(BTreeSet::from(salts).len(), 3, "no two assignments and no two tenants share one");
-        vault.destroy(KEY).unwrap();
-        assert!(matches!(vault.salt(KEY, one), Err(VaultError::Destroyed(KEY))));
-        assert_eq!(vault.salt(other, one).unwrap(), salts[1]);
-    }
-
-    #[test]
     fn a_file_that_cannot_be_removed_opens_nothing_and_is_tried_again() {
         let place = tempfile::tempdir().unwrap();
-        let vault = Vault::create(place.path()).unwrap();
+        let vault = create(place.path());
         vault.make(&[KEY]).unwrap();
         let sealed = vault.seal(KEY, &Secret::new("a canary".to_owned())).unwrap();
         let path = place.path().join("keys").join(KEY.to_string());
@@ -178,7 +142,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_the_disk_to_learn_that_a_key_is_destroyed() {
         let place = tempfile::tempdir().unwrap();
-        let vault = Arc::new(Vault::create(place.path()).unwrap());
+        let vault = Arc::new(create(place.path()));
         vault.make(&[KeyId::from_bytes([8; 16])]).unwrap();
         // A disk that takes its time: whoever reads waits until something is written.
         let slow = place.path().join("keys").join(KEY.to_string());

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::files::{VaultError, write_private};
-use super::{KeyBytes, random};
+use super::{KeyBytes, VaultError, random, write_private};
 
 /// The credential's name: `LoadCredentialEncrypted=windlass-master-key:…` in the unit.
 const CREDENTIAL: &str = "windlass-master-key";
@@ -39,16 +38,20 @@ pub(super) fn read(data: &Path) -> Result<KeyBytes, VaultError> {
         Some(path) => path,
         None => {
             let path = file(data);
-            let mode = fs::metadata(&path).map_err(|source| VaultError::unread(&path, source))?;
+            let mode = fs::metadata(&path).map_err(|source| VaultError::unread(path.display(), source))?;
             if mode.permissions().mode() & 0o077 != 0 {
-                return Err(VaultError::Readable { path });
+                let why = "can be read by others; run `chmod 600` on it, and think about who may have";
+                return Err(VaultError::Unusable { place: path.display().to_string(), why });
             }
             path
         }
     };
-    let text = fs::read_to_string(&path).map_err(|source| VaultError::unread(&path, source))?;
+    let text = fs::read_to_string(&path).map_err(|source| VaultError::unread(path.display(), source))?;
     let text = Zeroizing::new(text);
     let decoded = data_encoding::HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map(Zeroizing::new);
     let bytes = decoded.ok().and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
-    bytes.map(Zeroizing::new).ok_or(VaultError::NotAKey { path })
+    bytes.map(Zeroizing::new).ok_or_else(|| VaultError::Unusable {
+        place: path.display().to_string(),
+        why: "holds no key; a key is 64 hexadecimal digits",
+    })
 }

@@ -1,18 +1,23 @@
 //! The vault: sensitive values are sealed before anything is decided, and opened only for who may read them.
 //!
-//! Each tenant and each space has a data key, a file of its own outside the journal, wrapped by the master key:
-//! destroying the file erases every value that was ever sealed with it, and leaves the journal whole (SEMANTICS 11).
-//! Which keys there are and which are destroyed the journal says: a key is made before the record that says so, and never
-//! again; the vault only carries it out (`data_keys.rs`).
+//! Each tenant and each space has a data key, kept outside of the journal in a [store of keys](Keys): destroying it
+//! erases every value that was ever sealed with it, and leaves the journal whole (SEMANTICS 11). Which keys there are and
+//! which are destroyed the journal says: a key is made before the record that says so, and never again; the vault only
+//! carries it out (`data_keys.rs`).
 
 mod data_keys;
 mod destruction;
-mod files;
+mod embedded;
+mod error;
+mod keys;
 mod master;
+mod memory;
+#[cfg(test)]
+mod tests;
 mod witness;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::sync::Arc;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -24,10 +29,11 @@ use zeroize::Zeroizing;
 
 use crate::engine::random;
 use data_keys::DataKeys;
-use files::KeyFiles;
-pub use files::VaultError;
-pub(crate) use files::write_private;
-use witness::Witness;
+pub use embedded::Embedded;
+pub(crate) use embedded::write_private;
+pub use error::VaultError;
+pub use keys::{Destroyed, KeyName, Keys};
+pub use memory::InMemory;
 
 /// 32 bytes of key, overwritten when dropped.
 pub type KeyBytes = Zeroizing<[u8; 32]>;
@@ -36,66 +42,69 @@ const NONCE: usize = 24;
 
 /// The keys, and what is sealed with them.
 pub struct Vault {
-    files: KeyFiles,
+    store: Box<dyn Keys>,
     data_keys: DataKeys,
 }
 
 impl Vault {
-    /// Opens the vault below `data`, with the master key from systemd's credentials or from its file.
-    pub fn open(data: &Path) -> Result<Self, VaultError> {
-        let master = master::read(data)?;
-        let files = KeyFiles::new(data, master);
-        let data_keys = DataKeys::open(&files, Witness::read(data)?);
-        Ok(Self { files, data_keys })
-    }
-
-    /// Makes the master key for a new installation, unless systemd's credentials hold one, and opens the vault.
-    pub fn create(data: &Path) -> Result<Self, VaultError> {
-        master::create(data)?;
-        Self::open(data)
+    /// The vault on a store of keys.
+    pub fn new(store: impl Keys + 'static) -> Self {
+        let data_keys = DataKeys::new(store.destroyed());
+        Self { store: Box::new(store), data_keys }
     }
 
     /// One of the coordinator's own keys, which were made with the installation.
     pub fn own_key(&self, name: &'static str) -> Result<KeyBytes, VaultError> {
-        self.files.read_key(name)
+        read_key(self.store.as_ref(), KeyName::Own(name))
     }
 
     /// A key that protects nothing, and whose loss harms nobody: made anew where it is not there.
     pub fn harmless_key(&self, name: &'static str) -> Result<KeyBytes, VaultError> {
-        self.files.read_or_make(name)
+        match self.own_key(name) {
+            Err(VaultError::Missing { .. }) => {
+                let key: KeyBytes = Zeroizing::new(random());
+                self.keep(name, key.as_slice())?;
+                Ok(key)
+            }
+            read => read,
+        }
     }
 
     /// Makes data keys, durably, before the record that says that there are such: of tenants, or of a space.
     pub fn make(&self, keys: &[KeyId]) -> Result<(), VaultError> {
-        if keys.is_empty() { Ok(()) } else { self.data_keys.make(&self.files, keys) }
+        if keys.is_empty() { Ok(()) } else { self.data_keys.make(self.store.as_ref(), keys) }
     }
 
     /// Whether a data key can be had.
     pub fn expect(&self, key: KeyId) -> Result<(), VaultError> {
-        self.data_keys.get(&self.files, key).map(drop)
+        self.data_key(key).map(drop)
+    }
+
+    fn data_key(&self, key: KeyId) -> Result<Arc<KeyBytes>, VaultError> {
+        self.data_keys.get(self.store.as_ref(), key)
     }
 
     /// Keeps a secret text of the coordinator's own, such as the CA's key.
     pub fn keep(&self, name: &'static str, secret: &[u8]) -> Result<(), VaultError> {
-        self.files.write(name, secret)
+        self.store.keep(name, secret)
     }
 
     /// A secret that was kept.
     pub fn kept(&self, name: &'static str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        self.files.read(name)
+        self.store.read(KeyName::Own(name))
     }
 
     /// The salt of an assignment's variables, derived with the data key of whom they are for. So it is the same whenever
     /// it is asked for, is stored nowhere, and goes when the key is destroyed: from then on nobody can find out what a
     /// digest was made of (SEMANTICS 11).
     pub fn salt(&self, key: KeyId, assignment: AssignmentId) -> Result<[u8; 32], VaultError> {
-        let bytes = self.data_keys.get(&self.files, key)?;
+        let bytes = self.data_key(key)?;
         Ok(keyed(&bytes, b"windlass variables salt 1\n", assignment.as_bytes()))
     }
 
     /// Seals a value with a data key that was made. What it refers to is for those to note who follow it.
     pub fn seal(&self, key: KeyId, secret: &Secret) -> Result<Sealed, VaultError> {
-        let bytes = self.data_keys.get(&self.files, key)?;
+        let bytes = self.data_key(key)?;
         let value = ValueId::from_bytes(random());
         let nonce: [u8; NONCE] = random();
         let payload = Payload { msg: secret.reveal().as_bytes(), aad: &bound_to(key, value) };
@@ -109,7 +118,7 @@ impl Vault {
 
     /// Opens a sealed value. Whoever calls this holds a permit that says for whom.
     pub fn reveal(&self, sealed: &Sealed) -> Result<Secret, VaultError> {
-        let bytes = self.data_keys.get(&self.files, sealed.key)?;
+        let bytes = self.data_key(sealed.key)?;
         let whole =
             data_encoding::BASE64.decode(sealed.ciphertext.as_bytes()).map_err(|_| VaultError::Opening)?;
         let (nonce, ciphertext) = whole.split_at_checked(NONCE).ok_or(VaultError::Opening)?;
@@ -118,6 +127,13 @@ impl Vault {
         let clear = cipher(&bytes).decrypt(&XNonce::from(nonce), payload).map_err(|_| VaultError::Opening)?;
         String::from_utf8(clear).map(Secret::new).map_err(|_| VaultError::Opening)
     }
+}
+
+fn read_key(store: &dyn Keys, name: KeyName) -> Result<KeyBytes, VaultError> {
+    let bytes = store.read(name)?;
+    let unusable =
+        |_| VaultError::Unusable { place: name.to_string(), why: "holds no key; a key is 32 bytes" };
+    <[u8; 32]>::try_from(bytes.as_slice()).map(Zeroizing::new).map_err(unusable)
 }
 
 fn cipher(key: &KeyBytes) -> XChaCha20Poly1305 {

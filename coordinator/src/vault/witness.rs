@@ -29,7 +29,7 @@ impl Witness {
         let path = data.join("destroyed-keys");
         let text = match fs::read(&path) {
             Err(nowhere) if nowhere.kind() == io::ErrorKind::NotFound => Vec::new(),
-            read => read.map_err(|source| VaultError::io("read", &path, source))?,
+            read => read.map_err(|source| VaultError::refused("read", path.display(), source))?,
         };
         let text = String::from_utf8_lossy(&text);
         let mut noted = BTreeSet::new();
@@ -62,7 +62,7 @@ impl Witness {
             file.sync_all()?;
             fs::File::open(&self.folder)?.sync_all()
         };
-        write().map_err(|source| VaultError::io("write", &path, source))?;
+        write().map_err(|source| VaultError::refused("write", path.display(), source))?;
         self.torn = false;
         self.noted.insert(key);
         tracing::info!(%key, "a key is destroyed");

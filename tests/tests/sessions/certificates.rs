@@ -9,7 +9,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use windlass_agent::identity::Identity;
 use windlass_agent::link;
 use windlass_coordinator::authority::{AGENT_SECONDS, Authority};
-use windlass_coordinator::vault::Vault;
+use windlass_coordinator::installation::certificate;
+use windlass_coordinator::vault::{Embedded, Vault};
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
 use windlass_protocol::message::{Answer, Outcome, PullRequest, Report, ReportKind, Request, SESSION_ALPN};
 use windlass_protocol::{Digest, ids::DeploymentId};
@@ -118,8 +119,9 @@ fn an_agents_certificate_is_no_coordinators() {
     let (_folder, installation) = installation("", SCRIPT);
     let agent = enrolled(&installation, "machine");
     let identity = Identity::read(&agent.state()).expect("enrolled");
-    let vault = Vault::open(&installation.data()).expect("a vault");
-    let authority = Authority::open(&installation.data(), &vault, AGENT_SECONDS).expect("an authority");
+    let vault = Vault::new(Embedded::open(&installation.data()).expect("a vault"));
+    let certificate = certificate(&installation.data()).expect("a certificate");
+    let authority = Authority::open(&vault, certificate, AGENT_SECONDS).expect("an authority");
     let fingerprint = identity.fingerprint().expect("a fingerprint");
     runtime().block_on(async {
         let own =
@@ -164,8 +166,9 @@ fn an_agents_certificate_is_no_coordinators() {
 fn a_coordinators_certificate_is_no_agents() {
     let (_folder, installation) = installation("", SCRIPT);
     let agent = enrolled(&installation, "machine");
-    let vault = Vault::open(&installation.data()).expect("a vault");
-    let authority = Authority::open(&installation.data(), &vault, AGENT_SECONDS).expect("an authority");
+    let vault = Vault::new(Embedded::open(&installation.data()).expect("a vault"));
+    let certificate = certificate(&installation.data()).expect("a certificate");
+    let authority = Authority::open(&vault, certificate, AGENT_SECONDS).expect("an authority");
     runtime().block_on(async {
         let server = authority.server_identity(&[]).expect("a certificate");
         let honest = Caller::of(&agent.state()).expect("enrolled");

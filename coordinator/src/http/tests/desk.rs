@@ -16,19 +16,20 @@ use windlass_coordinator_core::decide::{Command, EnrolmentUse, Reply, SpaceComma
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::model::TargetKey;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
-use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, StepId, TargetId};
+use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, KeyId, StepId, TargetId};
 use windlass_protocol::manifest::EntryPath;
 use windlass_protocol::message::{Advertised, Isolation, OutputLine, OutputStream};
 use windlass_protocol::token::{Token, TokenKind};
 use windlass_protocol::{Digest, Timestamp};
 
 use super::described;
+use crate::authority::Authority;
 use crate::engine::Engine;
 use crate::http::caller::IDEMPOTENCY_KEY;
 use crate::http::doors::{FetchProgress, PackageDoor, PackageTexts, Presence, StoredPackage, TaskLogs};
 use crate::http::{Context, Parts, router};
 use crate::output::{NumberedLine, Piece};
-use crate::vault::Vault;
+use crate::vault::{self, KeyName, Vault};
 use crate::{installation, journal};
 
 /// Packages whose one file is a hook with the uploaded text.
@@ -105,6 +106,9 @@ pub(super) struct Desk {
     pub(super) context: Context,
     pub(super) engine: Engine,
     pub(super) token: String,
+    pub(super) keys: vault::InMemory,
+    pub(super) authority: Authority,
+    /// Of the journal, which the record is read from, and of uploads.
     pub(super) place: tempfile::TempDir,
 }
 
@@ -113,21 +117,39 @@ impl Desk {
         windlass_trust::install_provider();
         let place = tempfile::tempdir().unwrap();
         let data = place.path().to_owned();
-        let token = installation::init(&data).unwrap().to_string();
+        let keys = vault::InMemory::default();
+        let vault = Arc::new(Vault::new(keys.clone()));
+        let authority = Authority::create(&vault).unwrap();
+        let (token, command) = installation::first(&vault, &authority).unwrap();
+        let mut journal = journal::Embedded::open(&data).unwrap();
+        installation::record(&mut journal, &journal::replay(&data).unwrap(), &command).unwrap();
+        drop(journal);
         let replayed = journal::replay(&data).unwrap();
-        let authority = replayed.state.authority.unwrap();
         let (engine, _) = Engine::start(data.clone(), replayed, Box::new(|_, _| {})).unwrap();
         let context = Context::new(Parts {
             engine: engine.clone(),
-            vault: Arc::new(Vault::open(&data).unwrap()),
+            vault,
             packages: Arc::new(Packages::default()),
             presence: Arc::new(Everybody),
             logs: Arc::new(ThreeLines),
             strangers: Arc::default(),
-            authority,
+            authority: authority.fingerprint(),
             data,
         });
-        Self { router: router(context.clone()), context, engine, token, place }
+        let (router, token) = (router(context.clone()), token.to_text().to_string());
+        Self { router, context, engine, token, keys, authority, place }
+    }
+
+    /// Forgets the keys that it has read, as a start does.
+    pub(super) fn forget_keys(&mut self) {
+        self.context.vault = Arc::new(Vault::new(self.keys.clone()));
+        self.router = router(self.context.clone());
+    }
+
+    /// The data keys that are there.
+    pub(super) fn data_keys(&self) -> Vec<KeyId> {
+        let data_key = |name| if let KeyName::Data(key) = name { Some(key) } else { None };
+        self.keys.names().into_iter().filter_map(data_key).collect()
     }
 
     /// Sends a request with this token and tells the status and the bytes of the answer.

@@ -20,7 +20,6 @@ use crate::http::server::Limits;
 use crate::http::{Door, Server};
 use crate::output::{Limits as OutputLimits, OutputStore};
 use crate::sessions::Registry;
-use crate::vault::Vault;
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,8 +38,9 @@ impl House {
     async fn open(limits: Limits) -> Self {
         let desk = Desk::new();
         let data = desk.place.path();
-        let vault = Arc::new(Vault::open(data).unwrap());
-        let authority = Arc::new(Authority::open(data, &vault, AGENT_SECONDS).unwrap());
+        let vault = Arc::clone(&desk.context.vault);
+        let certificate = desk.authority.certificate().clone();
+        let authority = Arc::new(Authority::open(&vault, certificate, AGENT_SECONDS).unwrap());
         let door = Door {
             engine: desk.engine.clone(),
             vault,
