@@ -19,7 +19,7 @@ use crate::engine::{Engine, Published, now, refuse_future};
 use crate::http;
 use crate::installation;
 use crate::journal;
-use crate::output::{Limits, OutputStore};
+use crate::output::{self, Limits, Logs};
 use crate::sessions::{Endpoint, Parts, RESETS_KEY, Registry, Sessions, Strangers};
 use crate::vault::{self, Vault};
 
@@ -52,7 +52,8 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     // What a crash left of destroyed keys, or a backup brought back, goes before anybody can ask for it.
     vault.destroy_all(&engine.state());
     let packages = Arc::new(PackageStore::open(data.join("packages"))?);
-    let output = Arc::new(OutputStore::open(data, Limits::with_total(configuration.output_bytes))?);
+    let limits = Limits::with_total(configuration.output_bytes);
+    let output: Arc<dyn Logs> = Arc::new(output::Embedded::open(data, limits)?);
     let strangers = Arc::new(Strangers::default());
     let parts = Parts {
         engine: engine.clone(),

@@ -48,9 +48,10 @@ pub use routes::{openapi, router};
 pub use server::{Door, Server};
 
 use crate::engine::Engine;
+use crate::output::Logs;
 use crate::sessions::Strangers;
 use crate::vault::Vault;
-use doors::{PackageDoor, Presence, TaskLogs};
+use doors::{PackageDoor, Presence};
 use pace::Pace;
 use quota::Quotas;
 
@@ -61,7 +62,7 @@ pub struct Context {
     vault: Arc<Vault>,
     packages: Arc<dyn PackageDoor>,
     presence: Arc<dyn Presence>,
-    logs: Arc<dyn TaskLogs>,
+    logs: Arc<dyn Logs>,
     strangers: Arc<Strangers>,
     authority: Digest,
     data: PathBuf,
@@ -86,7 +87,7 @@ pub struct Parts {
     /// Knows who is connected.
     pub presence: Arc<dyn Presence>,
     /// Knows what steps printed.
-    pub logs: Arc<dyn TaskLogs>,
+    pub logs: Arc<dyn Logs>,
     /// Counts who is refused, and is nobody.
     pub strangers: Arc<Strangers>,
     /// SHA-256 of the CA's certificate, which new tokens carry.

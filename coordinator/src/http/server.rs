@@ -24,7 +24,7 @@ use super::standing::Standing;
 use super::{Context, Parts, router};
 use crate::authority::Authority;
 use crate::engine::Engine;
-use crate::output::OutputStore;
+use crate::output::Logs;
 use crate::places::{Origin, Places, SETTLED};
 use crate::serve::cannot_listen;
 use crate::sessions::{Registry, Strangers};
@@ -68,7 +68,7 @@ pub struct Door {
     /// Stores packages.
     pub packages: Arc<PackageStore>,
     /// Keeps what steps printed.
-    pub output: Arc<OutputStore>,
+    pub output: Arc<dyn Logs>,
     /// Knows who is connected.
     pub registry: Arc<Registry>,
     /// Counts who is refused, and is nobody.

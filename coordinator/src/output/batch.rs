@@ -11,7 +11,7 @@ use windlass_protocol::message::OutputLine;
 const FRAME_BYTES: u64 = 40;
 
 /// A batch of one assignment's lines.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Batch {
     pub(super) assignment: AssignmentId,
     /// The number of the first line.

@@ -1,12 +1,9 @@
 //! Reading output back: lines, and for those that are not there, how many and why.
 
-use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::message::OutputLine;
 
 use super::batch::Batch;
-use super::files::{is_removed, parse};
-use super::index::{Entry, Index};
-use super::{OutputError, OutputStore};
+use super::entry::Entry;
 
 /// A line of output with its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,60 +53,31 @@ impl Piece {
     }
 }
 
-impl OutputStore {
-    /// Reads the output of an assignment from line `from` on, about `most` pieces. `announced` is how many lines it has
-    /// in all where that is known, so that the ones which are gone altogether are told too. Blocking.
-    pub fn read(
-        &self,
-        assignment: AssignmentId,
-        from: u64,
-        most: usize,
-        announced: Option<u64>,
-    ) -> Result<Vec<Piece>, OutputError> {
-        let index = self.index.get()?;
-        let entry = index.entry(assignment)?;
-        let mut found = Found { next: from.max(1), pieces: Vec::new() };
-        let mut open: Option<(u64, windlass_segments::Lines)> = None;
-        for place in index.places(assignment, found.next)? {
-            if found.pieces.len() >= most {
-                return Ok(found.pieces);
-            }
-            // Batches that lie side by side are read on; others are looked up.
-            let lines = match open.take() {
-                Some((next, lines)) if next == place => Ok(lines),
-                _ => windlass_segments::read(&self.folder, place).map_err(OutputError::from),
-            };
-            match lines.and_then(|lines| batch_of(lines, place)) {
-                Ok((batch, lines)) => {
-                    found.take(batch);
-                    open = Some((place + 1, lines));
-                }
-                // It went between the index and here; the numbers of what follows show it.
-                Err(why) if is_removed(&why) => {}
-                Err(why) => return Err(why),
-            }
-        }
-        found.take_end(&index, entry, announced)?;
-        Ok(found.pieces)
-    }
-}
-
-fn batch_of(
-    mut lines: windlass_segments::Lines,
-    place: u64,
-) -> Result<(Batch, windlass_segments::Lines), OutputError> {
-    let (_, line) = lines.next().ok_or(OutputError::Damaged(place))??;
-    Ok((parse(place, &line)?, lines))
-}
-
-struct Found {
+/// What a reader has found so far, batch by batch.
+pub(super) struct Found {
     /// The number of the line that comes next.
     next: u64,
+    most: usize,
     pieces: Vec<Piece>,
 }
 
 impl Found {
-    fn take(&mut self, batch: Batch) {
+    /// Nothing yet, of lines from `from` on, at most so many pieces.
+    pub(super) const fn new(from: u64, most: usize) -> Self {
+        Self { next: if from > 1 { from } else { 1 }, most, pieces: Vec::new() }
+    }
+
+    /// The number of the line that comes next.
+    pub(super) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether no more is wanted.
+    pub(super) fn is_full(&self) -> bool {
+        self.pieces.len() >= self.most
+    }
+
+    pub(super) fn take(&mut self, batch: Batch) {
         for (number, line) in (batch.first..).zip(batch.lines) {
             if number < self.next {
                 continue;
@@ -120,21 +88,23 @@ impl Found {
         }
     }
 
-    /// Tells what is missing after the last line that is kept.
-    fn take_end(
-        &mut self,
-        index: &Index,
-        entry: Option<Entry>,
-        announced: Option<u64>,
-    ) -> Result<(), OutputError> {
+    /// Tells what is missing after the last line that is kept, of `announced` ones in all where that is known. Of an
+    /// assignment that nothing is known of, `forgotten` says whether that may be because retention took all of it.
+    pub(super) fn end(mut self, entry: Option<Entry>, forgotten: bool, announced: Option<u64>) -> Vec<Piece> {
         let announced = announced.unwrap_or(0).saturating_add(1);
         match entry {
             Some(entry) if entry.full => self.miss_until(entry.next.max(announced), Why::LeftOut),
             Some(entry) => self.miss_until(entry.next, Why::Removed),
-            None if index.kept()? > 1 => self.miss_until(announced, Why::Removed),
+            None if forgotten => self.miss_until(announced, Why::Removed),
             None => {}
         }
-        Ok(())
+        self.pieces()
+    }
+
+    /// What was found, where there is more.
+    pub(super) fn pieces(mut self) -> Vec<Piece> {
+        self.pieces.truncate(self.most);
+        self.pieces
     }
 
     fn miss_until(&mut self, number: u64, why: Why) {

@@ -33,7 +33,7 @@ use windlass_trust::{AssignmentSigner, SealingKey};
 
 use crate::authority::Authority;
 use crate::engine::Engine;
-use crate::output::OutputStore;
+use crate::output::Logs;
 use crate::vault::Vault;
 pub use endpoint::{BufferReport, Endpoint};
 pub use registry::{Progress, Registry};
@@ -72,7 +72,7 @@ pub struct Sessions {
     /// Packages.
     pub packages: Arc<PackageStore>,
     /// Output of steps.
-    pub output: Arc<OutputStore>,
+    pub output: Arc<dyn Logs>,
     /// The live sessions.
     pub registry: Arc<Registry>,
     /// Peers that may be nobody yet at once.
@@ -94,7 +94,7 @@ pub struct Parts {
     /// Packages.
     pub packages: Arc<PackageStore>,
     /// Output of steps.
-    pub output: Arc<OutputStore>,
+    pub output: Arc<dyn Logs>,
     /// The live sessions.
     pub registry: Arc<Registry>,
     /// Counts who is refused, and is nobody.

@@ -1,20 +1,17 @@
-//! What the HTTP API needs of other parts of the coordinator: packages, presence, the output of steps.
+//! What the HTTP API needs of other parts of the coordinator: packages and presence.
 //!
 //! Small on purpose, so that the handlers run in tests without a network or a package store. The parts themselves
 //! are fitted to them beside this file.
 
-mod logs;
 mod packages;
 mod presence;
 
 use std::fs::File;
 
 use windlass_api::error::Problem;
-use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
+use windlass_protocol::ids::{DeploymentId, TargetId};
 use windlass_protocol::manifest::EntryPath;
 use windlass_protocol::{Digest, Timestamp};
-
-use crate::output::Piece;
 
 /// The package store. Its functions wait for the disk.
 pub trait PackageDoor: Send + Sync {
@@ -73,19 +70,4 @@ pub struct FetchProgress {
     pub saved: u64,
     /// Bytes of the whole.
     pub total: u64,
-}
-
-/// The output of steps. Its functions wait for the disk.
-pub trait TaskLogs: Send + Sync {
-    /// The output of a step on a target from line `from` (the first is 1), at most `most` pieces. Nothing where there
-    /// is none yet. `announced` is how many lines it has in all, once it has ended.
-    fn read(
-        &self,
-        deployment: DeploymentId,
-        step: StepId,
-        target: TargetId,
-        from: u64,
-        most: usize,
-        announced: Option<u64>,
-    ) -> Result<Vec<Piece>, Problem>;
 }

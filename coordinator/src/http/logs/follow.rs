@@ -15,10 +15,9 @@ use super::Lines;
 use super::places::{Place, places};
 use crate::http::caller::Reader;
 use crate::http::deploy::deployment_id;
-use crate::http::doors::TaskLogs;
 use crate::http::extract::{Asked, Named};
 use crate::http::refusal::Refusal;
-use crate::output::{Missing, Piece, Why};
+use crate::output::{Logs, Missing, Piece, Why};
 
 /// How often is looked for new lines.
 const PACE: Duration = Duration::from_millis(300);
@@ -118,13 +117,13 @@ impl Follower {
             tracing::error!(%why, "reading output failed");
         })?;
         self.next = next;
-        // The door has logged why.
+        // Why is in the log.
         read.map_err(|_| ())
     }
 }
 
 fn read_places(
-    logs: &dyn TaskLogs,
+    logs: &dyn Logs,
     places: &[Place],
     next: &mut BTreeMap<(usize, TargetId), u64>,
 ) -> Result<(Bytes, bool), Problem> {

@@ -15,9 +15,9 @@ use places::{Place, Position, places};
 
 use super::caller::Reader;
 use super::deploy::deployment_id;
-use super::doors::TaskLogs;
 use super::extract::{Asked, Named};
 use super::refusal::{Answer, Refusal};
+use crate::output::Logs;
 
 /// Lines of a part where nobody says.
 const USUAL: usize = 1000;
@@ -59,7 +59,7 @@ pub async fn read(
 }
 
 fn part(
-    logs: &dyn TaskLogs,
+    logs: &dyn Logs,
     places: &[Place],
     after: Option<Position>,
     limit: usize,

@@ -7,15 +7,14 @@ use windlass_api::answers::{LogLine, LogStream};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::graph::{RunState, WorkKind};
-use windlass_coordinator_core::state::Space;
+use windlass_coordinator_core::state::{Space, assignment_id};
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 use windlass_protocol::message::OutputStream;
 use windlass_protocol::names::fold;
 
 use crate::engine::now;
-use crate::http::doors::TaskLogs;
 use crate::http::{deployments, words};
-use crate::output::{NumberedLine, Piece, Why};
+use crate::output::{Logs, NumberedLine, Piece, Why};
 
 /// A step of a deployment on a target.
 #[derive(Debug, Clone)]
@@ -85,8 +84,14 @@ impl Place {
         (self.index, self.target)
     }
 
-    pub(super) fn read(&self, logs: &dyn TaskLogs, from: u64, most: usize) -> Result<Vec<Piece>, Problem> {
-        logs.read(self.deployment, self.step, self.target, from, most, self.lines)
+    /// Its output from line `from` on, at most `most` pieces. Waits for the store.
+    pub(super) fn read(&self, logs: &dyn Logs, from: u64, most: usize) -> Result<Vec<Piece>, Problem> {
+        let Self { deployment, step, target, .. } = *self;
+        let assignment = assignment_id(deployment, target, WorkKind::Run(step), 1);
+        logs.read(assignment, from, most, self.lines).map_err(|why| {
+            tracing::error!(%deployment, %step, %target, %why, "the output of a step cannot be read");
+            Problem::failed("the output of a step cannot be read; the coordinator's log tells why")
+        })
     }
 
     /// A piece as it is shown. A note stands for lines that are missing, with the number of the last of them.

@@ -16,7 +16,7 @@ use windlass_coordinator_core::decide::{Command, EnrolmentUse, Reply, SpaceComma
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::model::TargetKey;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
-use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, KeyId, StepId, TargetId};
+use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, KeyId, TargetId};
 use windlass_protocol::manifest::EntryPath;
 use windlass_protocol::message::{Advertised, Isolation, OutputLine, OutputStream};
 use windlass_protocol::token::{Token, TokenKind};
@@ -26,9 +26,9 @@ use super::described;
 use crate::authority::Authority;
 use crate::engine::Engine;
 use crate::http::caller::IDEMPOTENCY_KEY;
-use crate::http::doors::{FetchProgress, PackageDoor, PackageTexts, Presence, StoredPackage, TaskLogs};
+use crate::http::doors::{FetchProgress, PackageDoor, PackageTexts, Presence, StoredPackage};
 use crate::http::{Context, Parts, router};
-use crate::output::{NumberedLine, Piece};
+use crate::output::{self, Limits, Logs};
 use crate::vault::{self, KeyName, Vault};
 use crate::{installation, journal};
 
@@ -79,34 +79,13 @@ impl Presence for Everybody {
     }
 }
 
-/// Three lines for every step.
-struct ThreeLines;
-
-impl TaskLogs for ThreeLines {
-    fn read(
-        &self,
-        _: DeploymentId,
-        _: StepId,
-        _: TargetId,
-        from: u64,
-        most: usize,
-        _: Option<u64>,
-    ) -> Result<Vec<Piece>, Problem> {
-        let line = |number| {
-            let text = format!("line {number}");
-            let line = OutputLine { time: Timestamp::from_milliseconds(0), stream: OutputStream::Out, text };
-            Piece::Line(NumberedLine { number, line })
-        };
-        Ok((from..=3).take(most).map(line).collect())
-    }
-}
-
 pub(super) struct Desk {
     pub(super) router: Router,
     pub(super) context: Context,
     pub(super) engine: Engine,
     pub(super) token: String,
     pub(super) keys: vault::InMemory,
+    pub(super) logs: output::InMemory,
     pub(super) authority: Authority,
     /// Of the journal, which the record is read from, and of uploads.
     pub(super) place: tempfile::TempDir,
@@ -118,6 +97,7 @@ impl Desk {
         let place = tempfile::tempdir().unwrap();
         let data = place.path().to_owned();
         let keys = vault::InMemory::default();
+        let logs = output::InMemory::new(Limits::with_total(1 << 30));
         let vault = Arc::new(Vault::new(keys.clone()));
         let authority = Authority::create(&vault).unwrap();
         let (token, command) = installation::first(&vault, &authority).unwrap();
@@ -131,13 +111,13 @@ impl Desk {
             vault,
             packages: Arc::new(Packages::default()),
             presence: Arc::new(Everybody),
-            logs: Arc::new(ThreeLines),
+            logs: Arc::new(logs.clone()),
             strangers: Arc::default(),
             authority: authority.fingerprint(),
             data,
         });
         let (router, token) = (router(context.clone()), token.to_text().to_string());
-        Self { router, context, engine, token, keys, authority, place }
+        Self { router, context, engine, token, keys, logs, authority, place }
     }
 
     /// Forgets the keys that it has read, as a start does.
@@ -260,6 +240,15 @@ impl Desk {
         let space = state.space_of(target).unwrap();
         let key = &space.targets.get(target).unwrap().key;
         Peer { target, public_key: key.public_key, expires: key.certificate_expires }
+    }
+
+    /// Puts out three lines, as a step that runs.
+    pub(super) async fn print(&self, assignment: AssignmentId) {
+        let line = |number| {
+            let text = format!("line {number}");
+            OutputLine { time: Timestamp::from_milliseconds(0), stream: OutputStream::Out, text }
+        };
+        self.logs.append(assignment, 1, [1, 2, 3].map(line).to_vec()).await.unwrap();
     }
 
     /// What a target has to do now.

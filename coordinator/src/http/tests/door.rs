@@ -18,7 +18,6 @@ use super::desk::Desk;
 use crate::authority::{AGENT_SECONDS, Authority};
 use crate::http::server::Limits;
 use crate::http::{Door, Server};
-use crate::output::{Limits as OutputLimits, OutputStore};
 use crate::sessions::Registry;
 
 /// Far more than anything here takes.
@@ -46,7 +45,7 @@ impl House {
             vault,
             authority: Arc::clone(&authority),
             packages: Arc::new(PackageStore::open(data.join("packages")).unwrap()),
-            output: Arc::new(OutputStore::open(data, OutputLimits::with_total(1 << 30)).unwrap()),
+            output: Arc::new(desk.logs.clone()),
             registry: Arc::new(Registry::default()),
             strangers: Arc::default(),
             data: data.to_owned(),

@@ -45,6 +45,7 @@ async fn work_off(desk: &Desk, target: TargetId) {
             let kinds = match kind {
                 WorkKind::Fetch => vec![WorkReportKind::Fetched { moved: 5, saved: 7 }],
                 WorkKind::Run(_) => {
+                    desk.print(assignment).await;
                     let ended = WorkReportKind::Ended {
                         outcome: Outcome::Succeeded,
                         outputs: std::collections::BTreeMap::new(),

@@ -1,12 +1,16 @@
-//! The parts of a store that fail, one by one.
+//! What is of the files alone: the room that they take, and parts of the store that fail, one by one.
 
+mod full_disk;
+
+use std::fs;
+use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use super::super::batch::Batch;
-use super::super::files::Files;
-use super::super::{OutputError, SharedIndex, retention};
+use super::files::Files;
 use super::*;
+use crate::output::tests::{SMALL, after_a_crash, append, assignment, lines, overfill, runs};
+use crate::output::{Missing, Why};
 
 fn opened(data: &Path, limits: Limits) -> Files {
     let index = SharedIndex(Arc::new(RwLock::new(None)));
@@ -38,8 +42,8 @@ fn an_index_whose_disk_failed_is_opened_anew_and_learns_what_it_missed() {
         folder: place.path().to_owned(),
         source: std::io::ErrorKind::StorageFull.into(),
     };
-    files.close_failed(&OutputError::Store(failed));
-    assert!(matches!(files.both().err(), Some(OutputError::NotWorking)));
+    files.close_failed(&Failure::Store(failed));
+    assert!(matches!(files.both().err(), Some(Failure::Output(OutputError::NotWorking))));
     // sled lets its own lock go a moment after it was dropped.
     let started = Instant::now();
     while let Err(why) = files.open() {
@@ -53,7 +57,7 @@ fn an_index_whose_disk_failed_is_opened_anew_and_learns_what_it_missed() {
 fn files_that_failed_leave_the_index_to_readers() {
     let place = tempfile::tempdir().unwrap();
     let mut files = opened(place.path(), SMALL);
-    files.close_failed(&OutputError::NotWorking);
+    files.close_failed(&Failure::Output(OutputError::NotWorking));
     assert!(files.index.get().is_ok() && files.writer.is_none());
 }
 
@@ -91,6 +95,36 @@ fn old_output_that_is_damaged_is_removed_all_the_same() {
     assert!(!first.exists());
     let (writer, index) = files.both().unwrap();
     assert_eq!(index.kept().unwrap(), writer.first());
+}
+
+/// Bytes of all files of output.
+fn size(data: &Path) -> u64 {
+    let files = fs::read_dir(data.join("output")).unwrap();
+    files.map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+}
+
+#[tokio::test]
+async fn what_is_left_out_takes_no_room() {
+    let place = tempfile::tempdir().unwrap();
+    let store = Embedded::open(place.path(), Limits { assignment_bytes: 1, ..SMALL }).unwrap();
+    assert_eq!(append(&store, assignment(1), 1..=10).await, Some(11));
+    let before = size(place.path());
+    for first in 1..100 {
+        let numbers = first * 10 + 1..=first * 10 + 10;
+        assert_eq!(append(&store, assignment(1), numbers).await, Some(first * 10 + 11));
+    }
+    assert_eq!(size(place.path()), before);
+    let missing = Missing { first: 1, last: 1000, why: Why::LeftOut };
+    assert_eq!(runs(&store, assignment(1), None), [Err(missing)]);
+}
+
+#[tokio::test]
+async fn files_take_the_room_that_they_may_and_no_more() {
+    let place = tempfile::tempdir().unwrap();
+    overfill(&Embedded::open(place.path(), SMALL).unwrap()).await;
+    let slack = 2 * SMALL.segment_bytes;
+    let (size, may) = (size(place.path()), SMALL.total_bytes);
+    assert!((may - slack..=may + slack).contains(&size), "{size}");
 }
 
 /// What somebody or a disk did to the index.
@@ -152,7 +186,7 @@ async fn an_index_that_is_damaged_is_made_anew_from_the_files() {
         let copy = after_a_crash(place.path(), true);
         damage.apply(&copy.path().join("output-index"));
         let outcome = std::panic::catch_unwind(|| {
-            let store = OutputStore::open(copy.path(), SMALL).map_err(|why| why.to_string())?;
+            let store = Embedded::open(copy.path(), SMALL).map_err(|why| why.to_string())?;
             Ok::<_, String>(runs(&store, assignment(1), None))
         });
         match outcome {

@@ -6,8 +6,8 @@ use windlass_protocol::ids::AssignmentId;
 use windlass_segments::fail;
 use windlass_store::Store;
 
-use super::OutputError;
-use super::batch::Batch;
+use super::Failure;
+use crate::output::entry::{Entry, number};
 
 const CACHE_BYTES: u64 = 16 << 20;
 /// Assignment and first line -> number of the batch in the files.
@@ -23,40 +23,6 @@ pub(super) struct Index {
     store: Store,
 }
 
-/// What is known of one assignment's output. It goes with the last of its batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// The number of the line that is expected next.
-    pub(super) next: u64,
-    /// What its lines count against the limit.
-    pub(super) bytes: u64,
-    /// The limit is reached: lines that come are counted by `next`, and not kept.
-    pub(super) full: bool,
-}
-
-impl Entry {
-    /// Of an assignment that nothing is known of.
-    pub(super) const NEW: Self = Self { next: 1, bytes: 0, full: false };
-
-    /// With a batch; the same if it was counted already.
-    pub(super) fn with(self, batch: &Batch) -> Self {
-        let end = batch.end().unwrap_or(u64::MAX);
-        let bytes = if end > self.next { self.bytes + batch.bytes() } else { self.bytes };
-        Self { next: self.next.max(end), bytes, full: self.full || batch.full }
-    }
-
-    fn to_bytes(self) -> Vec<u8> {
-        [&self.next.to_be_bytes()[..], &self.bytes.to_be_bytes(), &[self.full.into()]].concat()
-    }
-
-    /// Also of an index from before there were limits, which holds the first number alone.
-    fn from_bytes(bytes: &[u8]) -> Self {
-        let (next, rest) = bytes.split_at(bytes.len().min(8));
-        let (counted, full) = rest.split_at(rest.len().min(8));
-        Self { next: number(next).max(1), bytes: number(counted), full: full == [1] }
-    }
-}
-
 fn batch_key(assignment: AssignmentId, first: u64) -> Vec<u8> {
     [&[BATCH], assignment.as_bytes().as_slice(), &first.to_be_bytes()].concat()
 }
@@ -65,31 +31,27 @@ fn next_key(assignment: AssignmentId) -> Vec<u8> {
     [&[NEXT], assignment.as_bytes().as_slice()].concat()
 }
 
-fn number(bytes: &[u8]) -> u64 {
-    bytes.try_into().map_or(0, u64::from_be_bytes)
-}
-
 impl Index {
-    pub(super) fn open(folder: &Path) -> Result<Self, OutputError> {
+    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
         Ok(Self { store: Store::open(folder, CACHE_BYTES)? })
     }
 
     /// The last line of the files that the index knows.
-    pub(super) fn indexed(&self) -> Result<u64, OutputError> {
+    pub(super) fn indexed(&self) -> Result<u64, Failure> {
         Ok(self.store.get(INDEXED)?.map_or(0, |bytes| number(&bytes)))
     }
 
     /// The first line of the files that is kept: 1 as long as nothing was removed.
-    pub(super) fn kept(&self) -> Result<u64, OutputError> {
+    pub(super) fn kept(&self) -> Result<u64, Failure> {
         Ok(self.store.get(KEPT)?.map_or(1, |bytes| number(&bytes)))
     }
 
     /// Notes that everything before `place` is removed, or about to be.
-    pub(super) fn keep_from(&self, place: u64) -> Result<(), OutputError> {
+    pub(super) fn keep_from(&self, place: u64) -> Result<(), Failure> {
         Ok(self.store.put(KEPT, &place.to_be_bytes())?)
     }
 
-    pub(super) fn entry(&self, assignment: AssignmentId) -> Result<Option<Entry>, OutputError> {
+    pub(super) fn entry(&self, assignment: AssignmentId) -> Result<Option<Entry>, Failure> {
         Ok(self.store.get(&next_key(assignment))?.map(|bytes| Entry::from_bytes(&bytes)))
     }
 
@@ -100,7 +62,7 @@ impl Index {
         &self,
         places: &[(AssignmentId, u64, u64)],
         entries: impl IntoIterator<Item = (AssignmentId, Entry)>,
-    ) -> Result<(), OutputError> {
+    ) -> Result<(), Failure> {
         for (assignment, first, place) in places {
             self.store.put(&batch_key(*assignment, *first), &place.to_be_bytes())?;
         }
@@ -114,7 +76,7 @@ impl Index {
     }
 
     /// Forgets a batch if it lies before `kept`, and the assignment with its last one.
-    pub(super) fn forget(&self, assignment: AssignmentId, first: u64, kept: u64) -> Result<(), OutputError> {
+    pub(super) fn forget(&self, assignment: AssignmentId, first: u64, kept: u64) -> Result<(), Failure> {
         let key = batch_key(assignment, first);
         // The same lines may lie further on as well, where the agent had to send them again.
         if self.store.get(&key)?.is_some_and(|place| number(&place) < kept) {
@@ -127,7 +89,7 @@ impl Index {
     }
 
     /// Forgets everything, to be made anew from the files.
-    pub(super) fn clear(&self) -> Result<(), OutputError> {
+    pub(super) fn clear(&self) -> Result<(), Failure> {
         let keys: Vec<_> = self.store.scan(&[]).map(|pair| pair.map(|(key, _)| key)).collect();
         for key in keys {
             self.store.remove(&key?)?;
@@ -135,7 +97,7 @@ impl Index {
         Ok(())
     }
 
-    pub(super) fn commit(&self) -> Result<(), OutputError> {
+    pub(super) fn commit(&self) -> Result<(), Failure> {
         fail::point("output-index-before-commit");
         self.store.commit()?;
         fail::point("output-index-after-commit");
@@ -143,7 +105,7 @@ impl Index {
     }
 
     /// Where the batches lie that hold lines from `from` on.
-    pub(super) fn places(&self, assignment: AssignmentId, from: u64) -> Result<Vec<u64>, OutputError> {
+    pub(super) fn places(&self, assignment: AssignmentId, from: u64) -> Result<Vec<u64>, Failure> {
         let prefix = batch_key(assignment, 0)[..17].to_vec();
         let start = self.store.last_not_after(&prefix, &batch_key(assignment, from))?.map(|(key, _)| key);
         let mut places = Vec::new();

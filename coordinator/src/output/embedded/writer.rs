@@ -12,10 +12,12 @@ use tokio::sync::oneshot;
 use windlass_protocol::ids::AssignmentId;
 use windlass_segments::{Writer, fail};
 
-use super::batch::Batch;
 use super::files::Files;
-use super::index::{Entry, Index};
-use super::{Append, Limits, OutputError, SharedIndex, retention};
+use super::index::Index;
+use super::{Append, Failure, SharedIndex, retention};
+use crate::output::batch::Batch;
+use crate::output::entry::{Entry, Taken};
+use crate::output::{Limits, OutputError};
 
 /// Appends that are made durable together.
 const GROUP: usize = 256;
@@ -32,7 +34,7 @@ pub(super) fn start(
     index_folder: &Path,
     limits: Limits,
     appends: mpsc::Receiver<Append>,
-) -> Result<SharedIndex, OutputError> {
+) -> Result<SharedIndex, Failure> {
     let index = SharedIndex(Arc::new(RwLock::new(None)));
     let mut files = Files::new(folder, index_folder, limits, index.clone());
     files.open()?;
@@ -86,17 +88,16 @@ impl Scribe {
     }
 
     /// Makes a group durable and answers it. What is not answered when this fails was not acknowledged.
-    fn store(&mut self, appends: Vec<Append>) -> Result<(), OutputError> {
+    fn store(&mut self, appends: Vec<Append>) -> Result<(), Failure> {
         let limits = self.files.limits;
         let (writer, index) = self.files.both()?;
-        let mut answers: Vec<(oneshot::Sender<_>, Result<u64, OutputError>)> =
-            Vec::with_capacity(appends.len());
+        let mut answers: Vec<(oneshot::Sender<_>, Result<u64, Failure>)> = Vec::with_capacity(appends.len());
         let mut group = Group::default();
         for append in appends {
             let next = take(writer, &index, &mut group, limits, append.batch);
             match next {
                 // Then the disk of the index does not work, which is nothing of this one append.
-                Err(why @ OutputError::Store(_)) => return Err(why),
+                Err(why @ Failure::Store(_)) => return Err(why),
                 next => answers.push((append.answer, next)),
             }
         }
@@ -117,7 +118,7 @@ impl Scribe {
     }
 
     /// What is due from time to time: retention, and committing the index.
-    fn tidy(&mut self, written: u64) -> Result<(), OutputError> {
+    fn tidy(&mut self, written: u64) -> Result<(), Failure> {
         let grown = self.grown.map_or(u64::MAX, |grown| grown.saturating_add(written));
         self.grown = Some(grown);
         if grown >= self.files.limits.segment_bytes {
@@ -131,7 +132,7 @@ impl Scribe {
         Ok(())
     }
 
-    fn fail(&mut self, why: &OutputError) {
+    fn fail(&mut self, why: &Failure) {
         if !std::mem::replace(&mut self.failing, true) {
             tracing::error!(%why, "output cannot be stored; agents keep theirs until it can");
         }
@@ -168,38 +169,21 @@ fn take(
     index: &Index,
     group: &mut Group,
     limits: Limits,
-    mut batch: Batch,
-) -> Result<u64, OutputError> {
-    let known = match group.entries.get(&batch.assignment) {
-        Some(entry) => Some(*entry),
-        None => index.entry(batch.assignment)?,
-    };
-    let end = batch.end().ok_or(OutputError::Numbers)?;
-    let entry = known.unwrap_or(Entry::NEW);
-    // Before these there may be lines that nobody remembers: their count where the assignment is full, and all of them
-    // where retention took the last ones. Otherwise the agent has to go back.
-    let forgotten = entry.full || (known.is_none() && index.kept()? > 1);
-    if batch.first > entry.next && !forgotten {
-        return Ok(entry.next);
-    }
-    let next = entry.next.max(batch.first);
-    if end <= next {
-        return Ok(next);
-    }
+    batch: Batch,
+) -> Result<u64, Failure> {
     let assignment = batch.assignment;
-    if entry.full {
-        group.entries.insert(assignment, Entry { next: end, ..entry });
-        return Ok(end);
+    let known = match group.entries.get(&assignment) {
+        Some(entry) => Some(*entry),
+        None => index.entry(assignment)?,
+    };
+    let forgotten = known.is_none() && index.kept()? > 1;
+    let Taken { next, change } = Entry::take(known, forgotten, limits, batch)?;
+    if let Some((entry, kept)) = change {
+        if let Some(kept) = kept {
+            let place = files.append(&kept.to_line())?;
+            group.places.push((assignment, kept.first, place));
+        }
+        group.entries.insert(assignment, entry);
     }
-    batch.lines.drain(..usize::try_from(next - batch.first).unwrap_or(usize::MAX));
-    batch.first = next;
-    batch.cut_to(limits.assignment_bytes.saturating_sub(entry.bytes));
-    if batch.full {
-        tracing::warn!(%assignment, "more output of a step came than is kept of one; the rest is left out");
-    }
-    let place = files.append(&batch.to_line())?;
-    group.places.push((assignment, next, place));
-    let bytes = entry.bytes + batch.bytes();
-    group.entries.insert(assignment, Entry { next: end, bytes, full: batch.full });
-    Ok(end)
+    Ok(next)
 }

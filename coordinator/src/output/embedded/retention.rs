@@ -4,13 +4,13 @@ use std::path::Path;
 
 use windlass_segments::SegmentSize;
 
-use super::OutputError;
+use super::Failure;
 use super::files::{Files, parse};
 use super::index::Index;
 
 /// Removes the oldest segments beyond the limit. The index forgets them first, and durably: what a crash leaves in
 /// between is files that nobody looks for, which the next opening removes.
-pub(super) fn retain(files: &mut Files) -> Result<(), OutputError> {
+pub(super) fn retain(files: &mut Files) -> Result<(), Failure> {
     let (folder, limit) = (files.folder.clone(), files.limits.total_bytes);
     let (writer, index) = files.both()?;
     let Some(kept) = first_kept(&writer.sizes()?, limit) else { return Ok(()) };
@@ -18,7 +18,7 @@ pub(super) fn retain(files: &mut Files) -> Result<(), OutputError> {
     if let Err(why) = forget(&folder, &index, first, kept) {
         // What stays in the index of a damaged segment only costs room: a reader finds its lines removed.
         match why {
-            OutputError::Store(_) => return Err(why),
+            Failure::Store(_) => return Err(why),
             why => tracing::warn!(%why, "old output that is removed cannot be read"),
         }
     }
@@ -46,7 +46,7 @@ fn first_kept(segments: &[SegmentSize], limit: u64) -> Option<u64> {
     kept
 }
 
-fn forget(folder: &Path, index: &Index, first: u64, kept: u64) -> Result<(), OutputError> {
+fn forget(folder: &Path, index: &Index, first: u64, kept: u64) -> Result<(), Failure> {
     let mut lines = windlass_segments::read(folder, first)?;
     while lines.position() < kept
         && let Some((place, line)) = lines.next_line()?

@@ -4,13 +4,12 @@
 
 use std::io::Write;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use super::*;
+use crate::output::tests::without_room;
 
 const PLACE: &str = "WINDLASS_TEST_OUTPUT_CHILD";
-const NAME: &str = "output::tests::full_disk::a_full_disk_stops_nothing_for_good_and_loses_nothing";
-const PATIENCE: Duration = Duration::from_secs(60);
+const NAME: &str = "output::embedded::tests::full_disk::a_full_disk_stops_nothing_for_good_and_loses_nothing";
 
 #[tokio::test]
 async fn a_full_disk_stops_nothing_for_good_and_loses_nothing() {
@@ -35,47 +34,30 @@ async fn on_a_small_disk(place: &Path) {
     let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "none"]).arg(place).status();
     assert!(mounted.unwrap().success());
     let limits = Limits { assignment_bytes: 1 << 30, total_bytes: 1 << 30, segment_bytes: 64 << 10 };
-    let store = OutputStore::open(place, limits).unwrap();
-    let one = assignment(1);
-    let mut next = 1;
-    // Twice, because a store that recovers once may have kept something that it should not.
-    for round in 0..2 {
-        let ballast = place.join("ballast");
-        let mut file = fs::File::create(&ballast).unwrap();
-        let room = 256 << 10;
+    let store = Embedded::open(place, limits).unwrap();
+    let ballast = place.join("ballast");
+    let fill = |wholly| {
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(&ballast).unwrap();
+        let room = if wholly { 0 } else { 256 << 10 };
         while free(place) > room && file.write_all(&[1; 16 << 10]).is_ok() {}
-        let began = next;
-        while let Some(acknowledged) = append(&store, one, next..=next + 9).await {
-            assert_eq!(acknowledged, next + 10);
-            next = acknowledged;
-            assert!(next < 1_000_000, "the disk never became full");
-        }
-        assert!(next > began, "there was room for some");
-        while file.write_all(&[1]).is_ok() {}
-        for _ in 0..50 {
-            assert_eq!(append(&store, one, next..=next + 9).await, None, "the disk is full");
-        }
-        assert_eq!(runs(&store, one, None), [Ok((1, next - 1))], "what is there can be read meanwhile");
+        while wholly && file.write_all(&[1]).is_ok() {}
+    };
+    let make_room = |round| {
         if round == 1 {
             // The index meets the full disk as well, and may not survive it.
             let _ = store.index.get().unwrap().commit();
         }
-        drop(file);
         fs::remove_file(&ballast).unwrap();
-        let started = Instant::now();
-        next = loop {
-            if let Some(acknowledged) = append(&store, one, next..=next + 9).await {
-                break acknowledged;
-            }
-            assert!(started.elapsed() < PATIENCE, "the store does not work again");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        };
-    }
-    assert_eq!(runs(&store, one, None), [Ok((1, next - 1))]);
+    };
+    let last = without_room(&store, fill, make_room).await;
     for with_index in [true, false] {
         let disk = after_a_crash(place, with_index);
-        let again = OutputStore::open(disk.path(), limits).unwrap();
-        assert_eq!(runs(&again, one, None), [Ok((1, next - 1))], "all that was acknowledged is durable");
+        let again = Embedded::open(disk.path(), limits).unwrap();
+        assert_eq!(
+            runs(&again, assignment(1), None),
+            [Ok((1, last))],
+            "all that was acknowledged is durable"
+        );
     }
 }
 

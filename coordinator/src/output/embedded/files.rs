@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use windlass_segments::{Options, SegmentError, Writer};
 
-use super::batch::Batch;
-use super::index::{Entry, Index};
-use super::{Limits, OutputError, SharedIndex};
+use super::index::Index;
+use super::{Failure, SharedIndex};
+use crate::output::batch::Batch;
+use crate::output::entry::Entry;
+use crate::output::{Limits, OutputError};
 
 /// The files, open for writing, and the index. Either may have failed and be gone until the next [`Files::open`].
 pub(super) struct Files {
@@ -26,17 +28,17 @@ impl Files {
     }
 
     /// Lets go what has failed. Where only the files did, the index stays, so that output can be read on.
-    pub(super) fn close_failed(&mut self, why: &OutputError) {
+    pub(super) fn close_failed(&mut self, why: &Failure) {
         self.writer = None;
-        if matches!(why, OutputError::Store(_)) {
+        if matches!(why, Failure::Store(_)) {
             self.index.set(None);
         }
     }
 
     /// Opens what is not open, and makes the index know what the files hold. One that is damaged is made anew.
-    pub(super) fn open(&mut self) -> Result<(), OutputError> {
+    pub(super) fn open(&mut self) -> Result<(), Failure> {
         match self.open_as_it_is() {
-            Err(OutputError::Store(why)) if why.is_damage() => {
+            Err(Failure::Store(why)) if why.is_damage() => {
                 tracing::warn!(%why, "the index of output is damaged; it is made anew from the files");
                 self.index.set(None);
                 windlass_store::remove(&self.index_folder)?;
@@ -46,7 +48,7 @@ impl Files {
         }
     }
 
-    fn open_as_it_is(&mut self) -> Result<(), OutputError> {
+    fn open_as_it_is(&mut self) -> Result<(), Failure> {
         // The lock on the folder goes with the old writer, so that one has to be gone first.
         self.writer = None;
         let index = match self.index.get() {
@@ -66,14 +68,14 @@ impl Files {
     }
 
     /// The files and the index, if both are open.
-    pub(super) fn both(&mut self) -> Result<(&mut Writer, Arc<Index>), OutputError> {
+    pub(super) fn both(&mut self) -> Result<(&mut Writer, Arc<Index>), Failure> {
         let index = self.index.get()?;
         Ok((self.writer.as_mut().ok_or(OutputError::NotWorking)?, index))
     }
 }
 
 /// Adds to the index what the files have and it does not: it is committed more rarely.
-fn catch_up(folder: &Path, files: &Writer, index: &Index) -> Result<(), OutputError> {
+fn catch_up(folder: &Path, files: &Writer, index: &Index) -> Result<(), Failure> {
     let mut indexed = index.indexed()?;
     if indexed > files.durable() {
         tracing::warn!("the index of output knows more than the files hold; it is made anew");
@@ -96,11 +98,11 @@ fn catch_up(folder: &Path, files: &Writer, index: &Index) -> Result<(), OutputEr
     index.commit()
 }
 
-pub(super) fn parse(place: u64, line: &[u8]) -> Result<Batch, OutputError> {
-    serde_json::from_slice(line).map_err(|_| OutputError::Damaged(place))
+pub(super) fn parse(place: u64, line: &[u8]) -> Result<Batch, Failure> {
+    serde_json::from_slice(line).map_err(|_| Failure::Damaged(place))
 }
 
 /// Whether lines were asked for that retention has removed.
-pub(super) const fn is_removed(why: &OutputError) -> bool {
-    matches!(why, OutputError::Segments(SegmentError::Removed { .. }))
+pub(super) const fn is_removed(why: &Failure) -> bool {
+    matches!(why, Failure::Segments(SegmentError::Removed { .. }))
 }

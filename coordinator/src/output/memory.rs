@@ -1,0 +1,110 @@
+//! Output in memory: what a store of output is, without a disk.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::message::OutputLine;
+
+use super::batch::Batch;
+use super::entry::{Entry, Taken};
+use super::read::{Found, Piece};
+use super::{Limits, Logs, OutputError};
+
+/// A way to it, with limits of its own. Clones share what is kept.
+#[derive(Clone)]
+pub struct InMemory {
+    limits: Limits,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    batches: VecDeque<Batch>,
+    entries: BTreeMap<AssignmentId, Entry>,
+    /// Whether anything was ever removed.
+    removed: bool,
+    /// How many more batches it takes; none where it is never full.
+    room: Option<usize>,
+}
+
+impl InMemory {
+    /// One with nothing in it.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, shared: Arc::default() }
+    }
+
+    /// Another way to the same, with other limits.
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self { limits, shared: Arc::clone(&self.shared) }
+    }
+
+    /// Takes so many more batches and then does not work; as many as come where there is no number.
+    pub fn set_room(&self, room: Option<usize>) {
+        self.shared().room = room;
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn append(&mut self, limits: Limits, batch: Batch) -> Result<u64, OutputError> {
+        if let Some(room) = &mut self.room {
+            *room = room.checked_sub(1).ok_or(OutputError::NotWorking)?;
+        }
+        let assignment = batch.assignment;
+        let known = self.entries.get(&assignment).copied();
+        let Taken { next, change } = Entry::take(known, known.is_none() && self.removed, limits, batch)?;
+        if let Some((entry, kept)) = change {
+            self.entries.insert(assignment, entry);
+            self.batches.extend(kept);
+            self.retain(limits.total_bytes);
+        }
+        Ok(next)
+    }
+
+    /// Lets the oldest go beyond so many bytes, and what is known of an assignment with the last of it.
+    fn retain(&mut self, most: u64) {
+        let mut total: u64 = self.batches.iter().map(Batch::bytes).sum();
+        while total > most && self.batches.len() > 1 {
+            let Some(oldest) = self.batches.pop_front() else { return };
+            total -= oldest.bytes();
+            self.removed = true;
+            if self.batches.iter().all(|batch| batch.assignment != oldest.assignment) {
+                self.entries.remove(&oldest.assignment);
+            }
+        }
+    }
+}
+
+impl Logs for InMemory {
+    fn append(
+        &self,
+        assignment: AssignmentId,
+        first: u64,
+        lines: Vec<OutputLine>,
+    ) -> BoxFuture<'_, Result<u64, OutputError>> {
+        let batch = Batch { assignment, first, lines, full: false };
+        ready(self.shared().append(self.limits, batch)).boxed()
+    }
+
+    fn read(
+        &self,
+        assignment: AssignmentId,
+        from: u64,
+        most: usize,
+        announced: Option<u64>,
+    ) -> Result<Vec<Piece>, OutputError> {
+        let shared = self.shared();
+        let mut found = Found::new(from, most);
+        for batch in shared.batches.iter().filter(|batch| batch.assignment == assignment) {
+            found.take(batch.clone());
+        }
+        let entry = shared.entries.get(&assignment).copied();
+        Ok(found.end(entry, entry.is_none() && shared.removed, announced))
+    }
+}
