@@ -72,7 +72,8 @@ async fn a_tenant_whose_key_finds_no_room_is_not_made_and_the_full_disk_is_said(
     let tenant = json!({"kind": "tenant", "name": "Alpha"});
     for (trouble, kind) in [(ErrorKind::StorageFull, 507), (ErrorKind::NotConnected, 422)] {
         desk.keys.set_trouble(Some(trouble));
-        let (status, problem) = desk.send(Method::POST, "/apply", apply_body(&[tenant.clone()])).await;
+        let (status, problem) =
+            desk.send(Method::POST, "/apply", apply_body(std::slice::from_ref(&tenant))).await;
         assert_eq!(status.as_u16(), kind, "{problem}");
         assert!(desk.get("/definitions/tenant").await["items"].as_array().unwrap().is_empty());
     }
