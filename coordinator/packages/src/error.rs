@@ -111,7 +111,10 @@ impl UploadError {
         match error {
             ArchiveError::Package(bad) => Self::Package(bad),
             ArchiveError::Read(source) => Self::Read(source),
-            ArchiveError::Sink(source) => Self::Store(StoreError::io("write to", folder)(source)),
+            // Whatever the store itself said about an object comes through the archive's reader as it was.
+            ArchiveError::Sink(source) => {
+                Self::Store(source.downcast().unwrap_or_else(StoreError::io("write to", folder)))
+            }
         }
     }
 }

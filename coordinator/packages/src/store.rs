@@ -1,4 +1,4 @@
-//! The package store: a folder that one process has open.
+//! The package store: a folder that one process has open, and objects there or elsewhere.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Read as _;
@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use object_store::ObjectStore;
 use windlass_archives::Limits;
 use windlass_protocol::manifest::{EntryPath, Manifest};
 use windlass_protocol::{Digest, limits};
@@ -17,7 +18,7 @@ use crate::objects::{Objects, create_folder, remove_folder};
 use crate::stage::Stage;
 use crate::{Contents, Kind, StoreError, Texts, UploadError, Uploaded, text, upload};
 
-/// Manifests and blobs in a folder. Clones are the same store.
+/// Manifests and blobs in a folder or another store of objects. Clones are the same store.
 ///
 /// Everything here but [`send`](crate::send) waits for the disk: call it from a thread that may block.
 #[derive(Clone)]
@@ -37,14 +38,25 @@ impl PackageStore {
     /// Opens the store in `folder`, makes the folder if it is missing (its parent has to exist), and removes what
     /// interrupted uploads left.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let folder = folder.as_ref();
+        Self::over(folder.as_ref(), Objects::open)
+    }
+
+    /// Opens the store whose objects lie in `objects`. In `folder` lies only what is on its way.
+    pub fn open_on(folder: impl AsRef<Path>, objects: Arc<dyn ObjectStore>) -> Result<Self, StoreError> {
+        Self::over(folder.as_ref(), |folder| Ok(Objects::open_on(folder, objects)))
+    }
+
+    fn over(
+        folder: &Path,
+        open: impl FnOnce(&Path) -> Result<Objects, StoreError>,
+    ) -> Result<Self, StoreError> {
         disk::create_durable_folder(folder).map_err(StoreError::io("create", folder))?;
         let folder = &folder.canonicalize().map_err(StoreError::io("open", folder))?;
         let lock = lock(folder)?;
         let staging = folder.join(STAGING);
         remove_folder(&staging)?;
         create_folder(&staging)?;
-        let objects = Objects::open(folder)?;
+        let objects = open(folder)?;
         let (shelf, uploads) = (Shelf::default(), AtomicU64::new(0));
         Ok(Self { inner: Arc::new(Inner { objects, shelf, uploads, _lock: lock }) })
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a test that runs itself as a child tells its parent how it went")]
 
 mod blocking;
+mod failing;
 mod full;
 mod sending;
 mod stream;
