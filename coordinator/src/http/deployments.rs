@@ -21,9 +21,9 @@ use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 
 use super::caller::Reader;
 use super::deploy::deployment_id;
-use super::doors::{FetchProgress, Presence};
 use super::extract::{Asked, Named};
 use super::pages::Paging;
+use super::presence::{FetchProgress, Presence};
 use super::refusal::Answer;
 use super::words;
 use crate::engine::now;

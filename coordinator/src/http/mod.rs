@@ -13,14 +13,14 @@ mod definitions;
 mod deploy;
 mod deployments;
 mod documents;
-pub mod doors;
-mod explain;
+pub mod explain;
 mod extract;
 mod heavy;
 mod logs;
 mod pace;
 mod packages;
 mod pages;
+mod presence;
 mod quota;
 mod refusal;
 mod releases;
@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
+use windlass_packages::PackageStore;
 use windlass_protocol::Digest;
 
 pub use routes::{openapi, router};
@@ -51,8 +52,8 @@ use crate::engine::Engine;
 use crate::output::Logs;
 use crate::sessions::Strangers;
 use crate::vault::Vault;
-use doors::{PackageDoor, Presence};
 use pace::Pace;
+use presence::Presence;
 use quota::Quotas;
 
 /// The parts of the coordinator that the API needs. Cheap to clone.
@@ -60,7 +61,7 @@ use quota::Quotas;
 pub struct Context {
     engine: Engine,
     vault: Arc<Vault>,
-    packages: Arc<dyn PackageDoor>,
+    packages: Arc<PackageStore>,
     presence: Arc<dyn Presence>,
     logs: Arc<dyn Logs>,
     strangers: Arc<Strangers>,
@@ -83,7 +84,7 @@ pub struct Parts {
     /// Seals.
     pub vault: Arc<Vault>,
     /// Stores packages.
-    pub packages: Arc<dyn PackageDoor>,
+    pub packages: Arc<PackageStore>,
     /// Knows who is connected.
     pub presence: Arc<dyn Presence>,
     /// Knows what steps printed.

@@ -1,5 +1,6 @@
 //! Packages: upload, list, view.
 
+use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 
@@ -14,16 +15,20 @@ use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::decide::SpaceCommand;
 use windlass_coordinator_core::model::{Package, PackageKey};
 use windlass_coordinator_core::version::{NotAVersion, Version};
-use windlass_protocol::limits;
+use windlass_packages::{Limits, PackageStore, StoreError, Texts, UploadError, Uploaded};
+use windlass_protocol::manifest::EntryPath;
+use windlass_protocol::{Digest, limits};
 
 use super::body::Incoming;
 use super::caller::{Changer, Reader};
-use super::doors::StoredPackage;
 use super::extract::{Asked, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
 use super::{Context, words};
 use crate::engine::now;
+
+/// Bytes of hooks and named files that are read to find what they need: configuration, not content.
+const TEXT_BYTES: u64 = 16 << 20;
 
 /// What is uploaded.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -55,7 +60,7 @@ pub async fn upload(
     let permit = context.until_stopped(context.quotas.storing.take(caller.token())).await??;
     let (packages, name) = (Arc::clone(&context.packages), upload.name.clone());
     let storing = tokio::task::spawn_blocking(move || {
-        let stored = packages.store(file, &name);
+        let stored = store(&packages, file, &name);
         // Not before it is stored, even where who uploaded it has gone.
         drop((permit, upload_permit));
         stored
@@ -66,9 +71,9 @@ pub async fn upload(
         key: key.clone(),
         manifest: stored.manifest,
         original: stored.original,
-        format: stored.format,
+        format: stored.format.to_string(),
         size: stored.size,
-        files: stored.files,
+        files: u32::try_from(stored.files).unwrap_or(u32::MAX),
         uploaded: now(),
     };
     caller.submit_in_space(SpaceCommand::AddPackage(package), None).await?;
@@ -105,8 +110,39 @@ fn unwritten(why: std::io::Error) -> Refusal {
     Refusal::internal("receiving a package", &why)
 }
 
+/// Takes an uploaded file as hostile input. Waits for the store.
+fn store(packages: &PackageStore, file: File, name: &str) -> Result<Uploaded, Problem> {
+    packages.store_upload(file, name, &Limits::default()).map_err(|why| match why {
+        UploadError::Store(why) => broken("the package cannot be stored", &why),
+        other => Problem::usage(format!("{name}: {other}")),
+    })
+}
+
+/// The files of a stored package that `wanted` selects, as texts. Waits for the store.
+pub(super) fn texts(
+    packages: &PackageStore,
+    manifest: Digest,
+    wanted: impl Fn(&EntryPath) -> bool,
+) -> Result<Texts, Problem> {
+    let failed = |why: StoreError| broken("the package cannot be read", &why);
+    let manifest = packages.manifest(manifest).map_err(failed)?;
+    let manifest = manifest.ok_or_else(|| Problem::failed("the store does not hold the package any more"))?;
+    packages.read_texts(&manifest, wanted, TEXT_BYTES).map_err(failed)
+}
+
+/// A full disk is said; everything else about the store's folder is for the log alone.
+fn broken(what: &str, why: &StoreError) -> Problem {
+    tracing::error!(%why, "{what}");
+    match why {
+        StoreError::Full { .. } => {
+            Problem::new(ProblemKind::DiskFull, format!("{what}: the coordinator's disk is full"))
+        }
+        _ => Problem::failed(format!("{what}; the coordinator's log tells why")),
+    }
+}
+
 /// What names the package: what was said, else what the file's name tells.
-fn key(upload: &Upload, stored: &StoredPackage) -> Result<PackageKey, Problem> {
+fn key(upload: &Upload, stored: &Uploaded) -> Result<PackageKey, Problem> {
     let told = stored.identified.clone();
     let (told_id, told_version) = told.unzip();
     let (Some(id), Some(version)) = (upload.id.clone().or(told_id), upload.version.clone().or(told_version))
@@ -186,5 +222,7 @@ mod tests {
         let status = |kind: std::io::ErrorKind| unwritten(kind.into()).into_response().status().as_u16();
         assert_eq!(status(std::io::ErrorKind::StorageFull), 507);
         assert_eq!(status(std::io::ErrorKind::PermissionDenied), 500);
+        let full = StoreError::Full { action: "write to", path: "store".into() };
+        assert_eq!(broken("the package cannot be stored", &full).kind.status(), 507);
     }
 }

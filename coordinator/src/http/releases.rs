@@ -13,12 +13,13 @@ use windlass_coordinator_core::decide::{PackageNames, ReadNames, Reply, SpaceCom
 use windlass_coordinator_core::model::{CodeNames, Release, StepAction};
 use windlass_coordinator_core::state::Space;
 use windlass_coordinator_core::variables::references_in;
+use windlass_packages::PackageStore;
 use windlass_protocol::ids::{ReleaseId, StepId};
 use windlass_protocol::{Digest, pattern};
 
 use super::caller::{Changer, Reader};
-use super::doors::PackageDoor;
 use super::extract::{Asked, Body, Named};
+use super::packages::texts;
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
 use super::words;
@@ -82,16 +83,17 @@ fn choose(space: &Space, request: &mut ReleaseRequest) -> Result<Vec<Chosen>, Pr
 }
 
 /// What hooks and named files do with variables, and what could not be looked into.
-fn read_packages(door: &dyn PackageDoor, chosen: &[Chosen]) -> Result<(PackageNames, Vec<String>), Problem> {
+fn read_packages(store: &PackageStore, chosen: &[Chosen]) -> Result<(PackageNames, Vec<String>), Problem> {
     let mut names = PackageNames::new();
     let mut warnings = Vec::new();
     for package in chosen {
         let substituted =
             |path: &str| package.substitute.iter().any(|pattern| pattern::matches(pattern, path));
         let texts =
-            door.texts(package.manifest, &|path| is_hook(path.as_str()) || substituted(path.as_str()))?;
+            texts(store, package.manifest, |path| is_hook(path.as_str()) || substituted(path.as_str()))?;
         let mut read = ReadNames::default();
         for (path, text) in &texts.read {
+            let path = path.as_str();
             read.needs.extend(references_in(text));
             if is_hook(path) {
                 read.needs.extend(windlass_templates::script_references(text));
@@ -102,7 +104,7 @@ fn read_packages(door: &dyn PackageDoor, chosen: &[Chosen]) -> Result<(PackageNa
             }
         }
         names.insert((package.step, package.manifest), read);
-        warnings.extend(texts.unread.iter().map(|path| {
+        warnings.extend(texts.left_out.iter().map(|(path, _)| {
             format!(
                 "{path} in {} is no text or too large, so the variables that it needs are not known; list them in the step's `needs`",
                 package.what

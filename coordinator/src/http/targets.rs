@@ -10,9 +10,9 @@ use windlass_coordinator_core::scope;
 use windlass_coordinator_core::state::Space;
 
 use super::caller::{Changer, Reader};
-use super::doors::Presence;
 use super::extract::{Asked, Body, Named};
 use super::pages::Paging;
+use super::presence::Presence;
 use super::refusal::Answer;
 use super::{documents, words};
 

@@ -20,8 +20,8 @@ use windlass_protocol::names::fold;
 
 use super::pulled;
 use crate::engine::now;
-use crate::http::doors::Presence;
 use crate::http::heavy::Wanted;
+use crate::http::presence::Presence;
 use crate::http::{deployments, words};
 
 pub(super) fn what_can(space: &Space, wanted: &Wanted, name: &str) -> Result<WhatCan, Problem> {

@@ -1,23 +1,19 @@
 //! A coordinator's API with nothing around it, and a client's view of it.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use windlass_api::error::Problem;
 use windlass_coordinator_core::authorise::Peer;
 use windlass_coordinator_core::decide::{Command, EnrolmentUse, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::model::TargetKey;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
+use windlass_packages::PackageStore;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, KeyId, TargetId};
-use windlass_protocol::manifest::EntryPath;
 use windlass_protocol::message::{Advertised, Isolation, OutputLine, OutputStream};
 use windlass_protocol::token::{Token, TokenKind};
 use windlass_protocol::{Digest, Timestamp};
@@ -26,41 +22,11 @@ use super::described;
 use crate::authority::Authority;
 use crate::engine::Engine;
 use crate::http::caller::IDEMPOTENCY_KEY;
-use crate::http::doors::{FetchProgress, PackageDoor, PackageTexts, Presence, StoredPackage};
+use crate::http::presence::{FetchProgress, Presence};
 use crate::http::{Context, Parts, router};
 use crate::output::{self, Limits, Logs};
 use crate::vault::{self, KeyName, Vault};
 use crate::{installation, journal};
-
-/// Packages whose one file is a hook with the uploaded text.
-#[derive(Default)]
-struct Packages(Mutex<BTreeMap<Digest, String>>);
-
-impl PackageDoor for Packages {
-    fn store(&self, mut file: File, name: &str) -> Result<StoredPackage, Problem> {
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(|_| Problem::usage(format!("{name}: not a package")))?;
-        let digest = Digest::of(&text);
-        let size = text.len() as u64;
-        self.0.lock().unwrap().insert(digest, text);
-        let identified = name.strip_suffix(".zip").and_then(|stem| stem.split_once('.'));
-        Ok(StoredPackage {
-            manifest: digest,
-            original: digest,
-            format: "zip".to_owned(),
-            size,
-            files: 1,
-            identified: identified.map(|(id, version)| (id.to_owned(), version.to_owned())),
-        })
-    }
-
-    fn texts(&self, manifest: Digest, wanted: &dyn Fn(&EntryPath) -> bool) -> Result<PackageTexts, Problem> {
-        let path = EntryPath::new(b"PreDeploy.sh").unwrap();
-        let text = self.0.lock().unwrap().get(&manifest).cloned().unwrap_or_default();
-        let read = if wanted(&path) { vec![(path.to_string(), text)] } else { Vec::new() };
-        Ok(PackageTexts { read, unread: Vec::new() })
-    }
-}
 
 /// Everybody is connected.
 struct Everybody;
@@ -97,6 +63,9 @@ impl Desk {
         let place = tempfile::tempdir().unwrap();
         let data = place.path().to_owned();
         let keys = vault::InMemory::default();
+        let packages =
+            PackageStore::open_on(data.join("packages"), Arc::new(object_store::memory::InMemory::new()))
+                .unwrap();
         let logs = output::InMemory::new(Limits::with_total(1 << 30));
         let vault = Arc::new(Vault::new(keys.clone()));
         let authority = Authority::create(&vault).unwrap();
@@ -109,7 +78,7 @@ impl Desk {
         let context = Context::new(Parts {
             engine: engine.clone(),
             vault,
-            packages: Arc::new(Packages::default()),
+            packages: Arc::new(packages),
             presence: Arc::new(Everybody),
             logs: Arc::new(logs.clone()),
             strangers: Arc::default(),

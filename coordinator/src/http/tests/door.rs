@@ -11,7 +11,6 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use windlass_packages::PackageStore;
 use windlass_trust::PinnedAuthority;
 
 use super::desk::Desk;
@@ -44,7 +43,7 @@ impl House {
             engine: desk.engine.clone(),
             vault,
             authority: Arc::clone(&authority),
-            packages: Arc::new(PackageStore::open(data.join("packages")).unwrap()),
+            packages: Arc::clone(&desk.context.packages),
             output: Arc::new(desk.logs.clone()),
             registry: Arc::new(Registry::default()),
             strangers: Arc::default(),

@@ -1,5 +1,7 @@
 //! From a package to a deployment that is over, through the API and as an agent would report.
 
+use std::io::Read;
+
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use windlass_coordinator_core::decide::{SpaceCommand, WorkReport, WorkReportKind};
@@ -7,15 +9,19 @@ use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::state::WorkKind;
 use windlass_protocol::ids::TargetId;
 use windlass_protocol::message::Outcome;
+use windlass_workshop::{tar, tree};
 
 use super::desk::{Desk, sample};
 use super::heavy::reader;
 use crate::http::audit::story;
 use crate::http::heavy::Wanted;
 
-pub(super) async fn upload(desk: &Desk, name: &str, content: &str) -> (StatusCode, Value) {
+/// Uploads a package whose one file is a hook with this text.
+pub(super) async fn upload(desk: &Desk, name: &str, hook: &str) -> (StatusCode, Value) {
+    let mut package = Vec::new();
+    tar(&tree(&[("PreDeploy.sh", hook.as_bytes())])).read_to_end(&mut package).unwrap();
     let path = format!("/api/v1/packages?name={name}");
-    let (status, bytes) = desk.raw(Method::POST, &path, Some(&desk.token), content.to_owned()).await;
+    let (status, bytes) = desk.raw(Method::POST, &path, Some(&desk.token), package).await;
     (status, serde_json::from_slice(&bytes).unwrap())
 }
 
@@ -24,7 +30,7 @@ pub(super) async fn released(desk: &Desk) -> TargetId {
     let grant = json!({"roles": ["synergy-web"], "environments": ["Testing"]});
     let target = desk.enrol("test-1", grant).await;
     let hook = "echo #{SynergyDatabase}; get_windlassvariable LogLevel; set_windlassvariable Url x";
-    let (status, _) = upload(desk, "synergy-web.1.4.0.zip", hook).await;
+    let (status, _) = upload(desk, "synergy-web.1.4.0.tar", hook).await;
     assert_eq!(status, StatusCode::OK);
     desk.post("/releases", json!({"project": "Synergy"})).await;
     target
@@ -64,10 +70,10 @@ async fn work_off(desk: &Desk, target: TargetId) {
 #[tokio::test]
 async fn uploading_the_same_again_is_no_error_and_other_content_is() {
     let desk = Desk::new();
-    let (status, package) = upload(&desk, "web.1.0.zip", "one").await;
+    let (status, package) = upload(&desk, "web.1.0.tar", "one").await;
     assert_eq!((status, &package["id"], &package["version"]), (StatusCode::OK, &json!("web"), &json!("1.0")));
-    assert_eq!(upload(&desk, "web.1.0.zip", "one").await.0, StatusCode::OK);
-    let (status, problem) = upload(&desk, "web.1.0.zip", "two").await;
+    assert_eq!(upload(&desk, "web.1.0.tar", "one").await.0, StatusCode::OK);
+    let (status, problem) = upload(&desk, "web.1.0.tar", "two").await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
     assert_eq!(desk.get("/packages?filter=WEB").await["items"].as_array().unwrap().len(), 1);
     assert_eq!(desk.get("/packages/web/latest").await, package);
@@ -96,7 +102,7 @@ async fn a_release_knows_what_its_packages_read() {
         (names(&hooks.bare), names(&hooks.sets)),
         (vec!["SynergyDatabase".into()], vec!["Url".into()])
     );
-    let (status, _) = upload(&desk, "synergy-web.1.5.0.zip", "echo #{LogLevel | Quoted}").await;
+    let (status, _) = upload(&desk, "synergy-web.1.5.0.tar", "echo #{LogLevel | Quoted}").await;
     assert_eq!(status, StatusCode::OK);
     let (status, problem) = desk.send(Method::POST, "/releases", json!({"project": "Synergy"})).await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
@@ -250,7 +256,7 @@ async fn a_project_is_shown_with_its_releases() {
     desk.apply(&sample()).await;
     let view = desk.get("/definitions/project/Synergy").await;
     assert_eq!(view["releases"], json!({"count": 0, "newest": []}));
-    upload(&desk, "synergy-web.1.4.0.zip", "true").await;
+    upload(&desk, "synergy-web.1.4.0.tar", "true").await;
     for minor in 0..21 {
         desk.post("/releases", json!({"project": "Synergy", "version": format!("1.{minor}")})).await;
     }

@@ -69,7 +69,7 @@ async fn a_release_that_is_asked_for_again_is_the_first_one_though_a_newer_packa
     let body = json!({"project": "Synergy", "version": "2.0"});
     let (status, first) = desk.send_with_key(Method::POST, "/releases", body.clone(), "r").await;
     assert_eq!(status, StatusCode::OK, "{first}");
-    upload(&desk, "synergy-web.1.9.0.zip", "echo newer").await;
+    upload(&desk, "synergy-web.1.9.0.tar", "echo newer").await;
     let (status, again) = desk.send_with_key(Method::POST, "/releases", body, "r").await;
     assert_eq!((status, &again["release"]), (StatusCode::OK, &first["release"]), "{again}");
 }
