@@ -16,6 +16,8 @@ use windlass_protocol::{Digest, Timestamp};
 use super::batch::{Answer, Asked, Ledger};
 use crate::journal::{AppendError, Appended, GENESIS, Head, InMemory, Journal, Line};
 
+mod stores;
+
 const START: i64 = 1_700_000_000_000;
 
 /// Numbers that are the same in every run.
