@@ -2,7 +2,7 @@
 //!
 //! One file a noun. Every handler takes a [`caller::Reader`] or a [`caller::Changer`], by which the asker is
 //! authorised; nothing is answered to anybody else. What is decided, the core decides; here requests become commands,
-//! and state becomes answers. What is needed of other parts of the coordinator, comes through [`doors`].
+//! and state becomes answers.
 
 mod apply;
 mod audit;

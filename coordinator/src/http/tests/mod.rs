@@ -1,4 +1,5 @@
-//! Tests of the API: the whole router on a real engine in a temporary folder, with doors that are made up.
+//! Tests of the API: the whole router on a real engine, whose journal is in a temporary folder because the record is read
+//! from there; keys, packages and output are in memory.
 
 mod access;
 mod audit;
