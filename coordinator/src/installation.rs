@@ -34,15 +34,15 @@ pub fn expect(data: &Path) -> Result<(), Fault> {
     )))
 }
 
-/// What opening the journal for writing says. The usual reason is another coordinator that runs.
-pub(crate) fn in_use(data: &Path, why: SegmentError) -> anyhow::Error {
-    match why {
+/// Opens the journal in `data` for writing. The usual reason why not is another coordinator that runs.
+pub fn open_journal(data: &Path) -> anyhow::Result<Embedded> {
+    Embedded::open(data).map_err(|why| match why {
         SegmentError::Locked { .. } => {
             let text = format!("another coordinator runs on the data folder {}", data.display());
             Fault::new(ExitKind::Conflict, text).into()
         }
         other => other.into(),
-    }
+    })
 }
 
 /// Makes an installation in `data` and returns the first administrator's token, which is shown once and kept nowhere.
@@ -160,7 +160,7 @@ fn fresh(fingerprint: Digest) -> Token {
 
 /// Opens the journal for writing: its lock makes sure that what was replayed is no old story.
 fn open(data: &Path, replayed: &Replayed) -> anyhow::Result<Embedded> {
-    let journal = Embedded::open(data).map_err(|why| in_use(data, why))?;
+    let journal = open_journal(data)?;
     anyhow::ensure!(
         journal.durable() == replayed.state.number,
         "another coordinator wrote to {} at this moment; try again",

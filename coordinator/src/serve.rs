@@ -48,7 +48,8 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     }
     tracing::info!(records = replayed.state.number, from = replayed.from, "journal replayed");
     let registry = Arc::new(Registry::default());
-    let (engine, ended) = Engine::start(data.clone(), replayed, published(&vault, &registry))?;
+    let journal = installation::open_journal(data)?;
+    let (engine, ended) = Engine::start(journal, Some(data.clone()), replayed, published(&vault, &registry))?;
     // What a crash left of destroyed keys, or a backup brought back, goes before anybody can ask for it.
     vault.destroy_all(&engine.state());
     let packages = Arc::new(PackageStore::open(data.join("packages"))?);

@@ -7,6 +7,7 @@ use windlass_protocol::Digest;
 use windlass_protocol::codec::Malformed;
 use windlass_protocol::manifest::BadText;
 use windlass_protocol::message::Denied;
+use windlass_segments::disk::is_full;
 
 /// Why the cache, or a release, cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +81,8 @@ impl CacheError {
     /// Wraps what the operating system said about `path`, and tells lack of space apart.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| {
-            use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
             let path = path.to_owned();
-            match source.kind() {
-                StorageFull | QuotaExceeded | FileTooLarge => Self::Full { action, path },
-                _ => Self::Io { action, path, source },
-            }
+            if is_full(&source) { Self::Full { action, path } } else { Self::Io { action, path, source } }
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use windlass_archives::{ArchiveError, BadPackage};
 use windlass_protocol::Digest;
+use windlass_segments::disk::is_full;
 
 /// What an object of the store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,12 +84,6 @@ impl StoreError {
             }
         }
     }
-}
-
-/// Whether an error says that there is no room: on the disk, in the quota, or under the limit on file sizes.
-pub(crate) fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Why an upload was not taken. Nothing of it is in the store then.

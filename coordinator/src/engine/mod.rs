@@ -31,8 +31,7 @@ use clock::Watch;
 pub use clock::refuse_future;
 pub use edges::{now, random, random_bytes};
 
-use crate::installation::in_use;
-use crate::journal::{Embedded, Head, Journal, Replayed};
+use crate::journal::{Head, Journal, Replayed};
 
 /// Commands that may wait for the engine. More than that, and who asks waits.
 const QUEUE: usize = 4096;
@@ -62,16 +61,11 @@ enum Job {
 pub type Ended = std::thread::JoinHandle<anyhow::Result<()>>;
 
 impl Engine {
-    /// Starts the engine's thread on what a replay found. It ends when every [`Engine`] is gone, or with an error
-    /// when the journal cannot be written: then the process has to end.
-    pub fn start(data: PathBuf, replayed: Replayed, published: Published) -> anyhow::Result<(Self, Ended)> {
-        let journal = Embedded::open(&data).map_err(|why| in_use(&data, why))?;
-        Self::start_on(journal, Some(data), replayed, published)
-    }
-
-    /// Starts the engine's thread on any journal. Snapshots are written below `data`, where there is one.
-    pub fn start_on<J: Journal + 'static>(
-        journal: J,
+    /// Starts the engine's thread on a journal and what a replay of it found. It ends when every [`Engine`] is gone, or
+    /// with an error when the journal cannot be written: then the process has to end. Snapshots are written below `data`,
+    /// where there is one.
+    pub fn start(
+        journal: impl Journal + 'static,
         data: Option<PathBuf>,
         replayed: Replayed,
         published: Published,

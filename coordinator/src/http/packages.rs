@@ -18,6 +18,7 @@ use windlass_coordinator_core::version::{NotAVersion, Version};
 use windlass_packages::{Limits, PackageStore, StoreError, Texts, UploadError, Uploaded};
 use windlass_protocol::manifest::EntryPath;
 use windlass_protocol::{Digest, limits};
+use windlass_segments::disk::is_full;
 
 use super::body::Incoming;
 use super::caller::{Changer, Reader};
@@ -103,7 +104,7 @@ async fn receive(context: &Context, mut body: Incoming<'_>) -> Result<std::fs::F
 }
 
 fn unwritten(why: std::io::Error) -> Refusal {
-    if why.kind() == std::io::ErrorKind::StorageFull {
+    if is_full(&why) {
         let text = "the package cannot be stored: the coordinator's disk is full";
         return Problem::new(ProblemKind::DiskFull, text).into();
     }
@@ -220,7 +221,8 @@ mod tests {
     #[test]
     fn an_upload_that_finds_no_room_is_told_so() {
         let status = |kind: std::io::ErrorKind| unwritten(kind.into()).into_response().status().as_u16();
-        assert_eq!(status(std::io::ErrorKind::StorageFull), 507);
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        assert_eq!([StorageFull, QuotaExceeded, FileTooLarge].map(status), [507; 3]);
         assert_eq!(status(std::io::ErrorKind::PermissionDenied), 500);
         let full = StoreError::Full { action: "write to", path: "store".into() };
         assert_eq!(broken("the package cannot be stored", &full).kind.status(), 507);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use windlass_segments::{Options, SegmentError, Writer};
 
-use super::{AppendError, Appended, Head, Journal, folder};
+use super::{AppendError, Appended, Head, Journal, folder, lines};
 
 /// The files, open for writing. There is one in the process, held by the engine's thread.
 pub struct Embedded {
@@ -84,7 +84,7 @@ impl Journal for Embedded {
     }
 
     fn read(&mut self, head: Head, most: usize) -> Result<Vec<Vec<u8>>, AppendError> {
-        let lines = windlass_segments::read(folder(&self.data), head.number + 1).map_err(broken)?;
+        let lines = lines(&self.data, head.number + 1).map_err(broken)?;
         let lines = lines.take(most).map(|line| line.map(|(_, line)| line));
         lines.collect::<Result<_, _>>().map_err(broken)
     }

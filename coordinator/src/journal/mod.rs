@@ -16,6 +16,8 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 use windlass_protocol::Digest;
+pub(crate) use windlass_segments::Lines;
+use windlass_segments::SegmentError;
 
 pub use embedded::Embedded;
 pub(crate) use line::encode;
@@ -28,6 +30,11 @@ pub use verify::{Finding, Verified, verify, verify_while};
 /// The folder of the journal below the data folder.
 pub fn folder(data: &Path) -> PathBuf {
     data.join("journal")
+}
+
+/// The lines of the files below `data`, from record `from` on. They are read beside whoever writes them.
+pub(crate) fn lines(data: &Path, from: u64) -> Result<Lines, SegmentError> {
+    windlass_segments::read(folder(data), from)
 }
 
 /// Where a journal ends.

@@ -72,11 +72,10 @@ fn after_snapshot(data: &Path, found: &Found) -> Result<Replayed, Unusable> {
 }
 
 fn tail(data: &Path, replayed: &mut Replayed, mut see: impl FnMut(&Event)) -> Result<(), ReplayError> {
-    let folder = super::folder(data);
-    if !folder.exists() {
+    if !super::folder(data).exists() {
         return Ok(());
     }
-    let mut lines = windlass_segments::read(folder, replayed.state.number + 1)?;
+    let mut lines = super::lines(data, replayed.state.number + 1)?;
     while let Some((sequence, line)) = lines.next_line()? {
         let bad = |why| ReplayError::Line { sequence, why };
         let line = Line::read(line, replayed.head).map_err(bad)?;

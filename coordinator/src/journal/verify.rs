@@ -81,7 +81,7 @@ pub fn verify_while(
     wanted: &dyn Fn() -> bool,
 ) -> Result<Verified, Finding> {
     let files = |after, why: windlass_segments::SegmentError| Finding::Files { after, what: why.to_string() };
-    let mut lines = windlass_segments::read(super::folder(data), 1).map_err(|why| files(0, why))?;
+    let mut lines = super::lines(data, 1).map_err(|why| files(0, why))?;
     let mut verified = Verified { records: 0, head: GENESIS };
     let mut state = State::default();
     loop {

@@ -3,6 +3,7 @@
 use std::io;
 
 use windlass_protocol::ids::KeyId;
+use windlass_segments::disk::is_full;
 
 /// Why a key, or what is sealed with one, cannot be had. A place is where the store of keys has it: a file's path.
 #[derive(Debug, thiserror::Error)]
@@ -69,12 +70,8 @@ impl VaultError {
 
     /// What the system refused, with a full disk told apart.
     pub(crate) fn refused(action: &'static str, place: impl ToString, source: io::Error) -> Self {
-        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         let place = place.to_string();
-        match source.kind() {
-            StorageFull | QuotaExceeded | FileTooLarge => Self::Full { place },
-            _ => Self::Unavailable { action, place, source },
-        }
+        if is_full(&source) { Self::Full { place } } else { Self::Unavailable { action, place, source } }
     }
 }
 

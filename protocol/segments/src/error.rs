@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk::is_full;
+
 /// Why lines could not be written or read. Each names the file or folder that an operator has to look at.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
@@ -142,11 +144,9 @@ impl SegmentError {
         path: &Path,
         folder: &Path,
     ) -> impl FnOnce(io::Error) -> Self {
-        move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Self::Full { folder: folder.to_owned() }
-            }
-            _ => Self::Io { action, path: path.to_owned(), source },
+        move |source| match source {
+            full if is_full(&full) => Self::Full { folder: folder.to_owned() },
+            source => Self::Io { action, path: path.to_owned(), source },
         }
     }
 }

@@ -69,7 +69,8 @@ async fn commands(data: &Path) -> anyhow::Result<(f64, u64)> {
     installation::init(data)?;
     let replayed = journal::replay(data)?;
     let before = journal_bytes(data)?;
-    let (engine, ended) = Engine::start(data.to_owned(), replayed, Box::new(|_, _| {}))?;
+    let journal = installation::open_journal(data)?;
+    let (engine, ended) = Engine::start(journal, Some(data.to_owned()), replayed, Box::new(|_, _| {}))?;
     let space = *engine.state().spaces.keys().next().context("an installation has a space")?;
     let token = *engine.state().tokens.keys().next().context("an installation has a token")?;
     let done = Arc::new(AtomicU64::new(0));

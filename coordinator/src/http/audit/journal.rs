@@ -4,10 +4,9 @@ use std::path::Path;
 
 use windlass_api::error::Problem;
 use windlass_coordinator_core::event::Record;
-use windlass_segments::Lines;
 
 use crate::http::heavy::Wanted;
-use crate::journal::Line;
+use crate::journal::{self, Line, Lines};
 
 /// A record with its text and the chain's hash at it.
 pub(super) struct Entry {
@@ -36,8 +35,7 @@ impl<'a> Journal<'a> {
     pub(super) fn open(data: &Path, from: u64, last: u64, wanted: &'a Wanted) -> Result<Self, Problem> {
         // One past the last is a place to wait at; further out there is nothing yet.
         let from = from.min(last.saturating_add(1));
-        let lines =
-            windlass_segments::read(crate::journal::folder(data), from).map_err(|why| unreadable(&why))?;
+        let lines = journal::lines(data, from).map_err(|why| unreadable(&why))?;
         Ok(Self { lines, last, wanted })
     }
 

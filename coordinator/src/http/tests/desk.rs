@@ -72,9 +72,8 @@ impl Desk {
         let (token, command) = installation::first(&vault, &authority).unwrap();
         let mut journal = journal::Embedded::open(&data).unwrap();
         installation::record(&mut journal, &journal::replay(&data).unwrap(), &command).unwrap();
-        drop(journal);
         let replayed = journal::replay(&data).unwrap();
-        let (engine, _) = Engine::start(data.clone(), replayed, Box::new(|_, _| {})).unwrap();
+        let (engine, _) = Engine::start(journal, None, replayed, Box::new(|_, _| {})).unwrap();
         let context = Context::new(Parts {
             engine: engine.clone(),
             vault,

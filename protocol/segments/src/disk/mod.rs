@@ -215,6 +215,12 @@ pub fn replace(path: &Path, bytes: &[u8], points: &'static str) -> io::Result<()
     Ok(())
 }
 
+/// Whether an error says that there is no room: on the disk, in the quota, or under the limit on file sizes.
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
 /// The folder in which a path's last name stands.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {
