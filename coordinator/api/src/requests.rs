@@ -74,6 +74,9 @@ pub struct TokenRequest {
     /// Seconds that it is good for, at most 366 days; 90 days where it is left out.
     #[serde(default)]
     pub ttl_seconds: Option<u64>,
+    /// The tenants whose things an auditor sees: all else does not exist for it. Everybody's where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<QueryText>,
 }
 
 /// Makes a release.

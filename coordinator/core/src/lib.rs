@@ -20,6 +20,7 @@ pub mod promotion;
 pub mod query;
 pub mod reasons;
 pub mod scope;
+pub mod sight;
 pub mod state;
 pub mod variables;
 pub mod version;

@@ -134,7 +134,7 @@ fn any_command(chance: &mut Chance, space: SpaceId, enrolments: &mut Vec<Enrolme
             let request =
                 serde_json::from_value(json!({"name": name, "role": "auditor"})).expect("a request");
             let token = (TokenId::from_bytes(chance.bytes()), Digest::of(&name));
-            return Command::CreateToken { request, token };
+            return Command::CreateToken { request, space, token };
         }
         1 => return Command::DeleteToken(name),
         2 | 3 => {
@@ -282,7 +282,8 @@ fn a_full_journal_changes_nothing_and_takes_what_comes_when_there_is_room() {
     let create = |chance: &mut Chance| {
         let request = serde_json::from_value(json!({"name": "ci", "role": "auditor"})).expect("a request");
         let token = (TokenId::from_bytes(chance.bytes()), Digest::of("ci"));
-        asked(chance, Actor::Installer, Command::CreateToken { request, token })
+        let space = SpaceId::from_bytes([0; 16]);
+        asked(chance, Actor::Installer, Command::CreateToken { request, space, token })
     };
     journal.set_room(Some(0));
     let command = create(&mut chance);

@@ -29,9 +29,9 @@ pub async fn apply(
 
 /// Applies while the caller holds the lock of [`super::Context`]: what it read to make the documents is still so.
 pub async fn apply_locked(caller: &Changer, mut request: ApplyRequest) -> Result<ApplyAnswer, Refusal> {
-    let moment = caller.moment()?;
+    let sight = caller.sight()?;
     let vault = Arc::clone(&caller.context.vault);
-    let sealing = move || seal::seal(&vault, moment.space(), &mut request).map(|sealed| (request, sealed));
+    let sealing = move || seal::seal(&vault, sight.space(), &mut request).map(|sealed| (request, sealed));
     let sealed = tokio::task::spawn_blocking(sealing).await;
     let (request, sealed) = sealed.map_err(|why| Refusal::internal("sealing values", &why))??;
     let dry_run = request.dry_run;
@@ -67,10 +67,10 @@ pub struct Wanted {
 #[utoipa::path(get, path = "/export", tag = "documents", params(Wanted),
     responses((status = 200, body = Documents)))]
 pub async fn export(caller: Reader, Asked(wanted): Asked<Wanted>) -> Answer<Documents> {
-    let moment = caller.moment()?;
+    let sight = caller.sight()?;
     let documents = match (&wanted.kind, &wanted.name) {
-        (Some(kind), Some(name)) => vec![documents::one(moment.space(), kind, name)?],
-        (kind, None) => documents::export(moment.space(), kind.as_deref())?,
+        (Some(kind), Some(name)) => vec![documents::one(sight.space(), kind, name)?],
+        (kind, None) => documents::export(sight.space(), kind.as_deref())?,
         (None, Some(_)) => return Err(Problem::usage("a name needs its kind; add `kind=`").into()),
     };
     Ok(axum::Json(Documents { documents }))

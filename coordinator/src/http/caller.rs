@@ -5,19 +5,19 @@
 //! nothing any more.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use windlass_api::error::Problem;
-use windlass_coordinator_core::authorise::{self, Action, PersonDenied};
+use windlass_coordinator_core::authorise::{self, Action, PersonDenied, PersonPermit};
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::decide::{Command, Refused, Reply, SpaceCommand, decide};
 use windlass_coordinator_core::event::{Actor, Request, StrangerReason};
-use windlass_coordinator_core::state::{Space, State};
+use windlass_coordinator_core::sight::Sight;
+use windlass_coordinator_core::state::State;
 use windlass_protocol::Digest;
-use windlass_protocol::ids::{SpaceId, TokenId};
+use windlass_protocol::ids::TokenId;
 use windlass_protocol::token::{Token, TokenKind};
 
 use super::Context;
@@ -54,51 +54,47 @@ pub type Reader = Caller<false>;
 /// Somebody who may change things.
 pub type Changer = Caller<true>;
 
-/// One state and the space of it that is asked about: everything in an answer is of the same moment.
-pub struct Moment {
-    /// The state.
-    pub state: Arc<State>,
-    space: SpaceId,
-}
+/// What decides. Only what is here asks it for a state, so that whoever answers sees what its caller may see.
+#[derive(Clone)]
+pub struct Decider(Engine);
 
-impl Moment {
-    /// The space that is asked about.
-    pub fn space(&self) -> &Space {
-        self.state.space(self.space).expect("it was found in this very state")
+impl Decider {
+    /// The engine.
+    pub const fn new(engine: Engine) -> Self {
+        Self(engine)
     }
 }
 
 impl<const CHANGES: bool> Caller<CHANGES> {
     /// Whether it still holds what the request was admitted for. Asked again wherever time has passed.
     pub fn authorise(&self) -> Result<(), Refusal> {
-        self.ask().map_err(|denied| match denied {
-            PersonDenied::Unknown => Refusal::unknown_caller(),
-            PersonDenied::NotAllowed => Refusal::not_allowed(),
-        })
+        self.ask().map(drop).map_err(refusal)
     }
 
-    fn ask(&self) -> Result<(), PersonDenied> {
+    fn ask(&self) -> Result<PersonPermit, PersonDenied> {
+        self.permit(&self.context.decider.0.state())
+    }
+
+    fn permit(&self, state: &State) -> Result<PersonPermit, PersonDenied> {
         let action = if CHANGES { Action::Change } else { Action::Read };
-        let state = self.context.engine.state();
-        authorise::person(&state, self.token, self.secret, action, now()).map(drop)
+        authorise::person(state, self.token, self.secret, action, now())
     }
 
-    /// The state now, and the space that is asked about.
-    pub fn moment(&self) -> Result<Moment, Problem> {
-        let state = self.context.engine.state();
-        let found = state.space_named(self.space.as_deref()).map(|space| space.head.id);
-        let space = found.ok_or_else(|| {
-            let names = state.spaces.values().map(|space| space.head.name.as_str());
-            Problem::not_found(unknown("space", self.space.as_deref().unwrap_or_default(), names))
-        })?;
-        Ok(Moment { state, space })
+    /// What the caller sees now of the space that is asked about: everything in an answer is of the same moment.
+    pub fn sight(&self) -> Result<Sight, Refusal> {
+        let state = self.context.decider.0.state();
+        let permit = self.permit(&state).map_err(refusal)?;
+        Sight::open(state, &permit, self.space.as_deref()).map_err(|names| {
+            let names = names.iter().map(String::as_str);
+            Problem::not_found(unknown("space", self.space.as_deref().unwrap_or_default(), names)).into()
+        })
     }
 
     /// Records what was looked at: whoever may read may do that, and no decision rests on it.
     pub async fn observe(&self, command: SpaceCommand) -> Result<(), Refusal> {
-        let space = self.moment()?.space;
+        let space = self.sight()?.space_id();
         let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
-        self.context.engine.submit(envelope, Command::Space(space, command)).await?;
+        self.context.decider.0.submit(envelope, Command::Space(space, command)).await?;
         Ok(())
     }
 
@@ -113,13 +109,13 @@ impl Changer {
     /// known by what was asked. Tells the answer that it had the first time, if this is one.
     pub fn asks(&mut self, what: &str, request: &impl serde::Serialize) -> Result<Option<Reply>, Refusal> {
         let Some(key) = self.key.clone() else { return Ok(None) };
-        self.authorise()?;
-        let moment = self.moment()?;
-        let digest = Digest::of(serde_json::json!([moment.space, what, request]).to_string());
+        let sight = self.sight()?;
+        let digest = Digest::of(serde_json::json!([sight.space_id(), what, request]).to_string());
         self.asked = Some(digest);
         let request = Request { token: self.token, key, digest };
         let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
-        Ok(moment.state.requests.answer(&request, envelope.moment(&moment.state))?)
+        let state = self.context.decider.0.state();
+        Ok(state.requests.answer(&request, envelope.moment(&state))?)
     }
 
     /// Decides a command of the installation; the answer comes when it is durable.
@@ -131,7 +127,7 @@ impl Changer {
             (Some(key), Some(digest)) => Some(Request { token: self.token, key: key.clone(), digest }),
             _ => None,
         };
-        Ok(self.context.engine.submit(envelope, command).await?)
+        Ok(self.context.decider.0.submit(envelope, command).await?)
     }
 
     /// Decides a command in the space that is asked about.
@@ -140,16 +136,16 @@ impl Changer {
         command: SpaceCommand,
         reason: Option<String>,
     ) -> Result<Reply, Refusal> {
-        let space = self.moment()?.space;
+        let space = self.sight()?.space_id();
         self.submit(Command::Space(space, command), reason).await
     }
 
     /// What a command in the space would answer, without doing it.
     pub async fn rehearse_in_space(&self, command: SpaceCommand) -> Result<Reply, Refusal> {
-        self.authorise()?;
-        let moment = self.moment()?;
+        let space = self.sight()?.space_id();
+        let state = self.context.decider.0.state();
         let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
-        let deciding = move || decide(&moment.state, &envelope, &Command::Space(moment.space, command));
+        let deciding = move || decide(&state, &envelope, &Command::Space(space, command));
         let decided = tokio::task::spawn_blocking(deciding).await;
         Ok(decided.map_err(|why| Refusal::internal("deciding", &why))??.reply)
     }
@@ -182,7 +178,7 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
         match caller.ask() {
             Err(PersonDenied::Unknown) => stranger(),
             Err(PersonDenied::NotAllowed) => refused(Refused::Token(caller.token)),
-            Ok(()) => {}
+            Ok(_) => {}
         }
         caller.authorise()?;
         if let Some(standing) = parts.extensions.get::<Standing>() {
@@ -190,6 +186,13 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
         }
         parts.extensions.insert(Asker(caller.token));
         Ok(caller)
+    }
+}
+
+fn refusal(denied: PersonDenied) -> Refusal {
+    match denied {
+        PersonDenied::Unknown => Refusal::unknown_caller(),
+        PersonDenied::NotAllowed => Refusal::not_allowed(),
     }
 }
 

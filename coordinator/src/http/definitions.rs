@@ -36,8 +36,8 @@ pub async fn list(
     Named(kind): Named<String>,
     Asked(paging): Asked<Paging>,
 ) -> Answer<Page<DefinitionItem>> {
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     let Page { items, next } = heads(space, &kind, &paging)?;
     let items = items.into_iter().map(|Head { id, slug, name }| {
         let summary = summary(space, &documents::one(space, &kind, &id)?);
@@ -52,10 +52,10 @@ pub async fn list(
         ("name" = String, Path, description = "Id, slug or name.")),
     responses((status = 200, body = DefinitionView)))]
 pub async fn view(caller: Reader, Named((kind, name)): Named<(String, String)>) -> Answer<DefinitionView> {
-    let moment = caller.moment()?;
-    let document = documents::one(moment.space(), &kind, &name)?;
-    let Head { id, slug, name } = head(moment.space(), &kind, &name)?;
-    let releases = (kind == "project").then(|| releases(moment.space(), &id)).flatten();
+    let sight = caller.sight()?;
+    let document = documents::one(sight.space(), &kind, &name)?;
+    let Head { id, slug, name } = head(sight.space(), &kind, &name)?;
+    let releases = (kind == "project").then(|| releases(sight.space(), &id)).flatten();
     Ok(Json(DefinitionView { id, slug, name, document, releases }))
 }
 
@@ -77,8 +77,8 @@ pub async fn delete(caller: Changer, Named((kind, name)): Named<(String, String)
     // What is being applied is sealed with keys that are there.
     let edits = caller.context.edits.clone();
     let _one_at_a_time = edits.lock().await;
-    let moment = caller.moment()?;
-    let tenant = moment.space().tenants.named(&name).filter(|_| kind == "tenant");
+    let sight = caller.sight()?;
+    let tenant = sight.space().tenants.named(&name).filter(|_| kind == "tenant");
     let key = tenant.map(|tenant| tenant.key);
     caller.submit_in_space(SpaceCommand::Delete { kind, name }, None).await?;
     if let Some(key) = key {
@@ -90,7 +90,7 @@ pub async fn delete(caller: Changer, Named((kind, name)): Named<(String, String)
 /// Nobody is told that a key is destroyed while its file is still there.
 async fn destroyed(caller: &Changer, key: KeyId) -> Result<(), Refusal> {
     // Somebody else may have given the name to another tenant meanwhile: what the journal says counts.
-    if !caller.moment()?.space().destroyed_keys.contains(&key) {
+    if !caller.sight()?.space().destroyed_keys.contains(&key) {
         return Ok(());
     }
     let vault = Arc::clone(&caller.context.vault);

@@ -24,9 +24,9 @@ use crate::engine::now;
 pub async fn plan(caller: Reader, Body(request): Body<DeployRequest>) -> Answer<Plan> {
     caller.context.plans.keep(caller.token()).await?;
     let presence = std::sync::Arc::clone(&caller.context.presence);
-    let planned = caller.read_heavily(&caller.context.quotas.short, "planning", move |moment, _| {
-        let plan = plan::plan(moment.space(), &request, now(), &|target| presence.online(target))?;
-        let printed = Printed::new(moment.space(), &request, &plan)?;
+    let planned = caller.read_heavily(&caller.context.quotas.short, "planning", move |sight, _| {
+        let plan = plan::plan_in_sight(sight, &request, now(), &|target| presence.online(target))?;
+        let printed = Printed::new(sight.space(), &request, &plan)?;
         Ok((plan, printed))
     });
     let (plan, printed) = planned.await?;
@@ -44,8 +44,8 @@ pub async fn deploy(caller: Changer, Body(request): Body<DeployRequest>) -> Answ
     else {
         return Err(Refusal::internal("deploying", &"the decision has another answer"));
     };
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     let deployments = made.iter().filter_map(|id| space.deployments.get(id)).map(|found| item(space, found));
     let left_out = left_out.into_iter().filter_map(|left| {
         let rule = *left.rules.first()?;

@@ -15,8 +15,9 @@ use windlass_api::plan::WaitRule;
 use windlass_coordinator_core::catalogue::nearest;
 use windlass_coordinator_core::graph::{Run, RunState, WorkKind};
 use windlass_coordinator_core::model::{Deployment, DeploymentState, Release, RunEnd, RunOutcome};
+use windlass_coordinator_core::sight::Sight;
 use windlass_coordinator_core::state::Space;
-use windlass_coordinator_core::{admission, plan, reasons};
+use windlass_coordinator_core::{plan, reasons};
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 
 use super::caller::Reader;
@@ -67,8 +68,8 @@ pub async fn list(
     Asked(which): Asked<Which>,
     Asked(paging): Asked<Paging>,
 ) -> Answer<Page<DeploymentItem>> {
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     let project = which.project.as_deref().map(|name| space.projects.find(name)).transpose()?;
     let environment = which.environment.as_deref().map(|name| space.environments.find(name)).transpose()?;
     let tenant = which.tenant.as_deref().map(|name| space.tenants.find(name)).transpose()?;
@@ -102,10 +103,10 @@ pub async fn list(
     params(("id" = String, Path, description = "The deployment's id.")),
     responses((status = 200, body = DeploymentView)))]
 pub async fn view(caller: Reader, Named(id): Named<String>) -> Answer<DeploymentView> {
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     let found = find(space, deployment_id(&id)?)?;
-    Ok(Json(view_of(space, caller.context.presence.as_ref(), found)))
+    Ok(Json(view_of(&sight, caller.context.presence.as_ref(), found)))
 }
 
 /// The deployment of this id.
@@ -127,7 +128,8 @@ pub fn item(space: &Space, found: &Deployment) -> DeploymentItem {
     }
 }
 
-fn view_of(space: &Space, presence: &dyn Presence, found: &Deployment) -> DeploymentView {
+fn view_of(sight: &Sight, presence: &dyn Presence, found: &Deployment) -> DeploymentView {
+    let space = sight.space();
     let release = space.releases.get(&found.release());
     let mut steps = Vec::new();
     for (place, node) in found.graph.nodes().enumerate() {
@@ -145,20 +147,20 @@ fn view_of(space: &Space, presence: &dyn Presence, found: &Deployment) -> Deploy
     DeploymentView {
         item: item(space, found),
         reason: found.why.as_ref().map(|why| reasons::end(space, found, why)),
-        waits: waits(space, presence, found),
+        waits: waits(sight, presence, found),
         steps,
         targets: targets.collect(),
     }
 }
 
 /// What it waits for: its turn, a slot, and targets that are not connected or busy with something else.
-fn waits(space: &Space, presence: &dyn Presence, found: &Deployment) -> Vec<WaitView> {
+fn waits(sight: &Sight, presence: &dyn Presence, found: &Deployment) -> Vec<WaitView> {
+    let space = sight.space();
     let view = |rule: WaitRule, reason: String| WaitView { rule, reason };
     match found.state {
         DeploymentState::Ended(_) => Vec::new(),
         DeploymentState::Queued => {
-            let before = admission::before(space, found.key(), Some(found.asked));
-            let rules = admission::waits(space, found.key(), Some(found.asked));
+            let (rules, before) = sight.waits(found);
             rules.into_iter().map(|rule| view(rule, plan::wait_sentence(rule, before))).collect()
         }
         DeploymentState::Running => {
@@ -167,24 +169,15 @@ fn waits(space: &Space, presence: &dyn Presence, found: &Deployment) -> Vec<Wait
             let waits = targets.filter_map(|target| {
                 let offline = plan::wait_reason(target, now(), presence.online(target.id));
                 let offline = offline.map(|reason| view(WaitRule::Offline, reason));
-                offline.or_else(|| busy(space, found, target.id).map(|reason| view(WaitRule::Busy, reason)))
+                offline.or_else(|| {
+                    let busy = sight.is_busy_elsewhere(found.id, target.id);
+                    let reason = format!("target `{}` is busy with another deployment", target.name);
+                    busy.then(|| view(WaitRule::Busy, reason))
+                })
             });
             waits.collect()
         }
     }
-}
-
-/// What a target does first, where it has begun something else: steps of a target come one after the other.
-fn busy(space: &Space, found: &Deployment, target: TargetId) -> Option<String> {
-    let mut waits = false;
-    let mut other = false;
-    for (_, item) in space.work_of(target) {
-        let is_run = matches!(item.kind, WorkKind::Run(_));
-        waits |= item.deployment == found.id && !item.started && is_run;
-        other |= item.deployment != found.id && item.started;
-    }
-    let name = || words::name(&space.targets, target);
-    (waits && other).then(|| format!("target `{}` is busy with another deployment", name()))
 }
 
 /// The name of a step of a release; its id where nothing knows it.

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use windlass_api::answers::{DeploymentStory, TargetExplained, TenantExplained};
 use windlass_api::error::Problem;
 use windlass_api::plan::TargetState;
-use windlass_coordinator_core::matching::{self, Question};
+use windlass_coordinator_core::matching::Question;
 use windlass_coordinator_core::plan;
 
 use super::audit::story;
@@ -40,8 +40,8 @@ pub async fn target(
     Named(name): Named<String>,
     Asked(about): Asked<AboutTarget>,
 ) -> Answer<Vec<TargetExplained>> {
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     let target = space.targets.find(&name)?;
     let project = space.projects.find(&about.project)?;
     let environment = space.environments.find(&about.environment)?.id;
@@ -50,7 +50,7 @@ pub async fn target(
     let explain = |step: &windlass_coordinator_core::model::Step| {
         let (only, excluded, roles) = (None, &excluded, &step.roles);
         let question = Question { environment, tenant, roles, only, excluded, now: now() };
-        let rules = matching::refusals(space, target, &question);
+        let rules = sight.target_rules(target.id, &question);
         let rule = rules.first().copied();
         TargetExplained {
             step: step.name.to_string(),
@@ -88,13 +88,13 @@ pub async fn tenant(
     Named(name): Named<String>,
     Asked(about): Asked<AboutTenant>,
 ) -> Answer<TenantExplained> {
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     let tenant = space.tenants.find(&name)?;
     let project = space.projects.find(&about.project)?;
     let release = releases::find(space, &about.project, &about.version)?;
     let environment = space.environments.find(&about.environment)?.id;
-    let refusals = plan::judge(space, project, release, environment, Some(tenant.id));
+    let refusals = sight.judge(project, release, environment, tenant);
     Ok(Json(TenantExplained {
         allowed: refusals.is_empty(),
         rule: refusals.first().map(|refusal| refusal.rule),
@@ -113,8 +113,8 @@ const LINES: usize = 2000;
 pub async fn deployment(caller: Reader, Named(id): Named<String>) -> Answer<DeploymentStory> {
     let id = deployment_id(&id)?;
     let (data, reads) = (caller.context.data.clone(), &caller.context.quotas.reads);
-    let telling = caller.read_heavily(reads, "reading the journal", move |moment, wanted| {
-        story::tell(&data, moment, wanted, id, LINES)
+    let telling = caller.read_heavily(reads, "reading the journal", move |sight, wanted| {
+        story::tell(&data, sight, wanted, id, LINES)
     });
     let (earlier, lines) = telling.await?;
     if lines.is_empty() {

@@ -6,7 +6,9 @@ use tokio_util::sync::CancellationToken;
 use windlass_api::error::Problem;
 
 use super::Context;
-use super::caller::{Caller, Moment};
+use windlass_coordinator_core::sight::Sight;
+
+use super::caller::Caller;
 use super::quota::Quota;
 use super::refusal::Refusal;
 
@@ -39,16 +41,16 @@ impl<const CHANGES: bool> Caller<CHANGES> {
         &self,
         quota: &Arc<Quota>,
         what: &'static str,
-        read: impl FnOnce(&Moment, &Wanted) -> Result<T, Problem> + Send + 'static,
+        read: impl FnOnce(&Sight, &Wanted) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Refusal> {
         let permit = self.context.until_stopped(quota.take(self.token())).await??;
         // It may have waited for long.
         self.authorise()?;
-        let moment = self.moment()?;
+        let sight = self.sight()?;
         let wanted = self.context.stopping.child_token();
         let _ends_with_the_asker = wanted.clone().drop_guard();
         let reading = tokio::task::spawn_blocking(move || {
-            let read = read(&moment, &Wanted(wanted));
+            let read = read(&sight, &Wanted(wanted));
             drop(permit);
             read
         });

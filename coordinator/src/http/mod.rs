@@ -52,6 +52,7 @@ use crate::engine::Engine;
 use crate::output::Logs;
 use crate::sessions::Strangers;
 use crate::vault::Vault;
+use caller::Decider;
 use pace::Pace;
 use presence::Presence;
 use quota::Quotas;
@@ -59,7 +60,7 @@ use quota::Quotas;
 /// The parts of the coordinator that the API needs. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
-    engine: Engine,
+    decider: Decider,
     vault: Arc<Vault>,
     packages: Arc<PackageStore>,
     presence: Arc<dyn Presence>,
@@ -104,7 +105,7 @@ impl Context {
         let (edits, quotas) = (Arc::default(), Arc::new(Quotas::new()));
         let (pace, stopping) = (body::PACE, CancellationToken::new());
         Self {
-            engine,
+            decider: Decider::new(engine),
             vault,
             packages,
             presence,

@@ -78,8 +78,8 @@ pub async fn upload(
         uploaded: now(),
     };
     caller.submit_in_space(SpaceCommand::AddPackage(package), None).await?;
-    let moment = caller.moment()?;
-    let package = moment.space().packages.get(&key);
+    let sight = caller.sight()?;
+    let package = sight.space().packages.get(&key);
     let package = package.ok_or_else(|| Problem::not_found("the package was deleted at once"))?;
     Ok(Json(view_of(package)))
 }
@@ -161,9 +161,8 @@ fn key(upload: &Upload, stored: &Uploaded) -> Result<PackageKey, Problem> {
 #[utoipa::path(get, path = "/packages", tag = "packages", params(Paging),
     responses((status = 200, body = Page<PackageView>)))]
 pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<PackageView>> {
-    let moment = caller.moment()?;
-    let admitted =
-        moment.space().packages.values().filter(|package| paging.admits([package.key.id.as_str()]));
+    let sight = caller.sight()?;
+    let admitted = sight.space().packages.values().filter(|package| paging.admits([package.key.id.as_str()]));
     let key = |package: &Package| format!("{}/{}", package.key.id, package.key.version);
     let page = paging.page(admitted.map(|package| (key(package), package)))?;
     Ok(Json(page.map(|package| view_of(package))))
@@ -175,8 +174,8 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<P
         ("version" = String, Path, description = "Its version, or `latest`.")),
     responses((status = 200, body = PackageView)))]
 pub async fn view(caller: Reader, Named((id, version)): Named<(String, String)>) -> Answer<PackageView> {
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     let found = if version == "latest" {
         space.packages_of(&id).last()
     } else {

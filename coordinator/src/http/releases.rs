@@ -36,8 +36,8 @@ pub async fn create(mut caller: Changer, Body(mut request): Body<ReleaseRequest>
         return made(&caller, id, Vec::new());
     }
     let chosen = {
-        let moment = caller.moment()?;
-        choose(moment.space(), &mut request)?
+        let sight = caller.sight()?;
+        choose(sight.space(), &mut request)?
     };
     let packages = Arc::clone(&caller.context.packages);
     let reading = tokio::task::spawn_blocking(move || read_packages(packages.as_ref(), &chosen)).await;
@@ -50,10 +50,10 @@ pub async fn create(mut caller: Changer, Body(mut request): Body<ReleaseRequest>
 }
 
 fn made(caller: &Changer, id: ReleaseId, warnings: Vec<String>) -> Answer<ReleaseMade> {
-    let moment = caller.moment()?;
-    let release = moment.space().releases.get(&id);
+    let sight = caller.sight()?;
+    let release = sight.space().releases.get(&id);
     let release = release.ok_or_else(|| Problem::not_found("the release was deleted at once"))?;
-    Ok(Json(ReleaseMade { release: view_of(moment.space(), release), warnings }))
+    Ok(Json(ReleaseMade { release: view_of(sight.space(), release), warnings }))
 }
 
 /// A package that the release will have, and the patterns of its files that are read beside the hooks.
@@ -134,8 +134,8 @@ pub async fn list(
     Asked(of): Asked<OfProject>,
     Asked(paging): Asked<Paging>,
 ) -> Answer<Page<ReleaseItem>> {
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     let projects = match &of.project {
         Some(name) => vec![space.projects.find(name)?],
         None => space.projects.by_name().collect(),
@@ -155,9 +155,9 @@ pub async fn list(
         ("version" = String, Path, description = "Its version, or `latest`.")),
     responses((status = 200, body = ReleaseView)))]
 pub async fn view(caller: Reader, Named((project, version)): Named<(String, String)>) -> Answer<ReleaseView> {
-    let moment = caller.moment()?;
-    let release = find(moment.space(), &project, &version)?;
-    Ok(Json(view_of(moment.space(), release)))
+    let sight = caller.sight()?;
+    let release = find(sight.space(), &project, &version)?;
+    Ok(Json(view_of(sight.space(), release)))
 }
 
 /// The release of a project that `version` names: a version, or `latest` for the highest.

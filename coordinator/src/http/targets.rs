@@ -20,8 +20,8 @@ use super::{documents, words};
 #[utoipa::path(get, path = "/targets", tag = "targets", params(Paging),
     responses((status = 200, body = Page<TargetItem>)))]
 pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<TargetItem>> {
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     let presence = caller.context.presence.as_ref();
     let admitted = space
         .targets
@@ -36,8 +36,8 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<T
     params(("name" = String, Path, description = "Id, slug or name.")),
     responses((status = 200, body = TargetView)))]
 pub async fn view(caller: Reader, Named(name): Named<String>) -> Answer<TargetView> {
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     Ok(Json(view_of(space, caller.context.presence.as_ref(), space.targets.find(&name)?)))
 }
 
@@ -89,11 +89,11 @@ pub async fn delete(caller: Changer, Named(target): Named<String>) -> Answer<Don
 
 async fn change_and_view(caller: Changer, name: String, change: TargetChange) -> Answer<TargetView> {
     // The id, because the name may be another one's by the time of the answer.
-    let id = caller.moment()?.space().targets.find(&name)?.id.to_string();
+    let id = caller.sight()?.space().targets.find(&name)?.id.to_string();
     let command = SpaceCommand::ChangeTarget { target: id.clone(), change };
     caller.submit_in_space(command, None).await?;
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     Ok(Json(view_of(space, caller.context.presence.as_ref(), space.targets.find(&id)?)))
 }
 

@@ -33,7 +33,7 @@ pub async fn create(mut caller: Changer, Body(request): Body<TenantRequest>) -> 
     if let Some(Reply::Applied(changes)) = caller.asks("tenant", &request)? {
         return Ok(Json(ApplyAnswer { changes, warnings: Vec::new() }));
     }
-    if caller.moment()?.space().tenants.named(&request.name).is_some() {
+    if caller.sight()?.space().tenants.named(&request.name).is_some() {
         return Err(Problem::conflict(format!("there is a tenant `{}` already", request.name)).into());
     }
     let tenant = TenantDocument {
@@ -62,8 +62,8 @@ pub async fn change(
         return Ok(Json(ApplyAnswer { changes, warnings: Vec::new() }));
     }
     let document = {
-        let moment = caller.moment()?;
-        let space = moment.space();
+        let sight = caller.sight()?;
+        let space = sight.space();
         changed(space, space.tenants.find(&name)?, &change)?
     };
     Ok(Json(apply::apply_tenant(&caller, document).await?))
@@ -134,9 +134,9 @@ pub async fn missing_values(
     Asked(whose): Asked<Whose>,
     Asked(paging): Asked<Paging>,
 ) -> Answer<Page<MissingValue>> {
-    let moment = caller.moment()?;
+    let sight = caller.sight()?;
     let listing = move || -> Result<_, Problem> {
-        let space = moment.space();
+        let space = sight.space();
         let tenants: Vec<&Tenant> = match &whose.tenant {
             Some(name) => vec![space.tenants.find(name)?],
             None => space.tenants.by_name().collect(),

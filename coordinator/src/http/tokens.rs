@@ -3,11 +3,12 @@
 use axum::Json;
 use windlass_api::answers::{Done, EnrolmentItem, Page, TokenItem, TokenMade, Whoami};
 use windlass_api::error::Problem;
+use windlass_api::query::QueryText;
 use windlass_api::requests::{EnrolmentRequest, TokenRequest};
-use windlass_coordinator_core::authorise::role_at;
 use windlass_coordinator_core::decide::{Command, Reply, SpaceCommand};
-use windlass_coordinator_core::model::{ApiToken, Enrolment};
-use windlass_coordinator_core::state::{Space, State};
+use windlass_coordinator_core::model::{ApiToken, Enrolment, TenantLimit};
+use windlass_coordinator_core::sight::Sight;
+use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::{EnrolmentId, TokenId};
 use windlass_protocol::token::{Token, TokenKind};
 use zeroize::Zeroizing;
@@ -16,8 +17,8 @@ use super::caller::{Changer, Reader};
 use super::extract::{Asked, Body, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
-use super::{Context, words};
-use crate::engine::{now, random};
+use super::{Context, documents, words};
+use crate::engine::random;
 
 fn fresh(context: &Context, kind: TokenKind) -> Token {
     Token { kind, id: random(), secret: Zeroizing::new(random()), fingerprint: context.authority }
@@ -35,13 +36,13 @@ fn shown_before(what: &str, id: &dyn std::fmt::Display) -> Problem {
 /// Who asks, and whom.
 #[utoipa::path(get, path = "/whoami", tag = "tokens", responses((status = 200, body = Whoami)))]
 pub async fn whoami(caller: Reader) -> Answer<Whoami> {
-    let moment = caller.moment()?;
-    let token = moment.state.tokens.get(&caller.token()).ok_or_else(Refusal::unknown_caller)?;
+    let sight = caller.sight()?;
+    let token = sight.token(caller.token()).ok_or_else(Refusal::unknown_caller)?;
     Ok(Json(Whoami {
         token: token.name.to_string(),
-        role: role_at(&moment.state, token.id, now()).map(words::role),
+        role: Some(words::role(sight.permit().role())),
         expires: token.expires.map(words::time),
-        space: moment.space().head.name.to_string(),
+        space: sight.space().head.name.to_string(),
         authority: caller.context.authority.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }))
@@ -53,14 +54,15 @@ pub async fn whoami(caller: Reader) -> Answer<Whoami> {
 pub async fn create(caller: Changer, Body(request): Body<TokenRequest>) -> Answer<TokenMade> {
     let token = fresh(&caller.context, TokenKind::Api);
     let id = TokenId::from_bytes(token.id);
-    let command = Command::CreateToken { request, token: (id, token.secret_digest()) };
+    let space = caller.sight()?.space_id();
+    let command = Command::CreateToken { request, space, token: (id, token.secret_digest()) };
     match caller.submit(command, None).await? {
         Reply::TokenCreated(made) if made == id => {}
         Reply::TokenCreated(made) => return Err(shown_before("token", &made).into()),
         _ => return Err(Refusal::internal("making a token", &"the decision has another answer")),
     }
-    let state = caller.context.engine.state();
-    let expires = state.tokens.get(&id).and_then(|made| made.expires).map(words::time);
+    let sight = caller.sight()?;
+    let expires = sight.token(id).and_then(|made| made.expires).map(words::time);
     Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires }))
 }
 
@@ -68,22 +70,27 @@ pub async fn create(caller: Changer, Body(request): Body<TokenRequest>) -> Answe
 #[utoipa::path(get, path = "/tokens", tag = "tokens", params(Paging),
     responses((status = 200, body = Page<TokenItem>)))]
 pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<TokenItem>> {
-    let state = caller.context.engine.state();
-    let mut tokens: Vec<_> =
-        state.tokens.values().filter(|token| paging.admits([token.name.as_str()])).collect();
+    let sight = caller.sight()?;
+    let mut tokens: Vec<_> = sight.tokens().filter(|token| paging.admits([token.name.as_str()])).collect();
     tokens.sort_by_key(|token| token.name.folded());
     let page = paging.page(tokens.into_iter().map(|token| (token.name.folded(), token)))?;
-    Ok(Json(page.map(|token| item(&state, token))))
+    Ok(Json(page.map(|token| item(&sight, token))))
 }
 
-fn item(state: &State, token: &ApiToken) -> TokenItem {
+fn item(sight: &Sight, token: &ApiToken) -> TokenItem {
     TokenItem {
         id: token.id.to_string(),
         name: token.name.to_string(),
         role: words::role(token.role),
         expires: token.expires.map(words::time),
-        made_by: token.made_by.map(|id| words::token(state, id)),
+        tenants: token.limit.as_ref().map(|limit| limited_to(sight, limit)),
+        made_by: token.made_by.map(|id| words::token(sight, id)),
     }
+}
+
+/// Whose things a token sees. A token of another space names its tenants by their ids here.
+fn limited_to(sight: &Sight, limit: &TenantLimit) -> QueryText {
+    documents::query_text(sight.space(), &limit.tenants)
 }
 
 /// Takes a token of the API back, and with it every token that it made. The last administrator's stays.
@@ -107,8 +114,8 @@ pub async fn create_enrolment(caller: Changer, Body(request): Body<EnrolmentRequ
         Reply::EnrolmentCreated(made) => return Err(shown_before("enrolment token", &made).into()),
         _ => return Err(Refusal::internal("making a token", &"the decision has another answer")),
     }
-    let moment = caller.moment()?;
-    let expires = moment.space().enrolments.get(&id).map(|made| words::time(made.expires));
+    let sight = caller.sight()?;
+    let expires = sight.space().enrolments.get(&id).map(|made| words::time(made.expires));
     Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires }))
 }
 
@@ -126,16 +133,16 @@ pub async fn delete_enrolment(caller: Changer, Named(name): Named<String>) -> An
 #[utoipa::path(get, path = "/enrolments", tag = "targets", params(Paging),
     responses((status = 200, body = Page<EnrolmentItem>)))]
 pub async fn list_enrolments(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<EnrolmentItem>> {
-    let moment = caller.moment()?;
-    let space = moment.space();
+    let sight = caller.sight()?;
+    let space = sight.space();
     let keyed = space.enrolments.values().map(|token| (token.id.to_string(), token));
     let admitted = keyed.filter(|(id, token)| {
         paging.admits(token.name.as_ref().map(|name| name.as_str()).into_iter().chain([id.as_str()]))
     });
-    Ok(Json(paging.page(admitted)?.map(|token| enrolment(&moment.state, space, token))))
+    Ok(Json(paging.page(admitted)?.map(|token| enrolment(&sight, space, token))))
 }
 
-fn enrolment(state: &State, space: &Space, token: &Enrolment) -> EnrolmentItem {
+fn enrolment(sight: &Sight, space: &Space, token: &Enrolment) -> EnrolmentItem {
     EnrolmentItem {
         id: token.id.to_string(),
         uses: token.uses,
@@ -145,6 +152,6 @@ fn enrolment(state: &State, space: &Space, token: &Enrolment) -> EnrolmentItem {
         target: token.target.map(|id| words::name(&space.targets, id)),
         roles: token.granted.roles.iter().cloned().collect(),
         environments: words::environments(space, &token.granted.environments),
-        made_by: token.made_by.map(|id| words::token(state, id)),
+        made_by: token.made_by.map(|id| words::token(sight, id)),
     }
 }

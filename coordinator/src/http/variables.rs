@@ -43,8 +43,8 @@ pub struct Place {
 #[utoipa::path(get, path = "/variables", tag = "explain", params(Place),
     responses((status = 200, body = Vec<VariableInspected>)))]
 pub async fn inspect(caller: Reader, Asked(place): Asked<Place>) -> Answer<Vec<VariableInspected>> {
-    let moment = caller.moment()?;
-    Ok(Json(inspect_in(moment.space(), &place)?))
+    let sight = caller.sight()?;
+    Ok(Json(inspect_in(sight.space(), &place)?))
 }
 
 fn inspect_in(space: &Space, place: &Place) -> Result<Vec<VariableInspected>, Problem> {

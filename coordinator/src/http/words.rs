@@ -4,7 +4,8 @@ use windlass_api::answers::{DeploymentStatus, IsolationKind, ScopeParticipation,
 use windlass_coordinator_core::catalogue::{Catalogue, Named};
 use windlass_coordinator_core::graph::WorkKind;
 use windlass_coordinator_core::model::{Deployment, DeploymentEnd, DeploymentState, Role};
-use windlass_coordinator_core::state::{Space, State};
+use windlass_coordinator_core::sight::Sight;
+use windlass_coordinator_core::state::Space;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, TenantId, TokenId};
 use windlass_protocol::message::{Isolation, Participation};
@@ -31,9 +32,9 @@ pub fn tenant(space: &Space, id: Option<TenantId>) -> Option<String> {
     id.map(|id| name(&space.tenants, id))
 }
 
-/// The name of a token; its id where it was deleted.
-pub fn token(state: &State, id: TokenId) -> String {
-    state.tokens.get(&id).map_or_else(|| id.to_string(), |token| token.name.to_string())
+/// The name of a token; its id where it was deleted or is not seen.
+pub fn token(sight: &Sight, id: TokenId) -> String {
+    sight.token(id).map_or_else(|| id.to_string(), |token| token.name.to_string())
 }
 
 /// A role of a token.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::query::QueryText;
+
 closed_list! {
     /// What a token of the API may do.
     TokenRole {
@@ -35,6 +37,8 @@ pub struct TokenItem {
     pub role: TokenRole,
     /// It may not be used after; null: never expires.
     pub expires: Option<String>,
+    /// Whose things it sees; null: everybody's.
+    pub tenants: Option<QueryText>,
     /// The token that made it.
     pub made_by: Option<String>,
 }

@@ -233,7 +233,7 @@ fn scope_lines(scope: &ScopeView) -> Vec<String> {
 }
 
 /// A tenant query as it is written on the command line.
-fn query(query: &QueryText) -> String {
+pub(super) fn query(query: &QueryText) -> String {
     let excluded = query.exclude.tenants.iter().chain(&query.exclude.tags).map(|name| format!("!{name}"));
     let words: Vec<_> = query.tenants.iter().chain(&query.tags).cloned().chain(excluded).collect();
     if words.is_empty() { "nobody".to_owned() } else { words.join(", ") }

@@ -8,6 +8,7 @@ use super::{Session, enrolment};
 use crate::arguments::Part;
 use crate::failure::Failure;
 use crate::output::or_dash;
+use crate::queries::QueryOptions;
 use windlass_api::durations;
 
 /// What to do with tokens.
@@ -24,6 +25,9 @@ pub enum Verb {
         /// How long it is good for, at most 366d [default: 90d]
         #[arg(long, value_name = "TIME", value_parser = durations::seconds)]
         ttl: Option<u64>,
+        /// The tenants whose things an auditor sees, where it is not everybody's: all else does not exist for it
+        #[command(flatten)]
+        query: QueryOptions,
     },
     /// List the tokens, without their secrets
     #[command(alias = "get")]
@@ -48,21 +52,23 @@ impl Verb {
     /// Does it.
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         match self {
-            Self::Create { name, role, ttl } => {
+            Self::Create { name, role, ttl, query } => {
                 let role = match role {
                     RoleName::Administrator => "administrator",
                     RoleName::Auditor => "auditor",
                 };
-                let request = TokenRequest { name, role: role.to_owned(), ttl_seconds: ttl };
+                let tenants = (!query.is_empty()).then(|| query.to_query());
+                let request = TokenRequest { name, role: role.to_owned(), ttl_seconds: ttl, tenants };
                 let made: TokenMade = session.client.post(&["tokens"], &request).await?;
                 enrolment::show_token(session, &made)
             }
             Self::List(part) => {
                 let page: Page<TokenItem> = session.client.get(&["tokens"], &part.query()).await?;
-                session.output.page(&page, &["name", "role", "expires", "made by", "id"], |item| {
+                session.output.page(&page, &["name", "role", "tenants", "expires", "made by", "id"], |item| {
                     vec![
                         item.name.clone(),
                         item.role.to_string(),
+                        item.tenants.as_ref().map_or_else(|| "all".to_owned(), super::target::query),
                         item.expires.clone().unwrap_or_else(|| "never".to_owned()),
                         or_dash(item.made_by.as_deref()),
                         item.id.clone(),

@@ -4,7 +4,7 @@ use windlass_protocol::Timestamp;
 use windlass_protocol::digest::Digest;
 use windlass_protocol::ids::TokenId;
 
-use crate::model::Role;
+use crate::model::{Role, TenantLimit};
 use crate::state::State;
 
 /// What a person wants to do.
@@ -16,16 +16,28 @@ pub enum Action {
     Change,
 }
 
-/// A person may do it.
-#[derive(Debug, Clone, Copy)]
+/// A person may do it. What of a space it may be done with, or be seen of it, a [`Sight`](crate::sight::Sight) says.
+#[derive(Debug, Clone)]
 pub struct PersonPermit {
     token: TokenId,
+    role: Role,
+    limits: Vec<TenantLimit>,
 }
 
 impl PersonPermit {
     /// The token that it was granted to.
     pub const fn token(&self) -> TokenId {
         self.token
+    }
+
+    /// What the token may do at this moment.
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whose things it is for: who is within all of these; everybody's where there are none.
+    pub fn limits(&self) -> &[TenantLimit] {
+        &self.limits
     }
 }
 
@@ -47,8 +59,11 @@ pub fn person(
     now: Timestamp,
 ) -> Result<PersonPermit, PersonDenied> {
     state.tokens.get(&id).filter(|token| token.secret == secret).ok_or(PersonDenied::Unknown)?;
-    let role = role_at(state, id, now).ok_or(PersonDenied::Unknown)?;
-    if role_admits(role, action) { Ok(PersonPermit { token: id }) } else { Err(PersonDenied::NotAllowed) }
+    let (role, limits) = standing_at(state, id, now).ok_or(PersonDenied::Unknown)?;
+    if !role_admits(role, action) {
+        return Err(PersonDenied::NotAllowed);
+    }
+    Ok(PersonPermit { token: id, role, limits: limits.into_iter().cloned().collect() })
 }
 
 /// Whether who made something that acts for its maker may do it now. What the installer or the coordinator made has
@@ -67,6 +82,11 @@ const fn role_admits(role: Role, action: Action) -> bool {
 /// What a token may do at this moment: no more than any of those that made it may (SEMANTICS 10). `None` where it, or
 /// one of them, is gone or expired.
 pub fn role_at(state: &State, id: TokenId, now: Timestamp) -> Option<Role> {
+    standing_at(state, id, now).map(|(role, _)| role)
+}
+
+fn standing_at(state: &State, id: TokenId, now: Timestamp) -> Option<(Role, Vec<&TenantLimit>)> {
+    let mut limits = Vec::new();
     let mut current = state.tokens.get(&id)?;
     let mut role = current.role;
     // Tokens are made by older ones, so the chain ends; the bound is against a journal that says otherwise.
@@ -75,8 +95,9 @@ pub fn role_at(state: &State, id: TokenId, now: Timestamp) -> Option<Role> {
             return None;
         }
         role = role.min(current.role);
+        limits.extend(&current.limit);
         match current.made_by {
-            None => return Some(role),
+            None => return Some((role, limits)),
             Some(maker) => current = state.tokens.get(&maker)?,
         }
     }

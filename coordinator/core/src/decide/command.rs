@@ -34,6 +34,8 @@ pub enum Command {
     CreateToken {
         /// What it should be.
         request: TokenRequest,
+        /// The space of the tenants that it is limited to.
+        space: SpaceId,
         /// Its id and the digest of its secret.
         token: (TokenId, Digest),
     },
@@ -210,6 +212,10 @@ impl Command {
                 (Stream::Observations(Some(*space)), Some(*space))
             }
             Self::Space(space, _) => (Stream::Space(*space), Some(*space)),
+            // What its names mean is a matter of the space.
+            Self::CreateToken { request, space, .. } if request.tenants.is_some() => {
+                (Stream::Installation, Some(*space))
+            }
             Self::Initialise { .. }
             | Self::CreateToken { .. }
             | Self::CreateAdministrator { .. }
@@ -224,7 +230,9 @@ impl Command {
     /// digest counts. `None` for what no person asks for.
     pub fn request_digest(&self) -> Option<Digest> {
         let asked = match self {
-            Self::CreateToken { request, .. } => json!({"token": request}),
+            Self::CreateToken { request, space, .. } => {
+                json!({"token": request, "space": request.tenants.is_some().then_some(space)})
+            }
             Self::DeleteToken(name) => json!({"delete-token": name}),
             Self::Space(space, command) => json!({"space": space, "command": command.asked()?}),
             Self::Initialise { .. }

@@ -21,7 +21,7 @@ pub(super) fn deploy(draft: &mut Draft<'_>, request: &DeployRequest) -> Result<R
             )));
         }
     }
-    let Admitted { pairs, left_out } = plan::admitted(before, &resolved, draft.now())?;
+    let Admitted { pairs, left_out } = plan::admitted(before, before, &resolved, draft.now())?;
     let made = pairs.iter().map(|pair| {
         let created = DeploymentCreated {
             id: DeploymentId::from_bytes(draft.fresh.bytes()),

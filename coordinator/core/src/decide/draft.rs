@@ -166,19 +166,26 @@ impl<'a> Draft<'a> {
             epoch: self.after.epoch,
             format: FORMAT,
             time: self.after.time,
-            header: Header { actor, origin, reason, cause, reads: reads(self.before, self.stream), answered },
+            header: Header {
+                actor,
+                origin,
+                reason,
+                cause,
+                reads: reads(self.before, self.stream, self.space),
+                answered,
+            },
             events: self.events,
         };
         Ok(Decision { record: Some(record), state: self.after, reply })
     }
 }
 
-/// What a decision about a stream rests on: the stream itself, and the installation's, which says who may do what. What
-/// was seen rests on nothing.
-fn reads(before: &State, stream: Stream) -> Vec<Read> {
+/// What a decision about a stream rests on: the stream itself, the installation's, which says who may do what, and that of
+/// the space in which its names mean something. What was seen rests on nothing.
+fn reads(before: &State, stream: Stream, space: Option<SpaceId>) -> Vec<Read> {
     let read = |stream| Read { stream, sequence: before.sequence(stream) };
     match stream {
-        Stream::Installation => vec![read(stream)],
+        Stream::Installation => [stream].into_iter().chain(space.map(Stream::Space)).map(read).collect(),
         Stream::Space(_) => vec![read(Stream::Installation), read(stream)],
         Stream::Observations(_) => Vec::new(),
     }

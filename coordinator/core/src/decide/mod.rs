@@ -131,7 +131,7 @@ pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<D
         Command::Initialise { authority, token, key } => {
             tokens::initialise(&mut draft, *authority, *token, *key)
         }
-        Command::CreateToken { request, token } => tokens::create(&mut draft, request, *token),
+        Command::CreateToken { request, token, .. } => tokens::create(&mut draft, request, *token),
         Command::CreateAdministrator { name, token } => {
             tokens::create_administrator(&mut draft, name, *token)
         }

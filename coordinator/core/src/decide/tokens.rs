@@ -1,13 +1,15 @@
 //! The installation and the tokens of its API.
 
 use windlass_api::error::Problem;
+use windlass_api::query::QueryText;
 use windlass_protocol::ids::{KeyId, LifecycleId, SpaceId, TokenId};
 use windlass_protocol::{Digest, DisplayName};
 
 use super::{Draft, Reply};
 use crate::authorise::role_at;
 use crate::event::{InstallationEvent, Observation, SpaceMade, TokenCreated};
-use crate::model::{ApiToken, Role};
+use crate::model::{ApiToken, Role, TenantLimit};
+use crate::names::{self, PendingTenants};
 use crate::state::State;
 
 /// Seconds that a token is good for where nobody says: long enough for a pipeline, short enough to be forgotten.
@@ -37,7 +39,7 @@ pub(super) fn initialise(
 
 /// A token that no other made, and that does not expire.
 const fn administrator(id: TokenId, name: DisplayName, secret: Digest) -> TokenCreated {
-    TokenCreated { id, name, secret, role: Role::Administrator, expires: None, made_by: None }
+    TokenCreated { id, name, secret, role: Role::Administrator, expires: None, limit: None, made_by: None }
 }
 
 pub(super) fn create(
@@ -54,6 +56,7 @@ pub(super) fn create(
             return Err(Problem::usage(text));
         }
     };
+    let limit = request.tenants.as_ref().map(|tenants| limit(draft, role, tenants)).transpose()?;
     let seconds = request.ttl_seconds.unwrap_or(TOKEN_SECONDS);
     if seconds > MOST_TOKEN_SECONDS {
         return Err(Problem::usage("a token is good for at most 366d; make another one before it ends"));
@@ -61,9 +64,23 @@ pub(super) fn create(
     let expires = Some(draft.now().plus_seconds(seconds));
     let made_by = draft.envelope().actor.token();
     draft.emit(InstallationEvent::TokenCreated {
-        token: TokenCreated { id, name, secret, role, expires, made_by },
+        token: TokenCreated { id, name, secret, role, expires, limit, made_by },
     });
     Ok(Reply::TokenCreated(id))
+}
+
+/// Whose things a token sees. Who changes something changes it for everybody that it is shared with, so that only who
+/// reads is limited (SEMANTICS 10).
+fn limit(draft: &Draft<'_>, role: Role, tenants: &QueryText) -> Result<TenantLimit, Problem> {
+    if role != Role::Auditor {
+        return Err(Problem::usage("only a token of an `auditor` is limited to tenants"));
+    }
+    let space = draft.space();
+    let tenants = names::query(space, tenants, &PendingTenants::default())?;
+    if tenants.includes_nothing() {
+        return Err(Problem::usage("a token is limited to tenants that are named, or to tags; name one"));
+    }
+    Ok(TenantLimit { space: space.head.id, tenants })
 }
 
 /// For who has the coordinator's machine, and needs nobody's leave: the way back in where the first token was never

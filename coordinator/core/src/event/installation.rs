@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{KeyId, LifecycleId, SpaceId, TokenId};
 use windlass_protocol::{Digest, DisplayName, Slug, Timestamp};
 
-use crate::model::Role;
+use crate::model::{Role, TenantLimit};
 
 /// What happened to the installation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,9 @@ pub struct TokenCreated {
     /// It may not be used after; never expires where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+    /// Whose things it sees, where it does not see everybody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<TenantLimit>,
     /// The token that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_by: Option<TokenId>,

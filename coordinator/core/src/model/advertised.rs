@@ -53,6 +53,11 @@ impl Advertisement {
 pub struct SaidNames(BTreeSet<(String, String)>);
 
 impl SaidNames {
+    /// Keeps the names that `keep` says.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.0.retain(|(_, text)| keep(text));
+    }
+
     /// The names as they were written.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(_, text)| text.as_str())

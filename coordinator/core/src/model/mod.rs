@@ -31,5 +31,5 @@ pub use release::{ChosenPackage, CodeNames, Release, Snapshot, SnapshotSet};
 pub use tags::{Tag, TagSet};
 pub use target::{Granted, Target, TargetKey};
 pub use tenant::Tenant;
-pub use token::{ApiToken, Role};
+pub use token::{ApiToken, Role, TenantLimit};
 pub use value::{RetiredTemplate, ScopedValue, Sealed, StoredValue, Template, ValueScope, Variable};

@@ -82,6 +82,13 @@ pub struct CodeNames {
     pub sets: BTreeSet<String>,
 }
 
+impl Release {
+    /// Whether it froze this step.
+    pub fn has_step(&self, id: StepId) -> bool {
+        self.snapshot.steps.iter().any(|step| step.id == id)
+    }
+}
+
 impl CodeNames {
     fn is_empty(&self) -> bool {
         *self == Self::default()

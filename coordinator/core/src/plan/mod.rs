@@ -10,6 +10,7 @@ mod tenants;
 
 pub(crate) use layout::step_rule;
 pub use layout::{LaidStep, Layout, check, lay_out};
-pub use print::{MASK, Presence, plan, source, target_reason, wait_reason, wait_sentence};
+pub use print::{MASK, Presence, plan, plan_in_sight, source, target_reason, wait_reason, wait_sentence};
 pub use request::{Pair, Printed, Resolved, resolve};
+pub(crate) use tenants::judge_in_words;
 pub use tenants::{Admitted, TenantRefusal, admitted, judge, refusal_sentence};

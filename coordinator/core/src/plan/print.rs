@@ -20,32 +20,65 @@ use crate::admission;
 use crate::matching::{self, Waits};
 use crate::model::{StepAction, Target};
 use crate::scope;
+use crate::sight::Sight;
 use crate::state::Space;
 use crate::variables::{Candidate, Needs, Resolution, Source, resolve as resolve_variable};
 
 /// Whether a target is connected now: derived, not a part of the state.
 pub type Presence<'a> = &'a dyn Fn(TargetId) -> bool;
 
-/// What `request` would do.
+/// What is decided, and whose names it is said in.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    whole: &'a Space,
+    /// The space as who asks sees it.
+    seen: &'a Space,
+}
+
+/// What `request` would do, for who sees all of `space`.
 pub fn plan(
     space: &Space,
     request: &DeployRequest,
     now: Timestamp,
     online: Presence<'_>,
 ) -> Result<Plan, Problem> {
-    let resolved = resolve(space, request)?;
-    let admitted = admitted(space, &resolved, now)?;
-    let mut identity = Identity::of(&resolved);
+    print(View { whole: space, seen: space }, &resolve(space, request)?, now, online)
+}
+
+/// What `request` would do, as somebody sees it: what is decided is the same for everybody.
+pub fn plan_in_sight(
+    sight: &Sight,
+    request: &DeployRequest,
+    now: Timestamp,
+    online: Presence<'_>,
+) -> Result<Plan, Problem> {
+    let (whole, seen) = (sight.whole(), sight.space());
+    let resolved = resolve(seen, request)?;
+    if !sight.is_whole() && resolved.pairs.iter().any(|pair| pair.tenant.is_none()) {
+        return Err(Problem::usage("no tenant is named; say for whom with --tenant or --tenant-tag"));
+    }
+    print(View { whole, seen }, &resolved.on(whole)?, now, online)
+}
+
+fn print(
+    view: View<'_>,
+    resolved: &Resolved<'_>,
+    now: Timestamp,
+    online: Presence<'_>,
+) -> Result<Plan, Problem> {
+    let View { whole: space, seen } = view;
+    let admitted = admitted(space, seen, resolved, now)?;
+    let mut identity = Identity::of(resolved);
     let mut deployments = Vec::new();
     for pair in &admitted.pairs {
-        deployments.push(deployment(space, &resolved, *pair, now, online, &mut identity));
+        deployments.push(deployment(view, resolved, *pair, now, online, &mut identity));
     }
     let mut left_out = Vec::new();
     for (pair, refusals) in &admitted.left_out {
         let rules: Vec<_> = refusals.iter().map(|refusal| refusal.rule).collect();
         identity.left_out(*pair, &rules);
         let Some(first) = refusals.first() else { continue };
-        let (environment, tenant) = (environment_name(space, *pair), tenant_name(space, *pair));
+        let (environment, tenant) = (environment_name(seen, *pair), tenant_name(seen, *pair));
         left_out.push(LeftOut { environment, tenant, rule: first.rule, rules, reason: first.reason.clone() });
     }
     let (project, release) = (resolved.project.name.to_string(), resolved.release.version.to_string());
@@ -61,13 +94,14 @@ fn tenant_name(space: &Space, pair: Pair) -> Option<String> {
 }
 
 fn deployment(
-    space: &Space,
+    view: View<'_>,
     resolved: &Resolved<'_>,
     pair: Pair,
     now: Timestamp,
     online: Presence<'_>,
     identity: &mut Identity,
 ) -> PlannedDeployment {
+    let View { whole: space, seen } = view;
     let layout = resolved.layout(space, pair, now);
     let laid = lay_out(space, &layout);
     identity.deployment(pair, &layout, &laid);
@@ -82,10 +116,13 @@ fn deployment(
         let reason = wait_reason(target, now, online(target.id));
         waits.extend(reason.map(|reason| Wait { rule: WaitRule::Offline, reason }));
     }
+    // A step that runs for nobody who is seen is none.
+    let known = seen.releases.get(&resolved.release.id);
+    let steps = laid.iter().filter(|laid| known.is_some_and(|known| known.has_step(laid.step.id)));
     PlannedDeployment {
-        environment: environment_name(space, pair),
-        tenant: tenant_name(space, pair),
-        steps: laid.iter().map(|step| print_step(space, resolved, &layout, step)).collect(),
+        environment: environment_name(seen, pair),
+        tenant: tenant_name(seen, pair),
+        steps: steps.map(|step| print_step(view, resolved, &layout, step)).collect(),
         waits,
     }
 }
@@ -104,7 +141,7 @@ pub fn wait_sentence(rule: WaitRule, before: usize) -> String {
 }
 
 fn print_step(
-    space: &Space,
+    view: View<'_>,
     resolved: &Resolved<'_>,
     layout: &Layout<'_>,
     laid: &LaidStep<'_>,
@@ -122,9 +159,9 @@ fn print_step(
         name: step.name.to_string(),
         state,
         rule: laid.skipped,
-        reason: laid.skipped.map(|rule| step_reason(rule, space, layout, laid)),
-        targets: if judged { print_targets(space, layout, laid) } else { Vec::new() },
-        variables: print_variables(space, layout, laid),
+        reason: laid.skipped.map(|rule| step_reason(rule, view.seen, layout, laid)),
+        targets: if judged { print_targets(view, layout, laid) } else { Vec::new() },
+        variables: print_variables(view.seen, layout, laid),
         package,
         substitutes,
     }
@@ -147,10 +184,12 @@ fn step_reason(rule: StepRule, space: &Space, layout: &Layout<'_>, laid: &LaidSt
 }
 
 /// The targets that a reader expects to see: those of the environment, and those with the step's roles.
-fn print_targets(space: &Space, layout: &Layout<'_>, laid: &LaidStep<'_>) -> Vec<PlannedTarget> {
+fn print_targets(view: View<'_>, layout: &Layout<'_>, laid: &LaidStep<'_>) -> Vec<PlannedTarget> {
+    let View { whole, seen } = view;
     let mut printed = Vec::new();
-    for target in space.targets.by_name() {
-        let rules = layout.refusals(space, target, laid.step);
+    for target in seen.targets.by_name() {
+        let Some(in_truth) = whole.targets.get(target.id) else { continue };
+        let rules = layout.refusals(whole, in_truth, laid.step);
         if rules.contains(&TargetRule::Environment) && rules.contains(&TargetRule::Role) {
             continue;
         }
@@ -159,7 +198,7 @@ fn print_targets(space: &Space, layout: &Layout<'_>, laid: &LaidStep<'_>) -> Vec
             target: target.name.to_string(),
             state: if rule.is_none() { TargetState::In } else { TargetState::Out },
             rule,
-            reason: rule.map(|rule| target_reason(rule, space, target)),
+            reason: rule.map(|rule| target_reason(rule, seen, target)),
             note: (rule.is_none() && target.advertised.isolation == Isolation::None)
                 .then(|| "keeps tenants apart by nothing: isolation = \"none\"".to_owned()),
             rules,

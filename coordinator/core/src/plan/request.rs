@@ -35,6 +35,16 @@ pub struct Resolved<'a> {
 }
 
 impl<'a> Resolved<'a> {
+    /// The same request on `whole`, where it was looked up in a part of it.
+    pub(super) fn on(self, whole: &Space) -> Result<Resolved<'_>, Problem> {
+        let gone = || Problem::not_found("what it names is there no more");
+        Ok(Resolved {
+            project: whole.projects.get(self.project.id).ok_or_else(gone)?,
+            release: whole.releases.get(&self.release.id).ok_or_else(gone)?,
+            ..self
+        })
+    }
+
     /// What one deployment of the request is laid out for.
     pub fn layout<'b>(&'b self, space: &'b Space, pair: Pair, now: Timestamp) -> Layout<'b> {
         Layout {

@@ -33,6 +33,18 @@ pub fn judge(
     environment: EnvironmentId,
     tenant: Option<TenantId>,
 ) -> Vec<TenantRefusal> {
+    judge_in_words(space, space, project, release, environment, tenant)
+}
+
+/// The same, said with the names of `words`: of the space as somebody sees it.
+pub(crate) fn judge_in_words(
+    space: &Space,
+    words: &Space,
+    project: &Project,
+    release: &Release,
+    environment: EnvironmentId,
+    tenant: Option<TenantId>,
+) -> Vec<TenantRefusal> {
     let mut refusals = Vec::new();
     let mut refuse = |rule, reason: String| refusals.push(TenantRefusal { rule, reason });
     let tenant = match tenant {
@@ -45,7 +57,7 @@ pub fn judge(
             }
         },
     };
-    let environment_name = space.environments.get(environment).map(|found| found.name.to_string());
+    let environment_name = words.environments.get(environment).map(|found| found.name.to_string());
     let environment_name = environment_name.unwrap_or_else(|| environment.to_string());
     if let Some(tenant) = tenant {
         if !tenant.is_connected(project.id, environment) {
@@ -59,7 +71,7 @@ pub fn judge(
         }
     }
     if let Err(blocked) = promote(space, project, release, environment, tenant) {
-        refuse(TenantRule::Lifecycle, sentence(space, &blocked, &environment_name));
+        refuse(TenantRule::Lifecycle, sentence(words, &blocked, &environment_name));
     }
     let missing = missing_variables(release, environment, tenant);
     if !missing.is_empty() {
@@ -96,23 +108,30 @@ const IDS_OF_DEPLOYMENT: usize = 10;
 
 /// Which pairs of a request may be deployed. What nobody may deploy is an error, for the plan as for the deployment: too
 /// much at once, a tenant that somebody named and that may not be, variables that no target could be given, nobody left.
-pub fn admitted(space: &Space, resolved: &Resolved<'_>, now: Timestamp) -> Result<Admitted, Problem> {
+/// It is said with the names of `words`.
+pub fn admitted(
+    space: &Space,
+    words: &Space,
+    resolved: &Resolved<'_>,
+    now: Timestamp,
+) -> Result<Admitted, Problem> {
     refuse_too_much(resolved)?;
     let mut admitted = Admitted { pairs: Vec::new(), left_out: Vec::new() };
     for pair in &resolved.pairs {
-        let refusals = judge(space, resolved.project, resolved.release, pair.environment, pair.tenant);
+        let (project, release) = (resolved.project, resolved.release);
+        let refusals = judge_in_words(space, words, project, release, pair.environment, pair.tenant);
         if refusals.is_empty() {
             let layout = resolved.layout(space, *pair, now);
             check(&layout, &lay_out(space, &layout))?;
             admitted.pairs.push(*pair);
         } else if pair.named {
-            return Err(Problem::conflict(refusal_sentence(space, *pair, &refusals)));
+            return Err(Problem::conflict(refusal_sentence(words, *pair, &refusals)));
         } else {
             admitted.left_out.push((*pair, refusals));
         }
     }
     if let (true, Some((pair, refusals))) = (admitted.pairs.is_empty(), admitted.left_out.first()) {
-        let sentence = refusal_sentence(space, *pair, refusals);
+        let sentence = refusal_sentence(words, *pair, refusals);
         return Err(Problem::failed(format!("nobody is left to deploy to; {sentence}")));
     }
     Ok(admitted)
@@ -182,6 +201,10 @@ fn sentence(space: &Space, blocked: &Blocked, environment: &str) -> String {
                 .filter_map(|id| space.environments.get(*id))
                 .map(|found| found.name.to_string());
             let names: Vec<_> = names.collect();
+            // Where it is waited for is nothing that everybody sees.
+            if names.len() < missing.len() {
+                return "needs a success elsewhere first".to_owned();
+            }
             let what = match names.as_slice() {
                 [one] => format!("needs a success in {one} first"),
                 several if *needed == several.len() => {

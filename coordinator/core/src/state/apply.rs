@@ -101,8 +101,8 @@ impl State {
     }
 
     fn add_token(&mut self, made: &TokenCreated) {
-        let TokenCreated { id, name, secret, role, expires, made_by } = made.clone();
-        self.tokens.insert(id, ApiToken { id, name, secret, role, expires, made_by });
+        let TokenCreated { id, name, secret, role, expires, limit, made_by } = made.clone();
+        self.tokens.insert(id, ApiToken { id, name, secret, role, expires, limit, made_by });
     }
 }
 

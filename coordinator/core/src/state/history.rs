@@ -100,6 +100,11 @@ impl From<History> for Stored {
 }
 
 impl History {
+    /// Everything that was ever deployed, wherever and however it ended.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        self.attempts.keys().copied()
+    }
+
     /// The successes of a (project, environment, tenant or none), the oldest first.
     pub fn successes(&self, key: Key) -> impl DoubleEndedIterator<Item = &Success> {
         self.successes.get(&key).into_iter().flatten()
@@ -129,6 +134,17 @@ impl History {
         let from = self.promoted.range((release, environment, None)..);
         let here = from.take_while(move |(of, place, _)| *of == release && *place == environment);
         here.map(|(_, _, tenant)| *tenant)
+    }
+
+    /// The part of it that is about these tenants, and what these targets hold of theirs.
+    pub(crate) fn of(&self, tenants: impl Fn(TenantId) -> bool, targets: impl Fn(TargetId) -> bool) -> Self {
+        let theirs = |(_, _, tenant): &Key| tenant.is_some_and(&tenants);
+        let stored = Stored::from(self.clone());
+        Self::from(Stored {
+            successes: stored.successes.into_iter().filter(|(key, _)| theirs(key)).collect(),
+            attempts: stored.attempts.into_iter().filter(|(key, _)| theirs(key)).collect(),
+            held: stored.held.into_iter().filter(|(of, key, ..)| targets(*of) && theirs(key)).collect(),
+        })
     }
 
     /// Adds a deployment that has ended with the record of this number.

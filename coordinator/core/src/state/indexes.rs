@@ -267,7 +267,7 @@ impl Space {
     }
 
     /// Computes every index from the rest.
-    pub(super) fn rebuild_indexes(&mut self) {
+    pub(crate) fn rebuild_indexes(&mut self) {
         for target in self.targets.iter().cloned().collect::<Vec<_>>() {
             self.reindex_target(None, Some(&target));
         }

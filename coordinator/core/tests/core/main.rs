@@ -13,5 +13,6 @@ mod queue;
 mod records;
 mod replay;
 mod running;
+mod sight;
 mod variables;
 mod world;

@@ -14,12 +14,13 @@ use utoipa::{IntoParams, ToSchema};
 use windlass_api::answers::{AuditRecord, AuditVerified, Page, Pulled, WhatCan, WhoCan};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::{Catalogue, Named as HasName};
+use windlass_coordinator_core::sight::Sight;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::Digest;
 
 use journal::{Entry, Journal};
 
-use super::caller::{Moment, Reader};
+use super::caller::Reader;
 use super::extract::{Asked, Named};
 use super::heavy::Wanted;
 use super::pages;
@@ -85,8 +86,8 @@ pub struct Records {
 pub async fn list(caller: Reader, Asked(asked): Asked<Records>) -> Answer<Page<AuditRecord>> {
     let (data, quotas) = (caller.context.data.clone(), &caller.context.quotas);
     let quota = if asked.is_narrowed() { &quotas.reads } else { &quotas.short };
-    let reading = caller.read_heavily(quota, "reading the journal", move |moment, wanted| {
-        select(&data, moment, wanted, &asked)
+    let reading = caller.read_heavily(quota, "reading the journal", move |sight, wanted| {
+        select(&data, sight, wanted, &asked)
     });
     Ok(Json(reading.await?))
 }
@@ -100,12 +101,13 @@ impl Records {
 
 fn select(
     data: &std::path::Path,
-    moment: &Moment,
+    sight: &Sight,
     still_wanted: &Wanted,
     asked: &Records,
 ) -> Result<Page<AuditRecord>, Problem> {
+    let state = sight.expect_whole()?;
     let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
-    let ids = asked.about.as_deref().map(|about| ids_of(moment.space(), about)).transpose()?;
+    let ids = asked.about.as_deref().map(|about| ids_of(sight.space(), about)).transpose()?;
     if let Some(event) = &asked.event {
         summary::expect_event(event)?;
     }
@@ -122,7 +124,7 @@ fn select(
             && about(&entry.text)
             && (ids.is_none() && filter.is_none() || shows(entry))
     };
-    let last = moment.state.number;
+    let last = state.number;
     let newest = asked.order == Order::Newest;
     let known = if newest { 1..=last } else { 0..=last };
     if let Some(after) = asked.after.filter(|after| !known.contains(after)) {
@@ -159,7 +161,7 @@ fn select(
         found.make_contiguous().reverse();
     }
     let next = found.back().filter(|_| more).map(|entry| entry.record.number.to_string());
-    let items = found.iter().map(|entry| summary::record(moment, entry)).collect();
+    let items = found.iter().map(|entry| summary::record(sight, state, entry)).collect();
     Ok(Page { items, next })
 }
 
@@ -214,7 +216,8 @@ pub async fn verify(caller: Reader, Asked(witness): Asked<Witness>) -> Answer<Au
         _ => return Err(Problem::usage("a witness is a record's number and its hash").into()),
     };
     let (data, reads) = (caller.context.data.clone(), &caller.context.quotas.reads);
-    let verifying = caller.read_heavily(reads, "verifying the journal", move |_, wanted| {
+    let verifying = caller.read_heavily(reads, "verifying the journal", move |sight, wanted| {
+        sight.expect_whole()?;
         let verified = crate::journal::verify_while(&data, witness, &|| wanted.holds());
         verified.map_err(|finding| Problem::failed(format!("the journal is not whole: {finding}")))
     });
@@ -229,8 +232,8 @@ pub async fn verify(caller: Reader, Asked(witness): Asked<Witness>) -> Answer<Au
     responses((status = 200, body = WhatCan)))]
 pub async fn what_can(caller: Reader, Named(target): Named<String>) -> Answer<WhatCan> {
     let asking =
-        caller.read_heavily(&caller.context.quotas.reads, "looking through scopes", move |moment, wanted| {
-            reach::what_can(moment.space(), wanted, &target)
+        caller.read_heavily(&caller.context.quotas.reads, "looking through scopes", move |sight, wanted| {
+            reach::what_can(sight.space(), wanted, &target)
         });
     Ok(Json(asking.await?))
 }
@@ -250,8 +253,8 @@ pub struct Of {
 pub async fn who_can(caller: Reader, Named(tenant): Named<String>, Asked(of): Asked<Of>) -> Answer<WhoCan> {
     let presence = std::sync::Arc::clone(&caller.context.presence);
     let asking =
-        caller.read_heavily(&caller.context.quotas.reads, "looking through scopes", move |moment, wanted| {
-            reach::who_can(moment.space(), wanted, presence.as_ref(), &tenant, of.secret.as_deref())
+        caller.read_heavily(&caller.context.quotas.reads, "looking through scopes", move |sight, wanted| {
+            reach::who_can(sight.space(), wanted, presence.as_ref(), &tenant, of.secret.as_deref())
         });
     Ok(Json(asking.await?))
 }
@@ -266,8 +269,8 @@ pub async fn pulled(
     Asked(part): Asked<Part>,
 ) -> Answer<Pulled> {
     let (data, reads) = (caller.context.data.clone(), &caller.context.quotas.reads);
-    let reading = caller.read_heavily(reads, "reading the journal", move |moment, wanted| {
-        pulled::pulled(&data, moment, wanted, &target, &part)
+    let reading = caller.read_heavily(reads, "reading the journal", move |sight, wanted| {
+        pulled::pulled(&data, sight, wanted, &target, &part)
     });
     Ok(Json(reading.await?))
 }

@@ -12,9 +12,9 @@ use windlass_protocol::ids::{DeploymentId, TargetId};
 
 use super::journal::{Entry, Journal};
 use super::{MOST_BYTES, Part};
-use crate::http::caller::Moment;
 use crate::http::heavy::Wanted;
 use crate::http::{pages, words};
+use windlass_coordinator_core::sight::Sight;
 
 /// Packages as `id version`, by manifest: a digest says nothing to people.
 pub(super) type Names = BTreeMap<Digest, Vec<String>>;
@@ -31,29 +31,30 @@ pub(super) fn names(space: &Space) -> Names {
 
 pub(super) fn pulled(
     data: &Path,
-    moment: &Moment,
+    sight: &Sight,
     still_wanted: &Wanted,
     name: &str,
     part: &Part,
 ) -> Result<Pulled, Problem> {
-    let targets = &moment.space().targets;
+    let record = sight.expect_whole()?.number;
+    let targets = &sight.space().targets;
     // The record outlives the target.
     let wanted: TargetId = match targets.named(name) {
         Some(found) => found.id,
         None => name.parse().map_err(|_| Problem::not_found(targets.unknown(name)))?,
     };
-    let mut names = names(moment.space());
+    let mut names = names(sight.space());
     // What one record tells of stays together, so that a record's number is a place between two parts.
     let mut records: VecDeque<Vec<PulledItem>> = VecDeque::new();
     let (mut count, mut bytes, mut more, mut known) = (0, 0, false, false);
-    let last = part.after.map_or(moment.state.number, |after| after.min(moment.state.number));
+    let last = part.after.map_or(record, |after| after.min(record));
     let mut journal = Journal::open(data, 1, last, still_wanted)?;
     while let Some(entry) = journal.next()? {
         let found: Vec<_> = entry
             .record
             .events
             .iter()
-            .filter_map(|event| item(moment, &entry, event, wanted, &mut names))
+            .filter_map(|event| item(sight, &entry, event, wanted, &mut names))
             .collect();
         if found.is_empty() {
             continue;
@@ -91,7 +92,7 @@ fn size(items: &[PulledItem]) -> usize {
 
 /// What an event tells that the target pulled, if it does.
 fn item(
-    moment: &Moment,
+    sight: &Sight,
     entry: &Entry,
     event: &Event,
     wanted: TargetId,
@@ -101,7 +102,7 @@ fn item(
         sequence: entry.record.number,
         time: words::time(entry.record.time),
         deployment: deployment.to_string(),
-        tenant: tenant(moment, *deployment),
+        tenant: tenant(sight, *deployment),
         kind,
         digest: digest.to_string(),
         bytes: 0,
@@ -156,8 +157,8 @@ fn item(
     }
 }
 
-fn tenant(moment: &Moment, deployment: DeploymentId) -> Option<String> {
-    let space = moment.space();
+fn tenant(sight: &Sight, deployment: DeploymentId) -> Option<String> {
+    let space = sight.space();
     space.deployments.get(&deployment).and_then(|found| words::tenant(space, found.tenant))
 }
 

@@ -10,22 +10,26 @@ use windlass_protocol::ids::DeploymentId;
 
 use super::journal::Journal;
 use super::summary::{recorded, said, shown};
-use crate::http::caller::Moment;
 use crate::http::heavy::Wanted;
-use crate::http::words;
+use crate::http::{deployments, words};
+use windlass_coordinator_core::sight::Sight;
 
 /// The last `most` events of a deployment as sentences, in order, and how many came before them. Reads the journal from its
 /// beginning.
 pub(in crate::http) fn tell(
     data: &Path,
-    moment: &Moment,
+    sight: &Sight,
     wanted: &Wanted,
     id: DeploymentId,
     most: usize,
 ) -> Result<(u64, Vec<StoryLine>), Problem> {
+    // The record is of everybody's deployments, also of those that the space does not remember any more.
+    if !sight.is_whole() {
+        deployments::find(sight.space(), id)?;
+    }
     let id = id.to_string();
-    let (mut earlier, mut lines) = (0, VecDeque::new());
-    let mut journal = Journal::open(data, 1, moment.state.number, wanted)?;
+    let (mut earlier, mut told, mut lines) = (0, 0, VecDeque::new());
+    let mut journal = Journal::open(data, 1, sight.record(), wanted)?;
     while let Some(entry) = journal.next()? {
         if !entry.text.contains(&id) {
             continue;
@@ -36,14 +40,16 @@ pub(in crate::http) fn tell(
             if let Value::Object(fields) = &mut shown_as {
                 fields.retain(|key, value| key != "deployment" || !value.is_string());
             }
+            told += 1;
             if lines.len() == most {
                 lines.pop_front();
                 earlier += 1;
             }
             lines.push_back(StoryLine {
-                sequence: entry.record.number,
+                // To who is limited, the record's number would tell how much others do.
+                sequence: if sight.is_whole() { entry.record.number } else { told },
                 time: words::time(entry.record.time),
-                text: said(&moment.state, moment.space(), event, &shown(shown_as)),
+                text: said(sight, sight.space(), event, &shown(shown_as)),
             });
         }
     }

@@ -10,28 +10,28 @@ use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::ids::ReleaseId;
 
 use super::journal::Entry;
-use crate::http::caller::Moment;
 use crate::http::words;
+use windlass_coordinator_core::sight::Sight;
 
 /// What is never shown, whatever it stands in: digests of tokens' secrets, and ciphertexts.
 const HIDDEN: [&str; 2] = ["secret", "ciphertext"];
 
-pub(super) fn record(moment: &Moment, entry: &Entry) -> AuditRecord {
+pub(super) fn record(sight: &Sight, state: &State, entry: &Entry) -> AuditRecord {
     let record = &entry.record;
-    let space = record.stream.space().and_then(|id| moment.state.space(id));
+    let space = record.stream.space().and_then(|id| state.space(id));
     let events: Vec<Value> = record.events.iter().filter_map(recorded).map(shown).collect();
     AuditRecord {
         sequence: record.number,
         time: words::time(record.time),
         space: space.map(|space| space.head.name.to_string()),
-        actor: actor(&moment.state, record.header.actor),
+        actor: actor(sight, state, record.header.actor),
         origin: record.header.origin.clone(),
         reason: record.header.reason.clone(),
         summary: record
             .events
             .iter()
             .zip(&events)
-            .map(|(event, shown)| said(&moment.state, space.unwrap_or(moment.space()), event, shown))
+            .map(|(event, shown)| said(sight, space.unwrap_or(sight.space()), event, shown))
             .collect(),
         events,
         hash: entry.hash.clone(),
@@ -45,11 +45,11 @@ pub(super) fn shown_text(entry: &Entry) -> String {
     serde_json::json!([header.actor, header.origin, header.reason, events]).to_string()
 }
 
-fn actor(state: &State, actor: Actor) -> String {
+fn actor(sight: &Sight, state: &State, actor: Actor) -> String {
     match actor {
         Actor::Installer => "the installer".to_owned(),
         Actor::Coordinator => "the coordinator".to_owned(),
-        Actor::Token(id) => format!("token {}", words::token(state, id)),
+        Actor::Token(id) => format!("token {}", words::token(sight, id)),
         Actor::Target(id) => {
             let name = state.space_of(id).map(|space| words::name(&space.targets, id));
             format!("target {}", name.unwrap_or_else(|| id.to_string()))
@@ -103,12 +103,12 @@ pub(super) fn shown(value: Value) -> Value {
     }
 }
 
-/// The state, and the space of it that an event is about.
-type About<'a> = (&'a State, &'a Space);
+/// Who looks, and the space that an event is about.
+type About<'a> = (&'a Sight, &'a Space);
 
 /// An event as a sentence, with the reason that it has by rules and ids. `shown` is the event as it is shown.
-pub(super) fn said(state: &State, space: &Space, event: &Event, shown: &Value) -> String {
-    let text = sentence((state, space), shown);
+pub(super) fn said(sight: &Sight, space: &Space, event: &Event, shown: &Value) -> String {
+    let text = sentence((sight, space), shown);
     let Event::Deployment(event) = event else { return text };
     let of = |id| space.deployments.get(id);
     let reason = match event {
@@ -133,16 +133,16 @@ pub(super) fn said(state: &State, space: &Space, event: &Event, shown: &Value) -
 
 /// An event as a sentence: its kind, and what it is about. It works from the recorded form, so that an event that was
 /// added later is told as well.
-fn sentence((state, space): About<'_>, event: &Value) -> String {
+fn sentence((sight, space): About<'_>, event: &Value) -> String {
     let Value::Object(fields) = event else { return event.to_string() };
     let kind = fields.get("event").and_then(Value::as_str).unwrap_or("event").replace('-', " ");
     let mut about = Vec::new();
-    describe((state, space), fields, 2, &mut about);
+    describe((sight, space), fields, 2, &mut about);
     if about.is_empty() { kind } else { format!("{kind}: {}", about.join(", ")) }
 }
 
 /// Collects what the fields are about, as far down as `depth` says.
-fn describe((state, space): About<'_>, fields: &Map<String, Value>, depth: usize, about: &mut Vec<String>) {
+fn describe((sight, space): About<'_>, fields: &Map<String, Value>, depth: usize, about: &mut Vec<String>) {
     for (key, value) in fields {
         match (key.as_str(), value) {
             ("event" | "id" | "slug" | "key" | "why", _) => {}
@@ -156,11 +156,11 @@ fn describe((state, space): About<'_>, fields: &Map<String, Value>, depth: usize
                 about.push(format!("{key} {}", items.iter().map(plain).collect::<Vec<_>>().join(" ")));
             }
             (key, Value::String(id)) => {
-                about.extend(thing((state, space), id).map(|name| format!("{key} {name}")))
+                about.extend(thing((sight, space), id).map(|name| format!("{key} {name}")))
             }
             (key, Value::Object(inner)) if depth > 0 => match inner.get("name").and_then(Value::as_str) {
                 Some(name) => about.push(format!("{key} {name}")),
-                None => describe((state, space), inner, depth - 1, about),
+                None => describe((sight, space), inner, depth - 1, about),
             },
             _ => {}
         }
@@ -172,10 +172,10 @@ fn plain(value: &Value) -> String {
 }
 
 /// The name of the thing with this id, if it is one.
-fn thing((state, space): About<'_>, id: &str) -> Option<String> {
+fn thing((sight, space): About<'_>, id: &str) -> Option<String> {
     let (kind, _) = id.rsplit_once('-').filter(|(_, rest)| rest.len() == 26)?;
     let found = match kind {
-        "token" => id.parse().ok().map(|id| words::token(state, id)),
+        "token" => id.parse().ok().map(|id| words::token(sight, id)),
         "environment" => id.parse().ok().map(|id| words::name(&space.environments, id)),
         "project" => id.parse().ok().map(|id| words::name(&space.projects, id)),
         "tenant" => id.parse().ok().map(|id| words::name(&space.tenants, id)),

@@ -40,7 +40,7 @@ pub async fn follow(
 ) -> Result<Response, Refusal> {
     let deployment = deployment_id(&id)?;
     // What does not exist is said before the stream begins.
-    places(caller.moment()?.space(), deployment, asked.step.as_deref(), asked.target.as_deref())?;
+    places(caller.sight()?.space(), deployment, asked.step.as_deref(), asked.target.as_deref())?;
     let follower = Follower {
         caller,
         deployment,
@@ -74,9 +74,8 @@ impl Follower {
     /// The next lines; `None` at the end. The token is looked at each time: one that was taken back reads no further.
     async fn wait_for_more(&mut self) -> Result<Option<Bytes>, ()> {
         loop {
-            self.caller.authorise().map_err(|_| ())?;
-            let (found, over) = self.look().map_err(|problem| {
-                tracing::debug!(deployment = %self.deployment, %problem, "the output is not followed any further");
+            let (found, over) = self.look().map_err(|refusal| {
+                tracing::debug!(deployment = %self.deployment, ?refusal, "the output is not followed any further");
             })?;
             let (bytes, complete) = self.read(found).await?;
             if !bytes.is_empty() {
@@ -98,10 +97,10 @@ impl Follower {
         }
     }
 
-    fn look(&self) -> Result<(Vec<Place>, bool), Problem> {
-        let moment = self.caller.moment()?;
+    fn look(&self) -> Result<(Vec<Place>, bool), Refusal> {
+        let sight = self.caller.sight()?;
         let (step, target) = (self.asked.step.as_deref(), self.asked.target.as_deref());
-        let found = places(moment.space(), self.deployment, step, target)?;
+        let found = places(sight.space(), self.deployment, step, target)?;
         Ok((found.places, found.over))
     }
 

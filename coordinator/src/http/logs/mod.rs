@@ -48,8 +48,8 @@ pub async fn read(
     Asked(asked): Asked<Lines>,
 ) -> Answer<Page<LogLine>> {
     let places = {
-        let moment = caller.moment()?;
-        places(moment.space(), deployment_id(&id)?, asked.step.as_deref(), asked.target.as_deref())?.places
+        let sight = caller.sight()?;
+        places(sight.space(), deployment_id(&id)?, asked.step.as_deref(), asked.target.as_deref())?.places
     };
     let after = asked.after.as_deref().map(str::parse::<Position>).transpose()?;
     let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);

@@ -25,7 +25,7 @@ fn operations(item: &PathItem) -> Vec<Method> {
 }
 
 /// Every path with its methods, the names in it made up.
-fn routes() -> Vec<(Method, String, String)> {
+pub(super) fn routes() -> Vec<(Method, String, String)> {
     let mut routes = Vec::new();
     for (path, item) in openapi().paths.paths {
         let filled: Vec<_> =

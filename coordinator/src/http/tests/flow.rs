@@ -41,7 +41,7 @@ pub(super) fn request() -> Value {
 }
 
 /// Reports everything that a target has to do as done, until nothing is left.
-async fn work_off(desk: &Desk, target: TargetId) {
+pub(super) async fn work_off(desk: &Desk, target: TargetId) {
     loop {
         let work = desk.work(target);
         if work.is_empty() {
@@ -160,8 +160,8 @@ async fn a_deployment_is_seen_from_its_start_to_its_end() {
     assert!(told[0].starts_with("deployment created") && told[0].contains("Synergy"), "{told:?}");
     assert!(told.last().unwrap().contains("every step succeeded"), "{told:?}");
     let (data, id) = (desk.place.path(), id.parse().unwrap());
-    let moment = reader(&desk).await.moment().unwrap();
-    let (earlier, last) = story::tell(data, &moment, &Wanted::by_a_test(), id, 2).unwrap();
+    let sight = reader(&desk).await.sight().unwrap();
+    let (earlier, last) = story::tell(data, &sight, &Wanted::by_a_test(), id, 2).unwrap();
     assert_eq!((earlier as usize, &story["earlier"]), (told.len() - 2, &json!(0)));
     assert_eq!(last.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), told[told.len() - 2..]);
     let records = desk.get("/audit?event=deployment-created").await;

@@ -13,3 +13,4 @@ mod heavy;
 mod keys;
 mod repeated;
 mod round_trip;
+mod sight;

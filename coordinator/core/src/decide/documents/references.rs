@@ -14,7 +14,8 @@ use super::super::Draft;
 use super::tenant::is_filled_now;
 use crate::authorise::{self, Action};
 use crate::model::{
-    Deployment, DeploymentState, Enrolment, Granted, Release, Step, Template, Tenant, ValueScope, Variable,
+    ApiToken, Deployment, DeploymentState, Enrolment, Granted, Release, Step, Template, Tenant, ValueScope,
+    Variable,
 };
 use crate::query::Query;
 use crate::state::{Space, State};
@@ -136,7 +137,12 @@ fn users_in_queries(moment: Moment<'_>, names: &dyn Fn(&Query) -> bool) -> Vec<S
         scope: &|scope| names(&scope.tenants),
         granted: &|granted| names(&granted.tenants),
     };
-    naming.users(moment)
+    let limited = |token: &&ApiToken| {
+        token.limit.as_ref().is_some_and(|limit| limit.space == moment.space.head.id && names(&limit.tenants))
+            && authorise::role_at(moment.state, token.id, moment.now).is_some()
+    };
+    let tokens = moment.state.tokens.values().filter(limited).map(|token| format!("token `{}`", token.name));
+    naming.users(moment).into_iter().chain(tokens).collect()
 }
 
 pub(super) fn users_of_tag(moment: Moment<'_>, tag: TagId) -> Vec<String> {

@@ -20,10 +20,14 @@ const HOUR: u64 = 3600;
 fn token(world: &mut World, made_by: TokenId, name: &str, role: &str, ttl_seconds: u64) -> TokenId {
     let id = TokenId::from_bytes(world.bytes());
     world.actor = Actor::Token(made_by);
-    let request =
-        TokenRequest { name: name.to_owned(), role: role.to_owned(), ttl_seconds: Some(ttl_seconds) };
+    let request = TokenRequest {
+        name: name.to_owned(),
+        role: role.to_owned(),
+        ttl_seconds: Some(ttl_seconds),
+        tenants: None,
+    };
     world
-        .run(&Command::CreateToken { request, token: (id, Digest::of(name)) })
+        .run(&Command::CreateToken { request, space: world.space_id(), token: (id, Digest::of(name)) })
         .expect("the token can be made");
     id
 }
@@ -91,7 +95,7 @@ fn tokens_that_made_each_other_are_good_for_nothing() {
     let first = token(&mut world, World::administrator(), "first", "administrator", HOUR);
     let second = token(&mut world, first, "second", "administrator", HOUR);
     let ApiToken { id, name, secret, role, expires, .. } = world.state.tokens[&first].clone();
-    let token = TokenCreated { id, name, secret, role, expires, made_by: Some(second) };
+    let token = TokenCreated { id, name, secret, role, expires, limit: None, made_by: Some(second) };
     world.forge(Stream::Installation, InstallationEvent::TokenCreated { token }).expect("it fits");
     let denied = person(&world.state, second, Digest::of("second"), Action::Read, world.now).err();
     assert_eq!(denied, Some(PersonDenied::Unknown));
@@ -107,8 +111,13 @@ fn a_token_is_good_for_366_days_at_most() {
     let mut world = World::new();
     for (seconds, good) in [(366 * 24 * HOUR, true), (366 * 24 * HOUR + 1, false), (u64::MAX, false)] {
         let (id, name) = (TokenId::from_bytes(world.bytes()), format!("for {seconds}"));
-        let request = TokenRequest { name, role: "auditor".to_owned(), ttl_seconds: Some(seconds) };
-        let made = world.run(&Command::CreateToken { request, token: (id, Digest::of("token")) });
+        let request =
+            TokenRequest { name, role: "auditor".to_owned(), ttl_seconds: Some(seconds), tenants: None };
+        let made = world.run(&Command::CreateToken {
+            request,
+            space: world.space_id(),
+            token: (id, Digest::of("token")),
+        });
         assert_eq!(made.is_ok(), good, "{seconds}");
         if let Err(problem) = made {
             assert!(problem.message.contains("at most 366d"), "{problem}");

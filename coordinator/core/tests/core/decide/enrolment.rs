@@ -207,9 +207,9 @@ fn operator(world: &mut World, made_by: TokenId, name: &str, ttl_seconds: u64) -
     let id = TokenId::from_bytes(world.bytes());
     world.actor = Actor::Token(made_by);
     let (name, role) = (name.to_owned(), "administrator".to_owned());
-    let request = TokenRequest { name, role, ttl_seconds: Some(ttl_seconds) };
+    let request = TokenRequest { name, role, ttl_seconds: Some(ttl_seconds), tenants: None };
     world
-        .run(&Command::CreateToken { request, token: (id, Digest::of("operator")) })
+        .run(&Command::CreateToken { request, space: world.space_id(), token: (id, Digest::of("operator")) })
         .expect("it can be made");
     world.actor = Actor::Token(id);
     id

@@ -207,8 +207,15 @@ fn whom_a_tag_brought_in_and_who_was_left_out_is_in_the_answer_and_in_the_record
 fn a_plan_that_somebody_was_shown_is_an_event_and_an_auditor_may_look_but_not_deploy() {
     let mut world = ready(json!({}), "true");
     let auditor = (TokenId::from_bytes([5; 16]), Digest::of("auditor"));
-    let token = TokenRequest { name: "auditor".to_owned(), role: "auditor".to_owned(), ttl_seconds: None };
-    world.run(&Command::CreateToken { request: token, token: auditor }).expect("it can be made");
+    let token = TokenRequest {
+        name: "auditor".to_owned(),
+        role: "auditor".to_owned(),
+        ttl_seconds: None,
+        tenants: None,
+    };
+    world
+        .run(&Command::CreateToken { request: token, space: world.space_id(), token: auditor })
+        .expect("it can be made");
     world.actor = Actor::Token(auditor.0);
     let request = || serde_json::from_value(alpha()).expect("the request is right");
     let digest = world.plan(alpha()).expect("it can be planned").digest;

@@ -21,9 +21,9 @@ fn back_in_time() -> (World, TokenId, windlass_protocol::ids::EnrolmentId) {
     world.release("Web", "1.0.0");
     let short = TokenId::from_bytes([5; 16]);
     let (name, role) = ("short".to_owned(), "administrator".to_owned());
-    let request = TokenRequest { name, role, ttl_seconds: Some(HOUR) };
+    let request = TokenRequest { name, role, ttl_seconds: Some(HOUR), tenants: None };
     let token = (short, Digest::of("short"));
-    world.run(&Command::CreateToken { request, token }).expect("it can be made");
+    world.run(&Command::CreateToken { request, space: world.space_id(), token }).expect("it can be made");
     let enrolment = world.token(json!({})).expect("it can be made");
     world.wait(2 * HOUR);
     world.apply(&[json!({"kind": "environment", "name": "Later"})]);

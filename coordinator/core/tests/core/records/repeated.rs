@@ -50,9 +50,15 @@ fn a_deployment_that_is_asked_for_twice_with_one_key_is_made_once() {
     let (second, _) = ask(&mut world, "other key", "deploy", deploy());
     assert_ne!(second, first);
     let other = (TokenId::from_bytes([5; 16]), Digest::of("other"));
-    let request =
-        TokenRequest { name: "other".to_owned(), role: "administrator".to_owned(), ttl_seconds: None };
-    world.run(&Command::CreateToken { request, token: other }).expect("it can be made");
+    let request = TokenRequest {
+        name: "other".to_owned(),
+        role: "administrator".to_owned(),
+        ttl_seconds: None,
+        tenants: None,
+    };
+    world
+        .run(&Command::CreateToken { request, space: world.space_id(), token: other })
+        .expect("it can be made");
     world.actor = Actor::Token(other.0);
     let (third, _) = ask(&mut world, "key", "deploy", deploy());
     assert!(third.is_ok() && third != first && third != second);
@@ -126,8 +132,12 @@ fn a_token_that_is_made_twice_is_the_first_one() {
         let Actor::Token(token) = world.actor else { panic!("people ask") };
         world.request = Some(Request { token, key: "key".to_owned(), digest: Digest::of("make a token") });
         let (name, role) = ("pipeline".to_owned(), "auditor".to_owned());
-        let request = TokenRequest { name, role, ttl_seconds: None };
-        world.run(&Command::CreateToken { request, token: (TokenId::from_bytes(id), Digest::of(id)) })
+        let request = TokenRequest { name, role, ttl_seconds: None, tenants: None };
+        world.run(&Command::CreateToken {
+            request,
+            space: world.space_id(),
+            token: (TokenId::from_bytes(id), Digest::of(id)),
+        })
     };
     let first = TokenId::from_bytes([5; 16]);
     assert_eq!([make([5; 16]), make([6; 16])], [(); 2].map(|()| Ok(Reply::TokenCreated(first))));

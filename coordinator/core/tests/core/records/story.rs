@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use windlass_api::plan::{StepRule, TargetRule, TenantRule};
+use windlass_api::query::QueryText;
 use windlass_api::requests::TokenRequest;
 use windlass_coordinator_core::decide::{
     Command, Greeting, Refusals, Refused, Repeat, Repeated, SpaceCommand, TargetChange, WorkReportKind,
@@ -69,9 +70,14 @@ fn define(world: &mut World) {
         json!({"kind": "environment", "name": "Staging", "description": "Before it counts", "order": 1}),
     ]);
     let token = (TokenId::from_bytes([5; 16]), Digest::of("pipeline"));
-    let request = TokenRequest { name: "pipeline".to_owned(), role: "auditor".to_owned(), ttl_seconds: None };
+    let request = TokenRequest {
+        name: "pipeline".to_owned(),
+        role: "auditor".to_owned(),
+        ttl_seconds: None,
+        tenants: Some(QueryText { tenants: vec!["Alpha".to_owned()], ..QueryText::default() }),
+    };
     keyed(world, "token");
-    world.run(&Command::CreateToken { request, token }).expect("it can be made");
+    world.run(&Command::CreateToken { request, space: world.space_id(), token }).expect("it can be made");
     world.run(&Command::DeleteToken("pipeline".to_owned())).expect("it exists");
     keyed(world, "caps");
     world.ask(SpaceCommand::SetCaps(Caps { space: 200, tenant: 40 })).expect("they are right");

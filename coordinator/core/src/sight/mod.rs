@@ -1,0 +1,146 @@
+//! What somebody sees of a space: the only way by which what answers people reaches state (SEMANTICS 10; ARCHITECTURE,
+//! "What breadth stands on: Sight").
+//!
+//! Whoever is limited to tenants gets a space in which everything else does not exist: it is not there to be listed,
+//! counted, suggested, clashed with or named. What is decided is decided on the whole space, by functions of this crate
+//! that take the sight and say what they found in its words.
+
+mod limited;
+mod queries;
+
+use std::sync::Arc;
+
+use windlass_api::error::{Problem, ProblemKind};
+use windlass_api::plan::{TargetRule, WaitRule};
+use windlass_protocol::ids::{DeploymentId, EnvironmentId, SpaceId, TargetId, TokenId};
+
+use crate::admission;
+use crate::authorise::PersonPermit;
+use crate::graph::WorkKind;
+use crate::matching::{self, Question};
+use crate::model::{ApiToken, Deployment, Project, Release, Tenant};
+use crate::plan::{self, TenantRefusal};
+use crate::state::{Space, State};
+
+/// A space at one moment, as far as somebody sees it.
+#[derive(Clone)]
+pub struct Sight {
+    state: Arc<State>,
+    space: SpaceId,
+    /// What is left of the space for who is limited; none for who sees all of it.
+    seen: Option<Arc<Space>>,
+    permit: PersonPermit,
+}
+
+impl Sight {
+    /// The space that `name` names, or the first one; `Err` has the names of those that there are for this person.
+    pub fn open(state: Arc<State>, permit: &PersonPermit, name: Option<&str>) -> Result<Self, Vec<String>> {
+        let visible = |space: &&Space| permit.limits().iter().all(|limit| limit.space == space.head.id);
+        let found = match name {
+            Some(_) => state.space_named(name).filter(visible),
+            None => state.spaces.values().find(visible),
+        };
+        let Some(found) = found else {
+            return Err(state
+                .spaces
+                .values()
+                .filter(visible)
+                .map(|space| space.head.name.to_string())
+                .collect());
+        };
+        let seen = (!permit.limits().is_empty()).then(|| Arc::new(limited::space(found, permit.limits())));
+        Ok(Self { space: found.head.id, seen, permit: permit.clone(), state })
+    }
+
+    /// Its id.
+    pub const fn space_id(&self) -> SpaceId {
+        self.space
+    }
+
+    /// What is seen of it.
+    pub fn space(&self) -> &Space {
+        self.seen.as_deref().unwrap_or_else(|| self.whole())
+    }
+
+    /// All of the space, for who decides or has no limit.
+    pub(crate) fn whole(&self) -> &Space {
+        self.state.space(self.space).expect("it was found in this very state")
+    }
+
+    /// Whether there is no limit: then what is not of the space, such as the record, may be looked at too.
+    pub const fn is_whole(&self) -> bool {
+        self.seen.is_none()
+    }
+
+    /// The whole state, for who has no limit: the record of the installation is of everybody's things.
+    pub fn expect_whole(&self) -> Result<&State, Problem> {
+        let refused = || {
+            let text = "this is about everybody's things, and your token is limited to some tenants";
+            Problem::new(ProblemKind::NotAuthorised, text)
+        };
+        if self.is_whole() { Ok(&self.state) } else { Err(refused()) }
+    }
+
+    /// The number of the last record. It tells how much everybody does: nothing to be shown to who is limited.
+    pub fn record(&self) -> u64 {
+        self.state.number
+    }
+
+    /// What it was opened with.
+    pub const fn permit(&self) -> &PersonPermit {
+        &self.permit
+    }
+
+    /// The token that looks, and, for who has no limit, every other.
+    pub fn tokens(&self) -> impl Iterator<Item = &ApiToken> {
+        self.state.tokens.values().filter(|token| self.sees_token(token.id))
+    }
+
+    /// A token that is seen.
+    pub fn token(&self, id: TokenId) -> Option<&ApiToken> {
+        self.state.tokens.get(&id).filter(|_| self.sees_token(id))
+    }
+
+    fn sees_token(&self, id: TokenId) -> bool {
+        self.is_whole() || id == self.permit.token()
+    }
+
+    /// Why a target does not belong to a step, as it is in truth.
+    pub fn target_rules(&self, target: TargetId, question: &Question<'_>) -> Vec<TargetRule> {
+        // That a machine takes part in untenanted work is nothing that who is limited sees.
+        let space = if question.tenant.is_some() { self.whole() } else { self.space() };
+        let target = space.targets.get(target);
+        target.map(|target| matching::refusals(space, target, question)).unwrap_or_default()
+    }
+
+    /// Why a release may not go to an environment for a tenant, as it is in truth.
+    pub fn judge(
+        &self,
+        project: &Project,
+        release: &Release,
+        environment: EnvironmentId,
+        tenant: &Tenant,
+    ) -> Vec<TenantRefusal> {
+        let whole = self.whole();
+        let (project, release) = (whole.projects.get(project.id), whole.releases.get(&release.id));
+        let (Some(project), Some(release)) = (project, release) else { return Vec::new() };
+        plan::judge_in_words(whole, self.space(), project, release, environment, Some(tenant.id))
+    }
+
+    /// What a queued deployment waits for, and how many of its key come first.
+    pub fn waits(&self, deployment: &Deployment) -> (Vec<WaitRule>, usize) {
+        let (key, asked) = (deployment.key(), Some(deployment.asked));
+        (admission::waits(self.whole(), key, asked), admission::before(self.whole(), key, asked))
+    }
+
+    /// Whether a target that has work of a deployment has begun something else: steps come one after the other.
+    pub fn is_busy_elsewhere(&self, deployment: DeploymentId, target: TargetId) -> bool {
+        let (mut waits, mut other) = (false, false);
+        for (_, item) in self.whole().work_of(target) {
+            let is_run = matches!(item.kind, WorkKind::Run(_));
+            waits |= item.deployment == deployment && !item.started && is_run;
+            other |= item.deployment != deployment && item.started;
+        }
+        waits && other
+    }
+}

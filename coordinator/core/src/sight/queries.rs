@@ -1,0 +1,109 @@
+//! Whom somebody sees, and what is left of queries and of an agent's words for them.
+//!
+//! What is left matches, of those who are seen, exactly whom the whole matches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use windlass_protocol::ids::{EnvironmentId, ProjectId, TagId, TagSetId, TenantId};
+
+use crate::model::{Advertisement, SaidTags, Tenant, TenantLimit};
+use crate::query::{Empty, Query};
+use crate::state::Space;
+
+/// The tenants that are seen, where they are or were, and what they carry.
+pub(super) struct Seen<'a> {
+    whole: &'a Space,
+    pub(super) tenants: BTreeMap<TenantId, &'a Tenant>,
+    pub(super) environments: BTreeSet<EnvironmentId>,
+    pub(super) projects: BTreeSet<ProjectId>,
+    pub(super) tags: BTreeSet<TagId>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn by(whole: &'a Space, limits: &'a [TenantLimit]) -> Self {
+        let all = |tenant: &&Tenant| {
+            limits.iter().all(|limit| limit.tenants.matches(*tenant, Empty::MeansNobody).is_some())
+        };
+        // The first limit finds them, so that it costs who is seen and not who there is.
+        let found = limits.first().into_iter().flat_map(|limit| whole.admitted_tenants(&limit.tenants));
+        let tenants: BTreeMap<_, _> = found.filter(all).map(|tenant| (tenant.id, tenant)).collect();
+        // Where they are connected, and where they once were: what is theirs stays theirs.
+        let mut environments = BTreeSet::new();
+        let mut projects = BTreeSet::new();
+        for tenant in tenants.values() {
+            projects.extend(tenant.projects.keys());
+            environments.extend(tenant.projects.values().flatten());
+            environments.extend(tenant.values.keys().filter_map(|(_, environment)| *environment));
+        }
+        let deployed = whole.deployments.values().map(|found| found.key()).chain(whole.history.keys());
+        for (project, environment, _) in
+            deployed.filter(|(.., of)| of.is_some_and(|of| tenants.contains_key(&of)))
+        {
+            projects.insert(project);
+            environments.insert(environment);
+        }
+        let tags = tenants.values().flat_map(|tenant| &tenant.tags).copied().collect();
+        Self { whole, tenants, environments, projects, tags }
+    }
+
+    /// What is left of a query; `None` where it matches nobody who is seen.
+    pub(super) fn query(&self, query: &Query, empty: Empty) -> Option<Query> {
+        self.tenants.values().find(|tenant| query.matches(**tenant, empty).is_some())?;
+        let carried =
+            |tags: &BTreeSet<TagId>| tags.intersection(&self.tags).copied().collect::<BTreeSet<_>>();
+        let tags: BTreeMap<_, _> = query.tags.iter().map(|(set, tags)| (*set, carried(tags))).collect();
+        // Of a set of which nobody here carries a tag, nobody is matched by tags at all: without it they would be.
+        let tags = if tags.values().any(BTreeSet::is_empty) { BTreeMap::new() } else { tags };
+        let known =
+            |ids: &BTreeSet<_>| ids.iter().copied().filter(|id| self.tenants.contains_key(id)).collect();
+        Some(Query {
+            tenants: known(&query.tenants),
+            tags,
+            excluded_tenants: known(&query.excluded_tenants),
+            excluded_tags: carried(&query.excluded_tags),
+        })
+    }
+
+    /// What is left of environments, of which none means every one; `None` where none of those is seen.
+    pub(super) fn any_environment(&self, named: &BTreeSet<EnvironmentId>) -> Option<BTreeSet<EnvironmentId>> {
+        let left = self.environments_of(named);
+        (named.is_empty() || !left.is_empty()).then_some(left)
+    }
+
+    /// What is left of environments.
+    pub(super) fn environments_of(&self, named: &BTreeSet<EnvironmentId>) -> BTreeSet<EnvironmentId> {
+        named.intersection(&self.environments).copied().collect()
+    }
+
+    /// What is left of what an agent says: the names of what is seen. A name that nothing has is nobody's.
+    pub(super) fn advertisement(&self, said: &Advertisement) -> Advertisement {
+        let mut left = said.clone();
+        if let Some(names) = &mut left.environments {
+            let all = &self.whole.environments;
+            names.retain(|name| all.named(name).is_some_and(|found| self.environments.contains(&found.id)));
+        }
+        if let Some(names) = &mut left.tenants {
+            let all = &self.whole.tenants;
+            names.retain(|name| all.named(name).is_some_and(|found| self.tenants.contains_key(&found.id)));
+        }
+        left.tenant_tags = said.tenant_tags.as_ref().map(|said| self.said_tags(said));
+        left
+    }
+
+    fn said_tags(&self, said: &SaidTags) -> SaidTags {
+        let carried = |text: &str| self.whole.tag(text).filter(|(_, tag)| self.tags.contains(tag));
+        let kept = || said.iter().filter(|text| carried(text).is_some());
+        let sets: BTreeSet<_> = kept().filter_map(carried).map(|(set, _)| set).collect();
+        // As with a query: a set of which nobody here carries a tag takes the others with it.
+        match said.by_set() {
+            Some(all) if all.keys().all(|set| self.is_one_of(set, &sets)) => {
+                kept().map(str::to_owned).collect()
+            }
+            _ => SaidTags::from_iter([]),
+        }
+    }
+
+    fn is_one_of(&self, set: &str, sets: &BTreeSet<TagSetId>) -> bool {
+        self.whole.tag_sets.named(set).is_some_and(|found| sets.contains(&found.id))
+    }
+}

@@ -1,0 +1,263 @@
+//! What somebody who is limited to tenants sees: everything else does not exist (SEMANTICS 10), and what is decided is
+//! what is decided for everybody.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use serde_json::{Value, json};
+use windlass_api::error::ProblemKind;
+use windlass_api::requests::{DeployRequest, TokenRequest};
+use windlass_coordinator_core::authorise::{self, Action};
+use windlass_coordinator_core::decide::Command;
+use windlass_coordinator_core::plan;
+use windlass_coordinator_core::scope;
+use windlass_coordinator_core::sight::Sight;
+use windlass_coordinator_core::state::Space;
+use windlass_protocol::Digest;
+use windlass_protocol::ids::TokenId;
+use windlass_protocol::message::{Advertised, Outcome};
+
+use crate::chance;
+use crate::world::{Happening, World, happening, lively, small};
+
+const TOKEN: TokenId = TokenId::from_bytes([9; 16]);
+
+fn limited(world: &mut World, name: &str, tenants: Value) -> Result<(), windlass_api::error::Problem> {
+    let tenants = Some(serde_json::from_value(tenants).expect("a query"));
+    let request =
+        TokenRequest { name: name.to_owned(), role: "auditor".to_owned(), ttl_seconds: None, tenants };
+    let command =
+        Command::CreateToken { request, space: world.space_id(), token: (TOKEN, Digest::of("secret")) };
+    world.run(&command).map(drop)
+}
+
+fn sight(world: &World, token: TokenId, secret: &str) -> Sight {
+    let permit = authorise::person(&world.state, token, Digest::of(secret), Action::Read, world.now);
+    Sight::open(Arc::new(world.state.clone()), &permit.expect("it may read"), None).expect("there is a space")
+}
+
+fn of_limited(world: &World) -> Sight {
+    sight(world, TOKEN, "secret")
+}
+
+/// The ids of things of a space, and of the tags in it.
+fn ids(space: &Space) -> BTreeSet<String> {
+    let tags = space.tag_sets.iter().flat_map(|set| &set.tags).map(|tag| tag.id.to_string());
+    let tenants = space.tenants.iter().map(|found| found.id.to_string());
+    let environments = space.environments.iter().map(|found| found.id.to_string());
+    let projects = space.projects.iter().map(|found| found.id.to_string());
+    let sets = space.library_sets.iter().map(|found| found.id.to_string());
+    let lifecycles = space.lifecycles.iter().map(|found| found.id.to_string());
+    let targets = space.targets.iter().map(|found| found.id.to_string());
+    let releases = space.releases.keys().map(ToString::to_string);
+    let deployments = space.deployments.keys().map(ToString::to_string);
+    let enrolments = space.enrolments.keys().map(ToString::to_string);
+    tags.chain(tenants)
+        .chain(environments)
+        .chain(projects)
+        .chain(sets)
+        .chain(lifecycles)
+        .chain(targets)
+        .chain(releases)
+        .chain(deployments)
+        .chain(enrolments)
+        .collect()
+}
+
+fn text(space: &Space) -> String {
+    serde_json::to_string(space).expect("a space has nothing that JSON cannot hold")
+}
+
+#[test]
+fn nothing_that_is_seen_names_what_is_not_and_who_belongs_where_is_what_it_is_in_truth() {
+    let base = lively();
+    let mut seen_deployments = 0;
+    chance::cases(40, &(vec(happening(), 20..60), 0..3_usize), |(history, who): (Vec<Happening>, usize)| {
+        let mut world = base.clone();
+        history.into_iter().for_each(|happening| world.happen(happening));
+        let queries = [
+            json!({"tenants": ["Alpha"]}),
+            json!({"tags": ["Ring/Canary"]}),
+            json!({"tenants": ["Beta"], "tags": ["Ring/Canary"], "exclude": {"tags": ["Ring/Stable"]}}),
+        ];
+        if limited(&mut world, "Limited", queries[who].clone()).is_err() {
+            return; // whom it names is deleted
+        }
+        let (sight, whole) = (of_limited(&world), world.space());
+        let seen = sight.space();
+        let (known, text) = (ids(seen), text(seen));
+        // A machine that served one of them in a deployment stands in that, whatever became of it.
+        let served: BTreeSet<_> =
+            seen.deployments.values().flat_map(|found| found.parts.keys()).map(ToString::to_string).collect();
+        for hidden in ids(whole).difference(&known).filter(|hidden| !served.contains(*hidden)) {
+            assert!(!text.contains(hidden), "{hidden} in {text}");
+        }
+        for tenant in seen.tenants.iter() {
+            for target in whole.targets.iter() {
+                let in_truth = scope::takes_part(target, true) && scope::has_tenant(whole, target, tenant);
+                let environments = tenant.projects.values().flatten();
+                let anywhere = environments.into_iter().any(|id| target.granted.environments.contains(id));
+                let as_seen = seen.targets.get(target.id);
+                assert_eq!(
+                    as_seen.is_some_and(|target| scope::has_tenant(seen, target, tenant)),
+                    in_truth && as_seen.is_some(),
+                    "{tenant:?} {target:?}"
+                );
+                assert!(as_seen.is_some() || !(in_truth && anywhere), "{tenant:?} {target:?}");
+            }
+        }
+        let theirs = whole
+            .deployments
+            .values()
+            .filter(|found| found.tenant.is_some_and(|tenant| seen.tenants.get(tenant).is_some()));
+        assert_eq!(theirs.count(), seen.deployments.len());
+        seen_deployments += seen.deployments.len();
+        let all = sight_of_all(&world);
+        assert!(
+            all.is_whole()
+                && std::ptr::eq(all.space(), all.expect_whole().unwrap().space_named(None).unwrap())
+        );
+    });
+    assert!(seen_deployments > 10, "{seen_deployments}");
+}
+
+fn sight_of_all(world: &World) -> Sight {
+    sight(world, World::administrator(), "administrator")
+}
+
+/// Alpha with a machine of its own, one that it shares, and one that is not its.
+fn shared() -> World {
+    let mut world = small();
+    let steps = json!([
+        {"name": "Install", "roles": ["web"], "script": {"body": "true"}},
+        {"name": "Ours", "roles": ["web"], "tenants": {"tags": ["Tier/Gold"]}, "script": {"body": "true"}},
+        {"name": "Theirs", "roles": ["web"], "tenants": {"tenants": ["Beta"]}, "script": {"body": "true"}}]);
+    let mut shop = crate::world::project("Web", steps);
+    shop["variables"] = json!({"Level": [
+        {"value": "all"}, {"value": "ours", "tenants": {"tags": ["Ring/Canary"]}},
+        {"value": "theirs", "tenants": {"tenants": ["Beta"]}, "targets": []}],
+        "Secret of Beta": [{"value": "b", "tenants": {"tags": ["Ring/Stable"]}}]});
+    world.apply(&[shop]);
+    world.release("Web", "1.0.0");
+    let grant = |tenants: &[&str]| {
+        json!({"roles": ["web"], "environments": ["Testing", "Staging"],
+        "tenants": {"tenants": tenants}, "participation": "both"})
+    };
+    world.enrol("ours", grant(&["Alpha"]));
+    let shared = world.enrol("shared", grant(&["Alpha", "Beta"]));
+    world.enrol("theirs", grant(&["Beta"]));
+    let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    let (tenants, tenant_tags) = (names(&["Alpha", "Beta", "Somebody"]), names(&["Ring/Stable"]));
+    world.advertise(shared, Advertised { tenants, tenant_tags, ..Advertised::default() });
+    let made = world.try_deploy(json!({"project": "Web", "version": "1.0.0", "environments": ["Testing"],
+        "tenants": {"tenants": ["Alpha", "Beta"]}}));
+    for deployment in made.expect("they can be made") {
+        world.work_off(deployment, &Outcome::Succeeded);
+    }
+    limited(&mut world, "Alpha's", json!({"tenants": ["Alpha"]})).expect("it can be made");
+    world
+}
+
+#[test]
+fn installations_that_differ_in_what_is_not_seen_look_alike() {
+    let world = shared();
+    let before = text(of_limited(&world).space());
+    for word in ["Beta", "Stable", "theirs", "Theirs", "Somebody"] {
+        assert!(!before.contains(word), "{word} in {before}");
+    }
+    let mut other = world.clone();
+    other.apply(&[
+        json!({"kind": "environment", "name": "Elsewhere"}),
+        json!({"kind": "tag-set", "name": "Rank", "tags": [{"name": "One"}]}),
+        json!({"kind": "tenant", "name": "Delta", "tags": ["Rank/One"], "projects": {"Web": ["Elsewhere"]},
+            "enabled": false}),
+        json!({"kind": "tenant", "name": "Beta", "tags": [], "projects": {"Web": ["Testing"]}}),
+        json!({"kind": "library-set", "name": "Theirs alone", "variables": {"Any": [{"value": "1"}]}}),
+        json!({"kind": "project", "name": "Other", "library-sets": ["Theirs alone"], "lifecycle": "Free",
+            "steps": [{"name": "Any", "roles": ["web"], "script": {"body": "true"}}]}),
+    ]);
+    other.enrol(
+        "another",
+        json!({"roles": ["web"], "environments": ["Elsewhere"], "participation": "untenanted"}),
+    );
+    other.release("Other", "1.0.0");
+    let again = json!({"project": "Web", "version": "1.0.0", "environments": ["Testing"],
+        "tenants": {"tenants": ["Beta"]}});
+    drop(other.try_deploy(again).expect("it can be made"));
+    assert_ne!(text(other.space()), text(world.space()));
+    assert_eq!(text(of_limited(&other).space()), before);
+}
+
+#[test]
+fn a_plan_is_the_same_for_who_sees_a_part_of_it_and_says_nothing_of_the_rest() {
+    let world = shared();
+    let request =
+        |request: Value| -> DeployRequest { serde_json::from_value(request).expect("the request is right") };
+    let theirs = request(json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"],
+        "tenants": {"tenants": ["Alpha"]}}));
+    let planned =
+        |sight: &Sight, request: &DeployRequest| plan::plan_in_sight(sight, request, world.now, &|_| true);
+    let (whole, limited) = (sight_of_all(&world), of_limited(&world));
+    let (all, seen) =
+        (planned(&whole, &theirs).expect("a plan"), planned(&limited, &theirs).expect("a plan"));
+    assert_eq!(seen.digest, all.digest);
+    let steps = |plan: &windlass_api::plan::Plan| -> Vec<String> {
+        plan.deployments[0].steps.iter().map(|step| step.name.clone()).collect()
+    };
+    assert_eq!(
+        (steps(&all), steps(&seen)),
+        (vec!["Install".into(), "Ours".into(), "Theirs".into()], vec!["Install".into(), "Ours".into()])
+    );
+    let targets: Vec<_> =
+        seen.deployments[0].steps[0].targets.iter().map(|target| target.target.as_str()).collect();
+    assert_eq!(targets, ["ours", "shared"]);
+    // What is nobody's that is seen, does not exist: neither by name nor by what would be like it.
+    for (who, kind) in [
+        (json!({"tenants": ["Beta"]}), ProblemKind::NotFound),
+        (json!({"tags": ["Ring/Stable"]}), ProblemKind::NotFound),
+        (json!({}), ProblemKind::Usage),
+    ] {
+        let request = request(json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"],
+            "tenants": who}));
+        let problem = planned(&limited, &request).expect_err("it is nobody's");
+        assert_eq!(problem.kind, kind, "{problem}");
+        let unknown = ["Beta", "Stable"].iter().all(|word| {
+            !problem
+                .message
+                .replace(&format!("`{word}`"), "")
+                .replace(&format!("`Ring/{word}`"), "")
+                .contains(word)
+        });
+        assert!(unknown, "{problem}");
+    }
+}
+
+#[test]
+fn only_who_reads_is_limited_and_what_a_limit_names_is_not_deleted() {
+    let mut world = shared();
+    let tenants = |value| Some(serde_json::from_value(value).expect("a query"));
+    let made = |world: &mut World, role: &str, query: Value| {
+        let name = "Other".to_owned();
+        let request =
+            TokenRequest { name, role: role.to_owned(), ttl_seconds: None, tenants: tenants(query) };
+        let token = (TokenId::from_bytes([8; 16]), Digest::of("other"));
+        world.run(&Command::CreateToken { request, space: world.space_id(), token })
+    };
+    for (role, query, told) in [
+        (
+            "administrator",
+            json!({"tenants": ["Alpha"]}),
+            "only a token of an `auditor` is limited to tenants",
+        ),
+        ("auditor", json!({}), "a token is limited to tenants that are named, or to tags; name one"),
+        ("auditor", json!({"tenants": ["Alhpa"]}), "there is no tenant `Alhpa`; did you mean `Alpha`?"),
+    ] {
+        assert_eq!(made(&mut world, role, query).expect_err("it is wrong").message, told);
+    }
+    made(&mut world, "auditor", json!({"tenants": ["Gamma"]})).expect("it can be made");
+    let refused = world.delete("tenant", "Gamma").expect_err("a token is limited to it");
+    assert_eq!(refused.message, "the tenant `Gamma` is in use by token `Other`; take it out there first");
+    world.run(&Command::DeleteToken("Other".to_owned())).expect("it can go");
+    world.delete("tenant", "Gamma").expect("nothing names it now");
+}

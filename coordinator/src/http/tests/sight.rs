@@ -1,0 +1,201 @@
+//! A token that is limited to one tenant, on every route: all else does not exist (SEMANTICS 10).
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::access::routes;
+use super::desk::{Desk, sample};
+use super::flow::{upload, work_off};
+
+/// What is nothing of Customer-2's: names, and words that stand only in what is not its own.
+const HIDDEN: [&str; 8] = [
+    "Customer-3",
+    "Exploration",
+    "Module",
+    "Testing",
+    "theirs-1",
+    "nobodys-1",
+    "Secret project",
+    "their-package",
+];
+
+/// What names things in paths, seen or not.
+const NAMES: [&str; 22] = [
+    "Customer-2",
+    "Customer-3",
+    "shared-1",
+    "theirs-1",
+    "nobodys-1",
+    "Synergy",
+    "Secret project",
+    "Production",
+    "Staging",
+    "Testing",
+    "Hosting",
+    "Module",
+    "Default",
+    "Standard tenant details",
+    "latest",
+    "1.4.0",
+    "tenant",
+    "project",
+    "environment",
+    "tag-set",
+    "lifecycle",
+    "Nowhere",
+];
+
+async fn installation() -> (Desk, String) {
+    let desk = Desk::new();
+    desk.apply(&sample()).await;
+    desk.apply(&[
+        json!({"kind": "tenant", "name": "Customer-3", "tags": ["Module/Exploration", "Hosting/Dedicated"],
+            "projects": {"Synergy": ["Production", "Testing"]}}),
+        json!({"kind": "project", "name": "Secret project", "lifecycle": "Default", "steps": [
+            {"name": "Any", "roles": ["synergy-web"], "package": {"id": "their-package"}}]}),
+    ])
+    .await;
+    let grant = |tenants: &[&str]| {
+        json!({"roles": ["synergy-web"], "environments": ["Production", "Staging", "Testing"],
+        "tenants": {"tenants": tenants}, "participation": "both"})
+    };
+    let shared = desk.enrol("shared-1", grant(&["Customer-2", "Customer-3"])).await;
+    let theirs = desk.enrol("theirs-1", grant(&["Customer-3"])).await;
+    desk.enrol("nobodys-1", grant(&[])).await;
+    for package in ["synergy-web.1.4.0.zip", "their-package.1.0.0.zip"] {
+        assert_eq!(upload(&desk, package, "true").await.0, StatusCode::OK);
+    }
+    desk.post("/releases", json!({"project": "Synergy"})).await;
+    desk.post("/releases", json!({"project": "Secret project"})).await;
+    let deploy = async |environment: &str, tenants: &[&str]| {
+        let request = json!({"project": "Synergy", "version": "latest", "environments": [environment],
+            "tenants": {"tenants": tenants}, "reason": "for Customer-3"});
+        desk.post("/deployments", request).await;
+        // A step begins where all have fetched, and the next one where all have done it.
+        for _ in 0..4 {
+            work_off(&desk, shared).await;
+            work_off(&desk, theirs).await;
+        }
+    };
+    deploy("Testing", &["Customer-3"]).await;
+    deploy("Staging", &["Customer-2"]).await;
+    deploy("Production", &["Customer-2", "Customer-3"]).await;
+    let made = desk
+        .post(
+            "/tokens",
+            json!({"name": "Customer-2's", "role": "auditor", "tenants": {"tenants": ["Customer-2"]}}),
+        )
+        .await;
+    (desk, made["token"].as_str().unwrap().to_owned())
+}
+
+/// Every reading route with every name in every place, and what takes more than a path.
+fn paths(ids: &[String]) -> Vec<String> {
+    let mut paths = Vec::new();
+    let routes = routes().into_iter().filter(|(method, ..)| *method == Method::GET);
+    for (_, template, _) in routes.filter(|(_, template, _)| !template.contains("follow")) {
+        let mut filled = vec![String::new()];
+        for part in template.split('/').skip(1) {
+            let words: Vec<String> = match part.starts_with('{') {
+                true => {
+                    NAMES.iter().map(|name| name.replace(' ', "%20")).chain(ids.iter().cloned()).collect()
+                }
+                false => vec![part.to_owned()],
+            };
+            filled = filled
+                .iter()
+                .flat_map(|path| words.iter().map(move |word| format!("{path}/{word}")))
+                .collect();
+        }
+        paths.extend(filled);
+    }
+    for tenant in ["Customer-2", "Customer-3", "Nowhere"] {
+        for environment in ["Production", "Staging", "Testing"] {
+            for target in ["shared-1", "theirs-1"] {
+                paths.push(format!("/api/v1/targets/{target}/explanation?project=Synergy&environment={environment}&tenant={tenant}"));
+                paths.push(format!("/api/v1/variables?project=Synergy&environment={environment}&tenant={tenant}&target={target}"));
+            }
+            paths.push(format!("/api/v1/tenants/{tenant}/explanation?project=Synergy&version=latest&environment={environment}"));
+            paths.push(format!("/api/v1/deployments?tenant={tenant}&environment={environment}"));
+        }
+        paths.push(format!("/api/v1/missing-values?tenant={tenant}"));
+    }
+    paths.push("/api/v1/targets/shared-1/explanation?project=Synergy&environment=Production".to_owned());
+    paths
+}
+
+#[tokio::test]
+async fn a_limited_token_learns_nothing_of_others_on_any_route_and_sees_what_is_its_own() {
+    let (desk, token) = installation().await;
+    let ids = |items: &Value, theirs: bool| -> Vec<String> {
+        let items = items["items"].as_array().unwrap().iter();
+        let of = items.filter(|item| (item["tenant"] == "Customer-2") == theirs);
+        of.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let deployments = desk.get("/deployments").await;
+    let (own, others) = (ids(&deployments, true), ids(&deployments, false));
+    assert_eq!((own.len(), others.len()), (2, 2));
+    let targets = desk.get("/targets").await;
+    let hidden_ids: Vec<String> = targets["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|target| target["name"] != "shared-1")
+        .map(|target| target["id"].as_str().unwrap().to_owned())
+        .chain(others.clone())
+        .collect();
+    let asked: Vec<String> = own.iter().chain(&hidden_ids).cloned().collect();
+    let paths = paths(&asked);
+    assert!(paths.len() > 500, "{}", paths.len());
+    let mut answered = 0;
+    for path in paths {
+        let (status, body) = desk.raw(Method::GET, &path, Some(&token), "").await;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{path}: {text}");
+        answered += usize::from(status == StatusCode::OK);
+        // What was asked for comes back in the sentence that there is none.
+        let decoded = path.replace("%20", " ");
+        for hidden in HIDDEN.iter().copied().chain(hidden_ids.iter().map(String::as_str)) {
+            let quoted =
+                decoded.split(['/', '=', '&', '?']).any(|word| word == hidden).then(|| format!("`{hidden}`"));
+            let told = quoted.map_or_else(|| text.clone(), |quoted| text.replacen(&quoted, "", 1));
+            assert!(!told.contains(hidden), "{hidden} in the answer to {path}: {text}");
+            assert!(status != StatusCode::OK || told.len() == text.len(), "{path}: {text}");
+        }
+    }
+    assert!(answered > 40, "{answered}");
+    let get = async |path: &str| -> Value {
+        let (status, body) = desk.raw(Method::GET, &format!("/api/v1{path}"), Some(&token), "").await;
+        assert_eq!(status, StatusCode::OK, "{path}: {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).unwrap()
+    };
+    assert_eq!(ids(&get("/deployments").await, true), own);
+    assert_eq!(get("/targets/shared-1").await["tenants"], json!(["Customer-2"]));
+    assert_eq!(
+        get("/releases/Synergy/latest").await["succeeded"],
+        json!(["Staging/Customer-2", "Production/Customer-2"])
+    );
+    assert_eq!(get("/audit/who-can/Customer-2").await["targets"][0]["target"], "shared-1");
+    let story = get(&format!("/deployments/{}/explanation", own[0])).await;
+    let numbers: Vec<_> =
+        story["lines"].as_array().unwrap().iter().map(|line| line["sequence"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "how much others do is not told");
+    assert_eq!(get("/tokens").await["items"].as_array().unwrap().len(), 1);
+    let missing = get("/missing-values").await;
+    assert!(
+        missing["items"].as_array().unwrap().iter().all(|value| value["tenant"] == "Customer-2"),
+        "{missing}"
+    );
+    for path in ["/audit", "/audit/verification", "/audit/pulled/shared-1"] {
+        let (status, body) = desk.raw(Method::GET, &format!("/api/v1{path}"), Some(&token), "").await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{path}: {}", String::from_utf8_lossy(&body));
+    }
+    let plan = json!({"project": "Synergy", "version": "latest", "environments": ["Production"],
+        "tenants": {"tenants": ["Customer-2"]}});
+    let (status, body) = desk.raw(Method::POST, "/api/v1/plans", Some(&token), plan.to_string()).await;
+    let text = String::from_utf8_lossy(&body).into_owned();
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert!(HIDDEN.iter().all(|hidden| !text.contains(hidden)), "{text}");
+    let whole = desk.post("/plans", plan).await;
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["digest"], whole["digest"]);
+}
