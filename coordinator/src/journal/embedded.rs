@@ -50,7 +50,7 @@ fn open(data: &Path) -> Result<Writer, SegmentError> {
 }
 
 fn broken(why: SegmentError) -> AppendError {
-    AppendError::Broken(format!("{:#}", anyhow::Error::from(why)))
+    AppendError::Broken(why.to_string())
 }
 
 impl Journal for Embedded {

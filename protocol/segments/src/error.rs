@@ -8,8 +8,8 @@ use crate::disk::is_full;
 /// Why lines could not be written or read. Each names the file or folder that an operator has to look at.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
-    /// The operating system refused something; the source says what.
-    #[error("cannot {action} {}", path.display())]
+    /// The operating system refused something.
+    #[error("cannot {action} {}: {source}", path.display())]
     Io {
         /// What was tried, a verb with its object's beginning, as in `write to`.
         action: &'static str,
@@ -168,6 +168,7 @@ mod tests {
         ] {
             let error = SegmentError::writing("write to", Path::new("j/1"), Path::new("j"))(number.into());
             assert_eq!(matches!(error, SegmentError::Full { .. }), full, "{number}: {error}");
+            assert_eq!(error.to_string().contains("(os error "), !full, "{error}");
         }
     }
 }

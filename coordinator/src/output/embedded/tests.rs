@@ -196,3 +196,11 @@ async fn an_index_that_is_damaged_is_made_anew_from_the_files() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn what_the_system_said_is_told_where_the_files_cannot_be_opened() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("output"), "in the way").unwrap();
+    let why = Embedded::open(place.path(), SMALL).err().unwrap().to_string();
+    assert!(why.contains("(os error "), "{why}");
+}
