@@ -18,8 +18,9 @@ const TOLERATED: Duration = Duration::from_secs(5 * 60);
 
 /// Watches the clock of one process.
 pub struct Watch {
-    /// The clock and the time since the machine's start, at the last look.
-    last: Mutex<(Timestamp, Duration)>,
+    /// The latest that the clock ever said the machine's start was. A clock that ran back does not lower it: to be put
+    /// right again is no jump, and no record is dated earlier than that anyway.
+    started: Mutex<Timestamp>,
 }
 
 /// The clock jumped ahead.
@@ -36,16 +37,28 @@ pub struct Jumped {
 impl Watch {
     /// Begins to watch.
     pub fn begin() -> Self {
-        Self { last: Mutex::new((clock(), passed())) }
+        Self::began(clock(), passed())
+    }
+
+    fn began(clock: Timestamp, passed: Duration) -> Self {
+        Self { started: Mutex::new(before(clock, passed)) }
     }
 
     /// Looks at the clock: it may have gone on as much as time has passed, and a little. A clock that was put right again
     /// is believed again.
     pub fn look(&self) -> Result<(), Jumped> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = (clock(), passed());
-        judge(*last, now)?;
-        *last = now;
+        self.judge(clock(), passed())
+    }
+
+    /// Judges what the clock says when so much time has passed since the machine's start.
+    fn judge(&self, clock: Timestamp, passed: Duration) -> Result<(), Jumped> {
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let starts = before(clock, passed);
+        let ahead = starts.since(*started);
+        if ahead >= TOLERATED {
+            return Err(Jumped { seconds: ahead.as_secs() });
+        }
+        *started = starts.max(*started);
         Ok(())
     }
 }
@@ -55,11 +68,10 @@ fn passed() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
-fn judge(last: (Timestamp, Duration), now: (Timestamp, Duration)) -> Result<(), Jumped> {
-    let milliseconds = now.0.milliseconds().saturating_sub(last.0.milliseconds());
-    let went = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
-    let ahead = went.saturating_sub(now.1.saturating_sub(last.1));
-    if ahead < TOLERATED { Ok(()) } else { Err(Jumped { seconds: ahead.as_secs() }) }
+/// The time so long before a moment.
+fn before(moment: Timestamp, passed: Duration) -> Timestamp {
+    let passed = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_milliseconds(moment.milliseconds().saturating_sub(passed))
 }
 
 /// Refuses a journal whose last record is dated later than the clock.
@@ -80,20 +92,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_may_go_on_as_time_passes_and_run_back_but_not_jump_ahead() {
-        let at = |clock: i64, passed: u64| {
-            (Timestamp::from_milliseconds(clock * 1000), Duration::from_secs(passed))
-        };
-        let last = at(1_000_000, 50);
-        for (now, jumped) in [
-            (at(1_000_000, 50), None),
-            (at(1_000_299, 50), None),
-            (at(1_086_400, 50 + 86_400), None),
-            (at(900_000, 60), None),
-            (at(1_000_300, 50), Some(300)),
-            (at(1_003_700, 150), Some(3600)),
-        ] {
-            assert_eq!(judge(last, now).err().map(|jumped| jumped.seconds), jumped, "{now:?}");
+    fn a_clock_may_go_on_as_time_passes_run_back_and_be_put_right_but_not_jump_ahead() {
+        // What the clock says, and how long the machine runs, in seconds; and by how much it has jumped.
+        let sequences: [&[(i64, u64, Option<u64>)]; 7] = [
+            &[(1000, 0, None), (1000, 0, None), (1299, 0, None)],
+            &[(1000, 0, None), (87_400, 86_400, None)],
+            &[(1000, 0, None), (1300, 0, Some(300)), (1010, 10, None)],
+            &[(1000, 0, None), (4700, 100, Some(3600)), (4710, 110, Some(3600))],
+            // It ran back and was put right.
+            &[(1000, 0, None), (400, 10, None), (1020, 20, None), (1400, 30, Some(370))],
+            &[(1000, 0, None), (400, 10, None), (700, 20, None), (1030, 30, None), (1330, 30, Some(300))],
+            // Small steps ahead are taken for granted, one after the other.
+            &[(1000, 0, None), (1200, 0, None), (1400, 0, None), (900, 0, None), (1699, 0, None)],
+        ];
+        for sequence in sequences {
+            let at = |clock: i64, passed| {
+                (Timestamp::from_milliseconds(clock * 1000), Duration::from_secs(passed))
+            };
+            let (clock, passed) = at(sequence[0].0, sequence[0].1);
+            let watch = Watch::began(clock, passed);
+            for &(clock, passed, jumped) in sequence {
+                let (now, passed) = at(clock, passed);
+                let found = watch.judge(now, passed).err().map(|jumped| jumped.seconds);
+                assert_eq!(found, jumped, "{clock} after {} s in {sequence:?}", passed.as_secs());
+            }
         }
     }
 
