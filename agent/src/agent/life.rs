@@ -63,6 +63,10 @@ fn in_words(goodbye: Goodbye) -> String {
             "this machine's configuration changes too often; the coordinator takes no further change for an hour"
                 .to_owned()
         }
+        Goodbye::Busy => {
+            "the coordinator can record nothing just now, for its disk is full or its clock is wrong; this agent tries again"
+                .to_owned()
+        }
         Goodbye::Protocol => "the coordinator and this agent misunderstood each other".to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use windlass_protocol::ids::SpaceId;
 use windlass_protocol::limits::UNFINISHED_ASSIGNMENTS;
 use windlass_protocol::message::{Generation, Goodbye, Hello, VERSION};
 
-use super::Sessions;
+use super::{Sessions, requests};
 use crate::engine::{Engine, now};
 
 /// Whether the session may stand; what the agent advertises is recorded before it is relied on.
@@ -47,7 +47,11 @@ pub(super) async fn admit(
             back(sessions, peer, permit.space()).await;
             Ok(())
         }
-        Err(_) => Err(Goodbye::NotAdmitted),
+        Err(why) if requests::is_decision(&why) => Err(Goodbye::NotAdmitted),
+        Err(why) => {
+            tracing::warn!(target = %peer.target, %why, "a greeting could not be recorded; the agent comes again");
+            Err(Goodbye::Busy)
+        }
     }
 }
 

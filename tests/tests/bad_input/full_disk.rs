@@ -11,10 +11,11 @@ use serde_json::Value;
 use windlass_agent::identity::Identity;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
 use windlass_protocol::message::{
-    Answer, Denied, Outcome, OutputVariable, OutputVariableValue, Report, ReportKind, Request,
+    Advertised, Answer, Denied, FromCoordinator, Goodbye, Hello, Outcome, OutputVariable,
+    OutputVariableValue, Report, ReportKind, Request,
 };
 use windlass_tests::agents::Agent;
-use windlass_tests::client::{runtime, session};
+use windlass_tests::client::{connect, hello, runtime, session};
 use windlass_tests::installation::{Installation, Process, wait_until};
 use windlass_tests::journal::events;
 use windlass_tests::namespace::inside;
@@ -207,6 +208,13 @@ fn insist(reason: &str, what: &str) {
     assert!(!reason.contains("os error") && !reason.contains('\n'), "{reason}");
 }
 
+/// What the coordinator says first to who greets it so.
+async fn greeted(agent: &Agent, greeting: &Hello) -> FromCoordinator {
+    let link = connect(&agent.state()).await.expect("a connection");
+    let (_control, mut replies) = link.hello(greeting).await.expect("a stream");
+    replies.next().await.expect("an answer")
+}
+
 /// Who asks while the coordinator's disk is full is told to come again, and no record says later that it was denied.
 #[test]
 fn who_asks_while_the_disk_is_full_is_not_denied() {
@@ -241,7 +249,11 @@ fn who_asks_while_the_disk_is_full_is_not_denied() {
     let assignment = assignment_id(deployment, target, WorkKind::Run(step), 1);
     runtime().block_on(async {
         let session = session(&agent.state()).await.expect("a session");
+        // What it says of itself is to be recorded, and is not: that is no denial either.
+        let greeting = Advertised { roles: Some(names.clone()), ..Advertised::default() };
+        let greeting = Hello { advertised: greeting, ..hello() };
         let filler = fill(&data);
+        assert_eq!(greeted(&agent, &greeting).await, FromCoordinator::Goodbye(Goodbye::Busy));
         let value = OutputVariableValue::Plain("x".repeat(10_000));
         let variables = vec![OutputVariable { name: "Said".to_owned(), value }];
         let ended = ReportKind::Ended { outcome: Outcome::Succeeded, variables, lines: 0 };
@@ -267,6 +279,8 @@ fn who_asks_while_the_disk_is_full_is_not_denied() {
             assert!(!matches!(answer, Answer::Denied(_)), "{}", request.kind());
         }
         session.link.close();
+        let said = greeted(&agent, &greeting).await;
+        assert!(matches!(said, FromCoordinator::Welcome(_)), "{said:?}");
     });
     assert!(installation.stop(), "it ends well");
     let denied: Vec<_> = events(&data).into_iter().filter(|event| event["event"] == "denied").collect();

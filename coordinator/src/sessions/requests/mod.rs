@@ -71,14 +71,16 @@ fn stands(sessions: &Sessions, peer: &Peer) -> bool {
     permit.is_ok_and(|permit| !permit.renews_only())
 }
 
-/// What a problem of the engine's means to who asked: that the decision said no, or that none could be recorded (the disk
-/// is full, the coordinator is stopping), and the same is asked again.
+/// What a problem of the engine's means to who asked.
 fn denied(why: &Problem) -> Denied {
+    if is_decision(why) { Denied::NotFound } else { Denied::Busy }
+}
+
+/// Whether a problem of the engine's is that the decision said no, and not that none could be recorded (the disk is full,
+/// the clock has jumped, the coordinator is stopping), so that the same may be asked again.
+pub(super) const fn is_decision(why: &Problem) -> bool {
     use ProblemKind::{Conflict, NotAuthorised, NotFound, Usage};
-    match why.kind {
-        NotFound | Conflict | NotAuthorised | Usage => Denied::NotFound,
-        _ => Denied::Busy,
-    }
+    matches!(why.kind, NotFound | Conflict | NotAuthorised | Usage)
 }
 
 async fn answer(
