@@ -37,6 +37,11 @@ pub(crate) fn lines(data: &Path, from: u64) -> Result<Lines, SegmentError> {
     windlass_segments::read(folder(data), from)
 }
 
+/// The file and line of what was read last.
+fn place(lines: &Lines) -> String {
+    lines.place().map_or_else(String::new, |(path, line)| format!("{}:{line}", path.display()))
+}
+
 /// Where a journal ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {

@@ -13,12 +13,17 @@ use super::snapshot::{self, Found, Unusable};
 /// Why the journal cannot be replayed. The coordinator refuses to start: nothing is dropped or guessed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The files themselves.
+    /// The files cannot be read, or end too early.
     #[error(transparent)]
-    Segments(#[from] SegmentError),
+    Segments(SegmentError),
+    /// The files are not as they were written.
+    #[error("{0}; restore the journal from a backup")]
+    Damaged(SegmentError),
     /// A record.
-    #[error("record {sequence} of the journal: {why}; `windlass-coordinator verify` tells more")]
+    #[error("{place}: record {sequence}: {why}; `windlass-coordinator verify` tells more")]
     Line {
+        /// Its file and line.
+        place: String,
         /// Its number.
         sequence: u64,
         /// What is wrong.
@@ -27,6 +32,12 @@ pub enum ReplayError {
     /// A record that does not fit.
     #[error(transparent)]
     DoesNotFit(#[from] windlass_coordinator_core::state::DoesNotFit),
+}
+
+impl From<SegmentError> for ReplayError {
+    fn from(why: SegmentError) -> Self {
+        if why.is_damage() { Self::Damaged(why) } else { Self::Segments(why) }
+    }
 }
 
 /// What a replay found.
@@ -75,14 +86,20 @@ fn tail(data: &Path, replayed: &mut Replayed, mut see: impl FnMut(&Event)) -> Re
     if !super::folder(data).exists() {
         return Ok(());
     }
+    // Before the lines, for somebody may be writing.
+    let folder = super::folder(data);
+    let acknowledged = windlass_segments::durable(&folder)?;
     let mut lines = super::lines(data, replayed.state.number + 1)?;
     while let Some((sequence, line)) = lines.next_line()? {
-        let bad = |why| ReplayError::Line { sequence, why };
-        let line = Line::read(line, replayed.head).map_err(bad)?;
-        let record = line.parse().map_err(bad)?;
+        let read = Line::read(line, replayed.head).and_then(|line| Ok((line.parse()?, line.hash)));
+        let (record, hash) =
+            read.map_err(|why| ReplayError::Line { place: super::place(&lines), sequence, why })?;
         replayed.state.apply(&record)?;
-        replayed.head = line.hash;
+        replayed.head = hash;
         record.events.iter().for_each(&mut see);
     }
-    Ok(())
+    match acknowledged.filter(|acknowledged| *acknowledged > replayed.state.number) {
+        Some(durable) => Err(SegmentError::Lost { folder, durable, found: replayed.state.number }.into()),
+        None => Ok(()),
+    }
 }

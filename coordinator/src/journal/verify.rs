@@ -57,6 +57,17 @@ pub enum Finding {
         /// The last record that was looked at.
         after: u64,
     },
+    /// The journal ends before the last record that it says itself was acknowledged.
+    #[error(
+        "the journal ends at record {records}, but its records up to {acknowledged} were acknowledged: its tail is \
+         missing; restore the journal from a backup"
+    )]
+    Lost {
+        /// Records here.
+        records: u64,
+        /// The last record that was acknowledged.
+        acknowledged: u64,
+    },
     /// The journal ends before the record that a witness names.
     #[error(
         "the journal ends at record {records}, but the witness has seen record {sequence}: its tail is missing"
@@ -81,6 +92,8 @@ pub fn verify_while(
     wanted: &dyn Fn() -> bool,
 ) -> Result<Verified, Finding> {
     let files = |after, why: windlass_segments::SegmentError| Finding::Files { after, what: why.to_string() };
+    // Before the lines, so that of a journal in use it says no more than they do.
+    let acknowledged = windlass_segments::durable(super::folder(data)).map_err(|why| files(0, why))?;
     let mut lines = super::lines(data, 1).map_err(|why| files(0, why))?;
     let mut verified = Verified { records: 0, head: GENESIS };
     let mut state = State::default();
@@ -91,8 +104,7 @@ pub fn verify_while(
         let next = lines.next_line().map_err(|why| files(verified.records, why))?;
         let Some((sequence, line)) = next else { break };
         let checked = check(line, verified.head, &mut state);
-        let place =
-            || lines.place().map_or_else(String::new, |(path, line)| format!("{}:{line}", path.display()));
+        let place = || super::place(&lines);
         let hash = checked.map_err(|what| Finding::Record { place: place(), sequence, what })?;
         if let Some((named, expected)) = witness
             && named == sequence
@@ -101,6 +113,9 @@ pub fn verify_while(
             return Err(Finding::Forked { place: place(), sequence, found: hash, expected });
         }
         verified = Verified { records: sequence, head: hash };
+    }
+    if let Some(acknowledged) = acknowledged.filter(|acknowledged| *acknowledged > verified.records) {
+        return Err(Finding::Lost { records: verified.records, acknowledged });
     }
     match witness {
         Some((sequence, _)) if sequence > verified.records => {

@@ -66,7 +66,7 @@ pub enum SegmentError {
     /// Lines are missing at the end that were durable.
     #[error(
         "{} ends with line {found}, but its lines up to {durable} were durable: lines were lost after they were \
-         acknowledged; if that is to be so, remove the file `durable` there",
+         acknowledged; restore them from a backup, or remove the file `durable` there to go on without them",
         folder.display()
     )]
     Lost {
@@ -133,6 +133,27 @@ pub enum SegmentError {
 }
 
 impl SegmentError {
+    /// Whether lines that are there are not as a writer leaves them.
+    pub const fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. }
+            | Self::Incomplete { .. }
+            | Self::Gap { .. }
+            | Self::Overlong { .. }
+            | Self::Foreign { .. }
+            | Self::Shrunk { .. } => true,
+            Self::Io { .. }
+            | Self::Full { .. }
+            | Self::Locked { .. }
+            | Self::Poisoned { .. }
+            | Self::Unfit
+            | Self::LineTooLong { .. }
+            | Self::Lost { .. }
+            | Self::Removed { .. }
+            | Self::Beyond { .. } => false,
+        }
+    }
+
     /// Wraps what the operating system said about reading or looking at `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }

@@ -36,6 +36,7 @@ mod writer;
 
 pub use error::SegmentError;
 pub use lines::{Lines, read, read_kept};
+pub use mark::read as durable;
 pub use open::Recovery;
 pub use sizes::SegmentSize;
 pub use writer::Writer;

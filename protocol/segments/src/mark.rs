@@ -40,8 +40,10 @@ impl Mark {
 
 /// The last line of `folder` that is known to be durable. Where nobody knows (the mark is missing, or is damaged) that
 /// is every line: then damage is refused that a loss of power could have left, rather than passed over.
-pub(crate) fn read(folder: &Path) -> Result<Option<u64>, SegmentError> {
-    let path = folder.join(names::MARK);
+///
+/// Of a folder in use it says no more than its lines, as long as it is asked for first.
+pub fn read(folder: impl AsRef<Path>) -> Result<Option<u64>, SegmentError> {
+    let path = folder.as_ref().join(names::MARK);
     let Some(file) = files::read(&path)? else { return Ok(None) };
     let mut text = Vec::new();
     file.take(DIGITS as u64 + 2).read_to_end(&mut text).map_err(SegmentError::io("read", &path))?;

@@ -106,7 +106,7 @@ fn a_tail_that_was_durable_and_is_gone_is_missed_until_that_is_accepted() {
         fs::write(last(&folder), left).unwrap();
         let said = format!(
             "F ends with line {found}, but its lines up to 5 were durable: lines were lost after they were \
-             acknowledged; if that is to be so, remove the file `durable` there"
+             acknowledged; restore them from a backup, or remove the file `durable` there to go on without them"
         );
         assert_eq!(open(&folder), Err(said), "{left:?}");
         assert_eq!(fs::read_to_string(last(&folder)).unwrap(), left, "what is left is not touched");

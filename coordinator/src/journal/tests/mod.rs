@@ -5,6 +5,7 @@ mod million;
 #[cfg(feature = "fail-points")]
 mod power;
 mod snapshots;
+mod tail;
 
 use std::path::{Path, PathBuf};
 
