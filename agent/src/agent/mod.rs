@@ -3,6 +3,7 @@
 //! `life` goes from one session to the next, `session` is one connection's life, `orders` takes what the coordinator
 //! wants done, and duties (`crate::duty`) outlive them all.
 
+mod clock;
 mod life;
 mod orders;
 mod session;
@@ -22,6 +23,7 @@ use crate::identity::Identity;
 use crate::ledger::{Entry, Ledger};
 use crate::link::Link;
 use crate::status::{self, Connection, Status};
+use clock::CoordinatorClock;
 
 /// Everything that sessions and duties share.
 pub(crate) struct Agent {
@@ -35,6 +37,8 @@ pub(crate) struct Agent {
     pub(crate) turn: Semaphore,
     /// What duties want to be shown on the control stream.
     pub(crate) progress: mpsc::Sender<FromAgent>,
+    /// By which the coordinator's certificate is judged.
+    clock: Arc<CoordinatorClock>,
     duties: Mutex<BTreeMap<AssignmentId, Duty>>,
     status: Mutex<Status>,
 }
@@ -48,6 +52,7 @@ pub async fn run(configuration: Configuration, stop: impl Future<Output = ()>) -
     let identity = Identity::read(&configuration.state_root)?;
     let ledger = Ledger::open(&configuration.state_root)?;
     let cache = Cache::open(configuration.state_root.join("cache"))?;
+    let latest = ledger.clock()?;
     let (progress, to_show) = mpsc::channel(64);
     let status = Status {
         pid: std::process::id(),
@@ -59,7 +64,7 @@ pub async fn run(configuration: Configuration, stop: impl Future<Output = ()>) -
         connection: Connection::Disconnected("starting".to_owned()),
         effective: None,
         last: None,
-        time: ledger.clock()?,
+        time: latest,
     };
     let agent = Arc::new(Agent {
         configuration,
@@ -69,6 +74,7 @@ pub async fn run(configuration: Configuration, stop: impl Future<Output = ()>) -
         link: watch::Sender::new(None),
         turn: Semaphore::new(1),
         progress,
+        clock: Arc::new(CoordinatorClock::new(latest)),
         duties: Mutex::default(),
         status: Mutex::new(status),
     });

@@ -39,7 +39,8 @@ pub(super) async fn run(
     let address = agent.configuration.coordinator.as_ref().unwrap_or(&membership.coordinator);
     let credentials = Credentials { certificate: agent.identity.certificate()?, key: agent.identity.key() };
     let fingerprint = agent.identity.fingerprint()?;
-    let link = link::connect(address, fingerprint, Some(&credentials), SESSION_ALPN).await?;
+    let clock = Arc::clone(&agent.clock);
+    let link = link::connect_by(clock, address, fingerprint, Some(&credentials), SESSION_ALPN).await?;
     let (mut control, mut replies) = link.hello(&agent.hello()?).await?;
     let mut session =
         Session { agent, link: link.clone(), taken: None, heartbeat: FIRST_HEARTBEAT, renew: false };
@@ -158,6 +159,7 @@ impl Agent {
 
     /// The time, by the coordinator's clock: never earlier than the latest that it told.
     fn time(&self, told: Timestamp) -> anyhow::Result<Timestamp> {
+        self.clock.told(told);
         let ledger = self.ledger();
         let latest = ledger.clock()?;
         if told > latest {

@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Endpoint, IdleTimeout, TransportConfig, VarInt};
 use rustls::crypto::CryptoProvider;
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use windlass_protocol::Digest;
 use windlass_protocol::message::COORDINATOR_NAME;
@@ -38,8 +39,20 @@ pub struct Credentials {
     pub key: Zeroizing<Vec<u8>>,
 }
 
-/// Connects to the coordinator at `HOST:PORT`, which must be certified by the CA of this fingerprint.
+/// Connects to the coordinator at `HOST:PORT`, which must be certified by the CA of this fingerprint, by this machine's
+/// clock.
 pub async fn connect(
+    address: &str,
+    fingerprint: Digest,
+    credentials: Option<&Credentials>,
+    alpn: &[u8],
+) -> anyhow::Result<Link> {
+    connect_by(Arc::new(DefaultTimeProvider), address, fingerprint, credentials, alpn).await
+}
+
+/// The same by another clock.
+pub async fn connect_by(
+    clock: Arc<dyn TimeProvider>,
     address: &str,
     fingerprint: Digest,
     credentials: Option<&Credentials>,
@@ -50,7 +63,11 @@ pub async fn connect(
     let found = tokio::net::lookup_host(address).await;
     let found = found.with_context(|| unreachable(format!("cannot find the coordinator `{address}`")))?;
     for resolved in found {
-        match connect_to(resolved, fingerprint, credentials, alpn).await {
+        let provider =
+            CryptoProvider::get_default().context("a provider of cryptography is installed first")?;
+        let authority = PinnedAuthority::new(fingerprint, provider);
+        let config = client_config(&authority, Arc::clone(&clock), credentials, alpn)?;
+        match connect_to(resolved, config, &authority).await {
             Ok(link) => return Ok(link),
             Err(why) => last = why,
         }
@@ -60,18 +77,17 @@ pub async fn connect(
 
 async fn connect_to(
     address: SocketAddr,
-    fingerprint: Digest,
-    credentials: Option<&Credentials>,
-    alpn: &[u8],
+    config: ClientConfig,
+    authority: &PinnedAuthority,
 ) -> anyhow::Result<Link> {
     let endpoint = endpoint(address)?;
-    let config = client_config(fingerprint, credentials, alpn)?;
     // The name is checked by the pinned authority itself, wherever the coordinator runs.
     let connecting = endpoint.connect_with(config, address, COORDINATOR_NAME)?;
     let connection =
         tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| anyhow!("it does not answer"))?;
-    let connection = connection.map_err(|why| match why.to_string() {
-        text if text.contains("invalid peer certificate") => {
+    let connection = connection.map_err(|why| match (authority.disagrees(), why.to_string()) {
+        (Some(disagrees), _) => disagrees.into(),
+        (None, text) if text.contains("invalid peer certificate") => {
             anyhow!("it does not prove to be the coordinator that the token or the enrolment names")
         }
         _ => why.into(),
@@ -98,15 +114,17 @@ fn endpoint(address: SocketAddr) -> anyhow::Result<Endpoint> {
 }
 
 fn client_config(
-    fingerprint: Digest,
+    authority: &Arc<PinnedAuthority>,
+    clock: Arc<dyn TimeProvider>,
     credentials: Option<&Credentials>,
     alpn: &[u8],
 ) -> anyhow::Result<ClientConfig> {
     let provider = CryptoProvider::get_default().context("a provider of cryptography is installed first")?;
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(provider))
+    let verifier = Arc::clone(authority);
+    let builder = rustls::ClientConfig::builder_with_details(Arc::clone(provider), clock)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(PinnedAuthority::new(fingerprint, provider));
+        .with_custom_certificate_verifier(verifier);
     let mut tls = match credentials {
         None => builder.with_no_client_auth(),
         Some(credentials) => {

@@ -9,7 +9,7 @@ use windlass_protocol::codec::Message;
 use windlass_protocol::gathering::FrameError;
 use windlass_protocol::message::{Answer, FromAgent, FromCoordinator, Hello, Request};
 
-pub use connect::{Credentials, connect};
+pub use connect::{Credentials, connect, connect_by};
 pub use incoming::Incoming;
 
 /// An established connection. Cheap to clone.

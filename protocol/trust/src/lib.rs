@@ -3,10 +3,12 @@
 //!
 //! What lives here is what several programs must do exactly alike. Issuing certificates is the coordinator's alone.
 
+mod dates;
 mod pinned;
 mod sealing;
 mod signing;
 
+pub use dates::ClockDisagrees;
 pub use pinned::{PinnedAuthority, install_provider};
 pub use sealing::{SealError, Sealed, SealingKey, seal};
 pub use signing::{AssignmentSigner, BadSignature, verify_assignment};

@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use windlass_protocol::Secret;
 use windlass_protocol::token::{Token, TokenKind};
-use windlass_trust::PinnedAuthority;
+use windlass_trust::{ClockDisagrees, PinnedAuthority};
 
 use crate::failure::Failure;
 
@@ -88,9 +88,12 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
 
 /// The root of an error: what a person can do something about.
 pub fn cause(error: &reqwest::Error) -> String {
-    let mut last: &dyn Error = error;
+    let mut last: &(dyn Error + 'static) = error;
     while let Some(next) = last.source() {
         last = next;
+    }
+    if let Some(disagrees) = tls(last).and_then(ClockDisagrees::of) {
+        return disagrees.to_string();
     }
     let text = last.to_string();
     if text.contains("invalid peer certificate") {
@@ -105,9 +108,76 @@ pub fn cause(error: &reqwest::Error) -> String {
     text
 }
 
+/// What TLS refused. Errors of the system that wrap it are not its sources.
+fn tls<'a>(mut error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    while let Some(inner) = error.downcast_ref().and_then(std::io::Error::get_ref) {
+        error = inner;
+    }
+    error.downcast_ref()
+}
+
 #[cfg(test)]
 mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+    use rustls_pki_types::PrivatePkcs8KeyDer;
+    use windlass_protocol::Digest;
+    use windlass_protocol::message::COORDINATOR_NAME;
+    use zeroize::Zeroizing;
+
     use super::*;
+
+    /// A token of the coordinator with this CA.
+    fn of(authority: &[u8]) -> Token {
+        let (id, secret, fingerprint) = ([1; 16], Zeroizing::new([2; 32]), Digest::of(authority));
+        Token { kind: TokenKind::Api, id, secret, fingerprint }
+    }
+
+    /// A server whose certificate is good from then on for so many days.
+    async fn served(begins: std::time::SystemTime, days: u32) -> (String, Token) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let authority = params.self_signed(&key).unwrap().der().clone();
+        let issuer = Issuer::new(params, key);
+        let mut params = CertificateParams::new([COORDINATOR_NAME.to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_before = begins.into();
+        params.not_after = (begins + Duration::from_secs(24 * 3600) * days).into();
+        let key = KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &issuer).unwrap().der().clone();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        let token = of(&authority);
+        let config = rustls::ServerConfig::builder().with_no_client_auth();
+        let config = config.with_single_cert(vec![leaf, authority], key).unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("https://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = acceptor.accept(stream).await;
+            }
+        });
+        (address, token)
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_has_ended_is_said_with_both_times_and_not_as_anothers() {
+        windlass_trust::install_provider();
+        let year_2001 = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let (address, token) = served(year_2001, 30).await;
+        let asked = |token: Token| {
+            let base = base(&address).unwrap();
+            let second = Duration::from_secs(30);
+            let secret = Secret::new(token.to_text().to_string());
+            build(&base, &secret, None, second, second).unwrap().get(base).send()
+        };
+        let why = cause(&asked(token).await.unwrap_err());
+        let ended = "but the coordinator's certificate is good until 2001-10-09T01:46:40Z; one of the two machines has a \
+                     wrong clock";
+        assert!(why.starts_with("it is 2") && why.ends_with(ended), "{why}");
+        let why = cause(&asked(of(b"another CA")).await.unwrap_err());
+        assert_eq!(why, "it does not prove to be the coordinator that the token is for");
+    }
 
     #[test]
     fn a_token_goes_unprotected_nowhere_but_to_this_machine() {
