@@ -71,6 +71,7 @@ fn paths() -> OpenApiRouter<Context> {
         .routes(routes!(targets::enable))
         .routes(routes!(targets::disable))
         .routes(routes!(targets::revoke))
+        .routes(routes!(targets::confirm))
         .routes(routes!(tokens::whoami))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::delete))

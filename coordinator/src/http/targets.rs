@@ -1,11 +1,11 @@
 //! Targets: what they are granted, what they say, what comes of it; and the operators' switches.
 
 use axum::Json;
-use windlass_api::answers::{Done, Page, ScopeParticipation, ScopeView, TargetItem, TargetView};
+use windlass_api::answers::{AheadView, Done, Page, ScopeParticipation, ScopeView, TargetItem, TargetView};
 use windlass_api::query::QueryText;
 use windlass_api::requests::GrantText;
 use windlass_coordinator_core::decide::{SpaceCommand, TargetChange};
-use windlass_coordinator_core::model::{Advertisement, Target};
+use windlass_coordinator_core::model::{Advertisement, Ahead, Target};
 use windlass_coordinator_core::scope;
 use windlass_coordinator_core::state::Space;
 
@@ -77,6 +77,15 @@ pub async fn revoke(caller: Changer, Named(name): Named<String>) -> Answer<Targe
     change_and_view(caller, name, TargetChange::Revoke).await
 }
 
+/// Lets a target take part again whose agent has seen later work than the journal knows. What is given from then on is of a
+/// new epoch, so that the agent takes it.
+#[utoipa::path(post, path = "/targets/{name}/confirm", tag = "targets",
+    params(("name" = String, Path, description = "Id, slug or name.")),
+    responses((status = 200, body = TargetView)))]
+pub async fn confirm(caller: Changer, Named(name): Named<String>) -> Answer<TargetView> {
+    change_and_view(caller, name, TargetChange::Confirm).await
+}
+
 /// Deletes a target.
 #[utoipa::path(delete, path = "/targets/{name}", tag = "targets",
     params(("name" = String, Path, description = "Id, slug or name.")),
@@ -104,6 +113,7 @@ fn item(space: &Space, presence: &dyn Presence, target: &Target) -> TargetItem {
         name: target.name.to_string(),
         enabled: target.enabled,
         revoked: target.revoked,
+        held: target.is_held(),
         online: presence.online(target.id),
         roles: scope::roles(target).into_iter().collect(),
         environments: words::environments(space, &scope::environments(&space.environments, target)),
@@ -148,6 +158,11 @@ fn view_of(space: &Space, presence: &dyn Presence, target: &Target) -> TargetVie
         last_seen: presence.last_seen(target.id).map(words::time),
         certificate_expires: words::time(target.key.certificate_expires),
         public_key: target.key.public_key.to_string(),
+        ahead: target.ahead.map(|Ahead { generation, confirmed }| AheadView {
+            epoch: generation.epoch,
+            sequence: generation.sequence,
+            confirmed,
+        }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use windlass_coordinator_core::authorise::{self, Peer};
 use windlass_coordinator_core::decide::{Command, Greeted, Greeting, Reply, SpaceCommand};
-use windlass_coordinator_core::event::{Actor, Stream};
+use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::ids::SpaceId;
 use windlass_protocol::limits::UNFINISHED_ASSIGNMENTS;
@@ -22,9 +22,11 @@ pub(super) async fn admit(
         return Err(Goodbye::Version { lowest: VERSION, highest: VERSION });
     }
     let state = sessions.engine.state();
-    let permit = authorise::session(&state, peer, now()).map_err(|_| Goodbye::NotAdmitted)?;
-    if hello.generation > Some(newest(&state, permit.space())) {
-        tracing::warn!(target = %peer.target, "the agent knows a later generation than the journal: was a backup restored?");
+    let permit = authorise::session(&state, peer, now()).map_err(|_| denial(&state, peer))?;
+    if let Some(generation) = hello.generation
+        && authorise::is_ahead(&state, peer.target, generation)
+    {
+        hold(sessions, peer, permit.space(), generation, from).await;
         return Err(Goodbye::FutureGeneration);
     }
     if permit.renews_only() {
@@ -80,9 +82,27 @@ fn greeting(peer: &Peer, hello: &Hello, may_change: bool) -> Greeting {
     }
 }
 
-/// The newest generation that any work of a space can have.
-fn newest(state: &State, space: SpaceId) -> Generation {
-    Generation { epoch: state.epoch, sequence: state.sequence(Stream::Space(space)) }
+/// Why a peer may have no session, as far as it is told.
+pub(super) fn denial(state: &State, peer: &Peer) -> Goodbye {
+    if authorise::is_held(state, peer) { Goodbye::FutureGeneration } else { Goodbye::NotAdmitted }
+}
+
+/// An agent has seen later work than the journal knows. That is written down, for the journal grows past it, and who wonders
+/// what is restored here needs more time than that.
+async fn hold(sessions: &Sessions, peer: &Peer, space: SpaceId, generation: Generation, from: &str) {
+    let Generation { epoch, sequence } = generation;
+    tracing::warn!(
+        target = %peer.target,
+        epoch,
+        sequence,
+        "the agent has seen later work than the journal knows, and gets nothing until an operator confirms it: was a \
+         backup restored?"
+    );
+    let envelope = Engine::envelope(Actor::Target(peer.target), Some(from.to_owned()));
+    let command = Command::Space(space, SpaceCommand::RecordAhead { peer: *peer, generation });
+    if let Err(why) = sessions.engine.submit(envelope, command).await {
+        tracing::warn!(target = %peer.target, %why, "that it is held could not be written down; it is when it comes again");
+    }
 }
 
 /// Two live sessions have one certificate. The first time in a while is recorded at once, others are counted.

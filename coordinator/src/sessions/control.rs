@@ -12,7 +12,7 @@ use windlass_coordinator_core::state::State;
 use windlass_protocol::Timestamp;
 use windlass_protocol::message::{FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome};
 
-use super::admission::{admit, record_clone};
+use super::admission::{admit, denial, record_clone};
 use super::frames::Frames;
 use super::registry::Progress;
 use super::told::{Scope, Told};
@@ -204,7 +204,7 @@ impl Session<'_> {
 
     /// The permit of this moment: sessions of disabled and revoked targets end here, at once.
     fn permit(&self, state: &State) -> Result<SessionPermit, Goodbye> {
-        authorise::session(state, &self.peer, now()).map_err(|_| Goodbye::NotAdmitted)
+        authorise::session(state, &self.peer, now()).map_err(|_| denial(state, &self.peer))
     }
 
     fn welcome(

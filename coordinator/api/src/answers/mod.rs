@@ -58,7 +58,7 @@ pub use explain::{
     DeploymentStory, StoryLine, TargetExplained, TenantExplained, VariableCandidate, VariableInspected,
 };
 pub use release::{ChosenPackageView, PackageView, ReleaseItem, ReleaseMade, ReleaseView};
-pub use target::{IsolationKind, ScopeParticipation, ScopeView, TargetItem, TargetView};
+pub use target::{AheadView, IsolationKind, ScopeParticipation, ScopeView, TargetItem, TargetView};
 pub use token::{EnrolmentItem, TokenItem, TokenMade, TokenRole, Whoami};
 
 /// A part of a list. Asked for again with `after` set to `next`, the following part comes.

@@ -44,6 +44,8 @@ pub struct TargetItem {
     pub enabled: bool,
     /// Whether its key is revoked.
     pub revoked: bool,
+    /// Whether it gets nothing until an operator confirms it: its agent has seen later work than the journal knows.
+    pub held: bool,
     /// Whether its agent is connected.
     pub online: bool,
     /// Effective roles.
@@ -80,6 +82,19 @@ pub struct TargetView {
     pub certificate_expires: String,
     /// SHA-256 of its public key.
     pub public_key: String,
+    /// What its agent has seen and the journal does not know; null where there is nothing.
+    pub ahead: Option<AheadView>,
+}
+
+/// Work that an agent has seen and the journal does not know: a backup was restored, or the machine does not tell the truth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AheadView {
+    /// The epoch of the latest such work.
+    pub epoch: u64,
+    /// The record of the space, in that epoch.
+    pub sequence: u64,
+    /// Whether an operator lets the target take part all the same.
+    pub confirmed: bool,
 }
 
 /// A scope in names.

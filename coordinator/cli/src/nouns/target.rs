@@ -1,7 +1,7 @@
 //! Targets.
 
 use clap::{Args, Subcommand, ValueEnum};
-use windlass_api::answers::{Page, ScopeParticipation, ScopeView, TargetItem, TargetView};
+use windlass_api::answers::{AheadView, Page, ScopeParticipation, ScopeView, TargetItem, TargetView};
 use windlass_api::query::QueryText;
 use windlass_api::requests::GrantText;
 use windlass_protocol::message::Participation;
@@ -38,6 +38,11 @@ pub enum Verb {
     },
     /// Revoke a target's key; only a new enrolment brings it back
     Revoke {
+        /// Name, slug or id
+        name: String,
+    },
+    /// Let a target take part again whose agent has seen later work than the coordinator knows, as after a backup was restored
+    Confirm {
         /// Name, slug or id
         name: String,
     },
@@ -142,6 +147,7 @@ impl Verb {
             Self::Enable { name } => post(&name, "enable").await?,
             Self::Disable { name } => post(&name, "disable").await?,
             Self::Revoke { name } => post(&name, "revoke").await?,
+            Self::Confirm { name } => post(&name, "confirm").await?,
             Self::Scope(scope) if scope.changes_nothing() => {
                 return Err(Failure::usage(
                     "say what to change: --role, --environment, --tenant, --tenant-tag, --participation or --clear",
@@ -160,10 +166,11 @@ impl Verb {
 async fn list(session: &Session, part: &Part) -> Result<(), Failure> {
     let page: Page<TargetItem> = session.client.get(&["targets"], &part.query()).await?;
     session.output.page(&page, &["name", "online", "state", "roles", "environments", "over-claims"], |item| {
-        let state = match (item.revoked, item.enabled) {
-            (true, _) => "revoked",
-            (false, false) => "disabled",
-            (false, true) => "enabled",
+        let state = match item {
+            TargetItem { revoked: true, .. } => "revoked",
+            TargetItem { enabled: false, .. } => "disabled",
+            TargetItem { held: true, .. } => "held",
+            _ => "enabled",
         };
         vec![
             item.name.clone(),
@@ -198,6 +205,12 @@ fn described(view: &TargetView) -> String {
         format!("  agent         {}, isolation {}", view.agent_version, view.isolation),
         format!("  certificate   until {}", view.certificate_expires),
     ];
+    if let Some(AheadView { epoch, sequence, confirmed }) = view.ahead {
+        let so = if confirmed { "confirmed since" } else { "held until `windlass target confirm`" };
+        lines.push(format!(
+            "  ahead         its agent has seen record {sequence} of epoch {epoch}, which the journal does not know: {so}"
+        ));
+    }
     for (title, scope) in
         [("granted", &view.granted), ("advertised", &view.advertised), ("effective", &view.effective)]
     {

@@ -15,6 +15,7 @@ mod standing;
 use windlass_protocol::Timestamp;
 use windlass_protocol::digest::Digest;
 use windlass_protocol::ids::{SpaceId, TargetId};
+use windlass_protocol::message::Generation;
 
 pub use people::{Action, PersonDenied, PersonPermit, maker_may, person, role_at};
 pub use requests::{OutputPermit, PullPermit, ReportPermit, RequestPermit, VariablesPermit, request};
@@ -38,7 +39,7 @@ pub struct Peer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Denied;
 
-/// A session may go on: the target exists, has this key, is neither disabled nor revoked.
+/// A session may go on: the target exists, has this key, is neither disabled, revoked nor held.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionPermit {
     space: SpaceId,
@@ -70,9 +71,27 @@ impl SessionPermit {
     }
 }
 
-/// The target that a peer is: it exists, has this very key, is neither disabled nor revoked. Between asking and
+/// The target that a peer is: it exists, has this very key, is neither disabled, revoked nor held. Between asking and
 /// deciding, a target may be enrolled again with another key: what the old one asked for is then nobody's.
 pub fn identity<'a>(state: &'a State, peer: &Peer) -> Result<(&'a Space, &'a Target), Denied> {
+    let (space, target) = proven(state, peer)?;
+    if target.is_held() { Err(Denied) } else { Ok((space, target)) }
+}
+
+/// Whether all that bars a peer is that an operator has to confirm it: its agent is told so.
+pub fn is_held(state: &State, peer: &Peer) -> bool {
+    proven(state, peer).is_ok_and(|(_, target)| target.is_held())
+}
+
+/// Whether an agent that has seen this generation has seen a history that the journal does not know, and that no operator
+/// has confirmed (ARCHITECTURE, "Generations").
+pub fn is_ahead(state: &State, target: TargetId, generation: Generation) -> bool {
+    let Some(space) = state.space_of(target) else { return false };
+    let confirmed = space.targets.get(target).and_then(|target| target.ahead).map(|ahead| ahead.generation);
+    !state.has_come_to(space, generation) && confirmed.is_none_or(|confirmed| generation > confirmed)
+}
+
+fn proven<'a>(state: &'a State, peer: &Peer) -> Result<(&'a Space, &'a Target), Denied> {
     let space = state.space_of(peer.target).ok_or(Denied)?;
     let target = space.targets.get(peer.target).ok_or(Denied)?;
     if !target.enabled || target.revoked || target.key.public_key != peer.public_key {

@@ -8,7 +8,7 @@ use windlass_api::requests::{
 };
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, KeyId, SpaceId, TargetId, TokenId};
-use windlass_protocol::message::{Outcome, Refusal};
+use windlass_protocol::message::{Generation, Outcome, Refusal};
 
 use super::{EnrolmentUse, Greeting, PackageNames, Refusals, Repeat};
 use crate::authorise::Peer;
@@ -100,6 +100,13 @@ pub enum SpaceCommand {
     },
     /// What an agent's `Hello` says.
     Greet(Box<Greeting>),
+    /// Records that an agent has seen later work than the journal knows, if it has: it is held.
+    RecordAhead {
+        /// Who it is.
+        peer: Peer,
+        /// The highest generation that it has seen.
+        generation: Generation,
+    },
     /// Changes a target, by id, slug or name.
     ChangeTarget {
         /// The target.
@@ -307,6 +314,7 @@ impl TargetChange {
             Self::Enable => json!("enable"),
             Self::Disable => json!("disable"),
             Self::Revoke => json!("revoke"),
+            Self::Confirm => json!("confirm"),
             Self::Delete => json!("delete"),
         }
     }
@@ -322,6 +330,8 @@ pub enum TargetChange {
     Disable,
     /// Revokes its key, and ends its session.
     Revoke,
+    /// Lets it take part again though its agent has seen later work than the journal knows.
+    Confirm,
     /// Deletes it.
     Delete,
 }

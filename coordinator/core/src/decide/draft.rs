@@ -57,7 +57,7 @@ impl<'a> Draft<'a> {
             return Err(Problem::not_found("there is no such space"));
         }
         let mut after = before.clone();
-        after.begin(stream, before.epoch.max(1), envelope.moment(before));
+        after.begin(stream, epoch(before), envelope.moment(before));
         let (fresh, events, instead) = (Fresh::new(envelope.seed), Vec::new(), "ask for less at once");
         Ok(Self { before, after, envelope, stream, space, events, bytes: 0, instead, broken: None, fresh })
     }
@@ -163,7 +163,8 @@ impl<'a> Draft<'a> {
             number: self.after.number,
             stream: self.stream,
             sequence: self.after.sequence(self.stream),
-            epoch: self.after.epoch,
+            // A later one that an event of it begins is the next record's.
+            epoch: epoch(self.before),
             format: FORMAT,
             time: self.after.time,
             header: Header {
@@ -178,6 +179,11 @@ impl<'a> Draft<'a> {
         };
         Ok(Decision { record: Some(record), state: self.after, reply })
     }
+}
+
+/// The epoch that a record after this state is of.
+fn epoch(before: &State) -> u64 {
+    before.epoch.max(1)
 }
 
 /// What a decision about a stream rests on: the stream itself, the installation's, which says who may do what, and that of

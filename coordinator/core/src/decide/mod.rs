@@ -182,6 +182,7 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         SpaceCommand::Enrol(enrolment) => enrol::enrol(draft, enrolment),
         SpaceCommand::Renew { peer, life_seconds } => targets::renew(draft, peer, *life_seconds),
         SpaceCommand::Greet(greeting) => greetings::greet(draft, greeting),
+        SpaceCommand::RecordAhead { peer, generation } => targets::record_ahead(draft, peer, *generation),
         SpaceCommand::ChangeTarget { target, change } => targets::change(draft, target, change),
         SpaceCommand::RecordClone { target, older, newer } => {
             targets::record_clone(draft, *target, older, newer)

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use windlass_api::error::Problem;
 use windlass_api::requests::GrantText;
 use windlass_protocol::ids::TargetId;
+use windlass_protocol::message::Generation;
 
 use super::{Draft, Reply, TargetChange, documents, greetings, identified};
-use crate::authorise::Peer;
+use crate::authorise::{self, Peer};
 use crate::event::{Observation, TargetEvent};
 use crate::model::Granted;
 use crate::names::{PendingTenants, check_role, environment_ids, query};
@@ -42,11 +43,44 @@ pub(super) fn change(draft: &mut Draft<'_>, name: &str, change: &TargetChange) -
         TargetChange::Disable => draft.emit(TargetEvent::Disabled { target: id }),
         TargetChange::Revoke if target.revoked => {}
         TargetChange::Revoke => draft.emit(TargetEvent::Revoked { target: id }),
+        TargetChange::Confirm => {
+            if let Some(ahead) = target.ahead.filter(|_| target.is_held()) {
+                let epoch = epoch_after(draft.state().epoch, ahead.generation.epoch)?;
+                draft.emit(TargetEvent::Confirmed { target: id, generation: ahead.generation, epoch });
+            }
+        }
         TargetChange::Delete => {
             let users = documents::users_of_target(documents::Moment::of(draft), id);
             documents::refuse_if_used(&format!("the target `{}`", target.name), users)?;
             draft.emit(TargetEvent::Deleted { target: id, name: target.name.to_string() });
         }
+    }
+    Ok(Reply::Done)
+}
+
+/// How many epochs a machine may be ahead: no installation is taken up again so often.
+const EPOCHS_AHEAD: u64 = 1_000_000;
+
+/// An epoch after this one and the one that an agent has seen: an agent takes nothing that is not later.
+fn epoch_after(epoch: u64, seen: u64) -> Result<u64, Problem> {
+    if seen > epoch.saturating_add(EPOCHS_AHEAD) {
+        return Err(Problem::conflict(format!(
+            "its agent says that it has seen epoch {seen}, and this is epoch {epoch}: no coordinator has given it that; \
+             revoke its key, and enrol the machine again"
+        )));
+    }
+    Ok(epoch.max(seen.saturating_add(1)))
+}
+
+/// Holds a target whose agent has seen later work than the journal knows.
+pub(super) fn record_ahead(
+    draft: &mut Draft<'_>,
+    peer: &Peer,
+    generation: Generation,
+) -> Result<Reply, Problem> {
+    let target = identified(draft, peer)?;
+    if authorise::is_ahead(draft.state(), target, generation) {
+        draft.emit(TargetEvent::Ahead { target, generation });
     }
     Ok(Reply::Done)
 }

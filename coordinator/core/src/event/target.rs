@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{EnrolmentId, TargetId};
+use windlass_protocol::message::Generation;
 use windlass_protocol::{DisplayName, Slug, Timestamp};
 
 use crate::model::{Advertisement, Granted, TargetKey};
@@ -79,6 +80,24 @@ pub enum TargetEvent {
     Revoked {
         /// The target.
         target: TargetId,
+    },
+    /// Its agent has seen later work than the journal knows: it gets nothing until an operator confirms it.
+    #[serde(rename = "target-ahead")]
+    Ahead {
+        /// The target.
+        target: TargetId,
+        /// What its agent has seen.
+        generation: Generation,
+    },
+    /// An operator lets it take part again, whatever its agent has seen of another history.
+    #[serde(rename = "target-confirmed")]
+    Confirmed {
+        /// The target.
+        target: TargetId,
+        /// What its agent had seen.
+        generation: Generation,
+        /// The epoch from now on: what is given from here on is later than all that the agent has seen.
+        epoch: u64,
     },
     /// An operator deleted it.
     #[serde(rename = "target-deleted")]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{EnvironmentId, TargetId};
-use windlass_protocol::message::{Advertised, Isolation, Participation};
+use windlass_protocol::message::{Advertised, Generation, Isolation, Participation};
 use windlass_protocol::{Digest, DisplayName, Slug, Timestamp};
 
 use super::advertised::Advertisement;
@@ -33,6 +33,19 @@ pub struct Target {
     /// What it ever claimed outside its grant, as it was told in the journal: each claim is told once.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub told_claims: BTreeSet<String>,
+    /// Work that its agent has seen and the journal does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<Ahead>,
+}
+
+/// An agent that has seen later work than the journal knows: a backup was restored, or the machine does not tell the truth
+/// (ARCHITECTURE, "Generations").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// The highest generation that it showed.
+    pub generation: Generation,
+    /// Whether an operator lets it take part again.
+    pub confirmed: bool,
 }
 
 /// The public halves of the key pairs that an agent made on the machine.
@@ -64,8 +77,23 @@ impl Target {
     pub fn enrolled(made: TargetEnrolled) -> Self {
         let TargetEnrolled { id, slug, name, key, granted } = made;
         let advertised = Advertisement::new(&Advertised::default(), Isolation::Accounts, "");
-        let told_claims = BTreeSet::new();
-        Self { id, slug, name, enabled: true, revoked: false, key, granted, advertised, told_claims }
+        Self {
+            id,
+            slug,
+            name,
+            enabled: true,
+            revoked: false,
+            key,
+            granted,
+            advertised,
+            told_claims: BTreeSet::new(),
+            ahead: None,
+        }
+    }
+
+    /// Whether it gets nothing until an operator confirms it.
+    pub fn is_held(&self) -> bool {
+        self.ahead.is_some_and(|ahead| !ahead.confirmed)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::event::{
     Definition, DefinitionEvent, DefinitionId, EnrolmentEvent, Event, InstallationEvent, Record,
     ReleaseEvent, Stream, TargetEvent, TokenCreated,
 };
-use crate::model::{ApiToken, Enrolment, Lifecycle, Package, Release, Target, Tenant};
+use crate::model::{Ahead, ApiToken, Enrolment, Lifecycle, Package, Release, Target, Tenant};
 
 /// A record that does not fit the state before it: the journal is not this state's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,10 +60,26 @@ impl State {
 
     /// Goes on to the next record: one of this stream.
     pub(crate) fn begin(&mut self, stream: Stream, epoch: u64, time: Timestamp) {
+        self.reach_epoch(epoch);
         self.number += 1;
         self.streams.insert(stream, self.sequence(stream) + 1);
-        self.epoch = epoch;
         self.time = time;
+    }
+
+    /// Begins an epoch, if it is later than this one: what was given in this one ends here. A record that was decided in
+    /// an earlier one, beside the one that began this, is of this one.
+    fn reach_epoch(&mut self, epoch: u64) {
+        if epoch <= self.epoch {
+            return;
+        }
+        let spaces: Vec<_> = self.spaces.keys().copied().collect();
+        for id in spaces {
+            let last = self.sequence(Stream::Space(id));
+            if let Some(space) = self.spaces.get_mut(&id) {
+                space.ended_epochs.insert(self.epoch, last);
+            }
+        }
+        self.epoch = epoch;
     }
 
     /// The state after one event, at this place of a record that is being made or applied.
@@ -74,7 +90,11 @@ impl State {
         match (stream, event) {
             (Stream::Installation, Event::Installation(event)) => self.apply_to_installation(event),
             (Stream::Space(id), event) => {
-                self.spaces.get_mut(&id).ok_or("no such space")?.apply_event(at, event)
+                self.spaces.get_mut(&id).ok_or("no such space")?.apply_event(at, event)?;
+                if let Event::Target(TargetEvent::Confirmed { epoch, .. }) = event {
+                    self.reach_epoch(*epoch);
+                }
+                Ok(())
             }
             (Stream::Observations(_), Event::Observation(_)) => Ok(()),
             (Stream::Installation | Stream::Observations(_), _) => Err("an event of another stream"),
@@ -168,6 +188,7 @@ impl Space {
                 self.change_target(*target, |target| {
                     target.key = key.clone();
                     target.revoked = false;
+                    target.ahead = None;
                 })?;
             }
             TargetEvent::Renewed { target, expires } => {
@@ -192,6 +213,16 @@ impl Space {
             TargetEvent::Revoked { target } => {
                 self.change_target(*target, |target| target.revoked = true)?;
                 self.unsettle_target(*target);
+            }
+            TargetEvent::Ahead { target, generation } => {
+                let ahead = Ahead { generation: *generation, confirmed: false };
+                self.change_target(*target, |target| target.ahead = Some(ahead))?;
+            }
+            TargetEvent::Confirmed { target, generation, epoch } => {
+                let ahead = Ahead { generation: *generation, confirmed: true };
+                self.change_target(*target, |target| target.ahead = Some(ahead))?;
+                // News to the agent: it asks what of its work still stands.
+                self.generations.insert(*target, Generation { epoch: *epoch, ..at.generation });
             }
             TargetEvent::Deleted { target, .. } => self.delete_target(*target)?,
             TargetEvent::Lost { target } => self.see(*target, Some(at.time)),

@@ -15,6 +15,7 @@ mod tagging;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{SpaceId, TargetId, TokenId};
+use windlass_protocol::message::Generation;
 use windlass_protocol::{Digest, Timestamp};
 
 pub use apply::DoesNotFit;
@@ -37,7 +38,7 @@ pub struct State {
     /// The number of the last record of each stream.
     #[serde(with = "crate::pairs")]
     pub streams: OrdMap<Stream, u64>,
-    /// Counts restorations from a backup, from 1.
+    /// Counts, from 1, how often the history was taken up again at an earlier place.
     pub epoch: u64,
     /// The time of the last record.
     pub time: Timestamp,
@@ -87,6 +88,18 @@ impl State {
     /// The space that a target belongs to. A target is in exactly one.
     pub fn space_of(&self, target: TargetId) -> Option<&Space> {
         self.spaces.values().find(|space| space.targets.get(target).is_some())
+    }
+
+    /// Whether the journal has come to a generation of work in a space, in this epoch or in the one that it was of. An agent
+    /// that shows another one has seen a history that the journal does not know.
+    pub fn has_come_to(&self, space: &Space, generation: Generation) -> bool {
+        let Generation { epoch, sequence } = generation;
+        let last = if epoch == self.epoch {
+            self.sequence(Stream::Space(space.head.id))
+        } else {
+            space.ended_epochs.get(&epoch).copied().unwrap_or(0)
+        };
+        sequence <= last
     }
 
     /// A digest of the whole state: equal states have equal digests.

@@ -90,6 +90,9 @@ pub struct Space {
     pub unsettled: OrdSet<(DeploymentId, Option<TargetId>)>,
     /// The newest change in each target's work.
     pub generations: OrdMap<TargetId, Generation>,
+    /// The epochs that have ended, each with the last record that the space had in it.
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub ended_epochs: OrdMap<u64, u64>,
     /// Manifests that targets pulled whole under an assignment.
     pub pulled: OrdSet<(TargetId, Digest)>,
     /// What was handed out for work that is still open, and stands in the journal: variables by their digest, packages
@@ -126,6 +129,7 @@ impl Space {
             turn: None,
             unsettled: OrdSet::new(),
             generations: OrdMap::new(),
+            ended_epochs: OrdMap::new(),
             pulled: OrdSet::new(),
             handed_out: OrdSet::new(),
             destroyed_keys: OrdSet::new(),

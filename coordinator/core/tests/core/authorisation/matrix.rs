@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use serde_json::json;
 use windlass_coordinator_core::authorise::{self, Peer, RequestPermit};
-use windlass_coordinator_core::decide::{Reply, TargetChange};
+use windlass_coordinator_core::decide::{Reply, SpaceCommand, TargetChange};
 use windlass_coordinator_core::state::WorkKind;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
-use windlass_protocol::message::{Outcome, PullRequest, Report, ReportKind, Request};
+use windlass_protocol::message::{Generation, Outcome, PullRequest, Report, ReportKind, Request};
 
 use crate::golden;
 use crate::world::{Machine, World, project, small};
@@ -131,6 +131,11 @@ fn cases() -> Vec<(&'static str, Scene, Assigned, Peer)> {
     });
     case("revoked", own, |scene| {
         scene.world.change("one", TargetChange::Revoke);
+        None
+    });
+    case("held", own, |scene| {
+        let (peer, generation) = (scene.world.peer(scene.one), Generation { epoch: 1, sequence: 1 << 40 });
+        scene.world.ask(SpaceCommand::RecordAhead { peer, generation }).expect("it is known");
         None
     });
     case("deleted", own, |scene| {

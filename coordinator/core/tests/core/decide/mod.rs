@@ -1,5 +1,6 @@
 //! Sequences of commands: what is recorded, what is answered, and the sentence where nothing is done.
 
+mod ahead;
 mod deletion;
 mod deployments;
 mod documents;

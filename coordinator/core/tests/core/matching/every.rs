@@ -133,6 +133,7 @@ fn target() -> Target {
         },
         advertised: Advertisement::new(&Advertised::default(), Isolation::Accounts, ""),
         told_claims: BTreeSet::new(),
+        ahead: None,
     }
 }
 

@@ -17,7 +17,7 @@ use windlass_coordinator_core::model::{
 use windlass_coordinator_core::state::{Caps, WorkKind};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{DeploymentId, EnrolmentId, StepId, TargetId, TokenId, ValueId};
-use windlass_protocol::message::{Advertised, EnrolRefusal, Outcome, Refusal};
+use windlass_protocol::message::{Advertised, EnrolRefusal, Generation, Outcome, Refusal};
 
 use crate::world::{Machine, World, ended, project, small};
 
@@ -116,6 +116,9 @@ fn machines(world: &mut World) -> EnrolmentId {
     let again = world.token(json!({"target": "two"})).expect("it can be made");
     let machine = Machine { name: "two", key: "another key", advertised: Advertised::default() };
     world.use_token(again, "secret", &machine);
+    let (peer, generation) = (world.peer(two), Generation { epoch: 1, sequence: 1000 });
+    world.ask(SpaceCommand::RecordAhead { peer, generation }).expect("it is known");
+    world.change("two", TargetChange::Confirm);
     world.wait(20 * DAY);
     let peer = world.peer(two);
     world.ask(SpaceCommand::Renew { peer, life_seconds: 30 * DAY }).expect("it is due");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use windlass_coordinator_core::authorise;
 use windlass_coordinator_core::decide::{
     Command, Refusals, Refused, Repeat, Repeated, Reply, SpaceCommand, TargetChange, WorkReportKind,
 };
@@ -12,7 +13,7 @@ use windlass_coordinator_core::model::StoredValue;
 use windlass_coordinator_core::state::{Caps, WorkKind};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, TargetId};
-use windlass_protocol::message::{Advertised, EnrolRefusal, Outcome};
+use windlass_protocol::message::{Advertised, EnrolRefusal, Generation, Outcome};
 
 use super::{Machine, Operators, World, ended, project, small};
 
@@ -141,10 +142,25 @@ impl World {
             0..32 => (TargetChange::Disable, Operators::disabled),
             32..64 => (TargetChange::Revoke, Operators::revoked),
             64..96 => (TargetChange::Delete, Operators::deleted),
+            96..112 => return self.hold_or_confirm(name, target, number),
             _ => (TargetChange::Enable, Operators::enabled),
         };
         if self.change_if_there(name, change) {
             told(&mut self.operators, target);
+        }
+    }
+
+    fn hold_or_confirm(&mut self, name: &str, target: TargetId, number: u8) {
+        let peer = self.peer(target);
+        if number < 104 {
+            let generation = Generation { epoch: self.state.epoch, sequence: u64::from(number) * 100 };
+            let ahead = authorise::is_ahead(&self.state, target, generation);
+            let asked = self.ask(SpaceCommand::RecordAhead { peer, generation });
+            if ahead && asked.is_ok() {
+                self.operators.held(target);
+            }
+        } else if self.change_if_there(name, TargetChange::Confirm) {
+            self.operators.confirmed(target);
         }
     }
 
@@ -233,6 +249,8 @@ impl World {
             .indexes
             .work
             .iter()
+            // Who is held has no session to work in.
+            .filter(|(target, _)| !self.space().targets.get(**target).is_some_and(|target| target.is_held()))
             .flat_map(|(target, items)| items.iter().map(move |(id, item)| (*target, *id, *item)))
             .collect();
         if all.is_empty() {

@@ -12,6 +12,7 @@ pub struct Operators {
     grants: BTreeMap<TargetId, Value>,
     disabled: BTreeSet<TargetId>,
     revoked: BTreeSet<TargetId>,
+    held: BTreeSet<TargetId>,
     /// Everybody who ever enrolled, the latest key of a target last.
     peers: Vec<Peer>,
 }
@@ -31,6 +32,7 @@ impl Operators {
 
     pub(super) fn enrolled(&mut self, peer: Peer) {
         self.revoked.remove(&peer.target);
+        self.held.remove(&peer.target);
         self.peers.push(peer);
     }
 
@@ -46,6 +48,14 @@ impl Operators {
         self.revoked.insert(target);
     }
 
+    pub(super) fn held(&mut self, target: TargetId) {
+        self.held.insert(target);
+    }
+
+    pub(super) fn confirmed(&mut self, target: TargetId) {
+        self.held.remove(&target);
+    }
+
     pub(super) fn deleted(&mut self, target: TargetId) {
         self.grants.remove(&target);
     }
@@ -55,12 +65,13 @@ impl Operators {
         &self.peers
     }
 
-    /// Whether somebody may have a session: its target is there, neither disabled nor revoked, and has this key.
+    /// Whether somebody may have a session: its target is there, neither disabled, revoked nor held, and has this key.
     pub fn admit(&self, peer: &Peer) -> bool {
         let latest = self.peers.iter().rev().find(|known| known.target == peer.target);
         self.grants.contains_key(&peer.target)
             && !self.disabled.contains(&peer.target)
             && !self.revoked.contains(&peer.target)
+            && !self.held.contains(&peer.target)
             && latest.is_some_and(|latest| latest.public_key == peer.public_key)
     }
 
