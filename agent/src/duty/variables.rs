@@ -71,8 +71,9 @@ impl Variables {
         Self { by_name }
     }
 
-    /// Renders a text. One with a shell is run: what is quoted is quoted for that shell, and a text that would have data
-    /// in it as code is refused. The coordinator looks for that before anything starts, but cannot know every output.
+    /// Renders a text. One with a shell is run: data in it stands before it and is referred to, and a text that would
+    /// have data in it as code is refused. The coordinator looks for that before anything starts, but cannot know every
+    /// output.
     pub(super) fn render(&self, text: &str, shell: Option<Shell>) -> anyhow::Result<String> {
         let rendered = Template::parse(text).render(self, Render { shell })?;
         for unknown in &rendered.unknown {
@@ -84,7 +85,15 @@ impl Variables {
                  through `| Quoted`, or ask for it with get_windlassvariable"
             );
         }
-        Ok(rendered.text)
+        if let Some(misplaced) = rendered.misplaced.first() {
+            bail!(
+                "`{misplaced}` has a tenant's value or an output variable in it and stands where its filter does not \
+                 protect; let it be an argument of its own, outside of quotes, comments and here-documents, or ask for \
+                 it with get_windlassvariable"
+            );
+        }
+        let definitions = shell.map(|shell| shell.definitions(&rendered.quoted)).unwrap_or_default();
+        Ok(definitions + &rendered.text)
     }
 
     /// Every variable with its rendered value, for the functions that scripts call.

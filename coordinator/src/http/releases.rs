@@ -16,6 +16,7 @@ use windlass_coordinator_core::variables::references_in;
 use windlass_packages::PackageStore;
 use windlass_protocol::ids::{ReleaseId, StepId};
 use windlass_protocol::{Digest, pattern};
+use windlass_templates::Shell;
 
 use super::caller::{Changer, Reader};
 use super::extract::{Asked, Body, Named};
@@ -98,9 +99,7 @@ fn read_packages(store: &PackageStore, chosen: &[Chosen]) -> Result<(PackageName
             if is_hook(path) {
                 read.needs.extend(windlass_templates::script_references(text));
                 read.in_hooks.extend(references_in(text));
-                let code = CodeNames::of(text);
-                read.hooks.bare.extend(code.bare);
-                read.hooks.sets.extend(code.sets);
+                read.hooks.extend(CodeNames::of(text, shell_of(path)));
             }
         }
         names.insert((package.step, package.manifest), read);
@@ -112,6 +111,11 @@ fn read_packages(store: &PackageStore, chosen: &[Chosen]) -> Result<(PackageName
         }));
     }
     Ok((names, warnings))
+}
+
+/// What runs a hook. One with another ending is not run.
+fn shell_of(path: &str) -> Shell {
+    path.rsplit_once('.').and_then(|(_, ending)| Shell::of_ending(ending)).unwrap_or(Shell::Bash)
 }
 
 fn is_hook(path: &str) -> bool {

@@ -1,5 +1,7 @@
 //! Quoting a text for the shell that runs a script, so that no value can become code (SEMANTICS 6).
 
+use data_encoding::BASE64;
+
 /// The shells that steps are written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shell {
@@ -14,6 +16,49 @@ pub enum Shell {
 }
 
 impl Shell {
+    /// The shell that runs a file with this ending, without its dot; `None` where none does.
+    pub fn of_ending(ending: &str) -> Option<Self> {
+        Some(match ending {
+            "sh" | "bash" => Self::Bash,
+            "py" => Self::Python,
+            "ps1" => Self::Pwsh,
+            _ => return None,
+        })
+    }
+
+    /// What stands in a script for the text at this place of [`Rendered::quoted`](crate::Rendered): a word or an
+    /// expression that has none of the text in it as code, so that it runs nothing wherever it stands.
+    pub(crate) fn reference(self, place: usize, text: &str) -> String {
+        match self {
+            // Where the variable is not known, as in another shell, the command fails instead of running with nothing.
+            Self::Bash | Self::Sh => format!("\"${{_windlass_quoted_{place}?}}\""),
+            Self::Python => format!("_windlass_quoted[{place}]"),
+            // Blocks of PowerShell run elsewhere without the variables around them, so it carries its text along.
+            Self::Pwsh => format!(
+                "([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('{}')))",
+                BASE64.encode(text.as_bytes())
+            ),
+        }
+    }
+
+    /// What has to stand before a script for the references in it: `quoted` is [`Rendered::quoted`](crate::Rendered).
+    pub fn definitions(self, quoted: &[String]) -> String {
+        let literals = quoted.iter().map(|text| self.quoted(text));
+        match self {
+            Self::Bash | Self::Sh => literals
+                .enumerate()
+                .map(|(place, literal)| format!("_windlass_quoted_{place}={literal}\n"))
+                .collect(),
+            Self::Python if quoted.is_empty() => String::new(),
+            Self::Python => {
+                let entries = literals.map(|literal| format!("    {literal},\n"));
+                format!("_windlass_quoted = (\n{})\n", entries.collect::<String>())
+            }
+            // Each reference carries its own.
+            Self::Pwsh => String::new(),
+        }
+    }
+
     /// `text` as a string literal of this shell, in single quotes. It stands for exactly `text`, but for NUL, which is
     /// left out since no shell can hold it.
     ///

@@ -2,29 +2,53 @@
 
 use std::collections::BTreeSet;
 
+use crate::filters::{Escape, Filter};
+use crate::places::Places;
 use crate::reference::Reference;
+use crate::shell::Shell;
 use crate::syntax::{Condition, Expression, Node, Operand, Step, Symbol, Template, fold};
+
+/// What a text inserts that would be code in a script, were it data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Insertions {
+    /// What comes in without passing last through a filter whose result is harmless in a script: `Quoted`, `ToBase64`,
+    /// `UriDataEscape`, or one that answers `true` or `false` (SEMANTICS 6).
+    pub bare: BTreeSet<Reference>,
+    /// What passes through one, but stands where that does not protect: inside quotes, comments or here-documents, or as
+    /// a command.
+    pub misplaced: BTreeSet<Reference>,
+}
 
 impl Template {
     /// Everything that rendering this text can look up, so that all of it can be sent along.
     pub fn references(&self) -> BTreeSet<Reference> {
-        self.walk().read
+        self.walk(None).read
     }
 
-    /// What is inserted into the text without passing last through a filter whose result is harmless in a script:
-    /// `Quoted`, `ToBase64`, `UriDataEscape`, or one that answers `true` or `false` (SEMANTICS 6).
+    /// What this text inserts in a way that data must not be, as a script of `shell` or as a value.
     ///
-    /// The value of such a name may insert others bare in turn, by its own text.
-    pub fn bare_names(&self) -> BTreeSet<Reference> {
-        self.walk().bare
+    /// In a value no filter makes anything harmless but one that answers: where the value is inserted decides, and what
+    /// is done with it there. The value of a name in a script may insert others in turn, by its own text.
+    pub fn insertions(&self, shell: Option<Shell>) -> Insertions {
+        self.walk(shell).insertions
     }
 
-    fn walk(&self) -> Walk {
-        let mut walk = Walk::default();
+    fn walk(&self, shell: Option<Shell>) -> Walk<'_> {
+        let mut walk = Walk {
+            source: &self.source,
+            read: BTreeSet::new(),
+            insertions: Insertions::default(),
+            locals: Vec::new(),
+            places: shell.map(Places::new),
+            loops: 0,
+        };
         walk.nodes(&self.nodes);
         walk
     }
 }
+
+/// How deep loops may lie in each other for what stands in them to be certain. People write one.
+const LOOPS: usize = 2;
 
 /// A loop variable in force, and what reading it reads.
 struct Local {
@@ -32,52 +56,121 @@ struct Local {
     reads: Vec<Reference>,
 }
 
-#[derive(Default)]
-struct Walk {
-    read: BTreeSet<Reference>,
-    bare: BTreeSet<Reference>,
-    locals: Vec<Local>,
+/// How what an expression reads gets into the text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Not, or harmlessly.
+    None,
+    Bare,
+    Misplaced,
 }
 
-impl Walk {
+struct Walk<'a> {
+    source: &'a str,
+    read: BTreeSet<Reference>,
+    insertions: Insertions,
+    locals: Vec<Local>,
+    /// Where the script has come to, if the text is one.
+    places: Option<Places>,
+    /// How deep in loops.
+    loops: usize,
+}
+
+impl Walk<'_> {
     fn nodes(&mut self, nodes: &[Node]) {
         for node in nodes {
             match node {
-                Node::Text(_) => {}
-                Node::Substitution { expression, .. } => self.expression(expression, true),
+                Node::Text(source) => {
+                    if let Some(places) = &mut self.places {
+                        places.pass(&self.source[source.clone()]);
+                    }
+                }
+                Node::Substitution { expression, .. } => {
+                    self.expression(expression, self.way(expression));
+                    if let Some(places) = &mut self.places {
+                        places.pass_word();
+                    }
+                }
                 Node::Choice { condition, truthy, falsy, .. } => {
                     self.condition(condition);
+                    let before = self.places.clone();
                     self.nodes(truthy);
+                    let after = std::mem::replace(&mut self.places, before);
                     self.nodes(falsy);
+                    self.join(after);
                 }
                 Node::Repetition { variable, collection, body, .. } => {
                     let reads = self.collection(collection);
                     self.locals.push(Local { folded: fold(variable), reads });
-                    self.nodes(body);
+                    self.repetition(body);
                     self.locals.pop();
                 }
             }
         }
     }
 
-    fn condition(&mut self, condition: &Condition) {
-        self.expression(&condition.left, false);
-        if let Some((_, Operand::Expression(right))) = &condition.comparison {
-            self.expression(right, false);
+    /// The body of a loop: what the text before it leads to, and what every time round does.
+    fn repetition(&mut self, body: &[Node]) {
+        self.loops += 1;
+        let mut tries = 0;
+        loop {
+            if (self.loops > LOOPS || tries > 1)
+                && let Some(places) = &mut self.places
+            {
+                places.lose();
+            }
+            let before = self.places.clone();
+            self.nodes(body);
+            let after = std::mem::replace(&mut self.places, before);
+            let settled = match (&self.places, &after) {
+                (Some(before), Some(after)) => before.contain(after),
+                _ => true,
+            };
+            if settled {
+                break;
+            }
+            self.join(after);
+            tries += 1;
+        }
+        self.loops -= 1;
+    }
+
+    fn join(&mut self, other: Option<Places>) {
+        if let (Some(places), Some(other)) = (&mut self.places, other) {
+            places.join(other);
         }
     }
 
-    fn expression(&mut self, expression: &Expression, inserted: bool) {
-        let bare = inserted && !expression.is_harmless();
+    /// How what an expression of the text itself yields gets into the text.
+    fn way(&self, expression: &Expression) -> Way {
+        match (expression.escape(), &self.places) {
+            (Some(Escape::Answer), _) => Way::None,
+            (Some(escape), Some(places)) if places.admits(escape) => Way::None,
+            (Some(_), Some(_)) => Way::Misplaced,
+            _ => Way::Bare,
+        }
+    }
+
+    fn condition(&mut self, condition: &Condition) {
+        self.expression(&condition.left, Way::None);
+        if let Some((_, Operand::Expression(right))) = &condition.comparison {
+            self.expression(right, Way::None);
+        }
+    }
+
+    fn expression(&mut self, expression: &Expression, way: Way) {
         if let Some(symbol) = &expression.symbol {
             let reads = self.symbol(symbol);
-            if bare {
-                self.bare.extend(reads);
+            match way {
+                Way::None => {}
+                Way::Bare => self.insertions.bare.extend(reads),
+                Way::Misplaced => self.insertions.misplaced.extend(reads),
             }
         }
         for argument in expression.filters.iter().flat_map(|call| &call.arguments) {
             if let Operand::Expression(argument) = argument {
-                self.expression(argument, bare);
+                let answer = argument.escape() == Some(Escape::Answer);
+                self.expression(argument, if answer { Way::None } else { way });
             }
         }
     }
@@ -86,7 +179,7 @@ impl Walk {
     fn symbol(&mut self, symbol: &Symbol) -> Vec<Reference> {
         for step in &symbol.steps {
             if let Step::Computed(index) = step {
-                self.expression(index, false);
+                self.expression(index, Way::None);
             }
         }
         let folded = fold(&symbol.head);
@@ -114,9 +207,9 @@ impl Walk {
 }
 
 impl Expression {
-    /// Whether it passes last through a filter whose result is harmless in a script.
-    pub(crate) fn is_harmless(&self) -> bool {
-        self.filters.last().and_then(|call| call.filter).is_some_and(|filter| filter.is_harmless())
+    /// In which way its result is harmless in a script, by the filter that it passes last.
+    pub(crate) fn escape(&self) -> Option<Escape> {
+        self.filters.last().and_then(|call| call.filter).and_then(Filter::escape)
     }
 }
 
@@ -174,18 +267,51 @@ mod tests {
     fn a_name_is_bare_unless_its_last_filter_is_harmless() {
         for (text, expected) in [
             ("#{Foo}", &["Foo"][..]),
-            ("#{Foo | Quoted}#{Foo | tobase64}#{Foo | ToUpper | UriDataEscape}#{Foo | Contains x}", &[]),
+            ("x #{Foo | Quoted} #{Foo | tobase64} #{Foo | ToUpper | UriDataEscape} #{Foo | Contains x}", &[]),
             ("#{Foo | Quoted | Trim}", &["Foo"]),
             ("#{Foo | JsonEscape}#{Bar | HtmlEscape}", &["Bar", "Foo"]),
-            ("#{Foo | Append #{Bar} | Quoted}", &[]),
-            ("#{Foo | Append #{Bar | Quoted} #{Baz}}", &["Baz", "Foo"]),
-            ("#{if Foo == Bar}x#{/if}#{Baz[#{Foo}] | Quoted}", &[]),
+            ("x #{Foo | Append #{Bar} | Quoted}", &[]),
+            // What happens to a literal inside of an expression, nobody knows.
+            ("#{Foo | Append #{Bar | Quoted} #{Baz} #{Qux | Contains x}}", &["Bar", "Baz", "Foo"]),
+            ("#{if Foo == Bar}x#{/if} #{Baz[#{Foo}] | Quoted}", &[]),
             ("#{Baz[#{Foo}]}", &["Baz[…"]),
-            ("#{each x in Foo}#{x.Name | Quoted}#{Octopus.Template.Each.Index}#{/each}", &[]),
+            ("x #{each x in Foo}#{x.Name | Quoted} #{Octopus.Template.Each.Index}#{/each}", &[]),
             ("#{each x in Foo}#{each y in x}#{y.Key}#{/each}#{/each}", &["Foo", "Foo[…"]),
             ("##{Foo}#{Foo", &[]),
         ] {
-            assert_eq!(shown(Template::parse(text).bare_names()), expected, "{text}");
+            let insertions = Template::parse(text).insertions(Some(Shell::Sh));
+            assert_eq!(shown(insertions.bare), expected, "{text}");
+            assert_eq!(shown(insertions.misplaced), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn in_a_value_no_filter_is_harmless_but_one_that_answers() {
+        let insertions =
+            Template::parse("#{A | Quoted}#{B | ToBase64}#{C | Contains x}#{D}").insertions(None);
+        assert_eq!(shown(insertions.bare), ["A", "B", "D"]);
+        assert_eq!(shown(insertions.misplaced), [""; 0]);
+    }
+
+    #[test]
+    fn a_name_is_misplaced_where_its_filter_does_not_protect_on_any_way_there() {
+        for (text, expected) in [
+            ("echo #{A | Quoted}", &[][..]),
+            ("echo \"#{A | Quoted}\"", &["A"]),
+            ("echo #{if X}\"#{/if}#{A | Quoted}", &["A"]),
+            ("#{if X}echo#{else}sudo -u me echo#{/if} #{A | Quoted}", &[]),
+            ("#{if X}echo#{/if} #{A | Quoted}", &["A"]),
+            ("echo #{each x in L}#{x | Quoted} #{/each} #{A | Quoted}", &[]),
+            ("#{each x in L}echo #{x | Quoted}\n#{/each}echo #{A | Quoted}", &[]),
+            ("echo #{each x in L}#{x | Quoted}\"#{/each} #{A | Quoted}", &["A", "L", "L[…"]),
+            (
+                "echo #{each x in L}#{each y in x}#{each z in y}#{z | Quoted}#{/each}#{/each}#{/each}",
+                &["L", "L[…"],
+            ),
+        ] {
+            let insertions = Template::parse(text).insertions(Some(Shell::Bash));
+            assert_eq!(shown(insertions.misplaced), expected, "{text}");
+            assert_eq!(shown(insertions.bare), [""; 0], "{text}");
         }
     }
 }

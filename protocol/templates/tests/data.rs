@@ -12,6 +12,9 @@ fn variables(hostile: &str) -> Variables {
         ("Config", "{\"name\": \"#{Alias}\", \"list\": \"#{Alias}\"}"),
         ("Greeting", "hello #{Alias}"),
         ("Each", "#{each x in Alias}#{x}#{/each}"),
+        ("InQuotes", "\"#{Alias | Quoted}\""),
+        ("Encoded", "#{Alias | ToBase64}"),
+        ("Answer", "#{Alias | Contains boo}"),
         ("Map[safe].Value", "fine"),
         ("Map[safe].Password", "hunter2"),
         ("Map[safe].Hidden[k].Value", "hunter2"),
@@ -119,41 +122,96 @@ fn what_data_may_not_read_looks_as_if_it_did_not_exist() {
 #[test]
 fn a_text_that_is_run_takes_data_through_escaping_filters_alone() {
     let variables = variables("$(reboot)").with("Towns[$(reboot)]", "Chur", Kind::Data);
-    // The text, what it becomes, and what of it is refused.
-    for (text, expected, refused) in [
-        ("#{Alias}", "#{Alias}", &["#{Alias}"][..]),
-        ("#{Alias | ToUpper}", "#{Alias | ToUpper}", &["#{Alias | ToUpper}"]),
-        ("#{Alias | Quoted | Trim}", "#{Alias | Quoted | Trim}", &["#{Alias | Quoted | Trim}"]),
-        ("#{Alias | Quoted}", "'$(reboot)'", &[]),
-        ("#{Alias | ToBase64}", "JChyZWJvb3Qp", &[]),
-        ("#{Alias | Contains boo}", "true", &[]),
-        ("#{OwnSecret | JsonEscape}", "#{OwnSecret | JsonEscape}", &["#{OwnSecret | JsonEscape}"]),
+    // The text, what it becomes, what stands before it, and what of it is refused.
+    let reference = "\"${_windlass_quoted_0?}\"";
+    for (text, expected, quoted, refused) in [
+        ("#{Alias}", "#{Alias}", None, &["#{Alias}"][..]),
+        ("echo #{Alias | ToUpper}", "echo #{Alias | ToUpper}", None, &["#{Alias | ToUpper}"]),
+        (
+            "echo #{Alias | Quoted | Trim}",
+            "echo #{Alias | Quoted | Trim}",
+            None,
+            &["#{Alias | Quoted | Trim}"],
+        ),
+        ("echo #{Alias | Quoted}", &format!("echo {reference}"), Some("$(reboot)"), &[]),
+        ("echo #{Alias | ToBase64}", "echo JChyZWJvb3Qp", None, &[]),
+        ("#{Alias | Contains boo}", "true", None, &[]),
+        ("#{OwnSecret | JsonEscape}", "#{OwnSecret | JsonEscape}", None, &["#{OwnSecret | JsonEscape}"]),
         // Through a value that is code, and out of its JSON.
-        ("#{Greeting}", "#{Greeting}", &["#{Greeting}"]),
-        ("#{Greeting | Quoted}", "'hello $(reboot)'", &[]),
-        ("#{Config.name}", "#{Config.name}", &["#{Config.name}"]),
-        ("#{Each}", "#{Each}", &["#{Each}"]),
+        ("#{Greeting}", "#{Greeting}", None, &["#{Greeting}"]),
+        ("echo #{Greeting | Quoted}", &format!("echo {reference}"), Some("hello $(reboot)"), &[]),
+        ("#{Config.name}", "#{Config.name}", None, &["#{Config.name}"]),
+        ("#{Each}", "#{Each}", None, &["#{Each}"]),
+        // What was made harmless in a value is not any more when something is done with the value.
+        ("#{InQuotes}", "#{InQuotes}", None, &["#{InQuotes}"]),
+        ("#{Encoded | FromBase64}", "#{Encoded | FromBase64}", None, &["#{Encoded | FromBase64}"]),
+        ("#{Answer}#{Answer | ToUpper}", "trueTRUE", None, &[]),
         (
             "#{Password | Append #{Alias}}",
             "#{Password | Append #{Alias}}",
+            None,
             &["#{Password | Append #{Alias}}"],
         ),
-        ("#{Password | Append #{Alias} | Quoted}", "'hunter2$(reboot)'", &[]),
-        ("#{Password | Append #{Alias | Quoted}}", "hunter2'$(reboot)'", &[]),
+        (
+            "x #{Password | Append #{Alias} | Quoted}",
+            &format!("x {reference}"),
+            Some("hunter2$(reboot)"),
+            &[],
+        ),
+        (
+            "x #{Password | Append #{Alias | Quoted}}",
+            "x #{Password | Append #{Alias | Quoted}}",
+            None,
+            &["#{Password | Append #{Alias | Quoted}}"],
+        ),
         // Deciding by it and picking by it is not inserting it; its elements and their names are it.
-        ("#{if Alias == Town}a#{else}#{Password}#{/if}", "hunter2", &[]),
-        ("#{if Alias}#{Town}#{/if}", "#{Town}", &["#{Town}"]),
-        ("#{Map[#{Alias}].Value}#{Passwords[x]}", "#{Map[#{Alias}].Value}hunter2", &[]),
-        ("#{each x in Alias}[#{x}]#{/each}", "[#{x}]", &["#{x}"]),
-        ("#{each x in Config.list}#{x}#{x | Quoted}#{/each}", "#{x}'$(reboot)'", &["#{x}"]),
-        ("#{each t in Towns}#{t.Key}#{Password};#{/each}", &"#{t.Key}hunter2;".repeat(3), &["#{t.Key}"]),
-        ("#{Alias}#{Password}", "#{Alias}hunter2", &["#{Alias}"]),
-        ("#{Password}#{Map[safe].Value}", "hunter2fine", &[]),
+        ("#{if Alias == Town}a#{else}#{Password}#{/if}", "hunter2", None, &[]),
+        ("#{if Alias}#{Town}#{/if}", "#{Town}", None, &["#{Town}"]),
+        ("#{Map[#{Alias}].Value}#{Passwords[x]}", "#{Map[#{Alias}].Value}hunter2", None, &[]),
+        ("#{each x in Alias}[#{x}]#{/each}", "[#{x}]", None, &["#{x}"]),
+        (
+            "echo #{each x in Config.list}#{x | Quoted}#{x}#{/each}",
+            &format!("echo {reference}#{{x}}"),
+            Some("$(reboot)"),
+            &["#{x}"],
+        ),
+        (
+            "#{each t in Towns}#{t.Key}#{Password};#{/each}",
+            &"#{t.Key}hunter2;".repeat(3),
+            None,
+            &["#{t.Key}"],
+        ),
+        ("#{Alias}#{Password}", "#{Alias}hunter2", None, &["#{Alias}"]),
+        ("#{Password}#{Map[safe].Value}", "hunter2fine", None, &[]),
     ] {
         let rendered = rendered_for(Some(Shell::Sh), text, &variables);
         assert_eq!(rendered.text, expected, "{text}");
+        assert_eq!(rendered.quoted.first().map(String::as_str), quoted, "{text}");
         assert_eq!(rendered.bare.iter().map(String::as_str).collect::<Vec<_>>(), refused, "{text}");
         assert!(rendered.bare.is_empty() || !rendered.is_complete(), "{text}");
+    }
+}
+
+#[test]
+fn what_a_filter_makes_harmless_stays_out_where_it_is_not() {
+    for (shell, text, refused) in [
+        (Shell::Bash, "echo \"#{Alias | Quoted}\"", true),
+        (Shell::Bash, "echo \"#{Alias | ToBase64}\"", false),
+        (Shell::Bash, "#{Alias | UriDataEscape}", true),
+        (Shell::Python, "print(\"#{Alias | Quoted}\")", true),
+        (Shell::Python, "print(#{Alias | ToBase64})", true),
+        (Shell::Python, "print('#{Alias | ToBase64}', #{Alias | Quoted})", false),
+        (Shell::Pwsh, "Write-Host \"#{Alias | Quoted}\"", true),
+        (Shell::Pwsh, "Write-Host #{Alias | ToBase64}", true),
+        (Shell::Pwsh, "Write-Host '#{Alias | ToBase64}' #{Alias | Quoted}", false),
+        // What a project's own value opens counts as well.
+        (Shell::Bash, "echo #{Open} #{Alias | Quoted}", true),
+    ] {
+        let variables = variables("$(reboot)").with("Open", "\"", Kind::Code);
+        let rendered = rendered_for(Some(shell), text, &variables);
+        assert_eq!(!rendered.misplaced.is_empty(), refused, "{text}");
+        assert_eq!(rendered.is_complete(), !refused, "{text}");
+        assert!(!rendered.text.contains("reboot"), "{}", rendered.text);
     }
 }
 

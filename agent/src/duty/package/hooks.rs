@@ -20,9 +20,8 @@ pub(super) struct Hook {
     pub(super) text: String,
 }
 
-/// What runs a hook, by its ending; the first one of a stage counts.
-const ENDINGS: [(&str, Shell); 4] =
-    [("sh", Shell::Bash), ("bash", Shell::Bash), ("py", Shell::Python), ("ps1", Shell::Pwsh)];
+/// The endings of hooks, which say what runs them; the first one of a stage counts.
+const ENDINGS: [&str; 4] = ["sh", "bash", "py", "ps1"];
 
 /// The stages that a package may have a hook for.
 const STAGES: [Stage; 4] = [Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
@@ -33,7 +32,7 @@ fn name(stage: Stage, ending: &str) -> String {
 
 /// Whether a file of a package may be a hook, by its path.
 pub(super) fn is_hook(path: &str) -> bool {
-    STAGES.iter().any(|stage| ENDINGS.iter().any(|(ending, _)| name(*stage, ending) == path))
+    STAGES.iter().any(|stage| ENDINGS.iter().any(|ending| name(*stage, ending) == path))
 }
 
 impl Hook {
@@ -50,8 +49,8 @@ pub(super) fn read(cache: &Cache, manifest: Digest) -> anyhow::Result<Vec<Hook>>
     let tree = cache.manifest(manifest)?.ok_or(CacheError::Incomplete { manifest })?;
     let mut hooks = Vec::new();
     for stage in STAGES {
-        let found = ENDINGS.into_iter().find_map(|(ending, shell)| {
-            let name = name(stage, ending);
+        let found = ENDINGS.into_iter().find_map(|ending| {
+            let (name, shell) = (name(stage, ending), Shell::of_ending(ending)?);
             let (_, digest, bytes) = tree.files().find(|(path, ..)| path.as_str() == name)?;
             Some((name, shell, digest, bytes))
         });

@@ -77,6 +77,9 @@ pub struct CodeNames {
     /// Names that it inserts bare; one that ends with `[` stands for all that begin so.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub bare: BTreeSet<String>,
+    /// Names that it makes harmless by a filter, but not for where they stand: inside quotes, say.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub misplaced: BTreeSet<String>,
     /// Output variables that it sets.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub sets: BTreeSet<String>,
@@ -90,6 +93,13 @@ impl Release {
 }
 
 impl CodeNames {
+    /// Adds those of another text.
+    pub fn extend(&mut self, other: Self) {
+        self.bare.extend(other.bare);
+        self.misplaced.extend(other.misplaced);
+        self.sets.extend(other.sets);
+    }
+
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -15,7 +15,7 @@ use crate::model::{CodeNames, Release, Step, StepAction, Target, Tenant};
 use crate::query::{Empty, TenantTags};
 use crate::scope;
 use crate::state::Space;
-use crate::variables::{Candidate, Context, Data, Needs, Resolution, bare_data, resolve};
+use crate::variables::{Candidate, Context, Inserted, Needs, Resolution, data_as_code, resolve, shell};
 
 /// What a deployment is laid out for.
 #[derive(Clone, Copy)]
@@ -163,8 +163,8 @@ fn check_variables(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Pr
             }
             let context = layout.context(values, Some(laid.step), Some((target.id, &roles)));
             check_names(laid.step, &context)?;
-            if let Some((name, data)) = bare_data(&code, &outputs, &context) {
-                return Err(bare(laid.step, name, data));
+            if let Some(inserted) = data_as_code(&code, &outputs, &context) {
+                return Err(as_code(laid.step, &inserted));
             }
         }
         outputs.extend(code.sets.iter().map(|name| fold(name)));
@@ -213,7 +213,7 @@ fn check_names(step: &Step, context: &Context<'_>) -> Result<(), Problem> {
 /// What of a step is run: its script, or the hooks of its package.
 fn code<'a>(release: &'a Release, step: &Step) -> Cow<'a, CodeNames> {
     match &step.action {
-        StepAction::Script(body) => Cow::Owned(CodeNames::of(&body.text)),
+        StepAction::Script(body) => Cow::Owned(CodeNames::of(&body.text, shell(body.shell))),
         StepAction::Package { .. } => release
             .packages
             .get(&step.id)
@@ -221,22 +221,30 @@ fn code<'a>(release: &'a Release, step: &Step) -> Cow<'a, CodeNames> {
     }
 }
 
-fn bare(step: &Step, name: &str, data: Data) -> Problem {
+fn as_code(step: &Step, inserted: &Inserted<'_>) -> Problem {
     let place = match &step.action {
         StepAction::Script(_) => "the script",
         StepAction::Package { .. } => "a hook of its package",
     };
-    let as_code = format!("puts {data} into {place} as code");
-    Problem::conflict(match name.strip_suffix('[') {
-        Some(list) => {
+    let Inserted { name, data, misplaced } = inserted;
+    let (step, as_code) = (&step.name, format!("puts {data} into {place} as code"));
+    Problem::conflict(match (name.strip_suffix('['), misplaced) {
+        (Some(list), false) => {
             format!(
-                "step `{}`: inserting what `{list}` has {as_code}; let it pass last through `| Quoted`",
-                step.name
+                "step `{step}`: inserting what `{list}` has {as_code}; let it pass last through `| Quoted`"
             )
         }
-        None => format!(
-            "step `{}`: `#{{{name}}}` {as_code}; write `#{{{name} | Quoted}}` or `$(get_windlassvariable \"{name}\")`",
-            step.name
+        (None, false) => format!(
+            "step `{step}`: `#{{{name}}}` {as_code}; write `#{{{name} | Quoted}}` or \
+             `$(get_windlassvariable \"{name}\")`"
         ),
+        (list, true) => {
+            let named = list.map_or_else(|| format!("`{name}`"), |list| format!("what `{list}` has"));
+            format!(
+                "step `{step}`: inserting {named} puts {data} into {place} where its filter does not protect; let it be \
+                 an argument of its own, outside of quotes, comments and here-documents, or ask for it with \
+                 `get_windlassvariable`"
+            )
+        }
     })
 }

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use windlass_protocol::message::Shell as StepShell;
 use windlass_protocol::names::fold;
-use windlass_templates::{Reference, Template as Text, script_outputs};
+use windlass_templates::{Insertions, Reference, Shell, Template as Text, script_outputs};
 
 use super::{Context, Resolution, is_tenants_name, names_with_prefix, resolve};
 use crate::model::{CodeNames, StoredValue};
@@ -34,27 +35,56 @@ impl fmt::Display for Data {
     }
 }
 
-impl CodeNames {
-    /// What a script or a hook with this text does with variables.
-    pub fn of(text: &str) -> Self {
-        let written = Text::parse(text).bare_names().into_iter();
-        let name = |reference| match reference {
-            Reference::Name(name) | Reference::Prefix(name) => name,
-        };
-        let bare = written.map(name).collect();
-        Self { bare, sets: script_outputs(text) }
+/// The shell of a step, as texts are read for it.
+pub const fn shell(of: StepShell) -> Shell {
+    match of {
+        StepShell::Bash => Shell::Bash,
+        StepShell::Sh => Shell::Sh,
+        StepShell::Python => Shell::Python,
+        StepShell::Pwsh => Shell::Pwsh,
     }
 }
 
-/// A name that such a text inserts bare although it is data, or has data put into it by `#{…}`. `outputs` are the names,
-/// folded, that steps before it set.
-pub fn bare_data<'c>(
+impl CodeNames {
+    /// What a script or a hook with this text does with variables, as that shell reads it.
+    pub fn of(text: &str, shell: Shell) -> Self {
+        let Insertions { bare, misplaced } = Text::parse(text).insertions(Some(shell));
+        Self {
+            bare: bare.into_iter().map(written).collect(),
+            misplaced: misplaced.into_iter().map(written).collect(),
+            sets: script_outputs(text),
+        }
+    }
+}
+
+fn written(reference: Reference) -> String {
+    match reference {
+        Reference::Name(name) | Reference::Prefix(name) => name,
+    }
+}
+
+/// Data that would be code in a text that is run.
+pub struct Inserted<'c> {
+    /// The name by which the text inserts it.
+    pub name: &'c str,
+    /// What it is.
+    pub data: Data,
+    /// Whether a filter makes it harmless, but not where it stands.
+    pub misplaced: bool,
+}
+
+/// A name that such a text inserts as code although it is data, or has data put into it by `#{…}`. `outputs` are the
+/// names, folded, that steps before it set.
+pub fn data_as_code<'c>(
     code: &'c CodeNames,
     outputs: &BTreeSet<String>,
     context: &Context<'_>,
-) -> Option<(&'c str, Data)> {
-    let mut look = Look { outputs, context, seen: BTreeSet::new() };
-    code.bare.iter().find_map(|name| look.at(name).map(|data| (name.as_str(), data)))
+) -> Option<Inserted<'c>> {
+    let find = |names: &'c BTreeSet<String>, misplaced| {
+        let mut look = Look { outputs, context, seen: BTreeSet::new() };
+        names.iter().find_map(|name| Some(Inserted { name, data: look.at(name)?, misplaced }))
+    };
+    find(&code.bare, false).or_else(|| find(&code.misplaced, true))
 }
 
 struct Look<'a> {
@@ -82,7 +112,10 @@ impl Look<'_> {
             Resolution::Ambiguous(..) => return None,
             Resolution::Value(candidate, _) if candidate.is_data() => return Some(Data::TenantValue),
             Resolution::Value(candidate, _) => match candidate.value {
-                StoredValue::Plain(text) => CodeNames::of(text).bare,
+                // Whatever filters make of it in there, is inserted with the value, and perhaps filtered once more.
+                StoredValue::Plain(text) => {
+                    Text::parse(text).insertions(None).bare.into_iter().map(written).collect()
+                }
                 // How a sealed value inserts what it refers to, nobody can see: bare, for all that is known.
                 StoredValue::Sealed(sealed) => sealed.references.clone(),
             },

@@ -6,7 +6,7 @@ mod rank;
 mod resolve;
 mod system;
 
-pub use code::{Data, bare_data};
+pub use code::{Data, Inserted, data_as_code, shell};
 pub use needs::{Needs, missing, names_with_prefix, references_in, sensitive};
 pub use rank::Rank;
 pub use resolve::{Candidate, Context, Resolution, Source, candidates, resolve};

@@ -22,6 +22,17 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) work: &'a mut usize,
 }
 
+/// How what a filter makes is harmless in a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// A literal: where a word or an expression may stand.
+    Literal,
+    /// Letters and digits with a few signs that mean nothing to a shell: there and inside quotes.
+    Letters,
+    /// `true` or `false`: everywhere.
+    Answer,
+}
+
 macro_rules! filters {
     ($($variant:ident $name:literal,)*) => {
         /// A filter that exists.
@@ -70,19 +81,14 @@ impl Filter {
         FILTERS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, filter)| *filter)
     }
 
-    /// Whether its result cannot be code, whatever it is given: a literal, or letters and digits with a few signs
-    /// that mean nothing in any shell.
-    pub(crate) fn is_harmless(self) -> bool {
-        matches!(
-            self,
-            Self::Quoted
-                | Self::ToBase64
-                | Self::UriDataEscape
-                | Self::Contains
-                | Self::StartsWith
-                | Self::EndsWith
-                | Self::Match
-        )
+    /// In which way its result is harmless in a script, whatever it is given; `None` where it is not.
+    pub(crate) fn escape(self) -> Option<Escape> {
+        match self {
+            Self::Quoted => Some(Escape::Literal),
+            Self::ToBase64 | Self::UriDataEscape => Some(Escape::Letters),
+            Self::Contains | Self::StartsWith | Self::EndsWith | Self::Match => Some(Escape::Answer),
+            _ => None,
+        }
     }
 
     /// Filters `text`, which is missing where the name before `|` is unknown or not there.

@@ -2,14 +2,16 @@
 
 use super::Renderer;
 use super::outcome::{Absence, Stop};
-use crate::filters::Surroundings;
+use crate::filters::{Escape, Surroundings};
 use crate::syntax::{Call, Condition, Expression, Operand};
 
 impl Renderer<'_> {
     /// The text of an expression, which reads `source` where it is written.
     pub(super) fn expression(&mut self, expression: &Expression, source: &str) -> Result<String, Stop> {
         let (result, data) = self.apart(|renderer| renderer.filtered(expression, source));
-        self.carries_data |= data && !expression.is_harmless();
+        // What a filter makes harmless is so as it is. Whatever is done with it afterwards may undo that, but to an
+        // answer.
+        self.carries_data |= data && expression.escape() != Some(Escape::Answer);
         result
     }
 

@@ -5,9 +5,11 @@
 
 mod collection;
 mod evaluate;
+mod insert;
 mod name;
 mod outcome;
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::ops::Range;
 
@@ -18,6 +20,7 @@ use outcome::{Absence, Stop};
 
 use crate::limits;
 use crate::lookup::{Kind, Lookup, Value};
+use crate::places::Places;
 use crate::shell::Shell;
 use crate::syntax::{Node, Template, fold};
 
@@ -25,7 +28,7 @@ use crate::syntax::{Node, Template, fold};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Render {
     /// The shell that runs the text, for the filter `Quoted`. Without one, what uses that filter stays as written; with
-    /// one, what would insert data bare does, since it would be run (SEMANTICS 6).
+    /// one, what would insert data bare does, or where its filter does not protect, since it would be run (SEMANTICS 6).
     pub shell: Option<Shell>,
 }
 
@@ -79,8 +82,13 @@ struct Renderer<'a> {
     inside: Vec<String>,
     /// The loop variables in force, innermost last.
     locals: Vec<Local>,
-    /// Whether data was read for the text that is being made, and no filter has made it harmless since.
+    /// Whether data was read for the text that is being made.
     carries_data: bool,
+    /// Where a text that is run has come to.
+    places: Option<Places>,
+    /// The data that it refers to, and how many bytes that is.
+    referred: BTreeMap<String, usize>,
+    referred_bytes: usize,
     rendered: Rendered,
 }
 
@@ -95,12 +103,18 @@ impl<'a> Renderer<'a> {
             inside: Vec::new(),
             locals: Vec::new(),
             carries_data: false,
+            places: options.shell.map(Places::new),
+            referred: BTreeMap::new(),
+            referred_bytes: 0,
             rendered: Rendered::default(),
         }
     }
 
     fn finish(self, text: String) -> Rendered {
-        Rendered { text, ..self.rendered }
+        let mut referred: Vec<_> = self.referred.into_iter().collect();
+        referred.sort_by_key(|(_, place)| *place);
+        let quoted = referred.into_iter().map(|(text, _)| text).collect();
+        Rendered { text, quoted, ..self.rendered }
     }
 
     /// Pays for a step that reads or writes so many bytes.
@@ -115,6 +129,11 @@ impl<'a> Renderer<'a> {
             return Err(RenderError::TooLarge);
         }
         output.push_str(text);
+        if self.inside.is_empty()
+            && let Some(places) = &mut self.places
+        {
+            places.pass(text);
+        }
         Ok(())
     }
 
@@ -153,13 +172,12 @@ impl<'a> Renderer<'a> {
         let (result, source) = match node {
             Node::Text(source) => return self.write(written(source), output),
             Node::Substitution { expression, source } => {
-                let (result, data) = self.apart(|renderer| renderer.expression(expression, written(source)));
-                self.carries_data |= data;
-                let runs = self.shell.is_some() && self.inside.is_empty();
-                let result = match result {
-                    Ok(_) if data && runs => Err(Stop::Absent(Absence::Bare(written(source).to_owned()))),
-                    Ok(text) => self.write(&text, output).map_err(Stop::from),
-                    Err(stop) => Err(stop),
+                let shell = self.shell.filter(|_| self.inside.is_empty());
+                let result = match shell {
+                    Some(shell) => self.insert(shell, expression, written(source), output),
+                    None => self
+                        .expression(expression, written(source))
+                        .and_then(|text| Ok(self.write(&text, output)?)),
                 };
                 (result, source)
             }

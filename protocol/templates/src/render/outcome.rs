@@ -17,6 +17,11 @@ pub struct Rendered {
     pub unapplied: BTreeSet<String>,
     /// Expressions that would have put data into a text that a shell runs, as code.
     pub bare: BTreeSet<String>,
+    /// Expressions whose filter makes data harmless, but not where they stand: inside quotes, say.
+    pub misplaced: BTreeSet<String>,
+    /// Data that the text refers to instead of having it in itself: [`Shell::definitions`](crate::Shell::definitions)
+    /// has to stand before it.
+    pub quoted: Vec<String>,
 }
 
 /// Why a text could not be rendered at all.
@@ -36,6 +41,7 @@ pub(super) enum Absence {
     Endless(String),
     Unapplied(String),
     Bare(String),
+    Misplaced(String),
 }
 
 /// Why something has no text: an expression that stays as written, or the end of everything.
@@ -63,6 +69,7 @@ impl Rendered {
             && self.endless.is_empty()
             && self.unapplied.is_empty()
             && self.bare.is_empty()
+            && self.misplaced.is_empty()
     }
 
     pub(super) fn note(&mut self, absence: Absence) {
@@ -71,6 +78,7 @@ impl Rendered {
             Absence::Endless(name) => self.endless.insert(name),
             Absence::Unapplied(expression) => self.unapplied.insert(expression),
             Absence::Bare(expression) => self.bare.insert(expression),
+            Absence::Misplaced(expression) => self.misplaced.insert(expression),
         };
     }
 }

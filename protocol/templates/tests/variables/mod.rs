@@ -23,6 +23,7 @@ pub struct Variables {
 
 impl Variables {
     /// Variables that are code.
+    #[allow(dead_code, reason = "not every test has code")]
     pub fn code(pairs: &[(&str, &str)]) -> Self {
         pairs.iter().fold(Self::default(), |variables, (name, text)| variables.with(name, text, Kind::Code))
     }

@@ -11,6 +11,7 @@ use windlass_coordinator_core::decide::ReadNames;
 use windlass_coordinator_core::model::{CodeNames, DeploymentEnd};
 use windlass_coordinator_core::plan;
 use windlass_coordinator_core::variables::{references_in, shadows};
+use windlass_templates::Shell;
 
 use super::{plan_for, released, request, web};
 use crate::world::{World, small};
@@ -83,7 +84,11 @@ fn try_plan(world: &World, request: &Value) -> Result<windlass_api::plan::Plan, 
 
 /// What is known of a package with this one hook.
 fn hook(text: &str) -> ReadNames {
-    ReadNames { needs: references_in(text), in_hooks: references_in(text), hooks: CodeNames::of(text) }
+    ReadNames {
+        needs: references_in(text),
+        in_hooks: references_in(text),
+        hooks: CodeNames::of(text, Shell::Bash),
+    }
 }
 
 /// A project whose first step prints, and whose second deploys a package.
@@ -116,7 +121,7 @@ fn neither_a_tenants_value_nor_an_output_is_code_in_a_hook_be_it_planned_deploye
         ("echo #{Alias | Quoted} $(get_windlassvariable Alias) #{Port}", None),
         ("echo #{Url}", Some(("Url", "an output variable"))),
         ("echo #{url.Host}", Some(("url.Host", "an output variable"))),
-        ("#{if Url}#{Url | Quoted}#{/if} #{Unknown}", None),
+        ("#{if Url}echo #{Url | Quoted}#{/if} #{Unknown}", None),
         (
             "echo #{octopus.Deployment.Tenant.name}",
             Some(("octopus.Deployment.Tenant.name", "the tenant's name")),
@@ -150,6 +155,60 @@ fn neither_a_tenants_value_nor_an_output_is_code_in_a_hook_be_it_planned_deploye
                 )
             );
         }
+    }
+}
+
+#[test]
+fn a_filter_that_does_not_protect_where_it_stands_lets_no_data_in() {
+    for (text, refused) in [
+        ("echo #{Alias | Quoted} \"$(get_windlassvariable Alias)\"", None),
+        ("echo \"hello #{Alias | Quoted}\"", Some("inserting `Alias` puts a tenant's value")),
+        ("echo 'hello #{Alias | Quoted}'", Some("inserting `Alias` puts a tenant's value")),
+        ("# for #{Alias | Quoted}", Some("inserting `Alias` puts a tenant's value")),
+        ("cat <<EOF\n#{Alias | Quoted}\nEOF", Some("inserting `Alias` puts a tenant's value")),
+        ("echo $((#{Alias | UriDataEscape}))", Some("inserting `Alias` puts a tenant's value")),
+        ("#{Alias | Quoted}", Some("inserting `Alias` puts a tenant's value")),
+        ("echo \"#{Greeting | Quoted}\"", Some("inserting `Greeting` puts a tenant's value")),
+        ("echo \"#{Url | Quoted}\"", Some("inserting `Url` puts an output variable")),
+        (
+            "echo \"#{each one in List}#{one | Quoted}#{/each}\"",
+            Some("inserting what `List` has puts an output"),
+        ),
+        ("echo \"#{Alias | ToBase64} #{Port | Quoted}\"", None),
+    ] {
+        let mut world = with_package(MAKES);
+        world.try_release("Web", "1.0.0", &hook(text)).expect("nothing of it is sensitive");
+        world.apply(&[alpha(json!({"Alias": "$(reboot)"}))]);
+        let planned = try_plan(&world, &request(Some("Alpha"))).map(drop);
+        let deployed = world.try_deploy(request(Some("Alpha"))).map(drop);
+        for answer in [planned, deployed] {
+            let message = answer.err().map(|problem| problem.message);
+            let starts = |start| message.as_ref().is_some_and(|message| message.starts_with(start));
+            match refused {
+                None => assert_eq!(message, None, "{text}"),
+                Some(start) => assert!(starts(&format!("step `Copy`: {start}")), "{text}: {message:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_value_makes_harmless_inside_of_it_is_not_where_it_is_inserted() {
+    let variables = json!({
+        "Options": [{"value": "\"#{Alias | Quoted}\""}], "Encoded": [{"value": "#{Alias | ToBase64}"}],
+        "Answer": [{"value": "#{Alias | Contains x}"}],
+    });
+    for (body, refused) in [
+        ("echo #{Options}", true),
+        ("echo #{Encoded | FromBase64}", true),
+        ("echo #{Answer} #{Options | Quoted}", false),
+    ] {
+        let mut world = released(json!({
+            "templates": [{"name": "Alias"}], "variables": variables,
+            "steps": [{"name": "Run", "roles": ["web"], "script": {"body": body}}],
+        }));
+        world.apply(&[alpha(json!({"Alias": "$(reboot)"}))]);
+        assert_eq!(try_plan(&world, &request(Some("Alpha"))).is_err(), refused, "{body}");
     }
 }
 
