@@ -8,13 +8,19 @@ use windlass_templates::Shell;
 
 use super::variables::Variables;
 
-/// The whole text that a shell is given: functions, then the script.
-pub(super) fn script(shell: Shell, variables: &Variables, body: &str) -> anyhow::Result<Vec<u8>> {
+/// The whole text that a shell is given: functions, then the script. What the functions print to set an output variable
+/// has the token in it, which nothing knows that the script merely prints.
+pub(super) fn script(
+    shell: Shell,
+    variables: &Variables,
+    body: &str,
+    token: &str,
+) -> anyhow::Result<Vec<u8>> {
     let rendered = variables.rendered()?;
     let mut text = match shell {
-        Shell::Bash | Shell::Sh => posix(shell, &rendered),
-        Shell::Python => python(&rendered),
-        Shell::Pwsh => pwsh(&rendered),
+        Shell::Bash | Shell::Sh => posix(shell, &rendered, token),
+        Shell::Python => python(&rendered, token),
+        Shell::Pwsh => pwsh(&rendered, token),
     };
     text.push_str(body);
     if shell == Shell::Pwsh {
@@ -27,7 +33,7 @@ pub(super) fn script(shell: Shell, variables: &Variables, body: &str) -> anyhow:
 /// last ended with is said here. (That errors of cmdlets end the script is said before it. Octopus does both.)
 const PWSH_END: &str = "\nif (Test-Path variable:global:LASTEXITCODE) { exit $LASTEXITCODE }\n";
 
-fn posix(shell: Shell, variables: &[(String, String)]) -> String {
+fn posix(shell: Shell, variables: &[(String, String)], token: &str) -> String {
     let mut cases = String::new();
     for (name, value) in variables {
         let name = shell.quoted(&name.to_lowercase());
@@ -42,7 +48,7 @@ fn posix(shell: Shell, variables: &[(String, String)]) -> String {
 set_windlassvariable() {{
   _windlass_sensitive=False
   if [ "${{3-}}" = --sensitive ] || [ "${{3-}}" = -sensitive ]; then _windlass_sensitive=True; fi
-  printf "##windlass[setVariable name='%s' value='%s' sensitive='%s']\n" \
+  printf "##windlass[setVariable token='{token}' name='%s' value='%s' sensitive='%s']\n" \
     "$(printf '%s' "$1" | base64 | tr -d '\n')" "$(printf '%s' "$2" | base64 | tr -d '\n')" \
     "$(printf '%s' "$_windlass_sensitive" | base64 | tr -d '\n')"
 }}
@@ -52,7 +58,7 @@ set_octopusvariable() {{ set_windlassvariable "$@"; }}
     )
 }
 
-fn python(variables: &[(String, String)]) -> String {
+fn python(variables: &[(String, String)], token: &str) -> String {
     let mut entries = String::new();
     for (name, value) in variables {
         let (name, value) = (Shell::Python.quoted(&name.to_lowercase()), Shell::Python.quoted(value));
@@ -66,7 +72,7 @@ def get_windlassvariable(name):
 def set_windlassvariable(name, value, sensitive=False):
     import base64
     encode = lambda text: base64.b64encode(str(text).encode()).decode()
-    print("##windlass[setVariable name='%s' value='%s' sensitive='%s']"
+    print("##windlass[setVariable token='{token}' name='%s' value='%s' sensitive='%s']"
           % (encode(name), encode(value), encode(bool(sensitive))), flush=True)
 get_octopusvariable = get_windlassvariable
 set_octopusvariable = set_windlassvariable
@@ -74,7 +80,7 @@ set_octopusvariable = set_windlassvariable
     )
 }
 
-fn pwsh(variables: &[(String, String)]) -> String {
+fn pwsh(variables: &[(String, String)], token: &str) -> String {
     let mut entries = String::new();
     for (name, value) in variables {
         let (name, value) = (Shell::Pwsh.quoted(name), Shell::Pwsh.quoted(value));
@@ -87,7 +93,7 @@ $WindlassParameters = New-Object 'System.Collections.Generic.Dictionary[String,S
 function Get-WindlassVariable([string]$name) {{ $WindlassParameters[$name] }}
 function Set-WindlassVariable([string]$name, [string]$value, [switch]$sensitive) {{
   $encode = {{ param($text) [Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes($text)) }}
-  Write-Output "##windlass[setVariable name='$(& $encode $name)' value='$(& $encode $value)' sensitive='$(& $encode ([string][bool]$sensitive))']"
+  Write-Output "##windlass[setVariable token='{token}' name='$(& $encode $name)' value='$(& $encode $value)' sensitive='$(& $encode ([string][bool]$sensitive))']"
 }}
 Set-Alias get_windlassvariable Get-WindlassVariable
 Set-Alias get_octopusvariable Get-WindlassVariable

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use data_encoding::HEXLOWER;
 use tokio::time::sleep;
 use windlass_agent_core::course::Stage;
 use windlass_protocol::limits;
@@ -135,6 +136,7 @@ fn job(work: &RunWork, variables: &Variables, process: Process<'_>, order: &Orde
         Shell::Python => vec!["python3", SCRIPT_PATH],
         Shell::Pwsh => vec!["pwsh", "-NoProfile", "-NonInteractive", "-File", SCRIPT_PATH],
     };
+    let token = token()?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let environment = BTreeMap::from([
         ("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
@@ -147,14 +149,22 @@ fn job(work: &RunWork, variables: &Variables, process: Process<'_>, order: &Orde
         program: program.into_iter().map(str::to_owned).collect(),
         working_folder: process.folder.to_owned(),
         environment,
-        script: preludes::script(process.shell, variables, &process.body)?,
+        script: preludes::script(process.shell, variables, &process.body, &token)?,
         account: process.account,
         timeout: Duration::from_secs(work.timeout_seconds.into()),
         grace: GRACE,
         output_bytes: OUTPUT_BYTES,
         secrets: variables.secrets()?,
+        token,
         seal_to: Some(*order.agent.identity.membership.sealing_key.as_bytes()),
     })
+}
+
+/// What the functions of one process prove themselves with when they set an output variable.
+fn token() -> anyhow::Result<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).context("no randomness")?;
+    Ok(HEXLOWER.encode(&random))
 }
 
 async fn look(folder: &Path) -> anyhow::Result<Standing> {

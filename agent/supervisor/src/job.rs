@@ -39,6 +39,9 @@ pub struct Job {
     pub output_bytes: u64,
     /// Values that are masked in its output.
     pub secrets: Vec<String>,
+    /// What a line of its output has to know to set an output variable: random, known to the functions before its script
+    /// alone, and masked like a secret. Letters and digits.
+    pub token: String,
     /// The public key that sensitive output variables are sealed to; none: there can be none.
     pub seal_to: Option<[u8; 32]>,
 }
@@ -104,6 +107,7 @@ impl Drop for Job {
     fn drop(&mut self) {
         self.script.zeroize();
         self.secrets.zeroize();
+        self.token.zeroize();
         self.environment.values_mut().for_each(|value| value.zeroize());
         self.program.zeroize();
     }
@@ -170,6 +174,7 @@ mod tests {
             grace: Duration::from_millis(1500),
             output_bytes: 100,
             secrets: vec!["hunter2".into()],
+            token: "t0k3n".into(),
             seal_to: Some([9; 32]),
         }
     }
@@ -182,6 +187,7 @@ mod tests {
         assert!(read.account == job().account && read.seal_to == job().seal_to);
         assert_eq!((read.timeout, read.grace, read.output_bytes), (job().timeout, job().grace, 100));
         assert_eq!((&read.environment, &read.secrets), (&job().environment, &job().secrets));
+        assert_eq!(read.token, job().token);
         assert_eq!(*read.to_bytes().expect("short"), *bytes);
     }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroize as _;
 
 use crate::limits;
 use crate::mask::Masker;
-use crate::service_message::{self, Refused, SetVariable};
+use crate::service_message::{Opening, Refused, SetVariable};
 
 /// What a stream's bytes amount to.
 pub enum Piece {
@@ -22,8 +22,8 @@ pub enum Piece {
 
 /// Gathers what was read from one stream until a line is complete, is too long, or has waited long enough.
 pub struct Splitter {
-    /// Whether lines of this stream can set variables.
-    variables: bool,
+    /// How lines of this stream begin that set variables, if they can.
+    opening: Option<Opening>,
     pending: Vec<u8>,
     /// What of `pending` was given out already.
     start: usize,
@@ -42,10 +42,10 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// A splitter for standard output, where lines can set variables, or for standard error, where they cannot.
-    pub fn new(variables: bool) -> Self {
+    /// A splitter for standard output, where lines that begin so set variables, or for standard error, where none do.
+    pub fn new(opening: Option<Opening>) -> Self {
         Self {
-            variables,
+            opening,
             pending: Vec::new(),
             start: 0,
             searched: 0,
@@ -112,8 +112,10 @@ impl Splitter {
             return None;
         }
         let bytes = &self.pending[line.clone()];
-        let meant = self.variables && !self.inside && service_message::begins_to_set_variable(bytes);
-        if meant && service_message::parse(bytes).is_none() {
+        if let Some(opening) = self.opening.as_ref().filter(|_| !self.inside)
+            && opening.begins(bytes)
+            && opening.parse(bytes).is_none()
+        {
             return Some(Piece::Refused(Refused::Incomplete));
         }
         self.complete(line, masker)
@@ -128,10 +130,7 @@ impl Splitter {
         }
         let line = &self.pending[line];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if self.variables
-            && !inside
-            && let Some(message) = service_message::parse(line)
-        {
+        if !inside && let Some(message) = self.opening.as_ref().and_then(|opening| opening.parse(line)) {
             return Some(message.map_or_else(Piece::Refused, Piece::Variable));
         }
         let text = masker.end(line, covered);
@@ -174,7 +173,8 @@ impl Splitter {
     /// Whether the current line may set a variable: then no part of it may be shown.
     fn waits_for_its_end(&self) -> bool {
         let line = &self.pending[self.start..];
-        let message = self.variables && !self.inside && service_message::may_set_variable(line);
+        let opening = self.opening.as_ref().filter(|_| !self.inside);
+        let message = opening.is_some_and(|opening| opening.may_begin(line));
         self.skipping || (message && !line.is_empty())
     }
 }
@@ -218,7 +218,8 @@ mod tests {
 
     /// What a stream makes that comes in the given pieces and then ends.
     fn run(variables: bool, secrets: &[&str], reads: &[&[u8]]) -> Vec<String> {
-        let (mut splitter, masker) = (Splitter::new(variables), Masker::new(secrets));
+        let (mut splitter, masker) =
+            (Splitter::new(variables.then(|| Opening::of("t0k3n"))), Masker::new(secrets));
         let mut found = Vec::new();
         for bytes in reads {
             splitter.feed(bytes, Instant::now());
@@ -261,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_shown_after_a_second_but_not_the_beginning_of_a_secret() {
-        let (mut splitter, masker) = (Splitter::new(true), Masker::new(["hunter2"]));
+        let (mut splitter, masker) = (Splitter::new(Some(Opening::of("t0k3n"))), Masker::new(["hunter2"]));
         let start = Instant::now();
         splitter.feed(b"line\nPassword: hunt", start);
         assert_eq!(all(&mut splitter, &masker), ["line"]);
@@ -276,7 +277,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_line_that_was_shown_makes_no_line() {
-        let (mut splitter, masker) = (Splitter::new(true), Masker::default());
+        let (mut splitter, masker) = (Splitter::new(Some(Opening::of("t0k3n"))), Masker::default());
         splitter.feed(b"Password: ", Instant::now());
         assert!(splitter.next(&masker).is_none());
         splitter.flush(&masker);
@@ -286,7 +287,7 @@ mod tests {
 
     #[test]
     fn patience_begins_with_the_line_that_waits() {
-        let (mut splitter, masker) = (Splitter::new(true), Masker::default());
+        let (mut splitter, masker) = (Splitter::new(Some(Opening::of("t0k3n"))), Masker::default());
         let start = Instant::now();
         splitter.feed(b"a", start);
         let later = start + Duration::from_millis(900);
@@ -298,16 +299,19 @@ mod tests {
     #[test]
     fn a_variable_is_seen_whole_on_standard_output_only() {
         let line = format!(
-            "##windlass[setVariable name='{}' value='{}']",
+            "##windlass[setVariable token='t0k3n' name='{}' value='{}' sensitive='{}']",
             BASE64.encode(b"Url"),
-            BASE64.encode(b"a")
+            BASE64.encode(b"a"),
+            BASE64.encode(b"False")
         );
         let (first, second) = line.as_bytes().split_at(30);
         assert_eq!(run(true, &[], &[first, second, b"\nx\n"]), ["<Url=a>", "x"]);
         assert_eq!(run(true, &[], &[line.as_bytes()]), ["<Url=a>"]);
         assert_eq!(run(false, &[], &[line.as_bytes(), b"\n"]), [line.as_str()]);
+        let forged = line.replace("t0k3n", "t0k3m");
+        assert_eq!(run(true, &[], &[forged.as_bytes(), b"\n", line.as_bytes()]), [&forged, "<Url=a>"]);
 
-        let (mut splitter, masker) = (Splitter::new(true), Masker::default());
+        let (mut splitter, masker) = (Splitter::new(Some(Opening::of("t0k3n"))), Masker::default());
         splitter.feed(first, Instant::now());
         assert!(splitter.next(&masker).is_none());
         assert_eq!(splitter.flush_at(), None, "a part of it may be a secret");
@@ -315,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_variable_that_is_cut_off_or_too_long_is_not_printed() {
-        let opening = b"##windlass[setVariable name='VXJs' value='".as_slice();
+        let opening = b"##windlass[setVariable token='t0k3n' name='VXJs' value='".as_slice();
         assert_eq!(run(true, &[], &[opening]), ["<Incomplete>"]);
         let value = "QUFB".repeat(limits::MESSAGE_BYTES / 4);
         let reads = [opening, value.as_bytes(), value.as_bytes(), b"']\nnext"];

@@ -1,14 +1,13 @@
 //! The line on a step's standard output that sets an output variable: pure.
 //!
-//! `##windlass[setVariable name='BASE64' value='BASE64' sensitive='BASE64']`, or the same with `##octopus[`, so that
-//! scripts written for Octopus work unchanged; the last attribute may be left out, as those scripts do.
+//! `##windlass[setVariable token='TOKEN' name='BASE64' value='BASE64' sensitive='BASE64']`, where the token is the job's.
+//! Only the functions that stand before the step's script know it, so that nothing which the step merely prints, such as
+//! a tenant's value or a file, sets anything (SEMANTICS 6, "A tenant's value is data, not code").
 
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 use crate::limits;
-
-const OPENINGS: [&[u8]; 2] = [b"##windlass[setVariable ", b"##octopus[setVariable "];
 
 /// A variable that a step sets for later steps of its deployment.
 pub struct SetVariable {
@@ -43,40 +42,39 @@ pub enum Refused {
     NotText,
 }
 
-/// Whether `line`, or what more bytes would make of it, sets a variable and so has to be seen whole.
-pub fn may_set_variable(line: &[u8]) -> bool {
-    OPENINGS.iter().any(|opening| {
-        let shared = line.len().min(opening.len());
-        line[..shared] == opening[..shared]
-    })
-}
+/// How the lines of one step begin that set variables.
+pub struct Opening(Zeroizing<Vec<u8>>);
 
-/// Whether `line` is certainly meant to set a variable, well or badly.
-pub fn begins_to_set_variable(line: &[u8]) -> bool {
-    OPENINGS.iter().any(|opening| line.starts_with(opening))
-}
-
-/// Reads a complete line. `None` for everything that is not exactly of the form above: it is ordinary output.
-pub fn parse(line: &[u8]) -> Option<Result<SetVariable, Refused>> {
-    let attributes = OPENINGS.iter().find_map(|opening| line.strip_prefix(*opening))?.strip_suffix(b"]")?;
-    let (name, rest) = attribute(attributes, b"name='")?;
-    let (value, rest) = attribute(rest.strip_prefix(b" ")?, b"value='")?;
-    let sensitive = match rest.strip_prefix(b" ") {
-        None => Zeroizing::new(b"False".to_vec()),
-        Some(last) => {
-            let (sensitive, end) = attribute(last, b"sensitive='")?;
-            end.is_empty().then_some(sensitive)?
-        }
-    };
-    if !rest.is_empty() && !rest.starts_with(b" ") {
-        return None;
+impl Opening {
+    /// Of a job with this token.
+    pub fn of(token: &str) -> Self {
+        Self(Zeroizing::new(format!("##windlass[setVariable token='{token}' ").into_bytes()))
     }
-    let sensitive = match sensitive.to_ascii_lowercase().as_slice() {
-        b"true" => true,
-        b"false" => false,
-        _ => return None,
-    };
-    Some(accept(&name, &value, sensitive))
+
+    /// Whether `line`, or what more bytes would make of it, sets a variable and so has to be seen whole.
+    pub fn may_begin(&self, line: &[u8]) -> bool {
+        let shared = line.len().min(self.0.len());
+        line[..shared] == self.0[..shared]
+    }
+
+    /// Whether `line` is certainly meant to set a variable, well or badly.
+    pub fn begins(&self, line: &[u8]) -> bool {
+        line.starts_with(&self.0)
+    }
+
+    /// Reads a complete line. `None` for everything that is not exactly of the form above: it is ordinary output.
+    pub fn parse(&self, line: &[u8]) -> Option<Result<SetVariable, Refused>> {
+        let attributes = line.strip_prefix(self.0.as_slice())?.strip_suffix(b"]")?;
+        let (name, rest) = attribute(attributes, b"name='")?;
+        let (value, rest) = attribute(rest.strip_prefix(b" ")?, b"value='")?;
+        let (sensitive, rest) = attribute(rest.strip_prefix(b" ")?, b"sensitive='")?;
+        let sensitive = match sensitive.to_ascii_lowercase().as_slice() {
+            b"true" => true,
+            b"false" => false,
+            _ => return None,
+        };
+        rest.is_empty().then(|| accept(&name, &value, sensitive))
+    }
 }
 
 fn accept(name: &[u8], value: &[u8], sensitive: bool) -> Result<SetVariable, Refused> {
@@ -105,45 +103,57 @@ mod tests {
 
     fn line(name: &[u8], value: &[u8], sensitive: &[u8]) -> String {
         let [name, value, sensitive] = [name, value, sensitive].map(|bytes| BASE64.encode(bytes));
-        format!("##windlass[setVariable name='{name}' value='{value}' sensitive='{sensitive}']")
+        format!("##windlass[setVariable token='t0k3n' name='{name}' value='{value}' sensitive='{sensitive}']")
+    }
+
+    fn parse(line: &str) -> Option<Result<SetVariable, Refused>> {
+        Opening::of("t0k3n").parse(line.as_bytes())
     }
 
     #[test]
     fn lines_of_the_exact_form_set_a_variable() {
-        let plain = "##octopus[setVariable name='VXJs' value='aHR0cDovL2E=']".to_owned();
         let cases = [
             (line(b"Url", b"http://a", b"False"), "Url", "http://a", false),
             (line(b"Key", b"hunter2", b"True"), "Key", "hunter2", true),
-            (line(b"Key", b"hunter2", b"true").replace("windlass", "octopus"), "Key", "hunter2", true),
+            (line(b"Key", b"hunter2", b"true"), "Key", "hunter2", true),
             (line("Größe".as_bytes(), b"", b"False"), "Größe", "", false),
             (line(b"Lines", b"a\nb", b"False"), "Lines", "a\nb", false),
-            (plain, "Url", "http://a", false),
         ];
         for (line, name, value, sensitive) in cases {
-            assert!(may_set_variable(line.as_bytes()), "{line}");
-            let set = parse(line.as_bytes()).expect("a message").expect("acceptable");
+            assert!(Opening::of("t0k3n").may_begin(line.as_bytes()), "{line}");
+            let set = parse(&line).expect("a message").expect("acceptable");
             assert_eq!((set.name.as_str(), set.value.as_str(), set.sensitive), (name, value, sensitive));
         }
     }
 
     #[test]
-    fn whatever_is_malformed_is_ordinary_output() {
-        for line in [
-            "",
-            "setVariable name='VXJs'",
-            "##windlass[setVariable name='VXJs']",
-            "##windlass[setVariable name='VXJs' value='YQ==' sensitive='VHJ1ZQ==']x",
-            "##windlass[setVariable name='VXJs' value='YQ==' sensitive='VHJ1ZQ=='",
-            "##windlass[setVariable name='VXJs' value='YQ==' sensitive='TWF5YmU=']",
-            "##windlass[setVariable name='VXJs' value='YQ==' sensitive='VHJ1ZQ==' more='YQ==']",
-            "##windlass[setVariable name='VXJs' value='YQ=='x]",
-            "##windlass[setVariable name='VXJs' value='!']",
-            "##windlass[setVariable value='YQ==' name='VXJs']",
-            " ##windlass[setVariable name='VXJs' value='YQ==']",
-            "##windlass[createArtifact path='YQ==']",
+    fn whatever_is_malformed_or_does_not_know_the_token_is_ordinary_output() {
+        let right = line(b"Url", b"a", b"True");
+        assert!(parse(&right).is_some());
+        for (part, other) in [
+            ("##windlass", " ##windlass"),
+            ("##windlass", "##octopus"),
+            ("token='t0k3n' ", ""),
+            ("t0k3n", ""),
+            ("t0k3n", "t0k3"),
+            ("t0k3n", "T0K3N"),
+            ("t0k3n", "other"),
+            ("token=", "Token="),
+            (" value='YQ=='", ""),
+            (" sensitive='VHJ1ZQ=='", ""),
+            ("VHJ1ZQ==", "TWF5YmU="),
+            ("YQ==", "!"),
+            ("']", "'"),
+            ("']", "']x"),
+            ("']", "' more='YQ==']"),
+            ("value='YQ==' ", "value='YQ=='x "),
+            ("name='VXJs' value='YQ=='", "value='YQ==' name='VXJs'"),
+            ("setVariable", "createArtifact"),
         ] {
-            assert!(parse(line.as_bytes()).is_none(), "{line}");
+            let line = right.replace(part, other);
+            assert!(line != right && parse(&line).is_none(), "{line}");
         }
+        assert!(parse("").is_none());
     }
 
     #[test]
@@ -158,10 +168,10 @@ mod tests {
         ];
         for (name, value, expected) in cases {
             let line = line(name, &value, b"True");
-            assert_eq!(parse(line.as_bytes()).expect("a message").err(), Some(expected));
+            assert_eq!(parse(&line).expect("a message").err(), Some(expected));
         }
         let largest = line(&[b'n'; 200], &vec![b'v'; limits::VARIABLE_VALUE_BYTES], b"False");
-        assert!(parse(largest.as_bytes()).is_some_and(|parsed| parsed.is_ok()));
+        assert!(parse(&largest).is_some_and(|parsed| parsed.is_ok()));
         assert!(largest.len() <= limits::MESSAGE_BYTES);
     }
 }

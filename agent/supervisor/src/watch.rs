@@ -20,6 +20,7 @@ use crate::marks::{Ended, Outcome};
 use crate::mask::Masker;
 use crate::outlet::Outlet;
 use crate::output::Stream;
+use crate::service_message::Opening;
 use crate::signals::Signals;
 use crate::variables::Collector;
 use crate::{clock, limits, processes};
@@ -51,8 +52,8 @@ impl<'a, 'b> Watch<'a, 'b> {
     /// Begins to watch. The time of the step runs from here on.
     pub fn new(folder: &Path, mut child: Child, job: &Job, variables: &'a mut Collector<'b>) -> Self {
         let sources = [
-            Source::new(Stream::Output, child.output.take()),
-            Source::new(Stream::Error, child.errors.take()),
+            Source::new(Stream::Output, child.output.take(), Some(Opening::of(&job.token))),
+            Source::new(Stream::Error, child.errors.take(), None),
         ];
         Self {
             child,
@@ -61,7 +62,7 @@ impl<'a, 'b> Watch<'a, 'b> {
             reports_open: true,
             failure: None,
             program: job.program.first().cloned().unwrap_or_default(),
-            masker: Masker::new(&job.secrets),
+            masker: Masker::new(job.secrets.iter().chain([&job.token])),
             outlet: Outlet::new(folder, job.output_bytes),
             variables,
             ended_at: None,
@@ -226,12 +227,12 @@ impl<'a, 'b> Watch<'a, 'b> {
 }
 
 impl Source {
-    fn new(stream: Stream, file: Option<OwnedFd>) -> Self {
+    fn new(stream: Stream, file: Option<OwnedFd>, opening: Option<Opening>) -> Self {
         if let Some(file) = &file {
             // Never read without having been told that there is something, so a failure only means a later answer.
             let _ = fcntl(file, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
         }
-        Self { stream, file: file.map(File::from), splitter: Splitter::new(stream == Stream::Output) }
+        Self { stream, file: file.map(File::from), splitter: Splitter::new(opening) }
     }
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {

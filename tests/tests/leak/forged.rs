@@ -1,5 +1,6 @@
 //! What a tenant types is no code and no order, whatever it is called and whatever it puts into its values: a name that
-//! is a command is not run, and a value that a step prints sets nothing that something else defines.
+//! is a command is not run, neither bare nor between quotes, and a value that a step prints sets nothing and reads no
+//! outputs.
 
 use std::fs;
 
@@ -10,15 +11,18 @@ use windlass_tests::journal::field;
 
 use super::machine;
 
-/// The line by which a process sets an output variable, as a tenant may type it.
-fn order(name: &str) -> String {
+/// The lines by which a process could set an output variable, as a tenant may type them.
+fn orders(name: &str) -> [String; 3] {
     let [name, value, no] = [name, "FORGED", "False"].map(|text| BASE64.encode(text.as_bytes()));
-    format!("##windlass[setVariable name='{name}' value='{value}' sensitive='{no}']")
+    let rest = format!("name='{name}' value='{value}' sensitive='{no}']");
+    ["##windlass[setVariable ", "##octopus[setVariable ", "##windlass[setVariable token='' "]
+        .map(|opening| format!("{opening}{rest}"))
 }
 
 fn documents(name: &str) -> String {
     let full = "Windlass.Action[Zero].Output[web-1].Url";
-    let lines: Vec<_> = ["OnlyAdmin", full, "List[two]"].map(|name| format!("    {}\n", order(name))).into();
+    let orders = ["OnlyAdmin", full, "List[two]", "Free"].map(orders).concat();
+    let lines: Vec<_> = orders.iter().map(|order| format!("    {order}\n")).collect();
     format!(
         r#"
 kind: environment
@@ -42,6 +46,7 @@ variables:
   "List[one]": [{{value: first}}]
 steps:
   - {{name: Zero, roles: [web], script: {{body: "set_windlassvariable Url real"}}}}
+  - {{name: One, roles: [web], script: {{shell: python, body: "set_windlassvariable('Made', 'python')"}}}}
   - {{name: Print, roles: [web], script: {{body: "get_windlassvariable Alias"}}}}
   - name: Take
     roles: [web]
@@ -49,16 +54,24 @@ steps:
       body: |
         echo "admin=$(get_windlassvariable OnlyAdmin 2>/dev/null) zero=$(get_windlassvariable '{full}')"
         echo "list=$(get_windlassvariable 'List[two]' 2>/dev/null) for $(get_windlassvariable Windlass.Deployment.Tenant.Name)"
+        echo "free=$(get_windlassvariable Free 2>/dev/null) made=$(get_windlassvariable Made)"
+        get_windlassvariable Alias | grep '^read'
         echo for #{{Windlass.Deployment.Tenant.Name | Quoted}} as #{{each one in List}}#{{one | Quoted}} #{{/each}}
+---
+kind: project
+name: Misplaced
+tenancy: tenanted
+steps: [{{name: Run, roles: [web], script: {{body: 'echo "for #{{Windlass.Deployment.Tenant.Name | Quoted}}"'}}}}]
 ---
 kind: tenant
 name: '{name}'
 slug: customer
-projects: {{Named: [Production], Printed: [Production]}}
+projects: {{Named: [Production], Misplaced: [Production], Printed: [Production]}}
 values:
   Printed:
     Alias: |
       said
+      read #{{Made}} #{{{full}}} by #{{Windlass.Deployment.Tenant.Name}}
 {}"#,
         lines.iter().map(|line| format!("  {line}")).collect::<String>()
     )
@@ -73,7 +86,7 @@ fn a_tenants_name_is_not_run_and_its_value_sets_nothing_that_is_defined() {
     let path = folder.path().join("all.yaml");
     fs::write(&path, documents(&name)).expect("a file");
     installation.windlass(&["apply", "-f", &path.to_string_lossy()]);
-    for project in ["Named", "Printed"] {
+    for project in ["Named", "Misplaced", "Printed"] {
         installation.windlass(&["release", "create", "--project", project, "--version", "1.0.0"]);
     }
     let agent = machine(&installation, "web-1", &[&name]);
@@ -82,13 +95,15 @@ fn a_tenants_name_is_not_run_and_its_value_sets_nothing_that_is_defined() {
         ["release", "deploy", "--project", project, "--version", "1.0.0", "--environment", "Production"]
     };
 
-    let mut command = installation.windlass_command(&[&what("Named")[..], &["--tenant", &name]].concat());
-    let refused = command.output().expect("windlass starts");
-    let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(
-        !refused.status.success() && said.contains("puts the tenant's name into the script as code"),
-        "{said}"
-    );
+    for (project, sentence) in [
+        ("Named", "puts the tenant's name into the script as code"),
+        ("Misplaced", "puts the tenant's name into the script where its filter does not protect"),
+    ] {
+        let mut command = installation.windlass_command(&[&what(project)[..], &["--tenant", &name]].concat());
+        let refused = command.output().expect("windlass starts");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && said.contains(sentence), "{said}");
+    }
 
     let answer = installation.json(&[&what("Printed")[..], &["--tenant", &name]].concat());
     let id = field(&answer["deployments"][0], "id").to_owned();
@@ -96,7 +111,15 @@ fn a_tenants_name_is_not_run_and_its_value_sets_nothing_that_is_defined() {
     wait_until("the end", || !["queued", "fetching", "running"].contains(&state().as_str()));
     let told = installation.windlass(&["deployment", "logs", &id]);
     assert_eq!(state(), "succeeded", "{told}");
-    for line in ["said", "admin= zero=real", &format!("list= for {name}"), &format!("for {name} as first")] {
+    for line in [
+        "said",
+        "##octopus[setVariable name=",
+        "admin= zero=real",
+        &format!("list= for {name}"),
+        "free= made=python",
+        &format!("read #{{Made}} #{{Windlass.Action[Zero].Output[web-1].Url}} by {name}"),
+        &format!("for {name} as first"),
+    ] {
         assert!(told.contains(line), "`{line}` is not in {told}");
     }
     assert!(!pwned.exists(), "what a tenant is called was run");

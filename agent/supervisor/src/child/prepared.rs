@@ -173,6 +173,7 @@ mod tests {
             grace: Duration::from_secs(1),
             output_bytes: 0,
             secrets: Vec::new(),
+            token: "t0k3n".into(),
             seal_to: None,
         };
         change(&mut job);

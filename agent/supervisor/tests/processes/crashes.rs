@@ -35,7 +35,7 @@ fn runs(step: &Step) -> usize {
 /// how it stands then, and what the supervisor has written about the points that it reached.
 fn run(step: &Step, point: Option<&str>) -> (Standing, Vec<String>) {
     let log = step.file("points");
-    let set = "##windlass[setVariable name='VXJs' value='aHR0cDovL2E=' sensitive='RmFsc2U=']";
+    let set = "##windlass[setVariable token='t0k3n' name='VXJs' value='aHR0cDovL2E=' sensitive='RmFsc2U=']";
     let job = script(&format!("echo ran >> {}; echo said; echo \"{set}\"", step.file("runs").display()));
     let mut agent = Command::new(binary());
     agent.arg("start").arg(step.folder()).env("WINDLASS_FAIL_LOG", &log).stdin(Stdio::piped());

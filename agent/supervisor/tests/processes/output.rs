@@ -71,10 +71,16 @@ fn output_beyond_the_cap_is_counted_and_blocks_nobody() {
 
 #[test]
 fn a_step_sets_variables_and_sensitive_ones_are_sealed_and_masked() {
-    let message = |name: &str, value: &str, sensitive: &str| {
+    let line = |token: &str, name: &str, value: &str, sensitive: &str| {
         let [name, value, sensitive] = [name, value, sensitive].map(|text| BASE64.encode(text.as_bytes()));
-        format!("echo \"##windlass[setVariable name='{name}' value='{value}' sensitive='{sensitive}']\"\n")
+        format!(
+            "##windlass[setVariable token='{token}' name='{name}' value='{value}' sensitive='{sensitive}']"
+        )
     };
+    let message = |name: &str, value: &str, sensitive: &str| {
+        format!("echo \"{}\"\n", line("t0k3n", name, value, sensitive))
+    };
+    let forged = line("token", "Url", "http://forged", "False");
     let text = [
         "echo token-before\n",
         &message("Url", "http://a", "False"),
@@ -82,6 +88,8 @@ fn a_step_sets_variables_and_sensitive_ones_are_sealed_and_masked() {
         "echo s3cr3t-token > /dev/stderr; echo s3cr3t-token\n",
         &message("Url", "http://b", "False"),
         "echo '##windlass[setVariable nonsense]'\n",
+        &format!("echo \"{forged}\"\n"),
+        "echo the token is t0k3n\n",
     ];
     let step = Step::started(&script(&text.concat()));
     assert_eq!(step.ended().outcome, exited(0));
@@ -93,7 +101,11 @@ fn a_step_sets_variables_and_sensitive_ones_are_sealed_and_masked() {
     assert_eq!(output_variables(&step.folder()).expect("read"), expected);
     let output: Vec<_> = step.output().into_iter().filter(|line| line.starts_with("Output")).collect();
     let nonsense = "Output: ##windlass[setVariable nonsense]";
-    assert_eq!(output, ["Output: token-before", "Output: ********", nonsense]);
+    let forged = format!("Output: {forged}");
+    assert_eq!(
+        output,
+        ["Output: token-before", "Output: ********", nonsense, &forged, "Output: the token is ********"]
+    );
     for form in ["http://a", &BASE64.encode(b"s3cr3t-token")] {
         assert!(!step.has_on_disk(form), "{form}");
     }

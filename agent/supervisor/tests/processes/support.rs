@@ -131,6 +131,7 @@ pub fn program(program: &[&str]) -> Job {
         grace: Duration::from_secs(30),
         output_bytes: 1 << 20,
         secrets: Vec::new(),
+        token: "t0k3n".into(),
         seal_to: Some([9; 32]),
     }
 }
