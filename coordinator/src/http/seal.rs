@@ -7,7 +7,7 @@ use windlass_api::error::{Problem, ProblemKind};
 use windlass_api::requests::ApplyRequest;
 use windlass_api::sealed::Sealed;
 use windlass_coordinator_core::state::Space;
-use windlass_coordinator_core::variables::references_in;
+use windlass_coordinator_core::variables::KnownNames;
 use windlass_protocol::ids::{KeyId, ValueId};
 use windlass_protocol::{Digest, Secret, limits};
 
@@ -16,6 +16,12 @@ use crate::vault::{Vault, VaultError};
 
 /// Values shorter than this cannot be masked in output without masking half of it.
 const MASKED_FROM: usize = 4;
+
+/// What is said of a value that seems to refer to what is not defined. It must not say the name, which may be a part of
+/// the secret.
+const UNKNOWN: &str = "a sensitive value has `#{…}` in it with a name that nothing defines, and no such variable will \
+                       travel with it; if it is meant, define that variable and then set the value again, or list it \
+                       in the `needs` of the steps; if not, write `##{`";
 
 /// What sealing came to.
 #[derive(Default)]
@@ -61,13 +67,15 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
             }
         })?;
     }
-    for (index, placed) in request.documents.iter_mut().enumerate() {
+    let known: Vec<_> =
+        request.documents.iter().map(|placed| known(space, &placed.document, request)).collect();
+    for ((index, placed), known) in request.documents.iter_mut().enumerate().zip(known) {
         let new = result.keys.get(&index).copied();
         let key = match &placed.document {
             Document::Tenant(tenant) => new.or_else(|| Some(space.tenants.called(&tenant.name)?.key)),
             _ => None,
         };
-        let (key, of_tenant) = (key.unwrap_or(space.head.key), key.is_some());
+        let key = key.unwrap_or(space.head.key);
         let what = named(&placed.document);
         for value in placed.document.values_mut() {
             let ValueText::Secret(secret) = value else { continue };
@@ -77,13 +85,23 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
                 vault.seal(key, secret).map_err(|why| not_sealed(key, &why).at(&what).at(&placed.place))?
             };
             // What a tenant's value refers to is never followed, so nothing of its text has to stand in the record.
-            if !of_tenant {
-                sealed.references = references_in(secret.reveal());
+            if let Some(known) = &known {
+                let told = known.told(secret.reveal());
+                sealed.references = told.references;
+                if told.more {
+                    result.warnings.push(format!("{what}: {UNKNOWN}"));
+                }
             }
             *value = ValueText::Sealed(sealed);
         }
     }
     Ok(result)
+}
+
+/// What secrets of a document may be told to refer to; nothing is, of a tenant's.
+fn known(space: &Space, document: &Document, request: &ApplyRequest) -> Option<KnownNames> {
+    let others = request.documents.iter().map(|placed| &placed.document);
+    (!matches!(document, Document::Tenant(_))).then(|| KnownNames::of(space, document, others))
 }
 
 fn named(document: &Document) -> String {

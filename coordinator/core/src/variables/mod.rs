@@ -1,12 +1,14 @@
 //! Variables: which value a name has, and which names a step needs (SEMANTICS 6).
 
 mod code;
+mod known;
 mod needs;
 mod rank;
 mod resolve;
 mod system;
 
 pub use code::{Data, Inserted, data_as_code, shell};
+pub use known::{KnownNames, Told};
 pub use needs::{Needs, missing, names_with_prefix, references_in, sensitive};
 pub use rank::Rank;
 pub use resolve::{Candidate, Context, Resolution, Source, candidates, resolve};

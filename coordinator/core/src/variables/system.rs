@@ -57,6 +57,22 @@ fn is_defined(snapshot: &Snapshot, folded: &str) -> bool {
     names_with_prefix(snapshot, folded).iter().any(|name| fold(name) == folded)
 }
 
+/// Whether the name is that of a variable that the system defines for some deployment, in any case.
+pub(super) fn is_systems(name: &str) -> bool {
+    let none = SystemNames {
+        space: "",
+        environment: "",
+        tenant: Some(""),
+        project: "",
+        release: "",
+        machine: "",
+        step: "",
+        deployment: "",
+    };
+    let folded = fold(name).replacen(OWN[1], OWN[0], 1);
+    system_variables(&none).iter().any(|(own, _)| fold(own) == folded)
+}
+
 /// The variables: `Windlass.Environment.Name` and so on. Agents answer `Octopus.…` beside each.
 pub fn system_variables(names: &SystemNames<'_>) -> Vec<(String, String)> {
     let of = |name: &str, value: &str| (format!("Windlass.{name}"), value.to_owned());

@@ -98,6 +98,26 @@ async fn a_short_secret_is_taken_with_a_warning() {
 }
 
 #[tokio::test]
+async fn of_a_secret_no_name_is_recorded_that_nothing_defines() {
+    let desk = Desk::new();
+    let mut documents = sample();
+    let project = documents.iter_mut().find(|document| document["kind"] == "project").expect("there is one");
+    project["variables"]["Host"] = json!([{"value": "h"}]);
+    project["variables"]["Key"] = json!([{"value": {"secret": "abc#{hunter}d#{HOST}"}}]);
+    project["variables"]["Plain"] = json!([{"value": {"secret": "abcd#{Host}"}}]);
+    let name = project["name"].as_str().expect("it has one").to_owned();
+    let answer = desk.apply(&documents).await;
+    let warnings = answer["warnings"].as_array().expect("a list");
+    let of_project: Vec<_> = warnings.iter().filter(|warning| warning.to_string().contains(&name)).collect();
+    assert!(of_project.len() == 1 && of_project[0].to_string().contains("nothing defines"), "{warnings:?}");
+    let recorded = serde_json::to_string(&*desk.engine.state()).expect("it is data");
+    assert!(recorded.contains("\"references\":[\"Host\"]"));
+    for text in [answer.to_string(), recorded] {
+        assert!(!text.contains("hunter") && !text.contains("HOST"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_view_has_the_document_and_the_id() {
     let desk = Desk::new();
     desk.apply(&sample()).await;
@@ -153,11 +173,12 @@ async fn edits_at_the_same_moment_do_not_undo_each_other() {
 async fn what_a_projects_secret_refers_to_is_noted_and_nothing_of_a_tenants_is() {
     let desk = Desk::new();
     let mut documents = sample();
+    documents[8]["variables"]["LoginName"] = json!([{"value": "administrator"}]);
     documents[8]["variables"]["Login"] = json!([{"value": {"secret": "user #{LoginName}"}}]);
     documents[9]["values"]["Synergy"]["SynergyApiKey"] = json!({"secret": "half-a-#{canary}"});
     desk.apply(&documents).await;
     let state = serde_json::to_string(&*desk.engine.state()).unwrap();
-    assert!(state.contains("LoginName"), "it has to travel with the value");
+    assert!(state.contains(r#""references":["LoginName"]"#), "it has to travel with the value");
     assert!(!state.contains("canary"), "nobody follows it, so nothing of the secret stands in clear");
 }
 
