@@ -9,7 +9,9 @@ use anyhow::{Context, bail};
 use tokio::time::sleep;
 use windlass_agent_packages::recording::Tape;
 use windlass_protocol::codec;
-use windlass_protocol::message::{Answer, ClearVariable, ClearVariables, Request, RunWork, SealedVariables};
+use windlass_protocol::message::{
+    Answer, ClearVariable, ClearVariables, Origin, Request, RunWork, SealedVariables,
+};
 use windlass_protocol::names::fold;
 use windlass_templates::{Kind, Lookup, Render, Shell, Template, Value, render_value};
 use windlass_trust::Sealed;
@@ -126,18 +128,72 @@ impl Variables {
 impl Lookup for Variables {
     fn get(&self, name: &str) -> Option<Value<'_>> {
         let variable = self.by_name.get(&fold(name))?;
-        let kind = if variable.data { Kind::Data } else { Kind::Code };
-        Some(Value { text: Cow::Borrowed(&variable.value), kind })
+        let kind = if variable.origin == Origin::Process { Kind::Code } else { Kind::Data };
+        Some(Value { text: Cow::Borrowed(&variable.value), kind, sensitive: variable.sensitive })
     }
 
     fn get_for_data(&self, name: &str) -> Option<Cow<'_, str>> {
         let variable = self.by_name.get(&fold(name))?;
-        (variable.data && !variable.sensitive).then_some(Cow::Borrowed(variable.value.as_str()))
+        let open = variable.origin == Origin::Tenant && !variable.sensitive;
+        open.then_some(Cow::Borrowed(variable.value.as_str()))
     }
 
     fn names_with_prefix(&self, prefix: &str) -> Vec<String> {
         let prefix = fold(prefix);
         let names = self.by_name.iter().filter(|(folded, _)| folded.starts_with(&prefix));
         names.map(|(_, variable)| variable.name.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables() -> Variables {
+        let variable = |(name, value, sensitive, origin): (&str, &str, bool, Origin)| ClearVariable {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            sensitive,
+            origin,
+        };
+        let all = "#{Town}#{Key}#{Made}#{Port}#{Windlass.Space.Name}";
+        let variables = [
+            ("Alias", all, false, Origin::Tenant),
+            ("Greeting", all, false, Origin::Process),
+            ("Key", "k", true, Origin::Tenant),
+            ("Made", all, false, Origin::Other),
+            ("Port", "80", false, Origin::Process),
+            ("Town", "Bern", false, Origin::Tenant),
+            ("Windlass.Space.Name", "#{Town}", false, Origin::Other),
+        ];
+        Variables::new(ClearVariables {
+            salt: [0; 32],
+            variables: variables.into_iter().map(variable).collect(),
+        })
+    }
+
+    #[test]
+    fn data_resolves_the_tenants_own_open_values_and_no_outputs() {
+        let data = "Bern#{Key}#{Made}#{Port}#{Windlass.Space.Name}";
+        for (text, expected) in [
+            ("#{Alias}", data.to_owned()),
+            ("#{Made}", data.to_owned()),
+            ("#{Octopus.Space.Name}", "Bern".to_owned()),
+            ("#{Greeting}", format!("Bernk{data}80Bern")),
+        ] {
+            assert_eq!(variables().render(text, None).expect("it renders"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn data_stands_before_what_is_run_and_not_in_it() {
+        let run = |text| variables().render(text, Some(Shell::Sh)).map_err(|why| why.to_string());
+        let text = run("echo #{Town | Quoted}").expect("it renders");
+        assert_eq!(text, "_windlass_quoted_0='Bern'\necho \"${_windlass_quoted_0?}\"");
+        for (text, start) in
+            [("echo #{Town}", "`#{Town}` would put"), ("echo \"#{Town | Quoted}\"", "`#{Town | Quoted}` has")]
+        {
+            assert!(run(text).expect_err(text).starts_with(start), "{text}");
+        }
     }
 }

@@ -16,7 +16,8 @@ use windlass_protocol::Digest;
 use windlass_protocol::codec::TooLarge;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, SpaceId, StepId, TargetId};
 use windlass_protocol::message::{
-    Action, Assignment, ClearVariable, ClearVariables, FetchWork, PackageReference, Place, RunWork, Work,
+    Action, Assignment, ClearVariable, ClearVariables, FetchWork, Origin, PackageReference, Place, RunWork,
+    Work,
 };
 use windlass_protocol::names::fold;
 
@@ -230,34 +231,41 @@ pub(super) fn variables(
     };
     let salt = sessions.vault.salt(key, assignment).map_err(|why| DeliveryError::Key { of, why })?;
     let mut variables = BTreeMap::new();
-    let mut put = |name: String, value: &StoredValue, data: bool| -> Result<(), DeliveryError> {
+    let mut put = |name: String, value: &StoredValue, origin: Origin| -> Result<(), DeliveryError> {
         let clear = clear(sessions, value)?;
-        variables
-            .insert(fold(&name), ClearVariable { name, value: clear, sensitive: value.is_sensitive(), data });
+        let sensitive = value.is_sensitive();
+        variables.insert(fold(&name), ClearVariable { name, value: clear, sensitive, origin });
         Ok(())
     };
     for ((of_step, on_target, name), value) in &deployment.outputs {
         let Some(full) = output_name(deployment, release, *of_step, *on_target, name) else { continue };
         if needs_output(step, &full) {
-            put(full, value, true)?;
+            put(full, value, Origin::Other)?;
         }
         if *on_target == target && needs_output(step, name) && !shadows(&release.snapshot, name) {
-            put(name.clone(), value, true)?;
+            put(name.clone(), value, Origin::Other)?;
         }
     }
     for name in Needs::of(&step.needs, &context).names.into_values() {
         match resolve(&name, &context) {
             // An output variable never shadows a variable, so this comes after and overwrites.
-            Resolution::Value(candidate, _) => put(name, candidate.value, candidate.is_data())?,
+            Resolution::Value(candidate, _) => {
+                let origin = if candidate.is_data() { Origin::Tenant } else { Origin::Process };
+                put(name, candidate.value, origin)?;
+            }
             Resolution::Ambiguous(..) => return Err(DeliveryError::Ambiguous(name)),
             Resolution::Undefined => {}
         }
     }
     // The system's own come last: nothing shadows them, whatever it is called.
     for (name, value) in system(frozen, deployment.id, release, part, step) {
-        // A name is no template; one that looks like one is taken as it is. And what a tenant is called is no code.
-        let data = value.contains("#{") || is_tenants_name(&name);
-        variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, data });
+        // A name is no template; one that looks like one is taken as it is. And what a tenant is called is the tenant's.
+        let origin = match is_tenants_name(&name) {
+            true => Origin::Tenant,
+            false if value.contains("#{") => Origin::Other,
+            false => Origin::Process,
+        };
+        variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, origin });
     }
     Ok(ClearVariables { salt, variables: variables.into_values().collect() })
 }

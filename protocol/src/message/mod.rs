@@ -20,8 +20,8 @@ pub use report::{
     Outcome, OutputLine, OutputStream, OutputVariable, OutputVariableValue, Refusal, Report, ReportKind,
 };
 pub use request::{
-    Answer, AssignmentPlace, Assignments, ClearVariable, ClearVariables, Denied, FileEncoding, PullFile,
-    PullHeader, PullRequest, Request, SealedVariables,
+    Answer, AssignmentPlace, Assignments, ClearVariable, ClearVariables, Denied, FileEncoding, Origin,
+    PullFile, PullHeader, PullRequest, Request, SealedVariables,
 };
 pub use session::{
     Advertised, EffectiveScope, FromAgent, FromCoordinator, Goodbye, Hello, Isolation, Participation, Welcome,

@@ -214,8 +214,43 @@ pub struct ClearVariable {
     pub value: String,
     /// Whether it must be masked wherever it shows.
     pub sensitive: bool,
-    /// Whether it came from a tenant's own value, which is data and not code (SEMANTICS 6).
-    pub data: bool,
+    /// Whose word it is.
+    pub origin: Origin,
+}
+
+/// Whose word a value is, and so what `#{…}` in it may resolve (SEMANTICS 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "u8", try_from = "u8")]
+pub enum Origin {
+    /// Of those who write the process: code.
+    Process = 0,
+    /// The tenant's own: data, which other data may resolve if it is not sensitive.
+    Tenant = 1,
+    /// Data that nothing resolves but code: what a step put out, or a name.
+    Other = 2,
+}
+
+/// A byte instead of a word: a step may be given very many variables.
+impl From<Origin> for u8 {
+    fn from(origin: Origin) -> Self {
+        origin as Self
+    }
+}
+
+/// A byte that is no [`Origin`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is nobody whose word a value could be")]
+pub struct NoOrigin(u8);
+
+impl TryFrom<u8> for Origin {
+    type Error = NoOrigin;
+
+    fn try_from(byte: u8) -> Result<Self, NoOrigin> {
+        [Self::Process, Self::Tenant, Self::Other]
+            .into_iter()
+            .find(|origin| u8::from(*origin) == byte)
+            .ok_or(NoOrigin(byte))
+    }
 }
 
 /// The variables of one step. They exist in memory only and have no `Debug`.
@@ -263,7 +298,7 @@ mod tests {
                 name: name(number),
                 value: "x".repeat(value),
                 sensitive: true,
-                data: true,
+                origin: Origin::Tenant,
             };
             let variables = ClearVariables { salt: [7; 32], variables: (0..count).map(variable).collect() };
             let body = codec::body(&variables).unwrap();

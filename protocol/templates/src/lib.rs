@@ -13,7 +13,7 @@
 //! impl Lookup for One {
 //!     fn get(&self, name: &str) -> Option<Value<'_>> {
 //!         let known = name.eq_ignore_ascii_case("Server");
-//!         known.then_some(Value { text: Cow::Borrowed("Web01"), kind: Kind::Code })
+//!         known.then_some(Value { text: Cow::Borrowed("Web01"), kind: Kind::Code, sensitive: false })
 //!     }
 //!     fn get_for_data(&self, _name: &str) -> Option<Cow<'_, str>> {
 //!         None

@@ -18,6 +18,8 @@ pub struct Value<'a> {
     pub text: Cow<'a, str>,
     /// Whether it is code or data.
     pub kind: Kind,
+    /// Whether nobody may see it, nor what is written in it.
+    pub sensitive: bool,
 }
 
 /// The variables that a text is rendered with.

@@ -14,6 +14,8 @@ fn variables(hostile: &str) -> Variables {
         ("Each", "#{each x in Alias}#{x}#{/each}"),
         ("InQuotes", "\"#{Alias | Quoted}\""),
         ("Encoded", "#{Alias | ToBase64}"),
+        ("Pattern", "[a-z]+"),
+        ("Odd", "a[a-z]b"),
         ("Answer", "#{Alias | Contains boo}"),
         ("Map[safe].Value", "fine"),
         ("Map[safe].Password", "hunter2"),
@@ -213,6 +215,26 @@ fn what_a_filter_makes_harmless_stays_out_where_it_is_not() {
         assert_eq!(rendered.is_complete(), !refused, "{text}");
         assert!(!rendered.text.contains("reboot"), "{}", rendered.text);
     }
+}
+
+#[test]
+fn data_is_no_pattern_and_no_replacement_but_its_own_characters() {
+    for (value, text, expected) in [
+        (".*", "#{if Password | Match #{Alias}}yes#{else}no#{/if}", "no"),
+        ("unte", "#{if Password | Match #{Alias}}yes#{else}no#{/if}", "yes"),
+        ("(", "#{Password | Replace #{Alias} x}", "hunter2"),
+        ("[a-z]", "#{Password | Replace #{Alias} x}", "hunter2"),
+        ("[a-z]", "#{Odd | Replace #{Alias} x}", "axb"),
+        ("[a-z]", "#{Odd | Replace #{Alias} \"$0$0\"}", "a[a-z][a-z]b"),
+        ("$0$1", "#{Password | Replace \"u(.)\" #{Alias}}", "h$0$1ter2"),
+        ("$0", "#{Password | Replace hunt #{Alias}}", "$0er2"),
+        // Through the project's own value it is still the tenant's.
+        (".*", "#{Password | Replace #{Greeting} x}", "hunter2"),
+    ] {
+        assert_eq!(rendered(text, &variables(value)).text, expected, "{value} in {text}");
+    }
+    // What people of the project write is a pattern wherever it comes from.
+    assert_eq!(rendered("#{Password | Replace #{Pattern} x}", &variables("")).text, "x2");
 }
 
 #[test]

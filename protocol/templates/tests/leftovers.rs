@@ -53,6 +53,38 @@ fn what_has_no_value_or_filter_stays_as_written_and_is_listed() {
 }
 
 #[test]
+fn nothing_that_is_written_in_data_or_in_a_secret_is_listed() {
+    let secret = "abc#{hunter}#{hunter | Bogus}#{hunter[#{hunter}]}#{each x in Own}#{x.hunter}#{/each}#{if Own | hunter}";
+    let variables = Variables::code(&[("Own", "1,2"), ("Via", "#{Secret}"), ("Open", "#{Nope}")])
+        .with("Alias", secret, Kind::Data)
+        .with("hunters", "#{hunters}", Kind::Data)
+        .with_secret("TenantSecret", secret)
+        .with_secret_code("Secret", &format!("{secret}#{{Open}}"));
+    for text in [
+        "#{Alias}",
+        "#{TenantSecret}",
+        "#{Secret}",
+        "#{Via}",
+        "#{Secret | ToUpper}",
+        "#{Secret.Part}",
+        "#{each x in Secret}#{x}#{/each}",
+        "#{if Secret}x#{/if}",
+        "#{Own[#{Secret}]}",
+    ] {
+        for shell in [None, Some(Shell::Bash)] {
+            let Ok(rendered) = Template::parse(text).render(&variables, Render { shell }) else {
+                panic!("{text}")
+            };
+            let Rendered { unknown, endless, unapplied, bare, misplaced, .. } = rendered;
+            for listed in [unknown, endless, unapplied, bare, misplaced].iter().flatten() {
+                assert!(!listed.to_lowercase().contains("hunter") && listed != "Nope", "{text}: {listed}");
+            }
+        }
+    }
+    assert!(rendered("#{Open}", &variables).unknown.contains("Nope"));
+}
+
+#[test]
 fn quoting_needs_a_shell() {
     let variables = Variables::code(&[("Foo", "x")]);
     let Ok(rendered) = Template::parse("#{Foo | Quoted}").render(&variables, Render::default()) else {

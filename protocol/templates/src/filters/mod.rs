@@ -18,6 +18,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) shell: Option<Shell>,
     /// Whether the expression stands in code or in data.
     pub(crate) kind: Kind,
+    /// Which of the arguments are data.
+    pub(crate) data: &'a [bool],
     /// What is left of [`limits::WORK`].
     pub(crate) work: &'a mut usize,
 }
@@ -158,7 +160,8 @@ pub(crate) mod tests {
     pub(crate) fn filtered(filter: &str, text: &str, arguments: &[&str]) -> Option<String> {
         let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let mut work = limits::WORK;
-        let surroundings = Surroundings { shell: Some(Shell::Bash), kind: Kind::Code, work: &mut work };
+        let surroundings =
+            Surroundings { shell: Some(Shell::Bash), kind: Kind::Code, data: &[], work: &mut work };
         Filter::named(filter).expect("a filter").apply(Some(text), &arguments, surroundings)
     }
 

@@ -1,7 +1,10 @@
 //! Filters with regular expressions.
 //!
 //! Octostache's patterns are .NET's. Those that people write are understood here as well, but not look-around and
-//! references back into the match, which no engine with bounded time has.
+//! references back into the match, which no engine with bounded time has. An argument that is data means its own
+//! characters: a tenant's value is no pattern (SEMANTICS 6).
+
+use std::borrow::Cow;
 
 use regex_lite::{Captures, Regex, RegexBuilder};
 
@@ -12,7 +15,7 @@ use crate::lookup::Kind;
 /// `Match pattern`.
 pub(super) fn matches(text: &str, arguments: &[String], surroundings: Surroundings<'_>) -> Option<String> {
     let [pattern] = arguments else { return None };
-    let found = if is_literal(pattern) {
+    let found = if is_literal(pattern) || surroundings.is_data(0) {
         text.contains(pattern.as_str())
     } else {
         let regex = compiled(pattern, &surroundings)?;
@@ -29,11 +32,24 @@ pub(super) fn replace(text: &str, arguments: &[String], surroundings: Surroundin
         [pattern, replacement, ..] => (pattern, replacement.as_str()),
         [] => return None,
     };
-    if !is_literal(pattern) || pattern.is_empty() || replacement.contains('$') {
-        return replace_matches(text, &compiled(pattern, &surroundings)?, replacement, surroundings.work);
+    let (literal, plain) = (surroundings.is_data(0), surroundings.is_data(1));
+    let is_pattern = pattern.is_empty() || !literal && !is_literal(pattern);
+    if is_pattern || (!plain && replacement.contains('$')) {
+        let pattern =
+            if literal { Cow::Owned(regex_lite::escape(pattern)) } else { Cow::Borrowed(pattern.as_str()) };
+        let regex = compiled(&pattern, &surroundings)?;
+        let replacement = (replacement, plain);
+        return replace_matches(text, &regex, replacement, surroundings.work);
     }
     let added = text.matches(pattern.as_str()).count().checked_mul(replacement.len())?;
     (added <= limits::FILTERED_BYTES).then(|| text.replace(pattern.as_str(), replacement))
+}
+
+impl Surroundings<'_> {
+    /// Whether the argument at this place is data.
+    fn is_data(&self, place: usize) -> bool {
+        self.data.get(place) == Some(&true)
+    }
 }
 
 /// Whether the pattern means nothing but itself.
@@ -55,14 +71,23 @@ fn charge(work: &mut usize, bytes: usize) -> Option<()> {
     (*work > 0).then_some(())
 }
 
-fn replace_matches(text: &str, regex: &Regex, replacement: &str, work: &mut usize) -> Option<String> {
+fn replace_matches(
+    text: &str,
+    regex: &Regex,
+    (replacement, plain): (&str, bool),
+    work: &mut usize,
+) -> Option<String> {
     let mut result = String::new();
     let mut copied = 0;
     charge(work, text.len())?;
     for captures in regex.captures_iter(text) {
         let whole = captures.get(0)?;
         result.push_str(&text[copied..whole.start()]);
-        expand(replacement, &captures, &mut result);
+        if plain {
+            result.push_str(replacement);
+        } else {
+            expand(replacement, &captures, &mut result);
+        }
         copied = whole.end();
         if result.len() > limits::FILTERED_BYTES {
             return None;
@@ -148,7 +173,7 @@ mod tests {
         for (pattern, expected) in [("b", Some("axc")), ("[b]", None)] {
             let arguments = [pattern.to_owned(), "x".to_owned()];
             let surroundings =
-                Surroundings { shell: None, kind: Kind::Data, work: &mut limits::WORK.clone() };
+                Surroundings { shell: None, kind: Kind::Data, data: &[], work: &mut limits::WORK.clone() };
             assert_eq!(Filter::Replace.apply(Some("abc"), &arguments, surroundings).as_deref(), expected);
         }
     }
@@ -158,7 +183,7 @@ mod tests {
         let text = "A".repeat(64 << 10);
         let mut work = 1 << 20;
         let arguments = [".*[^A-Z]|[A-Z]".to_owned()];
-        let surroundings = Surroundings { shell: None, kind: Kind::Code, work: &mut work };
+        let surroundings = Surroundings { shell: None, kind: Kind::Code, data: &[], work: &mut work };
         assert_eq!(Filter::Replace.apply(Some(&text), &arguments, surroundings), None);
         assert_eq!(work, 0);
     }

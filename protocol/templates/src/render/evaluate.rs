@@ -45,12 +45,16 @@ impl Renderer<'_> {
         let Some(filter) = call.filter else {
             return Err(Stop::unapplied(source));
         };
-        let mut arguments = Vec::with_capacity(call.arguments.len());
+        let (mut arguments, mut are_data) = (Vec::new(), Vec::new());
         for argument in &call.arguments {
-            arguments.push(self.operand(argument, source)?);
+            let (text, data) = self.apart(|renderer| renderer.operand(argument, source));
+            arguments.push(text?);
+            are_data.push(data);
+            self.carries_data |= data;
         }
         self.charge(text.map_or(0, str::len) + arguments.iter().map(String::len).sum::<usize>())?;
-        let surroundings = Surroundings { shell: self.shell, kind: self.kind, work: &mut self.work };
+        let surroundings =
+            Surroundings { shell: self.shell, kind: self.kind, data: &are_data, work: &mut self.work };
         let filtered = filter.apply(text, &arguments, surroundings);
         self.charge(filtered.as_ref().map_or(0, String::len))?;
         Ok(filtered)

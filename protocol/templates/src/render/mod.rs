@@ -80,6 +80,8 @@ struct Renderer<'a> {
     depth: usize,
     /// The values that are being rendered, outermost first, folded.
     inside: Vec<String>,
+    /// Whether it is in a value whose text nobody may be told: a sensitive one, or data.
+    hidden: bool,
     /// The loop variables in force, innermost last.
     locals: Vec<Local>,
     /// Whether data was read for the text that is being made.
@@ -101,6 +103,7 @@ impl<'a> Renderer<'a> {
             work: limits::WORK,
             depth: 0,
             inside: Vec::new(),
+            hidden: false,
             locals: Vec::new(),
             carries_data: false,
             places: options.shell.map(Places::new),
@@ -238,12 +241,14 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    /// Leaves a piece of the text as it was written, and notes why.
+    /// Leaves a piece of the text as it was written, and notes why, unless what is written there may be a secret.
     fn leave(&mut self, stop: Stop, source: &str, output: &mut String) -> Result<(), RenderError> {
         match stop {
             Stop::Failed(error) => Err(error),
             Stop::Absent(absence) => {
-                self.rendered.note(absence);
+                if !self.hidden {
+                    self.rendered.note(absence);
+                }
                 self.write(source, output)
             }
         }
@@ -265,6 +270,8 @@ impl<'a> Renderer<'a> {
                 renderer.charge(limits::EXPANSION_WORK)?;
                 let template = Template::parse(&value.text);
                 let kind = mem::replace(&mut renderer.kind, value.kind);
+                let hides = renderer.hidden || value.sensitive || value.kind == Kind::Data;
+                let hidden = mem::replace(&mut renderer.hidden, hides);
                 let locals = mem::take(&mut renderer.locals);
                 renderer.inside.push(folded);
                 let mut text = String::new();
@@ -272,6 +279,7 @@ impl<'a> Renderer<'a> {
                 renderer.inside.pop();
                 renderer.locals = locals;
                 renderer.kind = kind;
+                renderer.hidden = hidden;
                 result?;
                 Ok(text)
             },

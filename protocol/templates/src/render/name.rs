@@ -180,7 +180,10 @@ impl<'a> Renderer<'a> {
         self.charge(name.len())?;
         let found = match self.kind {
             Kind::Code => self.lookup.get(name),
-            Kind::Data => self.lookup.get_for_data(name).map(|text| Value { text, kind: Kind::Data }),
+            Kind::Data => {
+                let own = self.lookup.get_for_data(name);
+                own.map(|text| Value { text, kind: Kind::Data, sensitive: false })
+            }
         };
         self.carries_data |= found.as_ref().is_some_and(|value| value.kind == Kind::Data);
         Ok(found)

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 /// A rendered text, and what in it stayed as written. It has no `Debug`, since the text may hold secrets; the sets
-/// hold names and tags as they are written in templates, neither the text around them nor what they stand for.
+/// hold names and tags as they are written in templates, neither the text around them nor what they stand for, and
+/// nothing at all that is written in data or in a sensitive value.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Rendered {
     /// The text.

@@ -39,6 +39,12 @@ impl Variables {
         self.insert(name, text, Kind::Data, true)
     }
 
+    /// And a secret of the people who write the process.
+    #[allow(dead_code, reason = "not every test has secrets")]
+    pub fn with_secret_code(self, name: &str, text: &str) -> Self {
+        self.insert(name, text, Kind::Code, true)
+    }
+
     fn insert(mut self, name: &str, text: &str, kind: Kind, sensitive: bool) -> Self {
         let held = Held { name: name.to_owned(), text: text.to_owned(), kind, sensitive };
         self.by_folded.insert(name.to_lowercase(), held);
@@ -53,7 +59,11 @@ impl Variables {
 
 impl Lookup for Variables {
     fn get(&self, name: &str) -> Option<Value<'_>> {
-        self.find(name).map(|held| Value { text: Cow::Borrowed(&held.text), kind: held.kind })
+        self.find(name).map(|held| Value {
+            text: Cow::Borrowed(&held.text),
+            kind: held.kind,
+            sensitive: held.sensitive,
+        })
     }
 
     fn get_for_data(&self, name: &str) -> Option<Cow<'_, str>> {
