@@ -7,6 +7,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
+use icu_properties::{CodePointMapData, CodePointSetData};
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
@@ -84,18 +87,34 @@ impl fmt::Debug for Slug {
     }
 }
 
-/// Whether a character does something to a terminal or to the text around it instead of being seen: control
-/// characters, separators of lines and paragraphs, byte order marks, and marks that turn the direction of the text.
+/// Whether a character is not seen by itself but does something to a terminal or to the text around it, or nobody knows
+/// how it looks: control and format characters, separators of lines, what most programs do not show at all, and what
+/// Unicode does not know. The joiners that Persian and families of emoji are written with, and the choice of a variant,
+/// are none of them: what differs in these alone is the same name.
 pub fn is_unprintable(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{061C}'
-                | '\u{200E}' | '\u{200F}'
-                | '\u{2028}'..='\u{202E}'
-                | '\u{2066}'..='\u{2069}'
-                | '\u{FEFF}'
-        )
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
+    let category = CodePointMapData::<GeneralCategory>::new().get(character);
+    let unseen = matches!(
+        category,
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+            | GeneralCategory::Unassigned
+    );
+    !is_joiner(character) && (unseen || is_ignorable(character))
+}
+
+/// Whether a character only says how those around it are joined, or in which variant they are shown.
+fn is_joiner(character: char) -> bool {
+    matches!(character, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}')
+}
+
+/// Whether a character is shown as nothing where a program does not know what it does.
+fn is_ignorable(character: char) -> bool {
+    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
 
 /// The text as it may be printed: what is unprintable in it is escaped, as `\u{202e}` or `\n`.
@@ -125,9 +144,11 @@ pub enum NotAName {
     /// Nothing but white space, or too long.
     #[error("a name has 1 to 200 characters")]
     Length,
-    /// A line break would forge lines in a terminal or a log, and a mark that turns the direction of the text would
-    /// make one name look like another.
-    #[error("a name has no control characters, line breaks or marks of direction")]
+    /// A line break would forge lines in a terminal or a log, and what is not seen or turns the direction of the text
+    /// would make one name look like another.
+    #[error(
+        "a name has no control characters, line breaks, marks of direction or characters that are not seen"
+    )]
     Unprintable,
     /// White space at an end, which nobody can see.
     #[error("a name neither starts nor ends with white space")]
@@ -146,10 +167,34 @@ impl DisplayName {
     }
 }
 
-/// A name as it is compared: ignoring case.
+/// A name as it is compared: ignoring case, what is not seen, and in which of several ways Unicode has of writing the same
+/// characters it is written (NFKC). Two names that differ in nothing else print alike, and are one.
 pub fn fold(name: &str) -> String {
-    name.to_lowercase()
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    let normal = ComposingNormalizerBorrowed::new_nfkc();
+    let seen: String = name.chars().filter(|character| !is_ignorable(*character)).collect();
+    // Not every small letter is that of its capital (`ß`, `ς`), so each goes there and back.
+    let mut folded = String::with_capacity(seen.len());
+    for capital in normal.normalize(&seen).chars().flat_map(char::to_uppercase) {
+        folded.extend(capital.to_lowercase());
+    }
+    normal.normalize(&folded).into_owned()
 }
+
+/// Refuses what a tenant query on the command line could not name, such as `Ring/Canary,tenant:Customer-2,!Ring/Pinned`.
+pub fn check_query_word(name: &str) -> Result<(), NotAQueryWord> {
+    let begins = name.starts_with('!') || fold(name).starts_with("tenant:");
+    if begins || name.contains(',') { Err(NotAQueryWord) } else { Ok(()) }
+}
+
+/// Why a tenant or a tag may not be called so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no query could name it; names of tenants and tags have no comma and start neither with `!` nor with `tenant:`"
+)]
+pub struct NotAQueryWord;
 
 impl TryFrom<String> for DisplayName {
     type Error = NotAName;
@@ -227,14 +272,65 @@ mod tests {
         assert_eq!("".parse::<DisplayName>(), Err(NotAName::Length));
         let unprintable =
             ["a\nb", "a\rb", "a\0b", "a\u{1b}[2Jb", "a\u{7f}b", "a\u{85}b", "a\u{2028}b", "a\u{202e}b"];
-        for text in unprintable.into_iter().chain(["a\u{2066}b", "a\u{200f}b", "a\u{61c}b", "\u{feff}a"]) {
+        let marks = ["a\u{2066}b", "a\u{200f}b", "a\u{61c}b", "\u{feff}a"];
+        let unseen = [
+            "a\u{200b}b",
+            "a\u{ad}b",
+            "a\u{2060}b",
+            "a\u{180e}b",
+            "a\u{115f}b",
+            "a\u{3164}b",
+            "a\u{34f}b",
+            "a\u{e0041}b",
+            "a\u{e0100}b",
+            "a\u{2fff0}b",
+            "a\u{378}b",
+        ];
+        for text in unprintable.into_iter().chain(marks).chain(unseen) {
             assert_eq!(text.parse::<DisplayName>(), Err(NotAName::Unprintable), "{text:?}");
         }
         for text in ["日本", "Ünïcode", "می\u{200c}خواهم", "👩\u{200d}🔬", "ב"] {
             assert!(text.parse::<DisplayName>().is_ok(), "{text:?}");
         }
-        assert_eq!(" a".parse::<DisplayName>(), Err(NotAName::WhiteSpace));
+        for text in [" a", "a ", "\u{a0}a", "a\u{3000}"] {
+            assert_eq!(text.parse::<DisplayName>(), Err(NotAName::WhiteSpace), "{text:?}");
+        }
         assert_eq!("é".repeat(201).parse::<DisplayName>(), Err(NotAName::Length));
         assert!("é".repeat(200).parse::<DisplayName>().is_ok());
+    }
+
+    #[test]
+    fn names_that_print_alike_are_one() {
+        for (one, other) in [
+            ("Customer-1", "cUSTOMER-1"),
+            ("é", "e\u{301}"),
+            ("É", "e\u{301}"),
+            ("Ｃｕｓｔｏｍｅｒ", "customer"),
+            ("ﬁrm", "firm"),
+            ("a\u{a0}b", "a b"),
+            ("\u{212a}elvin", "kelvin"),
+            ("STRASSE", "straße"),
+            ("ΟΔΟΣ", "οδος"),
+            ("می\u{200c}خواهم", "میخواهم"),
+            ("a\u{200d}b", "ab"),
+            ("❤\u{fe0f}", "❤"),
+            ("①", "1"),
+        ] {
+            assert_eq!(fold(one), fold(other), "{one:?} {other:?}");
+            assert_eq!(fold(&fold(one)), fold(one), "{one:?}");
+        }
+        for (one, other) in [("a", "b"), ("ab", "a b"), ("ü", "u"), ("日本", "日木")] {
+            assert_ne!(fold(one), fold(other));
+        }
+    }
+
+    #[test]
+    fn what_a_query_could_not_name_is_no_name_for_a_tenant_or_a_tag() {
+        for name in ["!Pinned", "a,b", "a, b", "tenant:a", "Tenant:a"] {
+            assert_eq!(check_query_word(name), Err(NotAQueryWord), "{name}");
+        }
+        for name in ["a!", "Shared 1", "tenants", "my tenant:a", "a/b"] {
+            assert_eq!(check_query_word(name), Ok(()), "{name}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use windlass_api::documents::Document;
 use windlass_api::error::Problem;
 use windlass_api::requests::PlacedDocument;
 use windlass_protocol::ids::TenantId;
-use windlass_protocol::{DisplayName, Slug};
+use windlass_protocol::{DisplayName, Slug, names};
 
 use super::super::Draft;
 use crate::names::PendingTenants;
@@ -25,6 +25,12 @@ pub(super) fn pending_tenants(draft: &mut Draft<'_>, documents: &[PlacedDocument
         }
     }
     pending
+}
+
+/// Refuses a new name of a tenant or a tag, or of a set of these, that no query on the command line could name. What has
+/// such a name already keeps it.
+pub(super) fn check_query_word(name: &str) -> Result<(), Problem> {
+    names::check_query_word(name).map_err(|why| Problem::usage(format!("the name `{name}`: {why}")))
 }
 
 /// The display name and slug that a document gives.

@@ -17,10 +17,16 @@ pub(super) fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result
         return Err(Problem::usage("a tag set's name has no slash: tags are written `Tag Set/Tag`"));
     }
     let existing = draft.space().tag_sets.called(&document.name).cloned();
+    if existing.is_none() {
+        names::check_query_word(&document.name)?;
+    }
     let single = document.selection == TagSelection::Single;
     let mut tags: Vec<Tag> = Vec::new();
     for text in &document.tags {
         let old = existing.as_ref().and_then(|set| set.tags.iter().find(|tag| same_name(tag, text)));
+        if old.is_none() {
+            names::check_query_word(&text.name)?;
+        }
         let id = old.map(|tag| tag.id);
         let id = id.unwrap_or_else(|| TagId::from_bytes(draft.fresh.bytes()));
         let tag = define_tag(text, id)?;

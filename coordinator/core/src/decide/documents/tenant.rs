@@ -9,7 +9,7 @@ use windlass_protocol::ids::{EnvironmentId, KeyId, TagId, TemplateId, TenantId};
 use windlass_protocol::names::fold;
 
 use super::super::Draft;
-use super::names::named;
+use super::names::{check_query_word, named};
 use super::variables;
 use crate::catalogue::unknown;
 use crate::model::{StoredValue, Template, Tenant};
@@ -27,6 +27,9 @@ pub(super) fn define(
 ) -> Result<Tenant, Problem> {
     let (name, slug) = named(&document.name, document.slug.as_deref())?;
     let existing = draft.space().tenants.called(&document.name).cloned();
+    if existing.is_none() {
+        check_query_word(&document.name)?;
+    }
     let key = existing.as_ref().map(|tenant| tenant.key).or(key);
     let key = key.unwrap_or_else(|| KeyId::from_bytes(draft.fresh.bytes()));
     let id = existing.as_ref().map(|tenant| tenant.id).or_else(|| pending.called(&document.name));

@@ -53,6 +53,15 @@ fn names_and_frames() -> Vec<Case> {
         ("no name", vec![named("environment", "", json!({}))]),
         ("a name with a line break", vec![named("environment", "a\nb", json!({}))]),
         ("a name that turns its direction", vec![named("environment", "a\u{202e}b", json!({}))]),
+        ("a name with what is not seen", vec![named("environment", "a\u{200b}b", json!({}))]),
+        (
+            "defined twice, written in two ways",
+            vec![named("environment", "Demo", json!({})), named("environment", "Ｄｅｍｏ", json!({}))],
+        ),
+        ("a tenant with a comma", vec![named("tenant", "Smith, Jones", json!({}))]),
+        ("a tenant that looks like a query", vec![named("tenant", "Tenant:Alpha", json!({}))]),
+        ("a tag that looks like an exclusion", vec![tag_set(json!({"tags": [{"name": "!EU"}]}))]),
+        ("a tag set with a comma", vec![named("tag-set", "A,B", json!({"tags": []}))]),
         ("a name that clears the screen", vec![named("tenant", "a\u{1b}[2Jb", json!({}))]),
         (
             "an unknown name that clears the screen",
