@@ -3,6 +3,9 @@
 //!
 //! Pure data: nothing here decides, and nothing reads a file or a socket.
 
+#[macro_use]
+mod words;
+
 pub mod answers;
 pub mod documents;
 pub mod durations;

@@ -3,25 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use crate::documents::DefinitionKind;
 use crate::documents::Document;
-
-closed_list! {
-    /// A kind of document.
-    DefinitionKind {
-        /// An environment.
-        Environment = "environment",
-        /// A tag set.
-        TagSet = "tag-set",
-        /// A lifecycle.
-        Lifecycle = "lifecycle",
-        /// A library set.
-        LibrarySet = "library-set",
-        /// A project.
-        Project = "project",
-        /// A tenant.
-        Tenant = "tenant",
-    }
-}
 
 /// What an `apply` did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

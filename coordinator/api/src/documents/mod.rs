@@ -7,6 +7,7 @@ mod tenant;
 mod value;
 mod variables;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
@@ -17,95 +18,121 @@ pub use tenant::{OwnerValues, TenantDocument};
 pub use value::ValueText;
 pub use variables::{Control, ScopedValueText, TemplateText};
 
-/// One document.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Document {
+/// What every document has.
+trait Named {
+    /// The name of the thing that it defines.
+    fn name(&self) -> &str;
+
+    /// Every value in it, to be replaced: secrets are sealed before anything is decided.
+    fn values_mut(&mut self) -> Vec<&mut ValueText> {
+        Vec::new()
+    }
+}
+
+/// What reads the document of a kind that is known by then.
+pub trait ReadDocument {
+    /// Why it can't be read.
+    type Error;
+
+    /// Reads it.
+    fn read<T: DeserializeOwned>(self) -> Result<T, Self::Error>;
+}
+
+/// The table of kinds. Whatever has to be said of every kind is said here, of all of them.
+macro_rules! documents {
+    ($($(#[$about:meta])* $kind:ident($document:ident) = $word:tt),+ $(,)?) => {
+        /// One document.
+        #[derive(Clone, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        pub enum Document {
+            $($(#[$about])* #[serde(rename = $word)] $kind($document)),+
+        }
+
+        closed_list! {
+            /// A kind of document.
+            DefinitionKind { $($(#[$about])* $kind = $word),+ }
+        }
+
+        impl Document {
+            /// The kinds that exist, as they are written; each after those that it refers to.
+            pub const KINDS: [&'static str; DefinitionKind::ALL.len()] = [$($word),+];
+
+            /// The document's kind, as it is written.
+            pub const fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(_) => $word),+
+                }
+            }
+
+            /// Reads a document of the kind that is written so; `None` where there is no such kind.
+            pub fn read<R: ReadDocument>(kind: &str, reader: R) -> Option<Result<Self, R::Error>> {
+                Some(match kind {
+                    $($word => reader.read().map(Self::$kind),)+
+                    _ => return None,
+                })
+            }
+
+            fn inner(&self) -> &dyn Named {
+                match self {
+                    $(Self::$kind(document) => document),+
+                }
+            }
+
+            fn inner_mut(&mut self) -> &mut dyn Named {
+                match self {
+                    $(Self::$kind(document) => document),+
+                }
+            }
+        }
+
+        /// Each kind's document with its `kind` beside the keys: a reference to the document would refuse the `kind`, as
+        /// it refuses every key that it does not know.
+        impl PartialSchema for Document {
+            fn schema() -> RefOr<Schema> {
+                let mut one_of = OneOfBuilder::new().description(Some("One document."));
+                for (kind, schema) in [$(($word, $document::schema())),+] {
+                    let RefOr::T(Schema::Object(mut document)) = schema else { continue };
+                    let named = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([kind]));
+                    document.properties.insert("kind".to_owned(), named.into());
+                    document.required.push("kind".to_owned());
+                    one_of = one_of.item(document);
+                }
+                one_of.into()
+            }
+        }
+
+        impl ToSchema for Document {
+            fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+                $($document::schemas(schemas);)+
+            }
+        }
+    };
+}
+
+documents! {
     /// An environment.
-    Environment(EnvironmentDocument),
+    Environment(EnvironmentDocument) = "environment",
     /// A tag set.
-    TagSet(TagSetDocument),
+    TagSet(TagSetDocument) = "tag-set",
     /// A lifecycle.
-    Lifecycle(LifecycleDocument),
+    Lifecycle(LifecycleDocument) = "lifecycle",
     /// A library set.
-    LibrarySet(LibrarySetDocument),
+    LibrarySet(LibrarySetDocument) = "library-set",
     /// A project.
-    Project(ProjectDocument),
+    Project(ProjectDocument) = "project",
     /// A tenant.
-    Tenant(TenantDocument),
+    Tenant(TenantDocument) = "tenant",
 }
 
 impl Document {
-    /// The kinds that exist, as they are written.
-    pub const KINDS: [&'static str; 6] =
-        ["environment", "tag-set", "lifecycle", "library-set", "project", "tenant"];
-
-    /// The document's kind, as it is written.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Environment(_) => "environment",
-            Self::TagSet(_) => "tag-set",
-            Self::Lifecycle(_) => "lifecycle",
-            Self::LibrarySet(_) => "library-set",
-            Self::Project(_) => "project",
-            Self::Tenant(_) => "tenant",
-        }
+    /// The document's name.
+    pub fn name(&self) -> &str {
+        self.inner().name()
     }
 
     /// Every value in the document, to be replaced: secrets are sealed before anything is decided.
     pub fn values_mut(&mut self) -> Vec<&mut ValueText> {
-        match self {
-            Self::Environment(_) | Self::TagSet(_) | Self::Lifecycle(_) => Vec::new(),
-            Self::LibrarySet(set) => variables::values_mut(&mut set.templates, &mut set.variables),
-            Self::Project(project) => variables::values_mut(&mut project.templates, &mut project.variables),
-            Self::Tenant(tenant) => tenant.values.values_mut().flat_map(OwnerValues::values_mut).collect(),
-        }
-    }
-
-    /// The document's name.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Environment(document) => &document.name,
-            Self::TagSet(document) => &document.name,
-            Self::Lifecycle(document) => &document.name,
-            Self::LibrarySet(document) => &document.name,
-            Self::Project(document) => &document.name,
-            Self::Tenant(document) => &document.name,
-        }
-    }
-}
-
-/// Each kind's document with its `kind` beside the keys: a reference to the document would refuse the `kind`, as it
-/// refuses every key that it does not know.
-impl PartialSchema for Document {
-    fn schema() -> RefOr<Schema> {
-        let mut one_of = OneOfBuilder::new().description(Some("One document."));
-        for (kind, schema) in Self::KINDS.into_iter().zip([
-            EnvironmentDocument::schema(),
-            TagSetDocument::schema(),
-            LifecycleDocument::schema(),
-            LibrarySetDocument::schema(),
-            ProjectDocument::schema(),
-            TenantDocument::schema(),
-        ]) {
-            let RefOr::T(Schema::Object(mut document)) = schema else { continue };
-            let named = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([kind]));
-            document.properties.insert("kind".to_owned(), named.into());
-            document.required.push("kind".to_owned());
-            one_of = one_of.item(document);
-        }
-        one_of.into()
-    }
-}
-
-impl ToSchema for Document {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        EnvironmentDocument::schemas(schemas);
-        TagSetDocument::schemas(schemas);
-        LifecycleDocument::schemas(schemas);
-        LibrarySetDocument::schemas(schemas);
-        ProjectDocument::schemas(schemas);
-        TenantDocument::schemas(schemas);
+        self.inner_mut().values_mut()
     }
 }
 
@@ -126,6 +153,12 @@ pub struct EnvironmentDocument {
     pub order: Option<u32>,
 }
 
+impl Named for EnvironmentDocument {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// A tag set: tags in order, with colours.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -140,6 +173,12 @@ pub struct TagSetDocument {
     pub selection: TagSelection,
     /// The tags, in order.
     pub tags: Vec<TagText>,
+}
+
+impl Named for TagSetDocument {
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// How many tags of a set a tenant may carry.
@@ -178,6 +217,12 @@ pub struct LifecycleDocument {
     pub phases: Vec<PhaseText>,
 }
 
+impl Named for LifecycleDocument {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// A phase of a lifecycle.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -210,6 +255,16 @@ pub struct LibrarySetDocument {
     /// Variables and their values.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub variables: std::collections::BTreeMap<String, Vec<ScopedValueText>>,
+}
+
+impl Named for LibrarySetDocument {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn values_mut(&mut self) -> Vec<&mut ValueText> {
+        variables::values_mut(&mut self.templates, &mut self.variables)
+    }
 }
 
 // serde calls it with a reference.

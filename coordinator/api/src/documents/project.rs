@@ -38,6 +38,16 @@ pub struct ProjectDocument {
     pub steps: Vec<StepDocument>,
 }
 
+impl super::Named for ProjectDocument {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn values_mut(&mut self) -> Vec<&mut super::ValueText> {
+        super::variables::values_mut(&mut self.templates, &mut self.variables)
+    }
+}
+
 /// Whether a project's deployments are for tenants (SEMANTICS 2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]

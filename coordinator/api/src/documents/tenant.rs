@@ -34,6 +34,16 @@ pub struct TenantDocument {
     pub values: BTreeMap<String, OwnerValues>,
 }
 
+impl super::Named for TenantDocument {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn values_mut(&mut self) -> Vec<&mut super::ValueText> {
+        self.values.values_mut().flat_map(OwnerValues::values_mut).collect()
+    }
+}
+
 fn yes() -> bool {
     true
 }

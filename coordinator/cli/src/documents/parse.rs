@@ -8,7 +8,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
 };
-use windlass_api::documents::Document;
+use windlass_api::documents::{Document, ReadDocument};
 
 use super::fields;
 use super::split::Part;
@@ -32,21 +32,11 @@ pub fn document(part: &Part<'_>) -> Result<(usize, Document), Fault> {
         let kinds = Document::KINDS.join(", ");
         return Err(Fault { line, sentence: format!("a document begins with `kind:`, one of {kinds}") });
     };
-    let document = match kind.as_str() {
-        "environment" => Document::Environment(body(part)?),
-        "tag-set" => Document::TagSet(body(part)?),
-        "lifecycle" => Document::Lifecycle(body(part)?),
-        "library-set" => Document::LibrarySet(body(part)?),
-        "project" => Document::Project(body(part)?),
-        "tenant" => Document::Tenant(body(part)?),
-        other => {
-            return Err(Fault {
-                line,
-                sentence: windlass_sentences::unknown("kind", other, &Document::KINDS),
-            });
-        }
-    };
-    Ok((line, document))
+    let document = Document::read(&kind, part).ok_or_else(|| Fault {
+        line,
+        sentence: windlass_sentences::unknown("kind", &kind, &Document::KINDS),
+    })?;
+    Ok((line, document?))
 }
 
 /// What says of which kind the rest is.
@@ -55,9 +45,13 @@ struct Head {
     kind: Option<String>,
 }
 
-fn body<T: DeserializeOwned>(part: &Part<'_>) -> Result<T, Fault> {
-    let WithoutKind(body) = parse(part)?;
-    Ok(body)
+impl ReadDocument for &Part<'_> {
+    type Error = Fault;
+
+    fn read<T: DeserializeOwned>(self) -> Result<T, Fault> {
+        let WithoutKind(body) = parse(self)?;
+        Ok(body)
+    }
 }
 
 fn parse<T: DeserializeOwned>(part: &Part<'_>) -> Result<T, Fault> {
