@@ -3,6 +3,10 @@
 //! Pure: no clock, no randomness, no files, no sockets, no async (a lint says so). `decide` and `apply` are the whole
 //! of it: the same code decides, explains and, replayed to an earlier record, answers for any past moment.
 
+// Its tables are macros, which have to stand before what is made from them.
+#[macro_use]
+pub mod kinds;
+
 pub mod admission;
 pub mod authorise;
 pub mod catalogue;

@@ -6,13 +6,14 @@ use axum::Json;
 use windlass_api::answers::{DefinitionItem, DefinitionKind, DefinitionView, Done, Page, ProjectReleases};
 use windlass_api::documents::Document;
 use windlass_api::error::Problem;
-use windlass_coordinator_core::catalogue::{Catalogue, Named as HasName};
 use windlass_coordinator_core::decide::SpaceCommand;
+use windlass_coordinator_core::in_kind;
+use windlass_coordinator_core::kinds::Kind;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::KeyId;
 
 use super::caller::{Changer, Reader};
-use super::documents;
+use super::documents::{self, Shown};
 use super::extract::{Asked, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
@@ -37,13 +38,7 @@ pub async fn list(
     Asked(paging): Asked<Paging>,
 ) -> Answer<Page<DefinitionItem>> {
     let sight = caller.sight()?;
-    let space = sight.space();
-    let Page { items, next } = heads(space, &kind, &paging)?;
-    let items = items.into_iter().map(|Head { id, slug, name }| {
-        let summary = summary(space, &documents::one(space, &kind, &id)?);
-        Ok(DefinitionItem { kind: kind.clone(), id, slug, name, summary })
-    });
-    Ok(Json(Page { items: items.collect::<Result<_, Problem>>()?, next }))
+    Ok(Json(part(sight.space(), &kind, &paging)?))
 }
 
 /// A thing, with the document that `apply` reads.
@@ -53,8 +48,7 @@ pub async fn list(
     responses((status = 200, body = DefinitionView)))]
 pub async fn view(caller: Reader, Named((kind, name)): Named<(String, String)>) -> Answer<DefinitionView> {
     let sight = caller.sight()?;
-    let document = documents::one(sight.space(), &kind, &name)?;
-    let Head { id, slug, name } = head(sight.space(), &kind, &name)?;
+    let (Head { id, slug, name }, document) = find(sight.space(), &kind, &name)?;
     let releases = (kind == "project").then(|| releases(sight.space(), &id)).flatten();
     Ok(Json(DefinitionView { id, slug, name, document, releases }))
 }
@@ -104,75 +98,31 @@ async fn destroyed(caller: &Changer, key: KeyId) -> Result<(), Refusal> {
     })
 }
 
-fn heads(space: &Space, kind: &str, paging: &Paging) -> Result<Page<Head>, Problem> {
-    match kind {
-        "environment" => heads_in(&space.environments, paging),
-        "tag-set" => heads_in(&space.tag_sets, paging),
-        "lifecycle" => heads_in(&space.lifecycles, paging),
-        "library-set" => heads_in(&space.library_sets, paging),
-        "project" => heads_in(&space.projects, paging),
-        "tenant" => heads_in(&space.tenants, paging),
-        other => Err(documents::no_such_kind(other)),
-    }
+/// The thing of a kind that a text names, and its document.
+fn find(space: &Space, kind: &str, name: &str) -> Result<(Head, Document), Problem> {
+    in_kind!(kind,
+        Kind => {
+            let found = Kind::of(space).find(name)?;
+            Ok((head_of(found), found.document(space)))
+        },
+        other => Err(documents::no_such_kind(other)))
 }
 
-/// A part of a catalogue. Documents are made of what is in it, and of nothing before or behind.
-fn heads_in<T: HasName>(catalogue: &Catalogue<T>, paging: &Paging) -> Result<Page<Head>, Problem> {
+fn part(space: &Space, kind: &str, paging: &Paging) -> Result<Page<DefinitionItem>, Problem> {
+    in_kind!(kind, Kind => part_of::<Kind>(space, paging), other => Err(documents::no_such_kind(other)))
+}
+
+/// A part of the things of a kind. What is shown is made of what is in it, and of nothing before or behind.
+fn part_of<T: Shown>(space: &Space, paging: &Paging) -> Result<Page<DefinitionItem>, Problem> {
     let names =
         |found: &&T| paging.admits([found.name().as_str(), found.slug().as_str(), &found.id().to_string()]);
-    let found = catalogue.by_name().filter(names);
-    Ok(paging.page(found.map(|found| (found.name().folded(), found)))?.map(head_of))
+    let found = T::of(space).by_name().filter(names);
+    Ok(paging.page(found.map(|found| (found.name().folded(), found)))?.map(|found| {
+        let Head { id, slug, name } = head_of(found);
+        DefinitionItem { kind: T::WORD.to_owned(), id, slug, name, summary: found.summary(space) }
+    }))
 }
 
-fn head_of<T: HasName>(found: &T) -> Head {
+fn head_of<T: Kind>(found: &T) -> Head {
     Head { id: found.id().to_string(), slug: found.slug().to_string(), name: found.name().to_string() }
-}
-
-fn head(space: &Space, kind: &str, name: &str) -> Result<Head, Problem> {
-    match kind {
-        "environment" => head_in(&space.environments, name),
-        "tag-set" => head_in(&space.tag_sets, name),
-        "lifecycle" => head_in(&space.lifecycles, name),
-        "library-set" => head_in(&space.library_sets, name),
-        "project" => head_in(&space.projects, name),
-        "tenant" => head_in(&space.tenants, name),
-        other => Err(documents::no_such_kind(other)),
-    }
-}
-
-fn head_in<T: HasName>(catalogue: &Catalogue<T>, name: &str) -> Result<Head, Problem> {
-    Ok(head_of(catalogue.find(name)?))
-}
-
-/// What a table shows beside the name.
-fn summary(space: &Space, document: &Document) -> String {
-    match document {
-        Document::Environment(found) => found.description.clone(),
-        Document::TagSet(found) => {
-            found.tags.iter().map(|tag| tag.name.as_str()).collect::<Vec<_>>().join(", ")
-        }
-        Document::Lifecycle(found) if found.phases.is_empty() => "one phase per environment".to_owned(),
-        Document::Lifecycle(found) => {
-            found.phases.iter().map(|phase| phase.name.as_str()).collect::<Vec<_>>().join(" → ")
-        }
-        Document::LibrarySet(found) => {
-            format!("{} templates, {} variables", found.templates.len(), found.variables.len())
-        }
-        Document::Project(found) => {
-            let newest = space
-                .projects
-                .named(&found.name)
-                .and_then(|project| space.releases_of(project.id).next_back());
-            let newest = newest.map_or_else(
-                || "no release".to_owned(),
-                |newest| format!("newest release {}", newest.version),
-            );
-            format!("{} steps, {newest}", found.steps.len())
-        }
-        Document::Tenant(found) => {
-            let disabled = if found.enabled { "" } else { "disabled; " };
-            let projects: Vec<_> = found.projects.keys().map(String::as_str).collect();
-            format!("{disabled}{} [{}]", projects.join(", "), found.tags.join(", "))
-        }
-    }
 }

@@ -47,31 +47,26 @@ pub enum DefinitionEvent {
     },
 }
 
-/// What is new of a thing that documents define. Of a thing that was not there, everything is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum Definition {
-    Environment(EnvironmentPatch),
-    TagSet(TagSetPatch),
-    Lifecycle(LifecyclePatch),
-    LibrarySet(LibrarySetPatch),
-    Project(ProjectPatch),
-    Tenant(TenantPatch),
-}
+macro_rules! definitions {
+    ($($kind:ident($id:ident, $patch:ident) in $field:ident = $word:literal,)+) => {
+        /// What is new of a thing that documents define. Of a thing that was not there, everything is.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        #[allow(missing_docs)]
+        pub enum Definition {
+            $($kind($patch)),+
+        }
 
-/// What names such a thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum DefinitionId {
-    Environment(EnvironmentId),
-    TagSet(TagSetId),
-    Lifecycle(LifecycleId),
-    LibrarySet(LibrarySetId),
-    Project(ProjectId),
-    Tenant(TenantId),
+        /// What names such a thing.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        #[allow(missing_docs)]
+        pub enum DefinitionId {
+            $($kind($id)),+
+        }
+    };
 }
+for_each_kind!(definitions);
 
 /// What documents define.
 pub trait Defined: Sized {

@@ -6,6 +6,7 @@ use windlass_protocol::ids::TargetId;
 use windlass_protocol::message::Generation;
 use windlass_protocol::{Digest, Timestamp};
 
+use super::definitions::Indexed;
 use super::{Space, SpaceHead, State};
 use crate::event::{
     Definition, DefinitionEvent, DefinitionId, EnrolmentEvent, Event, InstallationEvent, Record,
@@ -290,46 +291,27 @@ impl Space {
         }
     }
 
-    fn define(&mut self, definition: &Definition) -> Result<(), Missing> {
-        let missing = || "a part of something that is not there";
-        match definition {
-            Definition::Environment(patch) => {
-                let before = self.environments.get(patch.id);
-                self.environments.put(patch.onto(before).ok_or_else(missing)?);
-            }
-            Definition::TagSet(patch) => {
-                let before = self.tag_sets.share(patch.id);
-                let set = patch.onto(before.as_deref()).ok_or_else(missing)?;
-                self.reindex_tags(before.as_deref(), Some(&set));
-                self.tag_sets.put(set);
-            }
-            Definition::Lifecycle(patch) => {
-                let before = self.lifecycles.get(patch.id);
-                self.lifecycles.put(patch.onto(before).ok_or_else(missing)?);
-            }
-            Definition::LibrarySet(patch) => {
-                let before = self.library_sets.get(patch.id);
-                self.library_sets.put(patch.onto(before).ok_or_else(missing)?);
-            }
-            Definition::Project(patch) => {
-                let before = self.projects.get(patch.id);
-                self.projects.put(patch.onto(before).ok_or_else(missing)?);
-            }
-            Definition::Tenant(patch) => {
-                let before = self.tenants.share(patch.id);
-                let tenant = patch.onto(before.as_deref()).ok_or_else(missing)?;
-                self.reindex_tenant(before.as_deref(), Some(&tenant));
-                if let Some(before) = before {
-                    self.unsettle_tenant(&before, &tenant);
-                }
-                self.tenants.put(tenant);
-            }
-        }
+    /// Puts a thing in the place of what is there, and all that is computed from it right.
+    fn put<T: Indexed>(
+        &mut self,
+        id: T::Id,
+        after: impl FnOnce(Option<&T>) -> Option<T>,
+    ) -> Result<(), Missing> {
+        let before = T::of(self).share(id);
+        let after = after(before.as_deref()).ok_or("a part of something that is not there")?;
+        after.reindex(self, before.as_deref());
+        T::of_mut(self).put(after);
+        Ok(())
+    }
+
+    fn remove<T: Indexed>(&mut self, id: T::Id) -> Result<(), Missing> {
+        let gone = T::of_mut(self).remove(id).ok_or("no such thing to delete")?;
+        gone.forget(self);
         Ok(())
     }
 
     /// What runs for a tenant rests on its tags and connections; what waits, on its being enabled.
-    fn unsettle_tenant(&mut self, before: &Tenant, after: &Tenant) {
+    pub(super) fn unsettle_tenant(&mut self, before: &Tenant, after: &Tenant) {
         if before.tags != after.tags || before.projects != after.projects {
             let running = self.indexes.running.get(&Some(after.id)).into_iter().flatten();
             let running: Vec<_> = running.filter_map(|id| self.deployments.get(id)).cloned().collect();
@@ -341,26 +323,6 @@ impl Space {
             let keys = self.indexes.keys.iter().filter(|((_, _, tenant), _)| *tenant == Some(after.id));
             self.unsettled.extend(keys.flat_map(|(_, turns)| turns.waiting.values().map(|id| (*id, None))));
         }
-    }
-
-    fn delete(&mut self, id: DefinitionId) -> Result<(), Missing> {
-        let gone = match id {
-            DefinitionId::Environment(id) => self.environments.remove(id).is_some(),
-            DefinitionId::TagSet(id) => {
-                let gone = self.tag_sets.remove(id);
-                self.reindex_tags(gone.as_deref(), None);
-                gone.is_some()
-            }
-            DefinitionId::Lifecycle(id) => self.lifecycles.remove(id).is_some(),
-            DefinitionId::LibrarySet(id) => self.library_sets.remove(id).is_some(),
-            DefinitionId::Project(id) => self.projects.remove(id).is_some(),
-            DefinitionId::Tenant(id) => {
-                let gone = self.tenants.remove(id);
-                self.reindex_tenant(gone.as_deref(), None);
-                gone.is_some()
-            }
-        };
-        gone.then_some(()).ok_or("no such thing to delete")
     }
 
     fn put_target(&mut self, target: Target) {
@@ -403,3 +365,22 @@ impl Space {
         }
     }
 }
+
+macro_rules! definitions {
+    ($($kind:ident($id:ident, $patch:ident) in $field:ident = $word:literal,)+) => {
+        impl Space {
+            fn define(&mut self, definition: &Definition) -> Result<(), Missing> {
+                match definition {
+                    $(Definition::$kind(patch) => self.put(patch.id, |before| patch.onto(before)),)+
+                }
+            }
+
+            fn delete(&mut self, id: DefinitionId) -> Result<(), Missing> {
+                match id {
+                    $(DefinitionId::$kind(id) => self.remove::<crate::model::$kind>(id),)+
+                }
+            }
+        }
+    };
+}
+for_each_kind!(definitions);

@@ -5,6 +5,7 @@
 
 mod apply;
 mod assignments;
+mod definitions;
 mod deployments;
 mod history;
 mod indexes;

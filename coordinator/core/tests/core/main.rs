@@ -7,6 +7,7 @@ mod decide;
 mod golden;
 mod graph;
 mod history;
+mod kinds;
 mod matching;
 mod promotion;
 mod queue;

@@ -12,8 +12,11 @@ use axum::Json;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use windlass_api::answers::{AuditRecord, AuditVerified, Page, Pulled, WhatCan, WhoCan};
+use windlass_api::documents::Document;
 use windlass_api::error::Problem;
-use windlass_coordinator_core::catalogue::{Catalogue, Named as HasName};
+use windlass_coordinator_core::catalogue::Named as _;
+use windlass_coordinator_core::in_kind;
+use windlass_coordinator_core::kinds::Kind as _;
 use windlass_coordinator_core::sight::Sight;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::Digest;
@@ -167,21 +170,11 @@ fn select(
 
 /// The ids that a text means: it is one, or it names things of any kind.
 fn ids_of(space: &Space, text: &str) -> Result<Vec<String>, Problem> {
-    fn named<T: HasName>(catalogue: &Catalogue<T>, text: &str) -> Option<String> {
-        catalogue.named(text).map(|found| found.id().to_string())
-    }
-    let found: Vec<String> = [
-        named(&space.targets, text),
-        named(&space.tenants, text),
-        named(&space.projects, text),
-        named(&space.environments, text),
-        named(&space.library_sets, text),
-        named(&space.tag_sets, text),
-        named(&space.lifecycles, text),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let target = space.targets.named(text).map(|found| found.id.to_string());
+    let defined = Document::KINDS.into_iter().filter_map(|kind| {
+        in_kind!(kind, Kind => Kind::of(space).named(text).map(|found| found.id().to_string()), _other => None)
+    });
+    let found: Vec<String> = target.into_iter().chain(defined).collect();
     let looks_like_an_id = text.rsplit_once('-').is_some_and(|(_, rest)| rest.len() == 26);
     match found.is_empty() {
         false => Ok(found),

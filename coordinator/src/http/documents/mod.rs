@@ -11,8 +11,11 @@ use windlass_api::documents::{
 };
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::unknown;
+use windlass_coordinator_core::in_kind;
+use windlass_coordinator_core::kinds::Kind;
 use windlass_coordinator_core::model::{Environment, LibrarySet, Lifecycle, PhaseRule, TagSet};
 use windlass_coordinator_core::state::Space;
+use windlass_protocol::ids::EnvironmentId;
 
 pub use query::query_text;
 pub use tenant::{tag_texts, tenant_document};
@@ -28,32 +31,32 @@ pub fn export(space: &Space, kind: Option<&str>) -> Result<Vec<Document>, Proble
     Ok(all.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
+/// A kind as people get it.
+pub(in crate::http) trait Shown: Kind {
+    /// The document that `apply` reads.
+    fn document(&self, space: &Space) -> Document;
+
+    /// What a table shows beside the name.
+    fn summary(&self, space: &Space) -> String;
+
+    /// Those of a space, as they are exported.
+    fn in_order(space: &Space) -> Vec<&Self> {
+        Self::of(space).by_name().collect()
+    }
+}
+
 /// Every document of one kind, in the order of their names.
 pub fn of_kind(space: &Space, kind: &str) -> Result<Vec<Document>, Problem> {
-    Ok(match kind {
-        "environment" => space.environments_in_order().into_iter().map(environment).collect(),
-        "tag-set" => space.tag_sets.by_name().map(tag_set).collect(),
-        "lifecycle" => space.lifecycles.by_name().map(|found| lifecycle(space, found)).collect(),
-        "library-set" => space.library_sets.by_name().map(|found| library_set(space, found)).collect(),
-        "project" => space.projects.by_name().map(|found| project::project(space, found)).collect(),
-        "tenant" => {
-            space.tenants.by_name().map(|found| Document::Tenant(tenant_document(space, found))).collect()
-        }
-        other => return Err(no_such_kind(other)),
-    })
+    in_kind!(kind,
+        Kind => Ok(Kind::in_order(space).into_iter().map(|found| found.document(space)).collect()),
+        other => Err(no_such_kind(other)))
 }
 
 /// The document of the thing that `name` names.
 pub fn one(space: &Space, kind: &str, name: &str) -> Result<Document, Problem> {
-    Ok(match kind {
-        "environment" => environment(space.environments.find(name)?),
-        "tag-set" => tag_set(space.tag_sets.find(name)?),
-        "lifecycle" => lifecycle(space, space.lifecycles.find(name)?),
-        "library-set" => library_set(space, space.library_sets.find(name)?),
-        "project" => project::project(space, space.projects.find(name)?),
-        "tenant" => Document::Tenant(tenant_document(space, space.tenants.find(name)?)),
-        other => return Err(no_such_kind(other)),
-    })
+    in_kind!(kind,
+        Kind => Ok(Kind::of(space).find(name)?.document(space)),
+        other => Err(no_such_kind(other)))
 }
 
 /// The sentence for a kind that documents do not have.
@@ -61,48 +64,80 @@ pub fn no_such_kind(kind: &str) -> Problem {
     Problem::usage(unknown("kind", kind, Document::KINDS.into_iter()))
 }
 
-fn environment(found: &Environment) -> Document {
-    Document::Environment(EnvironmentDocument {
-        name: found.name.to_string(),
-        slug: Some(found.slug.to_string()),
-        description: found.description.clone(),
-        order: Some(found.order),
-    })
+impl Shown for Environment {
+    fn document(&self, _: &Space) -> Document {
+        Document::Environment(EnvironmentDocument {
+            name: self.name.to_string(),
+            slug: Some(self.slug.to_string()),
+            description: self.description.clone(),
+            order: Some(self.order),
+        })
+    }
+
+    fn summary(&self, _: &Space) -> String {
+        self.description.clone()
+    }
+
+    fn in_order(space: &Space) -> Vec<&Self> {
+        space.environments_in_order()
+    }
 }
 
-fn tag_set(found: &TagSet) -> Document {
-    let tags =
-        found.tags.iter().map(|tag| TagText { name: tag.name.to_string(), colour: tag.colour.clone() });
-    Document::TagSet(TagSetDocument {
-        name: found.name.to_string(),
-        slug: Some(found.slug.to_string()),
-        selection: if found.single { TagSelection::Single } else { TagSelection::Multi },
-        tags: tags.collect(),
-    })
+impl Shown for TagSet {
+    fn document(&self, _: &Space) -> Document {
+        let tags =
+            self.tags.iter().map(|tag| TagText { name: tag.name.to_string(), colour: tag.colour.clone() });
+        Document::TagSet(TagSetDocument {
+            name: self.name.to_string(),
+            slug: Some(self.slug.to_string()),
+            selection: if self.single { TagSelection::Single } else { TagSelection::Multi },
+            tags: tags.collect(),
+        })
+    }
+
+    fn summary(&self, _: &Space) -> String {
+        self.tags.iter().map(|tag| tag.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
 }
 
-fn lifecycle(space: &Space, found: &Lifecycle) -> Document {
-    let phases = found.phases.iter().map(|phase| PhaseText {
-        name: phase.name.clone(),
-        environments: phase.environments.iter().map(|id| words::name(&space.environments, *id)).collect(),
-        optional: phase.rule == PhaseRule::Optional,
-        minimum: match phase.rule {
-            PhaseRule::AtLeast(minimum) => Some(minimum),
-            PhaseRule::All | PhaseRule::Optional => None,
-        },
-    });
-    Document::Lifecycle(LifecycleDocument {
-        name: found.name.to_string(),
-        slug: Some(found.slug.to_string()),
-        phases: phases.collect(),
-    })
+impl Shown for Lifecycle {
+    fn document(&self, space: &Space) -> Document {
+        let name = |id: &EnvironmentId| words::name(&space.environments, *id);
+        let phases = self.phases.iter().map(|phase| PhaseText {
+            name: phase.name.clone(),
+            environments: phase.environments.iter().map(name).collect(),
+            optional: phase.rule == PhaseRule::Optional,
+            minimum: match phase.rule {
+                PhaseRule::AtLeast(minimum) => Some(minimum),
+                PhaseRule::All | PhaseRule::Optional => None,
+            },
+        });
+        Document::Lifecycle(LifecycleDocument {
+            name: self.name.to_string(),
+            slug: Some(self.slug.to_string()),
+            phases: phases.collect(),
+        })
+    }
+
+    fn summary(&self, _: &Space) -> String {
+        if self.phases.is_empty() {
+            return "one phase per environment".to_owned();
+        }
+        self.phases.iter().map(|phase| phase.name.as_str()).collect::<Vec<_>>().join(" → ")
+    }
 }
 
-fn library_set(space: &Space, found: &LibrarySet) -> Document {
-    Document::LibrarySet(LibrarySetDocument {
-        name: found.name.to_string(),
-        slug: Some(found.slug.to_string()),
-        templates: variables::templates(&found.templates),
-        variables: variables::variables(space, &found.variables, &[]),
-    })
+impl Shown for LibrarySet {
+    fn document(&self, space: &Space) -> Document {
+        Document::LibrarySet(LibrarySetDocument {
+            name: self.name.to_string(),
+            slug: Some(self.slug.to_string()),
+            templates: variables::templates(&self.templates),
+            variables: variables::variables(space, &self.variables, &[]),
+        })
+    }
+
+    fn summary(&self, _: &Space) -> String {
+        format!("{} templates, {} variables", self.templates.len(), self.variables.len())
+    }
 }

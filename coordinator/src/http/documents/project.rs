@@ -10,21 +10,30 @@ use windlass_coordinator_core::variables::references_in;
 use windlass_protocol::message::{Body, Shell};
 
 use super::query::query_text;
-use super::variables;
+use super::{Shown, variables};
 use crate::http::words;
 
-pub(super) fn project(space: &Space, found: &Project) -> Document {
-    let sets = found.library_sets.iter().map(|id| words::name(&space.library_sets, *id));
-    Document::Project(ProjectDocument {
-        name: found.name.to_string(),
-        slug: Some(found.slug.to_string()),
-        tenancy: found.tenancy,
-        lifecycle: Some(words::name(&space.lifecycles, found.lifecycle)),
-        library_sets: sets.collect(),
-        templates: variables::templates(&found.templates),
-        variables: variables::variables(space, &found.variables, &found.steps),
-        steps: found.steps.iter().map(|found| step(space, found)).collect(),
-    })
+impl Shown for Project {
+    fn document(&self, space: &Space) -> Document {
+        let sets = self.library_sets.iter().map(|id| words::name(&space.library_sets, *id));
+        Document::Project(ProjectDocument {
+            name: self.name.to_string(),
+            slug: Some(self.slug.to_string()),
+            tenancy: self.tenancy,
+            lifecycle: Some(words::name(&space.lifecycles, self.lifecycle)),
+            library_sets: sets.collect(),
+            templates: variables::templates(&self.templates),
+            variables: variables::variables(space, &self.variables, &self.steps),
+            steps: self.steps.iter().map(|found| step(space, found)).collect(),
+        })
+    }
+
+    fn summary(&self, space: &Space) -> String {
+        let newest = space.releases_of(self.id).next_back();
+        let newest = newest
+            .map_or_else(|| "no release".to_owned(), |newest| format!("newest release {}", newest.version));
+        format!("{} steps, {newest}", self.steps.len())
+    }
 }
 
 fn step(space: &Space, found: &Step) -> StepDocument {

@@ -2,13 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use windlass_api::documents::{OwnerValues, TenantDocument};
+use windlass_api::documents::{Document, OwnerValues, TenantDocument};
 use windlass_coordinator_core::model::{Template, Tenant};
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::{TagId, TemplateId};
 
-use super::{query, variables};
+use super::{Shown, query, variables};
 use crate::http::words;
+
+impl Shown for Tenant {
+    fn document(&self, space: &Space) -> Document {
+        Document::Tenant(tenant_document(space, self))
+    }
+
+    fn summary(&self, space: &Space) -> String {
+        let disabled = if self.enabled { "" } else { "disabled; " };
+        let mut projects: Vec<_> =
+            self.projects.keys().map(|project| words::name(&space.projects, *project)).collect();
+        projects.sort();
+        format!("{disabled}{} [{}]", projects.join(", "), tag_texts(space, self.tags.iter()).join(", "))
+    }
+}
 
 /// The tenant as `apply` reads it.
 pub fn tenant_document(space: &Space, found: &Tenant) -> TenantDocument {

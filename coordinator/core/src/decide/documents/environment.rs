@@ -6,9 +6,27 @@ use windlass_protocol::ids::EnvironmentId;
 
 use super::super::Draft;
 use super::names;
+use super::references::{Moment, users_of_environment};
+use super::{Beside, Documented};
 use crate::model::Environment;
 
-pub(super) fn define(draft: &mut Draft<'_>, document: &EnvironmentDocument) -> Result<Environment, Problem> {
+impl Documented for Environment {
+    type Document = EnvironmentDocument;
+
+    fn define(
+        draft: &mut Draft<'_>,
+        document: &EnvironmentDocument,
+        _: &Beside<'_>,
+    ) -> Result<Self, Problem> {
+        define(draft, document)
+    }
+
+    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+        users_of_environment(moment, self.id)
+    }
+}
+
+fn define(draft: &mut Draft<'_>, document: &EnvironmentDocument) -> Result<Environment, Problem> {
     let (name, slug) = names::named(&document.name, document.slug.as_deref())?;
     let existing = draft.space().environments.called(&document.name).cloned();
     let last = draft.space().environments.iter().map(|environment| environment.order).max();

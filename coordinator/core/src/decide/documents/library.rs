@@ -6,11 +6,25 @@ use windlass_protocol::ids::LibrarySetId;
 
 use super::super::Draft;
 use super::names;
+use super::references::{Moment, users_of_library_set};
 use super::variables::{self, Scopes};
+use super::{Beside, Documented};
 use crate::model::LibrarySet;
 use crate::names::PendingTenants;
 
-pub(super) fn define(draft: &mut Draft<'_>, document: &LibrarySetDocument) -> Result<LibrarySet, Problem> {
+impl Documented for LibrarySet {
+    type Document = LibrarySetDocument;
+
+    fn define(draft: &mut Draft<'_>, document: &LibrarySetDocument, _: &Beside<'_>) -> Result<Self, Problem> {
+        define(draft, document)
+    }
+
+    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+        users_of_library_set(moment.space(), self.id)
+    }
+}
+
+fn define(draft: &mut Draft<'_>, document: &LibrarySetDocument) -> Result<LibrarySet, Problem> {
     let (name, slug) = names::named(&document.name, document.slug.as_deref())?;
     let existing = draft.space().library_sets.called(&document.name).cloned();
     let old = existing.as_ref();

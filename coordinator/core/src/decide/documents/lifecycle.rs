@@ -9,9 +9,23 @@ use windlass_protocol::ids::{EnvironmentId, LifecycleId};
 
 use super::super::Draft;
 use super::names;
+use super::references::{Moment, users_of_lifecycle};
+use super::{Beside, Documented};
 use crate::model::{Lifecycle, Phase, PhaseRule};
 
-pub(super) fn define(draft: &mut Draft<'_>, document: &LifecycleDocument) -> Result<Lifecycle, Problem> {
+impl Documented for Lifecycle {
+    type Document = LifecycleDocument;
+
+    fn define(draft: &mut Draft<'_>, document: &LifecycleDocument, _: &Beside<'_>) -> Result<Self, Problem> {
+        define(draft, document)
+    }
+
+    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+        users_of_lifecycle(moment.space(), self.id)
+    }
+}
+
+fn define(draft: &mut Draft<'_>, document: &LifecycleDocument) -> Result<Lifecycle, Problem> {
     let (name, slug) = names::named(&document.name, document.slug.as_deref())?;
     let mut named = BTreeSet::new();
     let phases = document.phases.iter().map(|phase| {

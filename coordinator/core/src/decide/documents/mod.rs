@@ -20,17 +20,43 @@ use windlass_api::answers::{AppliedChange, ChangeKind};
 use windlass_api::documents::Document;
 use windlass_api::error::Problem;
 use windlass_api::requests::{ApplyRequest, PlacedDocument};
-use windlass_protocol::ids::KeyId;
+use windlass_protocol::ids::{KeyId, TenantId};
 
 pub(super) use delete::delete;
 pub(super) use project::check_package_id;
 pub(super) use references::{Moment, refuse_if_used, users_of_target};
 
 use super::{Draft, Reply};
-use crate::catalogue::{Catalogue, Named};
+use crate::catalogue::Catalogue;
 use crate::event::{Defined, DefinitionEvent};
+use crate::kinds::Kind;
 use crate::names::PendingTenants;
-use crate::state::Space;
+
+/// A kind with its document: what that defines, and what refers to what is defined.
+trait Documented: Kind + Defined {
+    /// The document.
+    type Document;
+
+    /// The thing that a document defines, in the place of what is there.
+    fn define(draft: &mut Draft<'_>, document: &Self::Document, beside: &Beside<'_>)
+    -> Result<Self, Problem>;
+
+    /// What refers to it, so that it is not deleted.
+    fn users(&self, moment: Moment<'_>) -> Vec<String>;
+
+    /// The data key that goes with it when it is deleted, and whose that is.
+    fn destroys(&self) -> Option<(TenantId, KeyId)> {
+        None
+    }
+}
+
+/// What comes with a document.
+struct Beside<'a> {
+    /// Tenants that the documents beside it are about to make.
+    pending: &'a PendingTenants,
+    /// The data key of what is made, where it needs one.
+    key: Option<KeyId>,
+}
 
 pub(super) fn apply(
     draft: &mut Draft<'_>,
@@ -78,44 +104,42 @@ fn apply_one(
 ) -> Result<ChangeKind, Problem> {
     let said = format!("{} `{}`", document.kind(), document.name());
     let within = |problem: Problem| problem.at(&said);
-    let change = match document {
-        Document::Environment(document) => {
-            environment::define(draft, document).and_then(|new| put(draft, |space| &space.environments, &new))
-        }
-        Document::TagSet(document) => {
-            tags::define(draft, document).and_then(|new| put(draft, |space| &space.tag_sets, &new))
-        }
-        Document::Lifecycle(document) => {
-            lifecycle::define(draft, document).and_then(|new| put(draft, |space| &space.lifecycles, &new))
-        }
-        Document::LibrarySet(document) => {
-            library::define(draft, document).and_then(|new| put(draft, |space| &space.library_sets, &new))
-        }
-        Document::Project(document) => project::define(draft, document, pending)
-            .and_then(|new| put(draft, |space| &space.projects, &new)),
-        Document::Tenant(document) => tenant::define(draft, document, pending, key)
-            .and_then(|new| put(draft, |space| &space.tenants, &new)),
-    };
-    change.map_err(within)
+    define_in_table(draft, document, &Beside { pending, key }).map_err(within)
 }
 
+macro_rules! define_in_table {
+    ($($kind:ident($id:ident, $patch:ident) in $field:ident = $word:literal,)+) => {
+        fn define_in_table(
+            draft: &mut Draft<'_>,
+            document: &Document,
+            beside: &Beside<'_>,
+        ) -> Result<ChangeKind, Problem> {
+            match document {
+                $(Document::$kind(document) => define::<crate::model::$kind>(draft, document, beside),)+
+            }
+        }
+    };
+}
+for_each_kind!(define_in_table);
+
 /// Puts a thing in the place of what is there, if it is another one, and says what it is to it.
-fn put<T: Named + PartialEq + Defined>(
+fn define<T: Documented>(
     draft: &mut Draft<'_>,
-    catalogue: impl Fn(&Space) -> &Catalogue<T>,
-    new: &T,
+    document: &T::Document,
+    beside: &Beside<'_>,
 ) -> Result<ChangeKind, Problem> {
-    let known = catalogue(draft.space());
-    let change = compare(known, new)?;
+    let new = T::define(draft, document, beside)?;
+    let known = T::of(draft.space());
+    let change = compare(known, &new)?;
     if change != ChangeKind::Unchanged {
-        let definition = T::patch(known.get(new.id()), new);
+        let definition = T::patch(known.get(new.id()), &new);
         draft.emit(DefinitionEvent::Defined { definition });
     }
     Ok(change)
 }
 
 /// What `new` is to what is there; its slug and name must be free.
-fn compare<T: Named + PartialEq>(catalogue: &Catalogue<T>, new: &T) -> Result<ChangeKind, Problem> {
+fn compare<T: Kind>(catalogue: &Catalogue<T>, new: &T) -> Result<ChangeKind, Problem> {
     if let Some(other) = catalogue.clash(new.id(), new.slug(), new.name()) {
         let (kind, slug) = (T::KIND, new.slug());
         return Err(Problem::conflict(format!(

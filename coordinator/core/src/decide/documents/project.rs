@@ -11,7 +11,9 @@ use windlass_protocol::message::{Body, Shell};
 
 use super::super::Draft;
 use super::names::named;
+use super::references::{Moment, users_of_project};
 use super::variables::{self, Scopes};
+use super::{Beside, Documented};
 use crate::model::{Project, Step, StepAction};
 use crate::names::{self, PendingTenants};
 use crate::variables::references_in;
@@ -23,7 +25,23 @@ const LONGEST_STEP_SECONDS: u32 = 7 * 24 * 3600;
 /// Bytes of a script: longer ones belong into a package.
 const SCRIPT_BYTES: usize = 512 << 10;
 
-pub(super) fn define(
+impl Documented for Project {
+    type Document = ProjectDocument;
+
+    fn define(
+        draft: &mut Draft<'_>,
+        document: &ProjectDocument,
+        beside: &Beside<'_>,
+    ) -> Result<Self, Problem> {
+        define(draft, document, beside.pending)
+    }
+
+    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+        users_of_project(moment.space(), self.id)
+    }
+}
+
+fn define(
     draft: &mut Draft<'_>,
     document: &ProjectDocument,
     pending: &PendingTenants,

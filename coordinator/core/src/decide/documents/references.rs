@@ -33,6 +33,10 @@ impl<'a> Moment<'a> {
         Self { state: draft.state(), space: draft.space(), now: draft.now() }
     }
 
+    pub(super) const fn space(self) -> &'a Space {
+        self.space
+    }
+
     /// The enrolment tokens that a machine can still use.
     fn usable_tokens(self) -> impl Iterator<Item = &'a Enrolment> {
         let usable = move |token: &&Enrolment| {

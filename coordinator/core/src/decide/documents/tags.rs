@@ -8,10 +8,24 @@ use windlass_protocol::DisplayName;
 use windlass_protocol::ids::{TagId, TagSetId};
 
 use super::super::Draft;
-use super::{names, references};
+use super::names;
+use super::references::{Moment, refuse_if_used, users_of_tag};
+use super::{Beside, Documented};
 use crate::model::{Tag, TagSet};
 
-pub(super) fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result<TagSet, Problem> {
+impl Documented for TagSet {
+    type Document = TagSetDocument;
+
+    fn define(draft: &mut Draft<'_>, document: &TagSetDocument, _: &Beside<'_>) -> Result<Self, Problem> {
+        define(draft, document)
+    }
+
+    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+        self.tags.iter().flat_map(|tag| users_of_tag(moment, tag.id)).collect()
+    }
+}
+
+fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result<TagSet, Problem> {
     let (name, slug) = names::named(&document.name, document.slug.as_deref())?;
     if name.as_str().contains('/') {
         return Err(Problem::usage("a tag set's name has no slash: tags are written `Tag Set/Tag`"));
@@ -38,10 +52,7 @@ pub(super) fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result
     if let Some(existing) = &existing {
         let kept: BTreeSet<_> = tags.iter().map(|tag| tag.id).collect();
         for gone in existing.tags.iter().filter(|tag| !kept.contains(&tag.id)) {
-            references::refuse_if_used(
-                &format!("the tag `{}`", gone.name),
-                references::users_of_tag(references::Moment::of(draft), gone.id),
-            )?;
+            refuse_if_used(&format!("the tag `{}`", gone.name), users_of_tag(Moment::of(draft), gone.id))?;
         }
         if single && !existing.single {
             refuse_several(draft, &kept)?;

@@ -10,7 +10,9 @@ use windlass_protocol::names::fold;
 
 use super::super::Draft;
 use super::names::{check_query_word, named};
+use super::references::{Moment, users_of_tenant};
 use super::variables;
+use super::{Beside, Documented};
 use crate::catalogue::unknown;
 use crate::model::{StoredValue, Template, Tenant};
 use crate::names::{self, PendingTenants};
@@ -19,7 +21,27 @@ use crate::state::Space;
 type Place = (TemplateId, Option<EnvironmentId>);
 type Values = OrdMap<Place, StoredValue>;
 
-pub(super) fn define(
+impl Documented for Tenant {
+    type Document = TenantDocument;
+
+    fn define(
+        draft: &mut Draft<'_>,
+        document: &TenantDocument,
+        beside: &Beside<'_>,
+    ) -> Result<Self, Problem> {
+        define(draft, document, beside.pending, beside.key)
+    }
+
+    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+        users_of_tenant(moment, self.id)
+    }
+
+    fn destroys(&self) -> Option<(TenantId, KeyId)> {
+        Some((self.id, self.key))
+    }
+}
+
+fn define(
     draft: &mut Draft<'_>,
     document: &TenantDocument,
     pending: &PendingTenants,
