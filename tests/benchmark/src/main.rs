@@ -5,6 +5,7 @@ mod commands;
 mod fleet;
 mod machine;
 mod memory;
+mod model;
 mod nudge;
 mod operator;
 mod pull;
@@ -38,6 +39,8 @@ enum Measure {
     Nudge,
     /// Commands made durable in a second, against a bare loop of append and fdatasync.
     Commands,
+    /// What deciding costs in a large installation, against the same at a tenth of the size.
+    Model,
     /// Serves bare quinn for `nudge`, in a process of its own.
     #[command(hide = true)]
     RawServer,
@@ -87,7 +90,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Vec<Verdict>> {
         Some(Measure::Memory) => &[memory::measure],
         Some(Measure::Nudge) => &[nudge::measure],
         Some(Measure::Commands) => &[commands::measure],
-        None => &[commands::measure, nudge::measure, memory::measure, pull::measure],
+        Some(Measure::Model) => &[model::measure],
+        None => &[model::measure, commands::measure, nudge::measure, memory::measure, pull::measure],
     };
     machine::raise_open_files()?;
     println!("{}", machine::describe());
