@@ -183,6 +183,15 @@ pub fn fold(name: &str) -> String {
     normal.normalize(&folded).into_owned()
 }
 
+/// Whether a name comes to this one, which is folded already. What is ASCII, as nearly all is, takes no memory.
+pub fn folds_to(name: &str, folded: &str) -> bool {
+    if name.is_ascii() {
+        return name.len() == folded.len()
+            && name.bytes().map(|byte| byte.to_ascii_lowercase()).eq(folded.bytes());
+    }
+    fold(name) == folded
+}
+
 /// Refuses what a tenant query on the command line could not name, such as `Ring/Canary,tenant:Customer-2,!Ring/Pinned`.
 pub fn check_query_word(name: &str) -> Result<(), NotAQueryWord> {
     let begins = name.starts_with('!') || fold(name).starts_with("tenant:");

@@ -119,8 +119,12 @@ pub struct PlannedStep {
     pub rule: Option<StepRule>,
     /// The same as a sentence.
     pub reason: Option<String>,
-    /// Every target of the environment or with the step's roles, in or out.
+    /// The targets that get it, and of those that do not, of the environment or with the step's roles, the nearest 20, fewer
+    /// in a plan of more than 50 deployments: first whom the request names, then who serves the tenant.
     pub targets: Vec<PlannedTarget>,
+    /// How many more targets of the environment get nothing of it; why, `explain target` tells of each.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_targets: usize,
     /// The variables that travel, on each target the same unless a scope says otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<PlannedVariable>,
@@ -130,6 +134,12 @@ pub struct PlannedStep {
     /// Patterns of files into which values are written, sensitive ones too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub substitutes: Vec<String>,
+}
+
+// serde calls it with a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Whether a target gets a step.

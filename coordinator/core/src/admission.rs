@@ -58,7 +58,7 @@ pub fn waits(space: &Space, key: Key, asked: Option<Asked>) -> Vec<WaitRule> {
 
 /// How many deployments with the same key come first.
 pub fn before(space: &Space, key: Key, asked: Option<Asked>) -> usize {
-    let Some(turns) = space.indexes.keys.get(&key) else { return 0 };
+    let Some(turns) = space.turns(key) else { return 0 };
     let waiting = match asked {
         Some(asked) => turns.waiting.range(..asked).count(),
         None => turns.waiting.len(),

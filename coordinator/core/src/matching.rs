@@ -29,31 +29,46 @@ pub struct Question<'a> {
     pub now: Timestamp,
 }
 
-/// Why a target is left out: every rule that holds, in the closed list's order, so the first is *the* rule.
-pub fn refusals(space: &Space, target: &Target, question: &Question<'_>) -> Vec<TargetRule> {
-    let tenanted = question.tenant.is_some();
-    let mut rules = Vec::new();
-    let mut unless = |holds: bool, rule| {
-        if !holds {
-            rules.push(rule);
+/// Every rule, in the closed list's order.
+const RULES: [TargetRule; 7] = [
+    TargetRule::Environment,
+    TargetRule::Role,
+    TargetRule::Participation,
+    TargetRule::Tenant,
+    TargetRule::Disabled,
+    TargetRule::Revoked,
+    TargetRule::Excluded,
+];
+
+/// Whether a rule lets a target in.
+fn holds(rule: TargetRule, space: &Space, target: &Target, question: &Question<'_>) -> bool {
+    match rule {
+        TargetRule::Environment => scope::has_environment(&space.environments, target, question.environment),
+        TargetRule::Role => scope::has_any_role(target, question.roles),
+        TargetRule::Participation => scope::takes_part(target, question.tenant.is_some()),
+        TargetRule::Tenant => question.tenant.is_none_or(|tenant| scope::has_tenant(space, target, tenant)),
+        TargetRule::Disabled => target.enabled,
+        TargetRule::Revoked => !target.revoked,
+        TargetRule::Excluded => {
+            question.only.is_none_or(|only| only.contains(&target.id))
+                && !question.excluded.contains(&target.id)
         }
-    };
-    let has_environment = scope::has_environment(&space.environments, target, question.environment);
-    unless(has_environment, TargetRule::Environment);
-    unless(scope::has_any_role(target, question.roles), TargetRule::Role);
-    unless(scope::takes_part(target, tenanted), TargetRule::Participation);
-    let has_tenant = question.tenant.is_none_or(|tenant| scope::has_tenant(space, target, tenant));
-    unless(has_tenant, TargetRule::Tenant);
-    unless(target.enabled, TargetRule::Disabled);
-    unless(!target.revoked, TargetRule::Revoked);
-    let listed = question.only.is_none_or(|only| only.contains(&target.id));
-    unless(listed && !question.excluded.contains(&target.id), TargetRule::Excluded);
-    rules
+    }
+}
+
+/// Why a target is left out: every rule that does not hold, in the closed list's order, so the first is *the* rule.
+pub fn refusals(space: &Space, target: &Target, question: &Question<'_>) -> Vec<TargetRule> {
+    RULES.into_iter().filter(|rule| !holds(*rule, space, target, question)).collect()
 }
 
 /// Whether a target belongs to it.
 pub fn admits(space: &Space, target: &Target, question: &Question<'_>) -> bool {
-    refusals(space, target, question).is_empty()
+    RULES.into_iter().all(|rule| holds(rule, space, target, question))
+}
+
+/// Whether a target would belong to it if it had one of the roles.
+pub fn admits_but_for_roles(space: &Space, target: &Target, question: &Question<'_>) -> bool {
+    RULES.into_iter().all(|rule| rule == TargetRule::Role || holds(rule, space, target, question))
 }
 
 /// What a target that belongs to a step has to do before it can get anything.

@@ -60,6 +60,12 @@ fn step_lines(step: &PlannedStep) -> Vec<String> {
             TargetState::Out => format!("    out  {}: {reason}", target.target),
         });
     }
+    if step.more_targets > 0 {
+        lines.push(format!(
+            "    out  {} more of the environment; why, `windlass explain target` tells",
+            step.more_targets
+        ));
+    }
     for variable in &step.variables {
         let on = variable.target.as_ref().map(|target| format!(" on {target}")).unwrap_or_default();
         let value = match &variable.value {

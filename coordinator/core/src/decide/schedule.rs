@@ -15,7 +15,7 @@ use crate::graph::{Plot, WorkKind};
 use crate::model::{Deployment, DeploymentEnd, EndReason, StepAction};
 use crate::plan::{self, LaidStep, Layout};
 use crate::scope;
-use crate::state::{Caps, Flow, Space};
+use crate::state::{Caps, Space};
 
 /// Events after which a pass leaves the rest to the next one: a record stays small.
 const MOST_EVENTS: usize = 256;
@@ -47,19 +47,16 @@ pub(super) fn start(draft: &mut Draft<'_>) {
 /// The deployment whose turn it is: the first one of the next flow that has one and may have a slot. Every start costs
 /// one slot, so taking turns is all that deficit round-robin comes to.
 pub(super) fn next(space: &Space) -> Option<DeploymentId> {
-    // Else a full space would look at every flow that waits, after each command.
     if space.indexes.running_count >= space.caps.space {
         return None;
     }
-    let startable = &space.indexes.startable;
+    let flows = &space.indexes.flows;
     let after = match space.turn {
         Some((flow,)) => Bound::Excluded(flow),
         None => Bound::Unbounded,
     };
-    let from_turn = startable.range((after, Bound::Unbounded));
-    let mut flows = from_turn.chain(startable.range(..=space.turn.and_then(|(flow,)| flow)));
-    let (_, waiting) = flows.find(|(flow, _): &(&Flow, _)| admission::has_slot(space, **flow))?;
-    waiting.get_min().map(|(_, id)| *id)
+    let flow = flows.range((after, Bound::Unbounded)).next().or_else(|| flows.get_min())?;
+    space.indexes.startable.get(flow)?.get_min().map(|(_, id)| *id)
 }
 
 fn start_or_end(draft: &mut Draft<'_>, id: DeploymentId) {

@@ -2,14 +2,17 @@
 //!
 //! The deployment starts with the very functions that the plan is printed from: they decide and explain at once.
 
+mod check;
+mod given;
 mod identity;
 mod layout;
 mod print;
 mod request;
 mod tenants;
 
+pub use check::check;
 pub(crate) use layout::step_rule;
-pub use layout::{LaidStep, Layout, check, lay_out};
+pub use layout::{LaidStep, Layout, lay_out};
 pub use print::{MASK, Presence, plan, plan_in_sight, source, target_reason, wait_reason, wait_sentence};
 pub use request::{Pair, Printed, Resolved, resolve};
 pub(crate) use tenants::judge_in_words;

@@ -11,18 +11,20 @@ use windlass_api::requests::DeployRequest;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::TargetId;
 use windlass_protocol::message::Isolation;
+use windlass_protocol::names::fold;
 
+use super::given::Given;
 use super::identity::Identity;
-use super::layout::{LaidStep, Layout, lay_out};
+use super::layout::{LaidStep, Layout};
 use super::request::{Pair, Resolved, resolve};
-use super::tenants::admitted;
+use super::tenants::admitted_shown;
 use crate::admission;
 use crate::matching::{self, Waits};
 use crate::model::{StepAction, Target};
 use crate::scope;
 use crate::sight::Sight;
-use crate::state::Space;
-use crate::variables::{Candidate, Needs, Resolution, Source, resolve as resolve_variable};
+use crate::state::{Space, count};
+use crate::variables::{Candidate, Resolution, Source};
 
 /// Whether a target is connected now: derived, not a part of the state.
 pub type Presence<'a> = &'a dyn Fn(TargetId) -> bool;
@@ -66,13 +68,13 @@ fn print(
     now: Timestamp,
     online: Presence<'_>,
 ) -> Result<Plan, Problem> {
-    let View { whole: space, seen } = view;
-    let admitted = admitted(space, seen, resolved, now)?;
+    let View { whole, seen } = view;
     let mut identity = Identity::of(resolved);
     let mut deployments = Vec::new();
-    for pair in &admitted.pairs {
-        deployments.push(deployment(view, resolved, *pair, now, online, &mut identity));
-    }
+    let admitted = admitted_shown(whole, seen, resolved, now, |pair, layout, laid, given| {
+        identity.deployment(pair, layout, laid, given);
+        deployments.push(deployment(view, resolved, pair, online, layout, laid, given));
+    })?;
     let mut left_out = Vec::new();
     for (pair, refusals) in &admitted.left_out {
         let rules: Vec<_> = refusals.iter().map(|refusal| refusal.rule).collect();
@@ -97,14 +99,12 @@ fn deployment(
     view: View<'_>,
     resolved: &Resolved<'_>,
     pair: Pair,
-    now: Timestamp,
     online: Presence<'_>,
-    identity: &mut Identity,
+    layout: &Layout<'_>,
+    laid: &[LaidStep<'_>],
+    given: &[Given<'_>],
 ) -> PlannedDeployment {
     let View { whole: space, seen } = view;
-    let layout = resolved.layout(space, pair, now);
-    let laid = lay_out(space, &layout);
-    identity.deployment(pair, &layout, &laid);
     let mut waits = Vec::new();
     let key = (resolved.project.id, pair.environment, pair.tenant);
     for rule in admission::waits(space, key, None) {
@@ -113,16 +113,17 @@ fn deployment(
     let targets: BTreeMap<_, _> =
         laid.iter().flat_map(|step| &step.targets).map(|target| (target.id, target)).collect();
     for target in targets.values() {
-        let reason = wait_reason(target, now, online(target.id));
+        let reason = wait_reason(target, layout.now, online(target.id));
         waits.extend(reason.map(|reason| Wait { rule: WaitRule::Offline, reason }));
     }
     // A step that runs for nobody who is seen is none.
     let known = seen.releases.get(&resolved.release.id);
-    let steps = laid.iter().filter(|laid| known.is_some_and(|known| known.has_step(laid.step.id)));
+    let is_known = |laid: &LaidStep<'_>| known.is_some_and(|known| known.has_step(laid.step.id));
+    let steps = laid.iter().zip(given).filter(|(laid, _)| is_known(laid));
     PlannedDeployment {
         environment: environment_name(seen, pair),
         tenant: tenant_name(seen, pair),
-        steps: steps.map(|step| print_step(view, resolved, &layout, step)).collect(),
+        steps: steps.map(|(laid, given)| print_step(view, resolved, layout, laid, given)).collect(),
         waits,
     }
 }
@@ -145,6 +146,7 @@ fn print_step(
     resolved: &Resolved<'_>,
     layout: &Layout<'_>,
     laid: &LaidStep<'_>,
+    given: &Given<'_>,
 ) -> PlannedStep {
     let step = laid.step;
     let package =
@@ -154,14 +156,18 @@ fn print_step(
         StepAction::Script(_) => Vec::new(),
     };
     let state = if laid.skipped.is_some() { StepState::Skipped } else { StepState::Run };
+    let most_out = MOST_OUT.min(MOST_OUT_IN_ALL / resolved.pairs.len());
     let judged = !matches!(laid.skipped, Some(rule) if rule != StepRule::NoTarget);
+    let (targets, more_targets) =
+        if judged { print_targets(view, layout, laid, most_out) } else { (Vec::new(), 0) };
     PlannedStep {
         name: step.name.to_string(),
         state,
         rule: laid.skipped,
         reason: laid.skipped.map(|rule| step_reason(rule, view.seen, layout, laid)),
-        targets: if judged { print_targets(view, layout, laid) } else { Vec::new() },
-        variables: print_variables(view.seen, layout, laid),
+        targets,
+        more_targets,
+        variables: print_variables(view.seen, laid, given),
         package,
         substitutes,
     }
@@ -183,28 +189,68 @@ fn step_reason(rule: StepRule, space: &Space, layout: &Layout<'_>, laid: &LaidSt
     }
 }
 
-/// The targets that a reader expects to see: those of the environment, and those with the step's roles.
-fn print_targets(view: View<'_>, layout: &Layout<'_>, laid: &LaidStep<'_>) -> Vec<PlannedTarget> {
-    let View { whole, seen } = view;
-    let mut printed = Vec::new();
-    for target in seen.targets.by_name() {
-        let Some(in_truth) = whole.targets.get(target.id) else { continue };
+/// Most targets that are printed of those that get nothing of a step; how many more there are, is counted.
+const MOST_OUT: usize = 20;
+
+/// As many are printed of a step in all deployments of a plan together.
+const MOST_OUT_IN_ALL: usize = 1000;
+
+/// Targets that are looked at for these beside those that get the step, of each kind that may be near.
+const LOOKED_AT: usize = 100;
+
+/// The targets that a reader expects to see: those that get a step, and the nearest ones that do not, of the environment or
+/// with the step's roles. How many more of the environment there are is told with them.
+fn print_targets(
+    view: View<'_>,
+    layout: &Layout<'_>,
+    laid: &LaidStep<'_>,
+    most_out: usize,
+) -> (Vec<PlannedTarget>, usize) {
+    let (View { whole, seen }, environment) = (view, layout.environment);
+    let inside = laid.targets.iter().filter_map(|target| seen.targets.get(target.id));
+    let mut printed: BTreeMap<TargetId, PlannedTarget> =
+        inside.map(|target| (target.id, print_target(seen, target, Vec::new()))).collect();
+    let (most, looked_at) = (printed.len() + most_out, printed.len() + LOOKED_AT);
+    let placed = seen.placed(environment);
+    let mut of_environment = printed.len();
+    // Whom the request names is nearer than who may serve the tenant, and that nearer than anybody else.
+    let named = layout.only_targets.into_iter().flatten().chain(layout.excluded_targets);
+    let parts = match most_out {
+        0 => Vec::new(),
+        _ => vec![seen.serving(layout.tenant), placed.clone(), seen.skilled(&laid.step.roles)],
+    };
+    let near = parts.iter().flat_map(|part| part.iter().copied().flatten().take(looked_at));
+    for id in named.chain(near) {
+        if printed.len() >= most {
+            break;
+        }
+        let found = (seen.targets.get(*id), whole.targets.get(*id));
+        let (false, (Some(target), Some(in_truth))) = (printed.contains_key(id), found) else { continue };
         let rules = layout.refusals(whole, in_truth, laid.step);
         if rules.contains(&TargetRule::Environment) && rules.contains(&TargetRule::Role) {
             continue;
         }
-        let rule = rules.first().copied();
-        printed.push(PlannedTarget {
-            target: target.name.to_string(),
-            state: if rule.is_none() { TargetState::In } else { TargetState::Out },
-            rule,
-            reason: rule.map(|rule| target_reason(rule, seen, target)),
-            note: (rule.is_none() && target.advertised.isolation == Isolation::None)
-                .then(|| "keeps tenants apart by nothing: isolation = \"none\"".to_owned()),
-            rules,
-        });
+        of_environment += usize::from(target.granted.environments.contains(&environment));
+        printed.insert(*id, print_target(seen, target, rules));
     }
-    printed
+    let all = printed.len() < most && parts.iter().all(|part| count(part) <= looked_at);
+    let more = if all { 0 } else { count(&placed).saturating_sub(of_environment) };
+    let mut printed: Vec<_> = printed.into_values().collect();
+    printed.sort_by_cached_key(|target| fold(&target.target));
+    (printed, more)
+}
+
+fn print_target(seen: &Space, target: &Target, rules: Vec<TargetRule>) -> PlannedTarget {
+    let rule = rules.first().copied();
+    PlannedTarget {
+        target: target.name.to_string(),
+        state: if rule.is_none() { TargetState::In } else { TargetState::Out },
+        rule,
+        reason: rule.map(|rule| target_reason(rule, seen, target)),
+        note: (rule.is_none() && target.advertised.isolation == Isolation::None)
+            .then(|| "keeps tenants apart by nothing: isolation = \"none\"".to_owned()),
+        rules,
+    }
 }
 
 /// What a deployment waits for a target for, as a sentence; `None` where the target is ready. A certificate that has
@@ -236,10 +282,7 @@ pub fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String
                     .into()
             }
         },
-        TargetRule::Tenant => {
-            let names: BTreeSet<_> = scope::tenants(space, target).map(|tenant| &tenant.name).collect();
-            scoped_to("tenants", names.into_iter().map(ToString::to_string))
-        }
+        TargetRule::Tenant => scoped_to_tenants(space, target),
         TargetRule::Disabled => "is disabled".to_owned(),
         TargetRule::Revoked => "has its key revoked".to_owned(),
         TargetRule::Excluded => "is left out by the request".to_owned(),
@@ -250,44 +293,61 @@ pub fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String
 const LISTED: usize = 5;
 
 fn scoped_to(what: &str, names: impl Iterator<Item = String>) -> String {
+    format!("is scoped to {}", listed(what, names))
+}
+
+fn listed(what: &str, names: impl Iterator<Item = String>) -> String {
     let names: Vec<_> = names.collect();
     match names.as_slice() {
-        [] => format!("is scoped to no {what}"),
-        [one] => format!("is scoped to {} {one}", what.trim_end_matches('s')),
-        several if several.len() <= LISTED => format!("is scoped to {what} {}", several.join(", ")),
-        several => format!(
-            "is scoped to {what} {} and {} more",
-            several[..LISTED].join(", "),
-            several.len() - LISTED
-        ),
+        [] => format!("no {what}"),
+        [one] => format!("{} {one}", what.trim_end_matches('s')),
+        several if several.len() <= LISTED => format!("{what} {}", several.join(", ")),
+        several => format!("{what} {} and {} more", several[..LISTED].join(", "), several.len() - LISTED),
     }
 }
 
+/// As the grant says it: who carries a tag that it names is not looked up, for that may be everybody.
+fn scoped_to_tenants(space: &Space, target: &Target) -> String {
+    let query = &target.granted.tenants;
+    let named = query.tenants.iter().filter_map(|id| space.tenants.get(*id));
+    let named: BTreeSet<_> =
+        named.filter(|tenant| scope::has_tenant(space, target, tenant)).map(|tenant| &tenant.name).collect();
+    let tenants = scoped_to("tenants", named.iter().map(ToString::to_string));
+    if query.tags.is_empty() {
+        return tenants;
+    }
+    let mut tags = BTreeSet::new();
+    for (set, named) in query.tags.iter().filter_map(|(set, tags)| Some((space.tag_sets.get(*set)?, tags))) {
+        let named = set.tags.iter().filter(|tag| named.contains(&tag.id));
+        tags.extend(named.map(|tag| format!("{}/{}", set.name, tag.name)));
+    }
+    let tags = listed("tags", tags.into_iter());
+    let scoped =
+        if named.is_empty() { format!("is scoped to {tags}") } else { format!("{tenants} and {tags}") };
+    let narrows = target.advertised.tenants.is_some() || target.advertised.tenant_tags.is_some();
+    if narrows { format!("{scoped}, and its agent narrows that") } else { scoped }
+}
+
 /// Each variable once, or once per target where targets differ.
-fn print_variables(space: &Space, layout: &Layout<'_>, laid: &LaidStep<'_>) -> Vec<PlannedVariable> {
-    let none = imbl::OrdMap::new();
-    let values = layout.tenant.map_or(&none, |tenant| &tenant.values);
-    let mut by_name: BTreeMap<String, Vec<(String, PlannedVariable)>> = BTreeMap::new();
-    for target in &laid.targets {
-        let roles = scope::roles(target);
-        let context = layout.context(values, Some(laid.step), Some((target.id, &roles)));
-        for name in Needs::of(&laid.step.needs, &context).names.into_values() {
-            let variable = print_variable(space, &name, &resolve_variable(&name, &context));
-            by_name.entry(name).or_default().push((target.name.to_string(), variable));
+fn print_variables(space: &Space, laid: &LaidStep<'_>, given: &Given<'_>) -> Vec<PlannedVariable> {
+    let mut by_name: BTreeMap<&str, BTreeMap<usize, PlannedVariable>> = BTreeMap::new();
+    for (place, alike) in given.alike.iter().enumerate() {
+        for (name, resolution) in &alike.variables {
+            let variable = print_variable(space, name, resolution);
+            by_name.entry(name).or_default().insert(place, variable);
         }
     }
     let mut printed = Vec::new();
-    for (_, of_targets) in by_name {
-        let same = of_targets.iter().all(|(_, variable)| *variable == of_targets[0].1);
-        if same && of_targets.len() == laid.targets.len() {
-            printed.extend(of_targets.into_iter().next().map(|(_, variable)| variable));
-        } else {
-            printed.extend(
-                of_targets
-                    .into_iter()
-                    .map(|(target, variable)| PlannedVariable { target: Some(target), ..variable }),
-            );
+    for of_name in by_name.into_values() {
+        let Some(first) = of_name.values().next() else { continue };
+        if of_name.len() == given.alike.len() && of_name.values().all(|variable| variable == first) {
+            printed.push(first.clone());
+            continue;
         }
+        printed.extend(laid.targets.iter().zip(given.of).filter_map(|(target, place)| {
+            let target = Some(target.name.to_string());
+            Some(PlannedVariable { target, ..of_name.get(place)?.clone() })
+        }));
     }
     printed
 }
@@ -308,7 +368,7 @@ fn print_variable(space: &Space, name: &str, resolution: &Resolution<'_>) -> Pla
 }
 
 fn is_system(name: &str) -> bool {
-    let folded = windlass_protocol::names::fold(name);
+    let folded = fold(name);
     folded.starts_with("windlass.") || folded.starts_with("octopus.")
 }
 

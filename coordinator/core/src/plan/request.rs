@@ -14,7 +14,7 @@ use super::layout::Layout;
 use crate::catalogue::{unknown, unknown_within};
 use crate::model::{Project, Release};
 use crate::names::{self, PendingTenants};
-use crate::query::{Empty, Match, Query};
+use crate::query::Query;
 use crate::state::Space;
 use crate::version::Version;
 
@@ -181,10 +181,8 @@ fn tenants(space: &Space, request: &DeployRequest) -> Result<Vec<(Option<TenantI
         ));
     }
     let mut found: BTreeMap<String, (TenantId, bool)> = BTreeMap::new();
-    for tenant in space.tenants.iter() {
-        if let Some(matched) = query.matches(tenant, Empty::MeansNobody) {
-            found.insert(tenant.name.folded(), (tenant.id, matched == Match::Name));
-        }
+    for tenant in space.admitted_tenants(&query) {
+        found.insert(tenant.name.folded(), (tenant.id, query.tenants.contains(&tenant.id)));
     }
     if found.is_empty() {
         return Err(Problem::failed("no tenant matches these tenants and tags"));

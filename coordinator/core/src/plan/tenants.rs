@@ -8,10 +8,12 @@ use windlass_api::plan::TenantRule;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, TenantId};
 
-use super::layout::{check, lay_out};
+use super::check::Code;
+use super::given::{Given, given};
+use super::layout::{LaidStep, Layout, lay_out};
 use super::request::{Pair, Resolved};
 use crate::model::{Project, Release, Tenant};
-use crate::promotion::{self, Blocked};
+use crate::promotion::{self, Blocked, ResolvedPhase};
 use crate::query::TenantTags;
 use crate::state::Space;
 use crate::variables::{Context, missing};
@@ -45,48 +47,72 @@ pub(crate) fn judge_in_words(
     environment: EnvironmentId,
     tenant: Option<TenantId>,
 ) -> Vec<TenantRefusal> {
-    let mut refusals = Vec::new();
-    let mut refuse = |rule, reason: String| refusals.push(TenantRefusal { rule, reason });
-    let tenant = match tenant {
-        None => None,
-        Some(id) => match space.tenants.get(id) {
-            Some(tenant) => Some(tenant),
-            None => {
-                refuse(TenantRule::NotConnected, "the tenant was deleted".to_owned());
-                return refusals;
+    Judging::of(space, words, project, release).judge(environment, tenant)
+}
+
+/// What deployments of one release are judged by.
+struct Judging<'a> {
+    space: &'a Space,
+    words: &'a Space,
+    project: &'a Project,
+    release: &'a Release,
+    /// The phases of the project's lifecycle.
+    phases: Option<Vec<ResolvedPhase>>,
+}
+
+impl<'a> Judging<'a> {
+    fn of(space: &'a Space, words: &'a Space, project: &'a Project, release: &'a Release) -> Self {
+        Self { space, words, project, release, phases: phases(space, project) }
+    }
+
+    fn judge(&self, environment: EnvironmentId, tenant: Option<TenantId>) -> Vec<TenantRefusal> {
+        let Self { space, words, project, release, phases } = self;
+        let mut refusals = Vec::new();
+        let mut refuse = |rule, reason: String| refusals.push(TenantRefusal { rule, reason });
+        let tenant = match tenant {
+            None => None,
+            Some(id) => match space.tenants.get(id) {
+                Some(tenant) => Some(tenant),
+                None => {
+                    refuse(TenantRule::NotConnected, "the tenant was deleted".to_owned());
+                    return refusals;
+                }
+            },
+        };
+        let environment_name = words.environments.get(environment).map(|found| found.name.to_string());
+        let environment_name = environment_name.unwrap_or_else(|| environment.to_string());
+        if let Some(tenant) = tenant {
+            if !tenant.is_connected(project.id, environment) {
+                refuse(
+                    TenantRule::NotConnected,
+                    format!("is not connected to `{environment_name}` in `{}`", project.name),
+                );
             }
-        },
-    };
-    let environment_name = words.environments.get(environment).map(|found| found.name.to_string());
-    let environment_name = environment_name.unwrap_or_else(|| environment.to_string());
-    if let Some(tenant) = tenant {
-        if !tenant.is_connected(project.id, environment) {
-            refuse(
-                TenantRule::NotConnected,
-                format!("is not connected to `{environment_name}` in `{}`", project.name),
-            );
+            if !tenant.enabled {
+                refuse(TenantRule::TenantDisabled, "is disabled".to_owned());
+            }
         }
-        if !tenant.enabled {
-            refuse(TenantRule::TenantDisabled, "is disabled".to_owned());
+        let promoted = phases.as_deref().ok_or(Blocked::NotInLifecycle).and_then(|phases| {
+            promotion::check(phases, &space.history, project.id, release.id, environment, tenant)
+        });
+        if let Err(blocked) = promoted {
+            refuse(TenantRule::Lifecycle, sentence(words, &blocked, &environment_name));
         }
-    }
-    if let Err(blocked) = promote(space, project, release, environment, tenant) {
-        refuse(TenantRule::Lifecycle, sentence(words, &blocked, &environment_name));
-    }
-    let missing = missing_variables(release, environment, tenant);
-    if !missing.is_empty() {
-        refuse(TenantRule::MissingVariable, format!("needs values for {}", missing.join(", ")));
-    }
-    match (project.tenancy, tenant.is_some()) {
-        (Tenancy::Untenanted, true) => {
-            refuse(TenantRule::Tenancy, format!("`{}` is deployed untenanted only", project.name));
+        let missing = missing_variables(release, environment, tenant);
+        if !missing.is_empty() {
+            refuse(TenantRule::MissingVariable, format!("needs values for {}", missing.join(", ")));
         }
-        (Tenancy::Tenanted, false) => {
-            refuse(TenantRule::Tenancy, format!("`{}` is deployed for tenants only", project.name));
+        match (project.tenancy, tenant.is_some()) {
+            (Tenancy::Untenanted, true) => {
+                refuse(TenantRule::Tenancy, format!("`{}` is deployed untenanted only", project.name));
+            }
+            (Tenancy::Tenanted, false) => {
+                refuse(TenantRule::Tenancy, format!("`{}` is deployed for tenants only", project.name));
+            }
+            _ => {}
         }
-        _ => {}
+        refusals
     }
-    refusals
 }
 
 /// The pairs of a request that may be deployed, and those that are left out, with why.
@@ -115,14 +141,31 @@ pub fn admitted(
     resolved: &Resolved<'_>,
     now: Timestamp,
 ) -> Result<Admitted, Problem> {
+    admitted_shown(space, words, resolved, now, |_, _, _, _| ())
+}
+
+/// The same; each that may be deployed is shown to `show`, as it is laid out and with what its targets are given.
+pub(super) fn admitted_shown(
+    space: &Space,
+    words: &Space,
+    resolved: &Resolved<'_>,
+    now: Timestamp,
+    mut show: impl FnMut(Pair, &Layout<'_>, &[LaidStep<'_>], &[Given<'_>]),
+) -> Result<Admitted, Problem> {
     refuse_too_much(resolved)?;
+    let code = Code::of(resolved.release);
+    let judging = Judging::of(space, words, resolved.project, resolved.release);
     let mut admitted = Admitted { pairs: Vec::new(), left_out: Vec::new() };
     for pair in &resolved.pairs {
-        let (project, release) = (resolved.project, resolved.release);
-        let refusals = judge_in_words(space, words, project, release, pair.environment, pair.tenant);
+        let refusals = judging.judge(pair.environment, pair.tenant);
         if refusals.is_empty() {
             let layout = resolved.layout(space, *pair, now);
-            check(&layout, &lay_out(space, &layout))?;
+            let laid = lay_out(space, &layout);
+            given(&layout, &laid, |given| {
+                code.check(&laid, given)?;
+                show(*pair, &layout, &laid, given);
+                Ok::<_, Problem>(())
+            })?;
             admitted.pairs.push(*pair);
         } else if pair.named {
             return Err(Problem::conflict(refusal_sentence(words, *pair, &refusals)));
@@ -176,20 +219,13 @@ fn missing_variables(release: &Release, environment: EnvironmentId, tenant: Opti
     missing(&context)
 }
 
-/// Whether the lifecycle lets the release go there.
-fn promote(
-    space: &Space,
-    project: &Project,
-    release: &Release,
-    environment: EnvironmentId,
-    tenant: Option<&Tenant>,
-) -> Result<(), Blocked> {
-    let lifecycle = space.lifecycles.get(project.lifecycle).ok_or(Blocked::NotInLifecycle)?;
+/// The phases of a project's lifecycle.
+fn phases(space: &Space, project: &Project) -> Option<Vec<ResolvedPhase>> {
+    let lifecycle = space.lifecycles.get(project.lifecycle)?;
     let environments: Vec<_> =
         space.environments_in_order().iter().map(|environment| environment.id).collect();
     let name = |id| space.environments.get(id).map(|found| found.name.to_string()).unwrap_or_default();
-    let phases = promotion::phases(lifecycle, &environments, name);
-    promotion::check(&phases, &space.history, project.id, release.id, environment, tenant)
+    Some(promotion::phases(lifecycle, &environments, name))
 }
 
 fn sentence(space: &Space, blocked: &Blocked, environment: &str) -> String {

@@ -12,7 +12,7 @@ use crate::event::{
     Definition, DefinitionEvent, DefinitionId, EnrolmentEvent, Event, InstallationEvent, Record,
     ReleaseEvent, Stream, TargetEvent, TokenCreated,
 };
-use crate::model::{Ahead, ApiToken, Enrolment, Lifecycle, Package, Release, Target, Tenant};
+use crate::model::{Ahead, ApiToken, Deployment, Enrolment, Lifecycle, Package, Release, Target, Tenant};
 
 /// A record that does not fit the state before it: the journal is not this state's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -281,7 +281,7 @@ impl Space {
             DefinitionEvent::Defined { definition } => self.define(definition),
             DefinitionEvent::Deleted { definition, .. } => self.delete(*definition),
             DefinitionEvent::CapsSet { caps } => {
-                self.caps = *caps;
+                self.set_caps(*caps);
                 Ok(())
             }
             DefinitionEvent::KeyDestroyed { key, .. } => {
@@ -310,17 +310,19 @@ impl Space {
         Ok(())
     }
 
-    /// What runs for a tenant rests on its tags and connections; what waits, on its being enabled.
+    /// What runs for a tenant rests on its tags and on its own connection; what waits, on its being enabled.
     pub(super) fn unsettle_tenant(&mut self, before: &Tenant, after: &Tenant) {
-        if before.tags != after.tags || before.projects != after.projects {
+        let retagged = before.tags != after.tags;
+        if retagged || before.projects != after.projects {
             let running = self.indexes.running.get(&Some(after.id)).into_iter().flatten();
             let running: Vec<_> = running.filter_map(|id| self.deployments.get(id)).cloned().collect();
-            for deployment in running {
+            let touched = |of: &&Arc<Deployment>| retagged || !after.is_connected(of.project, of.environment);
+            for deployment in running.iter().filter(touched) {
                 self.unsettled.extend(deployment.parts.keys().map(|target| (deployment.id, Some(*target))));
             }
         }
         if before.enabled && !after.enabled {
-            let keys = self.indexes.keys.iter().filter(|((_, _, tenant), _)| *tenant == Some(after.id));
+            let keys = self.indexes.keys.get(&Some(after.id)).into_iter().flatten();
             self.unsettled.extend(keys.flat_map(|(_, turns)| turns.waiting.values().map(|id| (*id, None))));
         }
     }

@@ -1,5 +1,7 @@
 //! What matching and sessions need to find without a search: kept by `apply`, computed anew from a snapshot.
 
+use std::collections::BTreeSet;
+
 use imbl::{OrdMap, OrdSet};
 use windlass_protocol::Timestamp;
 use windlass_protocol::digest::Hasher;
@@ -9,9 +11,10 @@ use windlass_protocol::ids::{
 use windlass_protocol::message::Generation;
 
 use super::assignments::Assigned;
-use super::space::Space;
+use super::candidates::Facet;
+use super::space::{Caps, Space};
 use crate::graph::{RunState, WorkKind};
-use crate::model::{Deployment, DeploymentState, Key, Target};
+use crate::model::{Deployment, DeploymentState, Key};
 use crate::version::Version;
 
 /// How long a target that is offline is waited for (SEMANTICS 3, machine policy: `wait` one hour by default).
@@ -42,14 +45,16 @@ impl Turns {
 /// The indexes of a space.
 #[derive(Clone, Default)]
 pub struct Indexes {
-    /// Targets by environment of their granted scope: what agents say may come to mean something else at any time.
-    pub targets: OrdMap<EnvironmentId, OrdSet<TargetId>>,
+    /// Targets by what they are granted.
+    pub targets: OrdMap<Facet, OrdSet<TargetId>>,
     /// Releases by project and version.
     pub releases: OrdMap<(ProjectId, Version), ReleaseId>,
-    /// Deployments that are not over, by what may run once at a time.
-    pub keys: OrdMap<Key, Turns>,
+    /// Deployments that are not over, by what may run once at a time: flow by flow, by project and environment.
+    pub keys: OrdMap<Flow, OrdMap<(ProjectId, EnvironmentId), Turns>>,
     /// Queued deployments whose keys are free, by flow: all that they wait for is a slot.
     pub startable: OrdMap<Flow, OrdMap<Asked, DeploymentId>>,
+    /// Flows of which one may start, as far as their own cap is concerned: all that they wait for is the space's.
+    pub flows: OrdSet<Flow>,
     /// Deployments that run, by flow.
     pub running: OrdMap<Flow, OrdSet<DeploymentId>>,
     /// How many run.
@@ -132,24 +137,6 @@ impl Space {
         self.indexes.work.get(&target)?.get(&assignment)
     }
 
-    /// Puts a target's place in the indexes right; `before` is what it was.
-    pub(super) fn reindex_target(&mut self, before: Option<&Target>, after: Option<&Target>) {
-        for environment in before.into_iter().flat_map(|before| &before.granted.environments) {
-            let Some(targets) = self.indexes.targets.get_mut(environment) else { continue };
-            targets.remove(&before.expect("it has environments").id);
-            if targets.is_empty() {
-                self.indexes.targets.remove(environment);
-            }
-        }
-        for environment in after.into_iter().flat_map(|after| &after.granted.environments) {
-            self.indexes
-                .targets
-                .entry(*environment)
-                .or_default()
-                .insert(after.expect("it has environments").id);
-        }
-    }
-
     /// Makes the open run of a node a target's work, or puts right what is known of it: its deadline too, which is
     /// another one while the target is lost.
     pub(super) fn index_work(&mut self, deployment: DeploymentId, node: usize, target: TargetId) {
@@ -204,8 +191,9 @@ impl Space {
 
     /// Puts a deployment that waits, runs or is over where it belongs. `before` is what it was.
     pub(super) fn index_state(&mut self, before: Option<DeploymentState>, deployment: &Deployment) {
-        let (key, flow, id) = (deployment.key(), deployment.tenant, deployment.id);
-        let turns = self.indexes.keys.entry(key).or_default();
+        let (flow, id) = (deployment.tenant, deployment.id);
+        let place = (deployment.project, deployment.environment);
+        let turns = self.indexes.keys.entry(flow).or_default().entry(place).or_default();
         let next_before = turns.next();
         match deployment.state {
             DeploymentState::Queued => {
@@ -222,7 +210,7 @@ impl Space {
         }
         let next = turns.next();
         if *turns == Turns::default() {
-            self.indexes.keys.remove(&key);
+            take(&mut self.indexes.keys, flow, |keys| _ = keys.remove(&place));
         }
         if next != next_before {
             if let Some((asked, _)) = next_before {
@@ -233,6 +221,37 @@ impl Space {
             }
         }
         self.count_running(flow, id, before, deployment.state);
+        self.index_flow(flow);
+    }
+
+    /// Puts right whether a flow may have a slot, as far as its own cap is concerned. Untenanted work has none.
+    fn index_flow(&mut self, flow: Flow) {
+        let running = self.indexes.running.get(&flow).map_or(0, OrdSet::len);
+        let may = flow.is_none() || running < self.caps.tenant;
+        if may && self.indexes.startable.contains_key(&flow) {
+            self.indexes.flows.insert(flow);
+        } else {
+            self.indexes.flows.remove(&flow);
+        }
+    }
+
+    /// The deployments of some flows that are not over.
+    pub(crate) fn open_of<'a>(&self, flows: impl IntoIterator<Item = &'a Flow>) -> BTreeSet<DeploymentId> {
+        let turns = flows.into_iter().filter_map(|flow| self.indexes.keys.get(flow)).flat_map(OrdMap::values);
+        turns.flat_map(|turns| turns.waiting.values().chain(&turns.running)).copied().collect()
+    }
+
+    /// Sets how much may run at once.
+    pub(super) fn set_caps(&mut self, caps: Caps) {
+        self.caps = caps;
+        for flow in self.indexes.startable.keys().copied().collect::<Vec<_>>() {
+            self.index_flow(flow);
+        }
+    }
+
+    /// Whose turns there are for one (project, environment, tenant or none).
+    pub(crate) fn turns(&self, (project, environment, flow): Key) -> Option<&Turns> {
+        self.indexes.keys.get(&flow)?.get(&(project, environment))
     }
 
     fn count_running(
@@ -296,7 +315,7 @@ impl Space {
 }
 
 /// Changes the entry of a map of collections by `remove`, and lets it go where nothing is left in it.
-fn take<K: Ord + Clone, C: Clone + Default + PartialEq>(
+pub(super) fn take<K: Ord + Clone, C: Clone + Default + PartialEq>(
     map: &mut OrdMap<K, C>,
     key: K,
     remove: impl FnOnce(&mut C),

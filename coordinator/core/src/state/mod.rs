@@ -5,6 +5,7 @@
 
 mod apply;
 mod assignments;
+mod candidates;
 mod definitions;
 mod deployments;
 mod history;
@@ -21,6 +22,8 @@ use windlass_protocol::{Digest, Timestamp};
 
 pub use apply::DoesNotFit;
 pub use assignments::Assigned;
+pub use candidates::Facet;
+pub(crate) use candidates::{Found, count};
 pub use history::{Attempt, Held, History, Success};
 pub use indexes::{Asked, Flow, Indexes, Turns, WorkItem, assignment_id};
 pub use requests::Requests;

@@ -1,6 +1,6 @@
 //! Tags by name, and who carries them: what an agent's words are looked up in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_protocol::ids::{TagId, TagSetId, TenantId};
 use windlass_protocol::names::fold;
@@ -31,6 +31,14 @@ impl Space {
         candidates.extend(&query.tenants);
         let known = candidates.into_iter().filter_map(|id| self.tenants.get(id));
         known.filter(|tenant| query.matches(*tenant, Empty::MeansNobody).is_some())
+    }
+
+    /// The tenants that carry any of these tags, in the order of their names.
+    pub(crate) fn carriers_by_name<'a>(&self, tags: impl IntoIterator<Item = &'a TagId>) -> Vec<&Tenant> {
+        let carriers = tags.into_iter().filter_map(|tag| self.indexes.carriers.get(tag)).flatten();
+        let carriers = carriers.filter_map(|id| self.tenants.get(*id));
+        let by_name: BTreeMap<_, _> = carriers.map(|tenant| (tenant.name.folded(), tenant)).collect();
+        by_name.into_values().collect()
     }
 
     /// Puts a tenant's place among the carriers of its tags right.

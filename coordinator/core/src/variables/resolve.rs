@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use imbl::OrdMap;
 use windlass_protocol::ids::{EnvironmentId, LibrarySetId, TargetId, TemplateId};
-use windlass_protocol::names::fold;
+use windlass_protocol::names::{fold, folds_to};
 
 use super::Rank;
 use crate::model::{Snapshot, Step, StoredValue, Template, Variable};
@@ -125,7 +125,7 @@ fn from_variables<'a>(
     context: &Context<'a>,
 ) {
     let values =
-        variables.iter().filter(|variable| fold(&variable.name) == name).flat_map(|found| &found.values);
+        variables.iter().filter(|variable| folds_to(&variable.name, name)).flat_map(|found| &found.values);
     for scoped in values {
         if let Some(rank) = Rank::of(&scoped.scope, context) {
             found.push(Candidate { value: &scoped.value, source, rank, owner });
@@ -141,7 +141,7 @@ fn from_templates<'a>(
     owner: usize,
     context: &Context<'a>,
 ) {
-    for template in templates.iter().filter(|template| fold(&template.name) == name) {
+    for template in templates.iter().filter(|template| folds_to(&template.name, name)) {
         if context.tenant.is_some() {
             for environment in [Some(context.environment), None] {
                 if let Some(value) = context.tenant_values.get(&(template.id, environment)) {

@@ -26,6 +26,7 @@ pub fn assert_same_indexes(one: &State, two: &State) {
             releases,
             keys,
             startable,
+            flows,
             running,
             running_count,
             parts,
@@ -41,6 +42,7 @@ pub fn assert_same_indexes(one: &State, two: &State) {
         assert_eq!(releases, two.releases, "releases");
         assert_eq!(keys, two.keys, "keys");
         assert_eq!(startable, two.startable, "startable");
+        assert_eq!(flows, two.flows, "flows");
         assert_eq!((running_count, parts), (two.running_count, two.parts), "running");
         assert_eq!(work, two.work, "work");
         assert_eq!(deadlines, two.deadlines, "deadlines");

@@ -31,15 +31,15 @@ pub(super) fn what_can(space: &Space, wanted: &Wanted, name: &str) -> Result<Wha
         (true, true) => Some("its key is revoked".to_owned()),
         (true, false) => None,
     };
-    let mut could = Vec::new();
+    // Laying out for it alone costs what it gets.
+    let (alone, mut could) = (BTreeSet::from([target.id]), Vec::new());
     if nothing.is_none() {
         for environment in scope::environments(&space.environments, target) {
-            let alone = only(space, environment, target.id);
             for project in space.projects.by_name() {
                 let releases = releases(space, project);
                 for tenant in lanes(space, target, project, environment) {
                     wanted.expect()?;
-                    let reached = reach(&alone, project, &releases, environment, tenant);
+                    let reached = reach(space, project, &releases, environment, tenant, Some(&alone));
                     could.extend(reached.into_values());
                 }
             }
@@ -77,7 +77,7 @@ pub(super) fn who_can(
         let releases = releases(space, project);
         for environment in environments {
             wanted.expect()?;
-            for (target, item) in reach(space, project, &releases, *environment, Some(tenant)) {
+            for (target, item) in reach(space, project, &releases, *environment, Some(tenant), None) {
                 by_target.entry(target).or_default().push(item);
             }
         }
@@ -117,13 +117,6 @@ fn expect_variable(space: &Space, name: &str) -> Result<(), Problem> {
     Err(Problem::not_found(unknown("variable", name, known.into_iter())))
 }
 
-/// The space as it would be with this one target alone: laying out then costs what the target gets.
-fn only(space: &Space, environment: EnvironmentId, target: TargetId) -> Space {
-    let mut alone = space.clone();
-    alone.indexes.targets = imbl::OrdMap::unit(environment, imbl::OrdSet::unit(target));
-    alone
-}
-
 /// For whom a target could get a deployment of a project to an environment.
 fn lanes<'a>(
     space: &'a Space,
@@ -152,13 +145,14 @@ fn releases(space: &Space, project: &Project) -> Vec<Arc<Release>> {
     std::iter::once(Arc::new(as_it_stands)).chain(newest).collect()
 }
 
-/// What each target would read of a deployment.
+/// What each target would read of a deployment, or each of these.
 fn reach(
     space: &Space,
     project: &Project,
     releases: &[Arc<Release>],
     environment: EnvironmentId,
     tenant: Option<&Tenant>,
+    only_targets: Option<&BTreeSet<TargetId>>,
 ) -> BTreeMap<TargetId, WhatCanItem> {
     let nothing = BTreeSet::new();
     let no_steps = BTreeSet::new();
@@ -170,7 +164,7 @@ fn reach(
             release,
             environment,
             tenant,
-            only_targets: None,
+            only_targets,
             excluded_targets: &nothing,
             skipped_steps: &no_steps,
             now: now(),

@@ -99,7 +99,7 @@ impl Town {
 
     /// A tenant's document, with a value that says `text`.
     pub fn tenant(&self, number: usize, text: &str) -> Value {
-        let ring = if (number % 2 == 0) == (text == "new") { "Ring/Stable" } else { "Ring/Canary" };
+        let ring = if number.is_multiple_of(2) == (text == "new") { "Ring/Stable" } else { "Ring/Canary" };
         let pool = format!("Pool/Pool {}", number % (self.size.tenants / TENANTS_IN_POOL));
         let own = 1 + number % (self.size.projects - 1);
         let connected =

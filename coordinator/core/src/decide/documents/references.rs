@@ -123,9 +123,10 @@ fn releases(space: &Space, refers: impl Fn(&Release) -> bool) -> impl Iterator<I
     })
 }
 
-/// The deployments that do and are not over.
+/// The deployments that do and are not over, of everybody.
 fn deployments(space: &Space, refers: impl Fn(&Deployment) -> bool) -> impl Iterator<Item = String> {
-    let open = space.deployments.values().filter(|deployment| !deployment.is_over());
+    let open = space.open_of(space.indexes.keys.keys()).into_iter();
+    let open = open.filter_map(|id| space.deployments.get(&id));
     open.filter(move |deployment| refers(deployment)).map(|deployment| deployment.id.to_string())
 }
 
@@ -150,13 +151,14 @@ fn users_in_queries(moment: Moment<'_>, names: &dyn Fn(&Query) -> bool) -> Vec<S
 }
 
 pub(super) fn users_of_tag(moment: Moment<'_>, tag: TagId) -> Vec<String> {
-    let carrying = tenants(moment.space, |tenant| tenant.tags.contains(&tag));
+    let carrying = moment.space.carriers_by_name([&tag]);
+    let carrying = carrying.into_iter().map(|tenant| format!("tenant `{}`", tenant.name));
     let named = users_in_queries(moment, &|query| query.named_tags().any(|named| named == tag));
     carrying.chain(named).collect()
 }
 
 pub(super) fn users_of_tenant(moment: Moment<'_>, id: TenantId) -> Vec<String> {
-    let deployed = deployments(moment.space, |deployment| deployment.tenant == Some(id));
+    let deployed = moment.space.open_of(&[Some(id)]).into_iter().map(|deployment| deployment.to_string());
     let named = users_in_queries(moment, &|query| query.named_tenants().any(|named| named == id));
     deployed.chain(named).collect()
 }

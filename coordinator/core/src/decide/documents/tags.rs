@@ -81,8 +81,8 @@ fn define_tag(text: &TagText, id: TagId) -> Result<Tag, Problem> {
 }
 
 fn refuse_several(draft: &Draft<'_>, tags: &BTreeSet<TagId>) -> Result<(), Problem> {
-    let several = draft.space().tenants.by_name().find(|tenant| tenant.tags.intersection(tags).count() > 1);
-    match several {
+    let mut carriers = draft.space().carriers_by_name(tags).into_iter();
+    match carriers.find(|tenant| tenant.tags.intersection(tags).count() > 1) {
         None => Ok(()),
         Some(tenant) => Err(Problem::conflict(format!(
             "it cannot be `single`: the tenant `{}` carries several of its tags",

@@ -2,4 +2,5 @@
 
 mod frozen;
 mod presence;
+mod rechecks;
 mod sweeps;

@@ -85,6 +85,22 @@ fn an_edit_that_touches_much_is_reviewed_in_passes_and_denies_at_once() {
 }
 
 #[test]
+fn an_edit_of_one_connection_has_what_runs_by_it_looked_at_again_and_nothing_else() {
+    let (mut world, all) = running(34, 33);
+    world.goes_on = false;
+    let connected = |projects: std::ops::Range<usize>| {
+        let projects: serde_json::Map<_, _> =
+            projects.map(|index| (format!("P{index}"), json!(["Staging"]))).collect();
+        json!({"kind": "tenant", "name": "Alpha", "projects": projects})
+    };
+    let edit = world.events_of(|world| world.apply(&[connected(1..34)]));
+    assert_eq!((removals(&edit), world.space().unsettled.len()), (33, 0), "little enough for its own record");
+    assert_eq!(world.end(all[0]), Some(DeploymentEnd::Failed));
+    let edit = world.events_of(|world| world.apply(&[connected(0..34)]));
+    assert_eq!(edit.len(), 1, "nothing rests on a connection that was not there");
+}
+
+#[test]
 fn an_edit_that_touches_little_is_reviewed_in_its_own_record() {
     for (targets, at_once) in [(64, true), (65, false)] {
         let (mut world, all) = running(1, targets);

@@ -1,0 +1,140 @@
+//! Which targets may belong to a step: found by what they are granted, so that matching costs what it finds.
+
+use std::collections::BTreeSet;
+
+use imbl::OrdSet;
+use windlass_protocol::ids::{EnvironmentId, TagId, TargetId, TenantId};
+use windlass_protocol::message::Participation;
+
+use super::indexes::take;
+use super::space::Space;
+use crate::matching::Question;
+use crate::model::{Granted, Target, Tenant};
+
+/// What a target is found by. It is of the grant: what agents say narrows that, and may come to mean something else at
+/// any time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Facet {
+    /// It is granted an environment.
+    Environment(EnvironmentId),
+    /// It is granted a role.
+    Role(String),
+    /// It takes part in untenanted deployments.
+    Untenanted,
+    /// Its tenant query names a tenant.
+    Tenant(TenantId),
+    /// A tag of the smallest tag set of its tenant query: who is admitted by tags carries one of every set, so that one
+    /// set finds all.
+    Tag(TagId),
+}
+
+/// All that a grant is found by.
+fn facets(granted: &Granted) -> impl Iterator<Item = Facet> {
+    let untenanted = (granted.participation != Participation::Tenanted).then_some(Facet::Untenanted);
+    let tags = granted.tenants.tags.values().min_by_key(|tags| tags.len());
+    let environments = granted.environments.iter().copied().map(Facet::Environment);
+    environments
+        .chain(granted.roles.iter().cloned().map(Facet::Role))
+        .chain(untenanted)
+        .chain(granted.tenants.tenants.iter().copied().map(Facet::Tenant))
+        .chain(tags.into_iter().flatten().copied().map(Facet::Tag))
+}
+
+/// What who may serve a tenant, or untenanted deployments, is found by.
+fn serving(tenant: Option<&Tenant>) -> impl Iterator<Item = Facet> {
+    let untenanted = tenant.is_none().then_some(Facet::Untenanted);
+    let named = tenant.map(|tenant| Facet::Tenant(tenant.id));
+    let tags = tenant.into_iter().flat_map(|tenant| &tenant.tags);
+    untenanted.into_iter().chain(named).chain(tags.copied().map(Facet::Tag))
+}
+
+/// Targets in several parts, which may have some in common.
+pub(crate) type Parts<'a> = Vec<&'a OrdSet<TargetId>>;
+
+/// Targets among which are all that belong to a step.
+pub(crate) enum Found<'a> {
+    /// Those that the request is limited to.
+    Named(&'a BTreeSet<TargetId>),
+    /// Those of the environment, or those that may serve the tenant: whatever the step's roles are.
+    Granted(Parts<'a>),
+    /// Those with the step's roles.
+    Skilled(Parts<'a>),
+}
+
+impl Space {
+    /// Targets among which are all that belong to a step, in the order of their ids. Costs what the rarest of what they
+    /// need brings in, not all targets.
+    pub fn candidates<'a>(&'a self, question: &Question<'a>) -> impl Iterator<Item = &'a Target> {
+        self.look_up(self.find(question))
+    }
+
+    /// The rarest of what belonging to a step takes; roles only where they are rarer than all else.
+    pub(crate) fn find<'a>(&'a self, question: &Question<'a>) -> Found<'a> {
+        let (placed, serving) = (self.placed(question.environment), self.serving(question.tenant));
+        let granted = if count(&placed) <= count(&serving) { placed } else { serving };
+        let skilled = self.skilled(question.roles);
+        let found = if count(&skilled) < count(&granted) {
+            (count(&skilled), Found::Skilled(skilled))
+        } else {
+            (count(&granted), Found::Granted(granted))
+        };
+        match (question.only, found) {
+            (Some(only), (count, _)) if only.len() <= count => Found::Named(only),
+            (_, (_, found)) => found,
+        }
+    }
+
+    /// These targets, in the order of their ids.
+    pub(crate) fn look_up<'a>(&'a self, found: Found<'a>) -> impl Iterator<Item = &'a Target> {
+        let mut ids: Vec<_> = match found {
+            Found::Named(named) => named.iter().copied().collect(),
+            Found::Granted(parts) | Found::Skilled(parts) => {
+                parts.iter().copied().flatten().copied().collect()
+            }
+        };
+        ids.sort_unstable();
+        ids.dedup();
+        ids.into_iter().filter_map(|id| self.targets.get(id))
+    }
+
+    /// Those that are granted an environment.
+    pub(crate) fn placed(&self, environment: EnvironmentId) -> Parts<'_> {
+        self.parts([Facet::Environment(environment)])
+    }
+
+    /// Those that are granted one of these roles.
+    pub(crate) fn skilled(&self, roles: &BTreeSet<String>) -> Parts<'_> {
+        self.parts(roles.iter().cloned().map(Facet::Role))
+    }
+
+    /// Those that may serve a tenant, or untenanted deployments.
+    pub(crate) fn serving(&self, tenant: Option<&Tenant>) -> Parts<'_> {
+        self.parts(serving(tenant))
+    }
+
+    fn parts(&self, facets: impl IntoIterator<Item = Facet>) -> Parts<'_> {
+        facets.into_iter().filter_map(|facet| self.indexes.targets.get(&facet)).collect()
+    }
+
+    /// Puts a target's place in the indexes right; `before` is what it was.
+    pub(super) fn reindex_target(&mut self, before: Option<&Target>, after: Option<&Target>) {
+        if before.map(|target| &target.granted) == after.map(|target| &target.granted) {
+            return;
+        }
+        for (target, facet) in
+            before.into_iter().flat_map(|target| facets(&target.granted).map(|facet| (target.id, facet)))
+        {
+            take(&mut self.indexes.targets, facet, |targets| _ = targets.remove(&target));
+        }
+        for (target, facet) in
+            after.into_iter().flat_map(|target| facets(&target.granted).map(|facet| (target.id, facet)))
+        {
+            self.indexes.targets.entry(facet).or_default().insert(target);
+        }
+    }
+}
+
+/// How many they are at most.
+pub(crate) fn count(parts: &Parts<'_>) -> usize {
+    parts.iter().map(|part| part.len()).sum()
+}
