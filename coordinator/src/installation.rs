@@ -23,15 +23,31 @@ use crate::journal::{self, Appended, Embedded, Head, Journal, Replayed, encode};
 use crate::sessions;
 use crate::vault::{self, Vault, VaultError};
 
-/// Says so where `data` holds no installation. Nothing is made there.
+/// What only a coordinator that has served leaves in its data folder.
+const SERVED: [&str; 4] = ["packages", "output", "output-index", "snapshots"];
+
+/// Says so where `data` holds no installation, or no more than a part of one. Nothing is made there.
 pub fn expect(data: &Path) -> Result<(), Fault> {
     if journal::folder(data).is_dir() {
         return Ok(());
     }
+    refuse_remains(data)?;
     let said = data.display();
     Err(Fault::usage(format!(
         "{said} holds no installation; make one with `windlass-coordinator init --data {said}`"
     )))
+}
+
+/// Refuses what is left of an installation without its journal: another one made there would take the place of its keys.
+pub(crate) fn refuse_remains(data: &Path) -> Result<(), Fault> {
+    let Some(left) = SERVED.into_iter().find(|name| data.join(name).exists()) else { return Ok(()) };
+    let (journal, data) = (journal::folder(data), data.display());
+    let text = format!(
+        "{} holds no record, but {data}/{left} is left of an installation; restore the journal from a backup, or choose \
+         another data folder",
+        journal.display()
+    );
+    Err(Fault::new(ExitKind::Failed, text))
 }
 
 /// Opens the journal in `data` for writing. The usual reason why not is another coordinator that runs.
@@ -62,6 +78,7 @@ pub fn init(data: &Path) -> anyhow::Result<Zeroizing<String>> {
         )
         .into());
     }
+    refuse_remains(data)?;
     let vault = Vault::new(vault::Embedded::create(data)?);
     let authority = Authority::create(&vault)?;
     vault::write_private(&certificate_file(data), authority.certificate())?;
@@ -75,7 +92,6 @@ pub(crate) fn first(vault: &Vault, authority: &Authority) -> anyhow::Result<(Tok
     for name in sessions::OWN_KEYS {
         vault.keep(name, Zeroizing::new(random::<32>()).as_slice())?;
     }
-    vault.harmless_key(sessions::RESETS_KEY)?;
     let key = KeyId::from_bytes(random());
     vault.make(&[key])?;
     let token = fresh(authority.fingerprint());
@@ -88,10 +104,17 @@ fn certificate_file(data: &Path) -> PathBuf {
     data.join("authority.der")
 }
 
-/// The CA's certificate, which is public and lies beside the keys.
-pub fn certificate(data: &Path) -> Result<CertificateDer<'static>, VaultError> {
+/// The CA's certificate, which is public and lies beside the keys: the one with this fingerprint, which the journal began
+/// with.
+pub fn certificate(data: &Path, fingerprint: Digest) -> Result<CertificateDer<'static>, VaultError> {
     let path = certificate_file(data);
     let bytes = fs::read(&path).map_err(|source| VaultError::unread(path.display(), source))?;
+    if Digest::of(&bytes) != fingerprint {
+        return Err(VaultError::Unusable {
+            place: path.display().to_string(),
+            why: "is damaged, or another installation's; restore it from a backup",
+        });
+    }
     Ok(CertificateDer::from(bytes))
 }
 

@@ -33,14 +33,15 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let data = &configuration.data;
     installation::expect(data)?;
     let replayed = journal::replay(data)?;
-    if replayed.state.authority.is_none() {
+    let Some(fingerprint) = replayed.state.authority else {
+        installation::refuse_remains(data)?;
         bail!(
             "{} holds no installation; make one with `windlass-coordinator init --data {0}`",
             data.display()
         );
-    }
+    };
     let vault = Arc::new(Vault::new(vault::Embedded::open(data)?));
-    let certificate = installation::certificate(data)?;
+    let certificate = installation::certificate(data, fingerprint)?;
     let agent_seconds = configuration.agent_certificate_seconds;
     let authority = Arc::new(installation::unlock(&replayed.state, &vault, certificate, agent_seconds)?);
     if !configuration.accept_clock {
@@ -68,7 +69,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         strangers_at_once: configuration.strangers_at_once.into(),
     };
     let sessions = Sessions::new(parts)?;
-    let endpoint = Endpoint::bind(configuration.quic, &authority, vault.harmless_key(RESETS_KEY)?)?;
+    let endpoint = Endpoint::bind(configuration.quic, &authority, vault.harmless_key(RESETS_KEY))?;
     if endpoint.buffers.is_capped() {
         let buffers = endpoint.buffers;
         tracing::warn!(

@@ -129,7 +129,8 @@ impl Keys for Embedded {
         let whole = read.map_err(|source| VaultError::unread(path.display(), source))?;
         let unusable = || VaultError::Unusable {
             place: path.display().to_string(),
-            why: "cannot be opened with this master key",
+            why: "cannot be opened with the master key: one of the two is damaged, or another installation's; restore it from a \
+                  backup",
         };
         let (nonce, ciphertext) = whole.split_at_checked(NONCE).ok_or_else(unusable)?;
         let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| unusable())?;

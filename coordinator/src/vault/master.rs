@@ -46,12 +46,12 @@ pub(super) fn read(data: &Path) -> Result<KeyBytes, VaultError> {
             path
         }
     };
-    let text = fs::read_to_string(&path).map_err(|source| VaultError::unread(path.display(), source))?;
+    let text = fs::read(&path).map_err(|source| VaultError::unread(path.display(), source))?;
     let text = Zeroizing::new(text);
-    let decoded = data_encoding::HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map(Zeroizing::new);
+    let decoded = data_encoding::HEXLOWER_PERMISSIVE.decode(text.trim_ascii()).map(Zeroizing::new);
     let bytes = decoded.ok().and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
     bytes.map(Zeroizing::new).ok_or_else(|| VaultError::Unusable {
         place: path.display().to_string(),
-        why: "holds no key; a key is 64 hexadecimal digits",
+        why: "holds no key, which is 64 hexadecimal digits; restore it from a backup",
     })
 }

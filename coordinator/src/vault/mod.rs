@@ -58,16 +58,19 @@ impl Vault {
         read_key(self.store.as_ref(), KeyName::Own(name))
     }
 
-    /// A key that protects nothing, and whose loss harms nobody: made anew where it is not there.
-    pub fn harmless_key(&self, name: &'static str) -> Result<KeyBytes, VaultError> {
+    /// A key that protects nothing, and whose loss harms nobody: made anew where it is not there or is damaged, and not
+    /// kept where the disk does not take it.
+    pub fn harmless_key(&self, name: &'static str) -> KeyBytes {
         match self.own_key(name) {
-            Err(VaultError::Missing { .. }) => {
-                let key: KeyBytes = Zeroizing::new(random());
-                self.keep(name, key.as_slice())?;
-                Ok(key)
-            }
-            read => read,
+            Ok(key) => return key,
+            Err(VaultError::Missing { .. }) => {}
+            Err(why) => tracing::warn!(%why, "a key that can be made anew is"),
         }
+        let key: KeyBytes = Zeroizing::new(random());
+        if let Err(why) = self.keep(name, key.as_slice()) {
+            tracing::warn!(%why, "a new key is not kept; the next start makes another one");
+        }
+        key
     }
 
     /// Makes data keys, durably, before the record that says that there are such: of tenants, or of a space.

@@ -51,6 +51,16 @@ impl StoreError {
             Self::TooLarge(_) => false,
         }
     }
+
+    /// Whether the disk, the quota or the process's limit on file sizes is used up.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Sled { source: sled::Error::Io(source), .. } | Self::Io { source, .. } => {
+                disk::is_full(source)
+            }
+            Self::Sled { .. } | Self::TooLarge(_) => false,
+        }
+    }
 }
 
 /// Removes the store in `folder`, or what is in its way, so that an empty one can be opened there.

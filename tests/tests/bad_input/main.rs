@@ -2,6 +2,7 @@
 //! (SEMANTICS 12).
 
 mod commands;
+mod damaged;
 mod full_disk;
 mod scene;
 mod table;

@@ -120,9 +120,9 @@ fn an_agents_certificate_is_no_coordinators() {
     let agent = enrolled(&installation, "machine");
     let identity = Identity::read(&agent.state()).expect("enrolled");
     let vault = Vault::new(Embedded::open(&installation.data()).expect("a vault"));
-    let certificate = certificate(&installation.data()).expect("a certificate");
-    let authority = Authority::open(&vault, certificate, AGENT_SECONDS).expect("an authority");
     let fingerprint = identity.fingerprint().expect("a fingerprint");
+    let certificate = certificate(&installation.data(), fingerprint).expect("a certificate");
+    let authority = Authority::open(&vault, certificate, AGENT_SECONDS).expect("an authority");
     runtime().block_on(async {
         let own =
             vec![CertificateDer::from(identity.certificate().expect("one")), authority.certificate().clone()];
@@ -167,7 +167,8 @@ fn a_coordinators_certificate_is_no_agents() {
     let (_folder, installation) = installation("", SCRIPT);
     let agent = enrolled(&installation, "machine");
     let vault = Vault::new(Embedded::open(&installation.data()).expect("a vault"));
-    let certificate = certificate(&installation.data()).expect("a certificate");
+    let fingerprint = Identity::read(&agent.state()).expect("enrolled").fingerprint().expect("one");
+    let certificate = certificate(&installation.data(), fingerprint).expect("a certificate");
     let authority = Authority::open(&vault, certificate, AGENT_SECONDS).expect("an authority");
     runtime().block_on(async {
         let server = authority.server_identity(&[]).expect("a certificate");

@@ -48,6 +48,34 @@ enum Failure {
     Output(#[from] OutputError),
 }
 
+impl Failure {
+    /// Whether there is no room for it, which there may be later.
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Segments(why) => matches!(why, SegmentError::Full { .. }),
+            Self::Store(why) => why.is_full(),
+            Self::Damaged(_) | Self::Output(_) => false,
+        }
+    }
+
+    /// Why there is no store in a folder. What steps printed is nowhere else, and yet nothing that a coordinator needs.
+    fn of_open(self, folder: &Path) -> OutputError {
+        let is_damage = match &self {
+            Self::Segments(why) => why.is_damage(),
+            Self::Damaged(_) => true,
+            Self::Store(_) | Self::Output(_) => false,
+        };
+        if !is_damage {
+            return self.into();
+        }
+        let text = format!(
+            "{self}; restore {folder} from a backup, or move it away to go on without what steps have printed",
+            folder = folder.display()
+        );
+        OutputError::Unreadable(text)
+    }
+}
+
 impl From<Failure> for OutputError {
     fn from(failure: Failure) -> Self {
         match failure {
@@ -90,7 +118,8 @@ impl Embedded {
     pub fn open(data: &Path, limits: Limits) -> Result<Self, OutputError> {
         let folder = data.join("output");
         let (queue, appends) = mpsc::channel(QUEUE);
-        let index = writer::start(&folder, &data.join("output-index"), limits, appends)?;
+        let started = writer::start(&folder, &data.join("output-index"), limits, appends);
+        let index = started.map_err(|why| why.of_open(&folder))?;
         Ok(Self { folder, index, queue })
     }
 

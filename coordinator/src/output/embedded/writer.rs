@@ -28,7 +28,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often who asks meanwhile is told that it does not work.
 const ANSWERS: Duration = Duration::from_millis(50);
 
-/// Opens the store and starts its thread; answers with the index for readers.
+/// Opens the store and starts its thread; answers with the index for readers. On a full disk it begins as one that has
+/// failed, and works when there is room.
 pub(super) fn start(
     folder: &Path,
     index_folder: &Path,
@@ -37,8 +38,12 @@ pub(super) fn start(
 ) -> Result<SharedIndex, Failure> {
     let index = SharedIndex(Arc::new(RwLock::new(None)));
     let mut files = Files::new(folder, index_folder, limits, index.clone());
-    files.open()?;
-    let scribe = Scribe { files, uncommitted: 0, grown: None, failing: false };
+    let opened = files.open();
+    let mut scribe = Scribe { files, uncommitted: 0, grown: None, failing: false };
+    match opened {
+        Err(why) if why.is_full() => scribe.fail(&why),
+        opened => opened?,
+    }
     let run = move || scribe.run(appends);
     let spawned = thread::Builder::new().name("output".to_owned()).spawn(run);
     spawned.map_err(|_| OutputError::NotWorking)?;
@@ -67,6 +72,9 @@ struct Group {
 
 impl Scribe {
     fn run(mut self, mut appends: mpsc::Receiver<Append>) {
+        if self.failing && !self.recover(&mut appends) {
+            return;
+        }
         while let Some(append) = appends.blocking_recv() {
             let mut group = vec![append];
             while group.len() < GROUP
