@@ -21,6 +21,9 @@ pub struct Query {
     /// Tags whose tenants are taken away.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub excluded_tags: BTreeSet<TagId>,
+    /// Whether it says more than is seen of it: it is no empty query, however little is left.
+    #[serde(skip)]
+    pub narrowed: bool,
 }
 
 /// What a query that includes nothing means in its place. Never left to a default of the code.
@@ -83,7 +86,10 @@ impl Query {
 
     /// Whether the query says nothing at all.
     pub fn is_empty(&self) -> bool {
-        self.includes_nothing() && self.excluded_tenants.is_empty() && self.excluded_tags.is_empty()
+        !self.narrowed
+            && self.includes_nothing()
+            && self.excluded_tenants.is_empty()
+            && self.excluded_tags.is_empty()
     }
 
     /// Whether and why the query matches `tenant`.

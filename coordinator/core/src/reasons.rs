@@ -61,7 +61,8 @@ pub fn removal(space: &Space, deployment: &Deployment, target: TargetId, why: Re
         }
         Removal::Target { rule } => match space.targets.get(target) {
             Some(known) => format!("the target {}", target_reason(rule, space, known)),
-            None => "the target was deleted".to_owned(),
+            // It was deleted since then, or is nothing that who asks sees any more.
+            None => "the target no longer belongs to it".to_owned(),
         },
     }
 }
@@ -114,7 +115,8 @@ pub const fn tenant_rule(rule: TenantRule) -> &'static str {
     }
 }
 
-fn target_name(space: &Space, deployment: &Deployment, id: TargetId) -> String {
+/// What a target is called: its name now, or in the deployment where it is not there, or not seen, any more.
+pub fn target_name(space: &Space, deployment: &Deployment, id: TargetId) -> String {
     let then = || deployment.parts.get(&id).map(|part| part.name.to_string());
     let now = space.targets.get(id).map(|target| target.name.to_string());
     now.or_else(then).unwrap_or_else(|| "a deleted target".to_owned())

@@ -214,7 +214,7 @@ fn target_view(
         },
     };
     DeploymentTargetView {
-        target: words::name(&space.targets, target),
+        target: reasons::target_name(space, found, target),
         fetch,
         moved: progress.moved,
         saved: progress.saved,
@@ -252,6 +252,6 @@ fn step_view(
             reason => (StepStatus::Failed, reason, end.lines),
         },
     };
-    let target = words::name(&space.targets, target);
+    let target = reasons::target_name(space, found, target);
     DeploymentStepView { step: step.to_owned(), target, state, reason, lines }
 }

@@ -41,6 +41,7 @@ pub async fn target(
     Asked(about): Asked<AboutTarget>,
 ) -> Answer<Vec<TargetExplained>> {
     let sight = caller.sight()?;
+    sight.expect_named(about.tenant.is_some())?;
     let space = sight.space();
     let target = space.targets.find(&name)?;
     let project = space.projects.find(&about.project)?;

@@ -84,13 +84,24 @@ fn item(sight: &Sight, token: &ApiToken) -> TokenItem {
         role: words::role(token.role),
         expires: token.expires.map(words::time),
         tenants: token.limit.as_ref().map(|limit| limited_to(sight, limit)),
-        made_by: token.made_by.map(|id| words::token(sight, id)),
+        made_by: made_by(sight, token.made_by),
     }
 }
 
-/// Whose things a token sees. A token of another space names its tenants by their ids here.
+/// Whose things a token sees. Who is limited is told whom it sees, not by what. A token of another space names its tenants by
+/// their ids here.
 fn limited_to(sight: &Sight, limit: &TenantLimit) -> QueryText {
-    documents::query_text(sight.space(), &limit.tenants)
+    let space = sight.space();
+    if sight.is_whole() {
+        return documents::query_text(space, &limit.tenants);
+    }
+    let tenants = space.tenants.by_name().map(|tenant| tenant.name.to_string());
+    QueryText { tenants: tenants.collect(), ..QueryText::default() }
+}
+
+/// The token that made one, if that is seen; its id where it was deleted.
+fn made_by(sight: &Sight, id: Option<TokenId>) -> Option<String> {
+    id.filter(|id| sight.is_whole() || sight.token(*id).is_some()).map(|id| words::token(sight, id))
 }
 
 /// Takes a token of the API back, and with it every token that it made. The last administrator's stays.
@@ -152,6 +163,6 @@ fn enrolment(sight: &Sight, space: &Space, token: &Enrolment) -> EnrolmentItem {
         target: token.target.map(|id| words::name(&space.targets, id)),
         roles: token.granted.roles.iter().cloned().collect(),
         environments: words::environments(space, &token.granted.environments),
-        made_by: token.made_by.map(|id| words::token(sight, id)),
+        made_by: made_by(sight, token.made_by),
     }
 }

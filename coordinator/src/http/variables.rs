@@ -44,6 +44,7 @@ pub struct Place {
     responses((status = 200, body = Vec<VariableInspected>)))]
 pub async fn inspect(caller: Reader, Asked(place): Asked<Place>) -> Answer<Vec<VariableInspected>> {
     let sight = caller.sight()?;
+    sight.expect_named(place.tenant.is_some())?;
     Ok(Json(inspect_in(sight.space(), &place)?))
 }
 

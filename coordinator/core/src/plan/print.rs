@@ -56,9 +56,7 @@ pub fn plan_in_sight(
 ) -> Result<Plan, Problem> {
     let (whole, seen) = (sight.whole(), sight.space());
     let resolved = resolve(seen, request)?;
-    if !sight.is_whole() && resolved.pairs.iter().any(|pair| pair.tenant.is_none()) {
-        return Err(Problem::usage("no tenant is named; say for whom with --tenant or --tenant-tag"));
-    }
+    sight.expect_named(resolved.pairs.iter().all(|pair| pair.tenant.is_some()))?;
     print(View { whole, seen }, &resolved.on(whole)?, now, online)
 }
 

@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
-use windlass_protocol::message::Participation;
+use windlass_protocol::ids::{DeploymentId, EnvironmentId, ProjectId, StepId, TargetId};
+use windlass_protocol::message::{Generation, Participation};
 
 use super::queries::Seen;
 use crate::catalogue::{Catalogue, Named};
 use crate::model::{
-    Deployment, LibrarySet, Lifecycle, Package, PackageKey, Phase, Project, Release, ScopedValue, Snapshot,
-    SnapshotSet, Step, StepAction, TagSet, Target, TenantLimit, ValueScope, Variable,
+    Ahead, Deployment, Environment, Key, LibrarySet, Lifecycle, Package, PackageKey, Phase, PhaseRule,
+    Project, Release, ScopedValue, Snapshot, SnapshotSet, Step, StepAction, TagSet, Target, TenantLimit,
+    ValueScope, Variable,
 };
-use crate::query::Empty;
+use crate::query::{Empty, Query};
 use crate::scope;
 use crate::state::Space;
 
@@ -23,12 +24,17 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     let mut left = Space::new(whole.head.clone());
     left.caps = whole.caps;
     fill(&mut left.tenants, seen.tenants.values().map(|tenant| (*tenant).clone()));
-    let environments = seen.environments.iter().filter_map(|id| whole.environments.get(*id));
-    fill(&mut left.environments, environments.cloned());
+    fill(&mut left.environments, environments(whole, &seen));
     fill(&mut left.tag_sets, whole.tag_sets.iter().filter_map(|set| tag_set(&seen, set)));
-    fill(&mut left.targets, whole.targets.iter().filter_map(|found| target(whole, &seen, found)));
-    let looking = Looking { seen: &seen, targets: left.targets.iter().map(|target| target.id).collect() };
-    let projects = seen.projects.iter().filter_map(|id| whole.projects.get(*id));
+    left.history = whole.history.of(|tenant| seen.tenants.contains_key(&tenant));
+    left.deployments = deployments(whole, &seen);
+    left.finished = whole.finished.iter().filter(|id| left.deployments.contains_key(*id)).copied().collect();
+    let mut looking = Looking::new(whole, &seen, &left.deployments);
+    let targets: Vec<_> =
+        whole.targets.iter().filter_map(|found| looking.target(whole, &left.deployments, found)).collect();
+    fill(&mut left.targets, targets.into_iter());
+    looking.targets = left.targets.iter().map(|target| target.id).collect();
+    let projects = seen.places.keys().filter_map(|id| whole.projects.get(*id));
     fill(&mut left.projects, projects.map(|found| looking.project(found)));
     let sets: BTreeSet<_> = left.projects.iter().flat_map(|project| &project.library_sets).copied().collect();
     let sets = sets.into_iter().filter_map(|id| whole.library_sets.get(id));
@@ -36,18 +42,26 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     let lifecycles: BTreeSet<_> = left.projects.iter().map(|project| project.lifecycle).collect();
     let lifecycles = lifecycles.into_iter().filter_map(|id| whole.lifecycles.get(id));
     fill(&mut left.lifecycles, lifecycles.map(|found| lifecycle(&seen, found)));
-    let releases = seen.projects.iter().flat_map(|id| whole.releases_of(*id));
+    // What was deployed for them, and what may be.
+    let deployed: BTreeSet<_> = left.deployments.values().map(|found| found.release()).collect();
+    let releases = seen.places.keys().flat_map(|id| whole.releases_of(*id)).filter(|release| {
+        let once = || seen.tenants.keys().any(|tenant| whole.history.has(release.id, *tenant));
+        seen.connected.contains_key(&release.project) || deployed.contains(&release.id) || once()
+    });
     left.releases = releases.map(|found| (found.id, Arc::new(looking.release(found)))).collect();
-    left.deployments = deployments(whole, &seen, &looking.targets);
-    left.finished = whole.finished.iter().filter(|id| left.deployments.contains_key(*id)).copied().collect();
-    left.history = whole
-        .history
-        .of(|tenant| seen.tenants.contains_key(&tenant), |target| looking.targets.contains(&target));
     let lost = whole.lost.iter().filter(|(target, _)| looking.targets.contains(target));
     left.lost = lost.map(|(target, since)| (*target, *since)).collect();
     packages(whole, &mut left);
     left.rebuild_indexes();
     left
+}
+
+/// The environments, numbered anew: a gap would tell of another one.
+fn environments(whole: &Space, seen: &Seen<'_>) -> impl Iterator<Item = Environment> {
+    let known =
+        whole.environments_in_order().into_iter().filter(|found| seen.environments.contains(&found.id));
+    let known: Vec<_> = known.cloned().collect();
+    known.into_iter().zip(0..).map(|(found, order)| Environment { order, ..found })
 }
 
 fn fill<T: Named>(catalogue: &mut Catalogue<T>, found: impl Iterator<Item = T>) {
@@ -64,44 +78,31 @@ fn lifecycle(seen: &Seen<'_>, found: &Lifecycle) -> Lifecycle {
     let phases = found.phases.iter().filter_map(|phase| {
         let left: Vec<_> =
             phase.environments.iter().copied().filter(|id| seen.environments.contains(id)).collect();
-        (phase.environments.is_empty() || !left.is_empty())
-            .then(|| Phase { environments: left, ..phase.clone() })
+        // How many are needed of more than is seen would tell how many there are.
+        let rule = match phase.rule {
+            PhaseRule::AtLeast(minimum) if minimum as usize >= left.len() => PhaseRule::All,
+            rule => rule,
+        };
+        let rule = if phase.environments.is_empty() { phase.rule } else { rule };
+        (phase.environments.is_empty() || !left.is_empty()).then(|| Phase {
+            environments: left,
+            rule,
+            ..phase.clone()
+        })
     });
     Lifecycle { phases: phases.collect(), ..found.clone() }
 }
 
-/// A target that may serve somebody who is seen, where somebody who is seen is connected. That it takes part in
-/// untenanted deployments too is nothing that is seen.
-fn target(whole: &Space, seen: &Seen<'_>, found: &Target) -> Option<Target> {
-    if !scope::takes_part(found, true)
-        || !seen.tenants.values().any(|tenant| scope::has_tenant(whole, found, tenant))
-    {
-        return None;
-    }
-    let mut left = found.clone();
-    left.granted.environments = seen.environments_of(&found.granted.environments);
-    if left.granted.environments.is_empty() {
-        return None;
-    }
-    left.granted.tenants = seen.query(&found.granted.tenants, Empty::MeansNobody)?;
-    left.granted.participation = Participation::Tenanted;
-    left.advertised = seen.advertisement(&found.advertised);
-    left.advertised.participation = found.advertised.participation.map(|_| Participation::Tenanted);
-    left.told_claims.clear();
-    Some(left)
-}
-
-fn deployments(
-    whole: &Space,
-    seen: &Seen<'_>,
-    targets: &BTreeSet<TargetId>,
-) -> OrdMap<DeploymentId, Arc<Deployment>> {
+/// Their deployments. Targets that a request named are left out: they may be others'.
+fn deployments(whole: &Space, seen: &Seen<'_>) -> OrdMap<DeploymentId, Arc<Deployment>> {
     let theirs = whole
         .deployments
         .iter()
         .filter(|(_, found)| found.tenant.is_some_and(|tenant| seen.tenants.contains_key(&tenant)));
     let left = |found: &Arc<Deployment>| {
-        let known = |ids: &BTreeSet<TargetId>| ids.intersection(targets).copied().collect();
+        let known = |ids: &BTreeSet<TargetId>| {
+            ids.iter().copied().filter(|target| found.parts.contains_key(target)).collect()
+        };
         Arc::new(Deployment {
             only_targets: found.only_targets.as_ref().map(known),
             excluded_targets: known(&found.excluded_targets),
@@ -122,11 +123,17 @@ fn packages(whole: &Space, left: &mut Space) {
     let found = wanted.into_iter().flat_map(|id| whole.packages_of(id));
     let packages: OrdMap<PackageKey, Arc<Package>> =
         found.map(|found| (found.key.clone(), Arc::clone(found))).collect();
-    let manifests: BTreeSet<_> = packages.values().map(|package| package.manifest).collect();
-    let pulled = whole
-        .pulled
-        .iter()
-        .filter(|(target, manifest)| left.targets.get(*target).is_some() && manifests.contains(manifest));
+    // What targets hold of theirs, and not of others'.
+    let theirs: BTreeSet<_> = left
+        .deployments
+        .values()
+        .filter_map(|found| Some((found, left.releases.get(&found.release())?)))
+        .flat_map(|(found, release)| {
+            let manifests = release.packages.values().map(|package| package.manifest);
+            manifests.flat_map(|manifest| found.parts.keys().map(move |target| (*target, manifest)))
+        })
+        .collect();
+    let pulled = whole.pulled.iter().filter(|pulled| theirs.contains(*pulled));
     left.pulled = pulled.copied().collect();
     left.packages = packages;
 }
@@ -138,38 +145,108 @@ fn package_id(step: &Step) -> Option<&str> {
     }
 }
 
-/// Whom and what somebody sees, as far as processes and variables name it.
+/// Whom and what somebody sees, as far as machines, processes and variables name it.
 struct Looking<'a> {
     seen: &'a Seen<'a>,
     targets: BTreeSet<TargetId>,
+    /// Roles of steps that are seen: another one is of somebody else's machines.
+    roles: BTreeSet<String>,
+    /// Steps that ran for them, whoever they are for now.
+    ran: BTreeSet<StepId>,
 }
 
-impl Looking<'_> {
+impl<'a> Looking<'a> {
+    fn new(whole: &Space, seen: &'a Seen<'a>, deployments: &OrdMap<DeploymentId, Arc<Deployment>>) -> Self {
+        let nodes = deployments.values().flat_map(|found| found.graph.nodes());
+        let ran = nodes.filter_map(|node| node.plot.work.step()).collect();
+        let mut looking = Self { seen, targets: BTreeSet::new(), roles: BTreeSet::new(), ran };
+        let mut roles = BTreeSet::new();
+        for project in seen.places.keys() {
+            let steps = whole.projects.get(*project).into_iter().flat_map(|project| &project.steps);
+            let frozen = whole.releases_of(*project).flat_map(|release| &release.snapshot.steps);
+            for step in steps.chain(frozen).filter(|step| looking.step(step, *project).is_some()) {
+                roles.extend(step.roles.iter().cloned());
+            }
+        }
+        looking.roles = roles;
+        looking
+    }
+
+    /// A target that may serve somebody who is seen, where somebody who is seen is connected, or that holds something of
+    /// theirs. That it takes part in untenanted deployments too is nothing that is seen.
+    fn target(
+        &self,
+        whole: &Space,
+        deployments: &OrdMap<DeploymentId, Arc<Deployment>>,
+        found: &Target,
+    ) -> Option<Target> {
+        let environments = &self.seen.environments;
+        let mut left = found.clone();
+        left.granted.environments.retain(|environment| environments.contains(environment));
+        let serves = scope::takes_part(found, true)
+            && !left.granted.environments.is_empty()
+            && self.seen.tenants.values().any(|tenant| scope::has_tenant(whole, found, tenant));
+        let theirs = |((_, _, tenant), _): &&(Key, StepId)| {
+            tenant.is_some_and(|tenant| self.seen.tenants.contains_key(&tenant))
+        };
+        let holds = || whole.history.held_by(found.id).map(|(place, _)| place).any(|place| theirs(&place));
+        let works = || {
+            let mut open = deployments.values().filter(|deployment| !deployment.is_over());
+            open.any(|deployment| deployment.parts.contains_key(&found.id))
+        };
+        if !serves && !holds() && !works() {
+            return None;
+        }
+        let nobody = Query { narrowed: true, ..Query::default() };
+        left.granted.tenants = self.seen.query(&found.granted.tenants, Empty::MeansNobody).unwrap_or(nobody);
+        left.granted.roles.retain(|role| self.roles.contains(role));
+        left.granted.participation = Participation::Tenanted;
+        left.advertised = self.seen.advertisement(&found.advertised);
+        if let Some(roles) = &mut left.advertised.roles {
+            roles.retain(|role| self.roles.contains(role));
+        }
+        left.advertised.participation = found.advertised.participation.map(|_| Participation::Tenanted);
+        left.told_claims.clear();
+        // How far ahead its agent is tells how much everybody did.
+        left.ahead = found.ahead.map(|ahead| Ahead { generation: Generation::default(), ..ahead });
+        Some(left)
+    }
+
+    /// A project that they are not connected to any more is there by its name.
     fn project(&self, found: &Project) -> Project {
-        let steps = self.steps(&found.steps);
-        let variables = self.variables(&found.variables, &ids(&steps));
+        if !self.seen.connected.contains_key(&found.id) {
+            let (steps, variables, retired) = (Vec::new(), Vec::new(), Vec::new());
+            return Project { steps, variables, retired, ..found.clone() };
+        }
+        let steps = self.steps(&found.steps, found.id);
+        let variables = self.variables(&found.variables, &ids(&steps), self.places(found.id));
         Project { steps, variables, retired: Vec::new(), ..found.clone() }
     }
 
+    fn places(&self, project: ProjectId) -> &BTreeSet<EnvironmentId> {
+        self.seen.places.get(&project).unwrap_or(&self.seen.environments)
+    }
+
     fn library_set(&self, found: &LibrarySet) -> LibrarySet {
-        let variables = self.variables(&found.variables, &BTreeSet::new());
+        let variables = self.variables(&found.variables, &BTreeSet::new(), &self.seen.environments);
         LibrarySet { variables, retired: Vec::new(), ..found.clone() }
     }
 
     fn release(&self, found: &Release) -> Release {
         let snapshot = &found.snapshot;
-        let steps = self.steps(&snapshot.steps);
+        let places = self.places(found.project);
+        let steps = self.steps(&snapshot.steps, found.project);
         let known = ids(&steps);
-        let sets = snapshot
-            .library_sets
-            .iter()
-            .map(|set| SnapshotSet { variables: self.variables(&set.variables, &known), ..set.clone() });
+        let sets = snapshot.library_sets.iter().map(|set| SnapshotSet {
+            variables: self.variables(&set.variables, &known, places),
+            ..set.clone()
+        });
         let packages = found.packages.iter().filter(|(step, _)| known.contains(step));
         Release {
             packages: packages.map(|(step, package)| (*step, package.clone())).collect(),
             snapshot: Arc::new(Snapshot {
                 library_sets: sets.collect(),
-                variables: self.variables(&snapshot.variables, &known),
+                variables: self.variables(&snapshot.variables, &known, places),
                 templates: snapshot.templates.clone(),
                 steps,
             }),
@@ -177,38 +254,56 @@ impl Looking<'_> {
         }
     }
 
-    /// The steps that run for somebody who is seen, somewhere that is seen.
-    fn steps(&self, found: &[Step]) -> Vec<Step> {
-        let left = |step: &Step| {
-            let excluded_environments = self.seen.environments_of(&step.excluded_environments);
-            (excluded_environments != self.seen.environments).then_some(())?;
-            Some(Step {
-                tenants: self.seen.query(&step.tenants, Empty::MeansEverybody)?,
-                environments: self.seen.any_environment(&step.environments)?,
-                excluded_environments,
-                ..step.clone()
-            })
-        };
-        found.iter().filter_map(left).collect()
+    fn steps(&self, found: &[Step], project: ProjectId) -> Vec<Step> {
+        found.iter().filter_map(|step| self.step(step, project)).collect()
     }
 
-    /// The variables with the values that count for somebody who is seen.
-    fn variables(&self, found: &[Variable], steps: &BTreeSet<StepId>) -> Vec<Variable> {
+    /// A step that runs for somebody who is seen, where they are, or that ran for them.
+    fn step(&self, found: &Step, project: ProjectId) -> Option<Step> {
+        let places = self.places(project);
+        let excluded_environments: BTreeSet<_> =
+            found.excluded_environments.intersection(places).copied().collect();
+        let tenants = self.seen.query(&found.tenants, Empty::MeansEverybody);
+        let environments = any_of(&found.environments, places);
+        let (tenants, environments) = match (tenants, environments) {
+            (Some(tenants), Some(environments)) if excluded_environments != *places => {
+                (tenants, environments)
+            }
+            _ if self.ran.contains(&found.id) => {
+                (Query { narrowed: true, ..Query::default() }, BTreeSet::new())
+            }
+            _ => return None,
+        };
+        Some(Step { tenants, environments, excluded_environments, ..found.clone() })
+    }
+
+    /// The variables with the values that count for somebody who is seen, in these places.
+    fn variables(
+        &self,
+        found: &[Variable],
+        steps: &BTreeSet<StepId>,
+        places: &BTreeSet<EnvironmentId>,
+    ) -> Vec<Variable> {
         let values = |variable: &Variable| {
-            variable.values.iter().filter_map(|value| self.value(value, steps)).collect()
+            variable.values.iter().filter_map(|value| self.value(value, steps, places)).collect()
         };
         let left =
             found.iter().map(|variable| Variable { name: variable.name.clone(), values: values(variable) });
         left.filter(|variable| !variable.values.is_empty()).collect()
     }
 
-    fn value(&self, found: &ScopedValue, steps: &BTreeSet<StepId>) -> Option<ScopedValue> {
+    fn value(
+        &self,
+        found: &ScopedValue,
+        steps: &BTreeSet<StepId>,
+        places: &BTreeSet<EnvironmentId>,
+    ) -> Option<ScopedValue> {
         let scope = &found.scope;
         let scope = ValueScope {
-            environments: self.seen.any_environment(&scope.environments)?,
+            environments: any_of(&scope.environments, places)?,
             targets: any_of(&scope.targets, &self.targets)?,
             steps: any_of(&scope.steps, steps)?,
-            roles: scope.roles.clone(),
+            roles: any_of(&scope.roles, &self.roles)?,
             tenants: self.seen.query(&scope.tenants, Empty::MeansEverybody)?,
         };
         Some(ScopedValue { scope, ..found.clone() })
@@ -220,7 +315,7 @@ fn ids(steps: &[Step]) -> BTreeSet<StepId> {
 }
 
 /// What is left of `named`, where none means any; `None` where nothing is left of some.
-fn any_of<T: Copy + Ord>(named: &BTreeSet<T>, seen: &BTreeSet<T>) -> Option<BTreeSet<T>> {
-    let left: BTreeSet<T> = named.intersection(seen).copied().collect();
+fn any_of<T: Clone + Ord>(named: &BTreeSet<T>, seen: &BTreeSet<T>) -> Option<BTreeSet<T>> {
+    let left: BTreeSet<T> = named.intersection(seen).cloned().collect();
     (named.is_empty() || !left.is_empty()).then_some(left)
 }

@@ -81,6 +81,15 @@ impl Sight {
         if self.is_whole() { Ok(&self.state) } else { Err(refused()) }
     }
 
+    /// Says so where nobody is named for whom something is asked: that something is done for no tenant is nothing that
+    /// who is limited sees.
+    pub fn expect_named(&self, tenant: bool) -> Result<(), Problem> {
+        if tenant || self.is_whole() {
+            return Ok(());
+        }
+        Err(Problem::usage("no tenant is named; say for whom with --tenant"))
+    }
+
     /// The number of the last record. It tells how much everybody does: nothing to be shown to who is limited.
     pub fn record(&self) -> u64 {
         self.state.number

@@ -10,12 +10,15 @@ use crate::model::{Advertisement, SaidTags, Tenant, TenantLimit};
 use crate::query::{Empty, Query};
 use crate::state::Space;
 
-/// The tenants that are seen, where they are or were, and what they carry.
+/// The tenants that are seen, where they are and were, and what they carry.
 pub(super) struct Seen<'a> {
     whole: &'a Space,
     pub(super) tenants: BTreeMap<TenantId, &'a Tenant>,
+    /// Where they are connected.
+    pub(super) connected: BTreeMap<ProjectId, BTreeSet<EnvironmentId>>,
+    /// Where they are or something of theirs was.
+    pub(super) places: BTreeMap<ProjectId, BTreeSet<EnvironmentId>>,
     pub(super) environments: BTreeSet<EnvironmentId>,
-    pub(super) projects: BTreeSet<ProjectId>,
     pub(super) tags: BTreeSet<TagId>,
 }
 
@@ -27,23 +30,23 @@ impl<'a> Seen<'a> {
         // The first limit finds them, so that it costs who is seen and not who there is.
         let found = limits.first().into_iter().flat_map(|limit| whole.admitted_tenants(&limit.tenants));
         let tenants: BTreeMap<_, _> = found.filter(all).map(|tenant| (tenant.id, tenant)).collect();
-        // Where they are connected, and where they once were: what is theirs stays theirs.
-        let mut environments = BTreeSet::new();
-        let mut projects = BTreeSet::new();
-        for tenant in tenants.values() {
-            projects.extend(tenant.projects.keys());
-            environments.extend(tenant.projects.values().flatten());
-            environments.extend(tenant.values.keys().filter_map(|(_, environment)| *environment));
+        let mut connected: BTreeMap<ProjectId, BTreeSet<EnvironmentId>> = BTreeMap::new();
+        for (project, environments) in tenants.values().flat_map(|tenant| &tenant.projects) {
+            connected.entry(*project).or_default().extend(environments);
         }
+        // What was theirs stays theirs.
+        let mut places = connected.clone();
         let deployed = whole.deployments.values().map(|found| found.key()).chain(whole.history.keys());
         for (project, environment, _) in
             deployed.filter(|(.., of)| of.is_some_and(|of| tenants.contains_key(&of)))
         {
-            projects.insert(project);
-            environments.insert(environment);
+            places.entry(project).or_default().insert(environment);
         }
+        let valued = tenants.values().flat_map(|tenant| tenant.values.keys());
+        let valued = valued.filter_map(|(_, environment)| *environment);
+        let environments = places.values().flatten().copied().chain(valued).collect();
         let tags = tenants.values().flat_map(|tenant| &tenant.tags).copied().collect();
-        Self { whole, tenants, environments, projects, tags }
+        Self { whole, tenants, connected, places, environments, tags }
     }
 
     /// What is left of a query; `None` where it matches nobody who is seen.
@@ -56,23 +59,15 @@ impl<'a> Seen<'a> {
         let tags = if tags.values().any(BTreeSet::is_empty) { BTreeMap::new() } else { tags };
         let known =
             |ids: &BTreeSet<_>| ids.iter().copied().filter(|id| self.tenants.contains_key(id)).collect();
-        Some(Query {
+        let left = Query {
             tenants: known(&query.tenants),
             tags,
             excluded_tenants: known(&query.excluded_tenants),
             excluded_tags: carried(&query.excluded_tags),
-        })
-    }
-
-    /// What is left of environments, of which none means every one; `None` where none of those is seen.
-    pub(super) fn any_environment(&self, named: &BTreeSet<EnvironmentId>) -> Option<BTreeSet<EnvironmentId>> {
-        let left = self.environments_of(named);
-        (named.is_empty() || !left.is_empty()).then_some(left)
-    }
-
-    /// What is left of environments.
-    pub(super) fn environments_of(&self, named: &BTreeSet<EnvironmentId>) -> BTreeSet<EnvironmentId> {
-        named.intersection(&self.environments).copied().collect()
+            narrowed: false,
+        };
+        // A value that is scoped by it stays scoped, whoever it excludes.
+        Some(Query { narrowed: left.is_empty() && !query.is_empty(), ..left })
     }
 
     /// What is left of what an agent says: the names of what is seen. A name that nothing has is nobody's.

@@ -136,15 +136,22 @@ impl History {
         here.map(|(_, _, tenant)| *tenant)
     }
 
-    /// The part of it that is about these tenants, and what these targets hold of theirs.
-    pub(crate) fn of(&self, tenants: impl Fn(TenantId) -> bool, targets: impl Fn(TargetId) -> bool) -> Self {
+    /// The part of it that is about these tenants.
+    pub(crate) fn of(&self, tenants: impl Fn(TenantId) -> bool) -> Self {
         let theirs = |(_, _, tenant): &Key| tenant.is_some_and(&tenants);
         let stored = Stored::from(self.clone());
         Self::from(Stored {
             successes: stored.successes.into_iter().filter(|(key, _)| theirs(key)).collect(),
             attempts: stored.attempts.into_iter().filter(|(key, _)| theirs(key)).collect(),
-            held: stored.held.into_iter().filter(|(of, key, ..)| targets(*of) && theirs(key)).collect(),
+            held: stored.held.into_iter().filter(|(_, key, ..)| theirs(key)).collect(),
         })
+    }
+
+    /// Whether a release ever succeeded for a tenant, anywhere.
+    pub(crate) fn has(&self, release: ReleaseId, tenant: TenantId) -> bool {
+        let first = EnvironmentId::from_bytes([0; 16]);
+        let of = self.promoted.range((release, first, None)..).take_while(move |(of, ..)| *of == release);
+        of.into_iter().any(|(.., for_whom)| *for_whom == Some(tenant))
     }
 
     /// Adds a deployment that has ended with the record of this number.

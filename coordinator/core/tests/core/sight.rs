@@ -10,10 +10,13 @@ use windlass_api::error::ProblemKind;
 use windlass_api::requests::{DeployRequest, TokenRequest};
 use windlass_coordinator_core::authorise::{self, Action};
 use windlass_coordinator_core::decide::Command;
+use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::plan;
+use windlass_coordinator_core::query::TenantTags;
 use windlass_coordinator_core::scope;
 use windlass_coordinator_core::sight::Sight;
 use windlass_coordinator_core::state::Space;
+use windlass_coordinator_core::variables::{Context, Resolution, resolve};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::TokenId;
 use windlass_protocol::message::{Advertised, Outcome};
@@ -260,4 +263,82 @@ fn only_who_reads_is_limited_and_what_a_limit_names_is_not_deleted() {
     assert_eq!(refused.message, "the tenant `Gamma` is in use by token `Other`; take it out there first");
     world.run(&Command::DeleteToken("Other".to_owned())).expect("it can go");
     world.delete("tenant", "Gamma").expect("nothing names it now");
+}
+
+/// What is decided of values is decided by whom their scopes exclude and where they lie, however little of that is seen.
+#[test]
+fn the_value_that_wins_for_who_is_seen_is_the_one_that_wins_in_truth() {
+    let mut world = shared();
+    let mut web = crate::world::project(
+        "Web",
+        json!([
+        {"name": "Install", "roles": ["web"], "script": {"body": "true"}}]),
+    );
+    web["variables"] = json!({
+        "A": [{"value": "plain"}, {"value": "all but Beta", "tenants": {"exclude": {"tenants": ["Beta"]}}}],
+        "B": [{"value": "there", "environments": ["Staging"]},
+            {"value": "all but stable", "tenants": {"exclude": {"tags": ["Ring/Stable"]}}}],
+        "C": [{"value": "plain"}, {"value": "of a role that is not theirs", "roles": ["database"]},
+            {"value": "elsewhere", "environments": ["Production"]}]});
+    world.apply(&[
+        web,
+        json!({"kind": "tenant", "name": "Alpha", "tags": ["Ring/Canary", "Tier/Gold"],
+        "projects": {"Web": ["Testing", "Staging"]}}),
+    ]);
+    let (sight, whole) = (of_limited(&world), world.space());
+    let seen = sight.space();
+    let values = |space: &Space| -> Vec<String> {
+        let project = space.projects.named("Web").expect("it is seen");
+        let (snapshot, tenant) = (freeze(space, project), space.tenants.named("Alpha").expect("it is seen"));
+        let mut told = Vec::new();
+        for environment in ["Testing", "Staging"] {
+            let environment = space.environments.named(environment).expect("it is seen").id;
+            for name in ["A", "B", "C"] {
+                let tenant = Some(TenantTags::of(tenant));
+                let none = imbl::OrdMap::new();
+                let context = Context {
+                    snapshot: &snapshot,
+                    tenant,
+                    tenant_values: &none,
+                    environment,
+                    target: None,
+                    step: None,
+                };
+                told.push(match resolve(name, &context) {
+                    Resolution::Value(found, _) => format!("{:?} by {}", found.value, found.rank.in_words()),
+                    Resolution::Undefined => "undefined".to_owned(),
+                    Resolution::Ambiguous(..) => "ambiguous".to_owned(),
+                });
+            }
+        }
+        told
+    };
+    assert_eq!(values(seen), values(whole));
+    assert!(values(whole).iter().any(|told| told.contains("all but Beta")), "{:?}", values(whole));
+    let text = text(seen);
+    for word in ["database", "elsewhere", "of a role"] {
+        assert!(!text.contains(word), "{word} in {text}");
+    }
+}
+
+/// What was theirs stays theirs; what others have, or what comes after them, is not.
+#[test]
+fn who_has_left_sees_what_was_theirs_and_nothing_that_came_later() {
+    let mut world = shared();
+    world.apply(&[json!({"kind": "tenant", "name": "Alpha", "tags": [], "projects": {}})]);
+    let mut web = crate::world::project(
+        "Web",
+        json!([
+        {"name": "Later", "roles": ["web"], "script": {"body": "true"}}]),
+    );
+    web["variables"] = json!({"Later": [{"value": "a later value"}]});
+    world.apply(&[web]);
+    world.release("Web", "2.0.0");
+    let sight = of_limited(&world);
+    let (seen, text) = (sight.space(), text(sight.space()));
+    assert!(!text.contains("ater") && !text.contains("2.0.0"), "{text}");
+    let release = seen.releases.values().next().expect("it was deployed for Alpha");
+    let steps: Vec<_> = release.snapshot.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!((release.version.to_string().as_str(), steps), ("1.0.0", vec!["Install", "Ours"]));
+    assert_eq!(seen.deployments.len(), 1);
 }

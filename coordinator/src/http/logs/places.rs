@@ -7,6 +7,7 @@ use windlass_api::answers::{LogLine, LogStream};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::graph::{RunState, WorkKind};
+use windlass_coordinator_core::reasons;
 use windlass_coordinator_core::state::{Space, assignment_id};
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 use windlass_protocol::message::OutputStream;
@@ -165,7 +166,7 @@ pub(super) fn places(
                 Some(RunState::Ended(end)) => Some(end.lines),
                 Some(_) => None,
             };
-            let target_name = words::name(&space.targets, target);
+            let target_name = reasons::target_name(space, found, target);
             let step_name = step_name.clone();
             places.push(Place { deployment, index, step: step_id, target, step_name, target_name, lines });
         }

@@ -163,7 +163,7 @@ async fn a_limited_token_learns_nothing_of_others_on_any_route_and_sees_what_is_
             assert!(status != StatusCode::OK || told.len() == text.len(), "{path}: {text}");
         }
     }
-    assert!(answered > 40, "{answered}");
+    assert!(answered >= 40, "{answered}");
     let get = async |path: &str| -> Value {
         let (status, body) = desk.raw(Method::GET, &format!("/api/v1{path}"), Some(&token), "").await;
         assert_eq!(status, StatusCode::OK, "{path}: {}", String::from_utf8_lossy(&body));

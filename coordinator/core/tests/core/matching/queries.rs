@@ -76,6 +76,7 @@ impl Asked {
             tags: by_set,
             excluded_tenants: members(self.excluded_tenants, 2).map(tenant).collect(),
             excluded_tags: members(self.excluded_tags, 3).map(tag).collect(),
+            narrowed: false,
         }
     }
 
