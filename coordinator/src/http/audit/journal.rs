@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use windlass_api::error::Problem;
-use windlass_coordinator_core::event::Record;
+use windlass_coordinator_core::event::{Event, Record};
 
 use crate::http::heavy::Wanted;
 use crate::journal::{self, Line, Lines};
@@ -18,8 +19,16 @@ pub(super) struct Entry {
 impl Entry {
     /// Whether the record has an event of this kind. The text alone does not tell: what people wrote stands in it too.
     pub(super) fn has_event(&self, kind: &str) -> bool {
-        let is = |event| super::summary::recorded(event).is_some_and(|event| event["event"] == kind);
+        let is = |event| recorded(event).is_some_and(|event| event["event"] == kind);
         self.text.contains(&format!(r#""event":"{kind}""#)) && self.record.events.iter().any(is)
+    }
+}
+
+/// An event as it stands in the record, without its family: the names of events are unique among all.
+pub(super) fn recorded(event: &Event) -> Option<Value> {
+    match serde_json::to_value(event).ok()? {
+        Value::Object(families) => families.into_iter().next().map(|(_, event)| event),
+        other => Some(other),
     }
 }
 

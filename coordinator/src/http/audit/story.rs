@@ -8,8 +8,8 @@ use windlass_api::answers::StoryLine;
 use windlass_api::error::Problem;
 use windlass_protocol::ids::DeploymentId;
 
-use super::journal::Journal;
-use super::summary::{recorded, said, shown};
+use super::journal::{Journal, recorded};
+use super::summary::{said, shown};
 use crate::http::heavy::Wanted;
 use crate::http::{deployments, words};
 use windlass_coordinator_core::sight::Sight;

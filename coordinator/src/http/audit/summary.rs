@@ -9,7 +9,7 @@ use windlass_coordinator_core::reasons;
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::ids::ReleaseId;
 
-use super::journal::Entry;
+use super::journal::{Entry, recorded};
 use crate::http::words;
 use windlass_coordinator_core::sight::Sight;
 
@@ -55,14 +55,6 @@ fn actor(sight: &Sight, state: &State, actor: Actor) -> String {
             format!("target {}", name.unwrap_or_else(|| id.to_string()))
         }
         Actor::Enrolment(id) => format!("{id}"),
-    }
-}
-
-/// An event as it stands in the record, without its family: the names of events are unique among all.
-pub(super) fn recorded(event: &Event) -> Option<Value> {
-    match serde_json::to_value(event).ok()? {
-        Value::Object(families) => families.into_iter().next().map(|(_, event)| event),
-        other => Some(other),
     }
 }
 

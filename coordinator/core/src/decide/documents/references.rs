@@ -7,11 +7,10 @@ use std::collections::BTreeSet;
 use windlass_api::error::Problem;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{
-    EnvironmentId, LibrarySetId, LifecycleId, ProjectId, TagId, TargetId, TenantId,
+    EnvironmentId, LibrarySetId, LifecycleId, ProjectId, TagId, TargetId, TemplateId, TenantId,
 };
 
 use super::super::Draft;
-use super::tenant::is_filled_now;
 use crate::authorise::{self, Action};
 use crate::model::{
     ApiToken, Deployment, DeploymentState, Enrolment, Granted, Release, Step, Template, Tenant, ValueScope,
@@ -186,6 +185,13 @@ pub(super) fn users_of_environment(moment: Moment<'_>, id: EnvironmentId) -> Vec
         .chain(tenants)
         .chain(naming.users(moment))
         .collect()
+}
+
+/// Whether tenants fill this template now.
+pub(super) fn is_filled_now(space: &Space, id: TemplateId) -> bool {
+    let of_projects = space.projects.iter().map(|project| &project.templates);
+    let of_sets = space.library_sets.iter().map(|set| &set.templates);
+    of_projects.chain(of_sets).flatten().any(|template| template.id == id)
 }
 
 pub(in super::super) fn users_of_target(moment: Moment<'_>, id: TargetId) -> Vec<String> {

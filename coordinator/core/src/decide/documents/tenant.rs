@@ -10,7 +10,7 @@ use windlass_protocol::names::fold;
 
 use super::super::Draft;
 use super::names::{check_query_word, named};
-use super::references::{Moment, users_of_tenant};
+use super::references::{Moment, is_filled_now, users_of_tenant};
 use super::variables;
 use super::{Beside, Documented};
 use crate::catalogue::unknown;
@@ -85,13 +85,6 @@ fn define(
         tenant.values = values.union(of_use.collect());
     }
     Ok(tenant)
-}
-
-/// Whether tenants fill this template now.
-pub(super) fn is_filled_now(space: &Space, id: TemplateId) -> bool {
-    let of_projects = space.projects.iter().map(|project| &project.templates);
-    let of_sets = space.library_sets.iter().map(|set| &set.templates);
-    of_projects.chain(of_sets).flatten().any(|template| template.id == id)
 }
 
 /// Whether a value can be of use to anybody: to releases, as long as the template's owner is there; in an environment, as
