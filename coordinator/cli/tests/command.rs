@@ -225,7 +225,7 @@ fn a_target_that_is_connected_was_last_seen_now() {
         ("false", "null", "no, last seen not since the coordinator started"),
     ] {
         let view = format!(
-            r#"{{"id":"target-1","slug":"t","name":"T","enabled":true,"revoked":false,"online":{online},"roles":[],
+            r#"{{"id":"target-1","slug":"t","name":"T","enabled":true,"revoked":false,"held":false,"online":{online},"roles":[],
             "environments":[],"over_claims":false,"granted":{scope},"advertised":{scope},"effective":{scope},
             "tenants":[],"claims":[],"isolation":"accounts","agent_version":"1","last_seen":{seen},
             "certificate_expires":"x","public_key":"00"}}"#
