@@ -92,6 +92,8 @@ pub(crate) fn first(vault: &Vault, authority: &Authority) -> anyhow::Result<(Tok
     for name in sessions::OWN_KEYS {
         vault.keep(name, Zeroizing::new(random::<32>()).as_slice())?;
     }
+    // A start makes it where it is not there; made here, none has to write a key.
+    vault.keep(sessions::RESETS_KEY, Zeroizing::new(random::<32>()).as_slice())?;
     let key = KeyId::from_bytes(random());
     vault.make(&[key])?;
     let token = fresh(authority.fingerprint());
