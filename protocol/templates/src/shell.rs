@@ -27,7 +27,8 @@ impl Shell {
     }
 
     /// What stands in a script for the text at this place of [`Rendered::quoted`](crate::Rendered): a word or an
-    /// expression that has none of the text in it as code, so that it runs nothing wherever it stands.
+    /// expression that has none of the text in it. In arithmetic, `[[ ]]` or `eval` a shell would run what it stands for:
+    /// where it may stand, [`places`](crate::places) says.
     pub(crate) fn reference(self, place: usize, text: &str) -> String {
         match self {
             // Where the variable is not known, as in another shell, the command fails instead of running with nothing.

@@ -2,8 +2,9 @@
 //!
 //! A literal protects as a word of its own and nowhere else: inside quotes, comments, here-documents or arithmetic the
 //! text around it decides what it means (SEMANTICS 6, "A tenant's value is data, not code"). So a script is read as its
-//! shell would read it, up to each place. What cannot be told for certain admits nothing. Since a literal is delivered
-//! by reference ([`Shell::reference`](crate::Shell)), a place that were judged wrongly would still run nothing.
+//! shell would read it, up to each place. What cannot be told for certain admits nothing. That a literal is delivered
+//! by reference ([`Shell::reference`](crate::Shell)) is a second wall and no replacement: in arithmetic, `[[ ]]` or `eval`
+//! a shell runs what a variable holds.
 
 mod posix;
 mod pwsh;
