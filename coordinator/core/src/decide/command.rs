@@ -291,7 +291,23 @@ impl SpaceCommand {
             Self::Deploy(request) => json!({"deploy": request}),
             Self::Cancel(deployment) => json!({"cancel": deployment}),
             Self::SetCaps(caps) => json!({"caps": caps}),
-            _ => return None,
+            Self::ForgetEnrolments
+            | Self::Enrol(_)
+            | Self::Renew { .. }
+            | Self::Greet(_)
+            | Self::RecordAhead { .. }
+            | Self::RecordClone { .. }
+            | Self::RecordDenials { .. }
+            | Self::RecordRepeats(_)
+            | Self::Report { .. }
+            | Self::RecordVariablesRead { .. }
+            | Self::RecordPullBegun { .. }
+            | Self::RecordPulled { .. }
+            | Self::GiveUpUndeliverable { .. }
+            | Self::GiveUpOverdue
+            | Self::RecordPresence { .. }
+            | Self::RecordPlan(_)
+            | Self::GoOn => return None,
         })
     }
 

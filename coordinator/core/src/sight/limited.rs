@@ -1,4 +1,7 @@
 //! A space in which nothing exists but what somebody sees: kind by kind, what is left, and what is left of it.
+//!
+//! Each thing is taken apart by all its fields, so that a new one is shown to nobody who is limited before it is said here
+//! what is left of it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,9 +13,9 @@ use windlass_protocol::message::{Generation, Participation};
 use super::queries::Seen;
 use crate::catalogue::{Catalogue, Named};
 use crate::model::{
-    Ahead, Deployment, Environment, Key, LibrarySet, Lifecycle, Package, PackageKey, Phase, PhaseRule,
-    Project, Release, ScopedValue, Snapshot, SnapshotSet, Step, StepAction, TagSet, Target, TenantLimit,
-    ValueScope, Variable,
+    Ahead, Deployment, Environment, Granted, Key, LibrarySet, Lifecycle, Package, PackageKey, Phase,
+    PhaseRule, Project, Release, ScopedValue, Snapshot, SnapshotSet, Step, StepAction, TagSet, Target,
+    TenantLimit, ValueScope, Variable,
 };
 use crate::query::{Empty, Query};
 use crate::scope;
@@ -61,7 +64,10 @@ fn environments(whole: &Space, seen: &Seen<'_>) -> impl Iterator<Item = Environm
     let known =
         whole.environments_in_order().into_iter().filter(|found| seen.environments.contains(&found.id));
     let known: Vec<_> = known.cloned().collect();
-    known.into_iter().zip(0..).map(|(found, order)| Environment { order, ..found })
+    known.into_iter().zip(0..).map(|(found, place)| {
+        let Environment { id, slug, name, description, order: _ } = found;
+        Environment { id, slug, name, description, order: place }
+    })
 }
 
 fn fill<T: Named>(catalogue: &mut Catalogue<T>, found: impl Iterator<Item = T>) {
@@ -70,7 +76,8 @@ fn fill<T: Named>(catalogue: &mut Catalogue<T>, found: impl Iterator<Item = T>) 
 
 fn tag_set(seen: &Seen<'_>, found: &TagSet) -> Option<TagSet> {
     let tags: Vec<_> = found.tags.iter().filter(|tag| seen.tags.contains(&tag.id)).cloned().collect();
-    (!tags.is_empty()).then(|| TagSet { tags, ..found.clone() })
+    let TagSet { id, slug, name, single, tags: _ } = found.clone();
+    (!tags.is_empty()).then_some(TagSet { id, slug, name, single, tags })
 }
 
 /// A phase of which no environment is seen is none; one that stands for all others stays.
@@ -84,13 +91,11 @@ fn lifecycle(seen: &Seen<'_>, found: &Lifecycle) -> Lifecycle {
             rule => rule,
         };
         let rule = if phase.environments.is_empty() { phase.rule } else { rule };
-        (phase.environments.is_empty() || !left.is_empty()).then(|| Phase {
-            environments: left,
-            rule,
-            ..phase.clone()
-        })
+        let Phase { name, environments, rule: _ } = phase.clone();
+        (environments.is_empty() || !left.is_empty()).then_some(Phase { name, environments: left, rule })
     });
-    Lifecycle { phases: phases.collect(), ..found.clone() }
+    let Lifecycle { id, slug, name, phases: _ } = found.clone();
+    Lifecycle { id, slug, name, phases: phases.collect() }
 }
 
 /// Their deployments. Targets that a request named are left out: they may be others'.
@@ -103,10 +108,43 @@ fn deployments(whole: &Space, seen: &Seen<'_>) -> OrdMap<DeploymentId, Arc<Deplo
         let known = |ids: &BTreeSet<TargetId>| {
             ids.iter().copied().filter(|target| found.parts.contains_key(target)).collect()
         };
+        let (only_targets, excluded_targets) =
+            (found.only_targets.as_ref().map(known), known(&found.excluded_targets));
+        let Deployment {
+            id,
+            project,
+            subject,
+            environment,
+            tenant,
+            created,
+            asked,
+            only_targets: _,
+            excluded_targets: _,
+            skipped_steps,
+            state,
+            why,
+            graph,
+            parts,
+            frozen,
+            outputs,
+        } = Deployment::clone(found);
         Arc::new(Deployment {
-            only_targets: found.only_targets.as_ref().map(known),
-            excluded_targets: known(&found.excluded_targets),
-            ..Deployment::clone(found)
+            id,
+            project,
+            subject,
+            environment,
+            tenant,
+            created,
+            asked,
+            only_targets,
+            excluded_targets,
+            skipped_steps,
+            state,
+            why,
+            graph,
+            parts,
+            frozen,
+            outputs,
         })
     };
     theirs.map(|(id, found)| (*id, left(found))).collect()
@@ -180,47 +218,66 @@ impl<'a> Looking<'a> {
         deployments: &OrdMap<DeploymentId, Arc<Deployment>>,
         found: &Target,
     ) -> Option<Target> {
-        let environments = &self.seen.environments;
-        let mut left = found.clone();
-        left.granted.environments.retain(|environment| environments.contains(environment));
+        let Target { id, slug, name, enabled, revoked, key, granted, advertised: _, told_claims: _, ahead } =
+            found.clone();
+        let Granted { mut roles, mut environments, tenants, participation: _ } = granted;
+        environments.retain(|environment| self.seen.environments.contains(environment));
         let serves = scope::takes_part(found, true)
-            && !left.granted.environments.is_empty()
+            && !environments.is_empty()
             && self.seen.tenants.values().any(|tenant| scope::has_tenant(whole, found, tenant));
         let theirs = |((_, _, tenant), _): &&(Key, StepId)| {
             tenant.is_some_and(|tenant| self.seen.tenants.contains_key(&tenant))
         };
-        let holds = || whole.history.held_by(found.id).map(|(place, _)| place).any(|place| theirs(&place));
+        let holds = || whole.history.held_by(id).map(|(place, _)| place).any(|place| theirs(&place));
         let works = || {
             let mut open = deployments.values().filter(|deployment| !deployment.is_over());
-            open.any(|deployment| deployment.parts.contains_key(&found.id))
+            open.any(|deployment| deployment.parts.contains_key(&id))
         };
         if !serves && !holds() && !works() {
             return None;
         }
         let nobody = Query { narrowed: true, ..Query::default() };
-        left.granted.tenants = self.seen.query(&found.granted.tenants, Empty::MeansNobody).unwrap_or(nobody);
-        left.granted.roles.retain(|role| self.roles.contains(role));
-        left.granted.participation = Participation::Tenanted;
-        left.advertised = self.seen.advertisement(&found.advertised);
-        if let Some(roles) = &mut left.advertised.roles {
-            roles.retain(|role| self.roles.contains(role));
-        }
-        left.advertised.participation = found.advertised.participation.map(|_| Participation::Tenanted);
-        left.told_claims.clear();
+        let tenants = self.seen.query(&tenants, Empty::MeansNobody).unwrap_or(nobody);
+        roles.retain(|role| self.roles.contains(role));
         // How far ahead its agent is tells how much everybody did.
-        left.ahead = found.ahead.map(|ahead| Ahead { generation: Generation::default(), ..ahead });
-        Some(left)
+        let ahead =
+            ahead.map(|ahead| Ahead { generation: Generation::default(), confirmed: ahead.confirmed });
+        Some(Target {
+            id,
+            slug,
+            name,
+            enabled,
+            revoked,
+            key,
+            granted: Granted { roles, environments, tenants, participation: Participation::Tenanted },
+            advertised: self.seen.advertisement(&found.advertised, &self.roles),
+            told_claims: BTreeSet::new(),
+            ahead,
+        })
     }
 
     /// A project that they are not connected to any more is there by its name.
     fn project(&self, found: &Project) -> Project {
-        if !self.seen.connected.contains_key(&found.id) {
-            let (steps, variables, retired) = (Vec::new(), Vec::new(), Vec::new());
-            return Project { steps, variables, retired, ..found.clone() };
+        let Project {
+            id,
+            slug,
+            name,
+            tenancy,
+            lifecycle,
+            mut library_sets,
+            mut templates,
+            retired: _,
+            mut variables,
+            mut steps,
+        } = found.clone();
+        if self.seen.connected.contains_key(&id) {
+            steps = self.steps(&steps, id);
+            variables = self.variables(&variables, &ids(&steps), self.places(id));
+        } else {
+            (library_sets, templates, variables, steps) = Default::default();
         }
-        let steps = self.steps(&found.steps, found.id);
-        let variables = self.variables(&found.variables, &ids(&steps), self.places(found.id));
-        Project { steps, variables, retired: Vec::new(), ..found.clone() }
+        let retired = Vec::new();
+        Project { id, slug, name, tenancy, lifecycle, library_sets, templates, retired, variables, steps }
     }
 
     fn places(&self, project: ProjectId) -> &BTreeSet<EnvironmentId> {
@@ -229,7 +286,8 @@ impl<'a> Looking<'a> {
 
     fn library_set(&self, found: &LibrarySet) -> LibrarySet {
         let variables = self.variables(&found.variables, &BTreeSet::new(), &self.seen.environments);
-        LibrarySet { variables, retired: Vec::new(), ..found.clone() }
+        let LibrarySet { id, slug, name, templates, retired: _, variables: _ } = found.clone();
+        LibrarySet { id, slug, name, templates, retired: Vec::new(), variables }
     }
 
     fn release(&self, found: &Release) -> Release {
@@ -237,21 +295,19 @@ impl<'a> Looking<'a> {
         let places = self.places(found.project);
         let steps = self.steps(&snapshot.steps, found.project);
         let known = ids(&steps);
-        let sets = snapshot.library_sets.iter().map(|set| SnapshotSet {
-            variables: self.variables(&set.variables, &known, places),
-            ..set.clone()
+        let sets = snapshot.library_sets.iter().map(|set| {
+            let SnapshotSet { id, templates, variables } = set.clone();
+            SnapshotSet { id, templates, variables: self.variables(&variables, &known, places) }
         });
-        let packages = found.packages.iter().filter(|(step, _)| known.contains(step));
-        Release {
-            packages: packages.map(|(step, package)| (*step, package.clone())).collect(),
-            snapshot: Arc::new(Snapshot {
-                library_sets: sets.collect(),
-                variables: self.variables(&snapshot.variables, &known, places),
-                templates: snapshot.templates.clone(),
-                steps,
-            }),
-            ..found.clone()
-        }
+        let snapshot = Arc::new(Snapshot {
+            library_sets: sets.collect(),
+            variables: self.variables(&snapshot.variables, &known, places),
+            templates: snapshot.templates.clone(),
+            steps,
+        });
+        let Release { id, project, version, created, notes, snapshot: _, mut packages } = found.clone();
+        packages.retain(|step, _| known.contains(step));
+        Release { id, project, version, created, notes, snapshot, packages }
     }
 
     fn steps(&self, found: &[Step], project: ProjectId) -> Vec<Step> {
@@ -274,7 +330,36 @@ impl<'a> Looking<'a> {
             }
             _ => return None,
         };
-        Some(Step { tenants, environments, excluded_environments, ..found.clone() })
+        let Step {
+            id,
+            slug,
+            name,
+            roles,
+            environments: _,
+            excluded_environments: _,
+            tenants: _,
+            action,
+            needs,
+            timeout_seconds,
+            safe_to_repeat,
+            concurrent,
+            disabled,
+        } = found.clone();
+        Some(Step {
+            id,
+            slug,
+            name,
+            roles,
+            environments,
+            excluded_environments,
+            tenants,
+            action,
+            needs,
+            timeout_seconds,
+            safe_to_repeat,
+            concurrent,
+            disabled,
+        })
     }
 
     /// The variables with the values that count for somebody who is seen, in these places.
@@ -306,7 +391,8 @@ impl<'a> Looking<'a> {
             roles: any_of(&scope.roles, &self.roles)?,
             tenants: self.seen.query(&scope.tenants, Empty::MeansEverybody)?,
         };
-        Some(ScopedValue { scope, ..found.clone() })
+        let ScopedValue { id, value, scope: _ } = found.clone();
+        Some(ScopedValue { id, value, scope })
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_protocol::ids::{EnvironmentId, ProjectId, TagId, TagSetId, TenantId};
+use windlass_protocol::message::Participation;
 
 use crate::model::{Advertisement, SaidTags, Tenant, TenantLimit};
 use crate::query::{Empty, Query};
@@ -71,18 +72,36 @@ impl<'a> Seen<'a> {
     }
 
     /// What is left of what an agent says: the names of what is seen. A name that nothing has is nobody's.
-    pub(super) fn advertisement(&self, said: &Advertisement) -> Advertisement {
-        let mut left = said.clone();
-        if let Some(names) = &mut left.environments {
+    pub(super) fn advertisement(&self, said: &Advertisement, seen_roles: &BTreeSet<String>) -> Advertisement {
+        let Advertisement {
+            mut roles,
+            mut environments,
+            mut tenants,
+            tenant_tags,
+            participation,
+            isolation,
+            agent_version,
+        } = said.clone();
+        if let Some(roles) = &mut roles {
+            roles.retain(|role| seen_roles.contains(role));
+        }
+        if let Some(names) = &mut environments {
             let all = &self.whole.environments;
             names.retain(|name| all.named(name).is_some_and(|found| self.environments.contains(&found.id)));
         }
-        if let Some(names) = &mut left.tenants {
+        if let Some(names) = &mut tenants {
             let all = &self.whole.tenants;
             names.retain(|name| all.named(name).is_some_and(|found| self.tenants.contains_key(&found.id)));
         }
-        left.tenant_tags = said.tenant_tags.as_ref().map(|said| self.said_tags(said));
-        left
+        Advertisement {
+            roles,
+            environments,
+            tenants,
+            tenant_tags: tenant_tags.map(|said| self.said_tags(&said)),
+            participation: participation.map(|_| Participation::Tenanted),
+            isolation,
+            agent_version,
+        }
     }
 
     fn said_tags(&self, said: &SaidTags) -> SaidTags {

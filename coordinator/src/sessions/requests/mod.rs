@@ -89,23 +89,32 @@ async fn answer(
     permit: RequestPermit,
     request: &Request,
 ) -> Result<Answer, Denied> {
-    match (permit, request) {
-        (RequestPermit::Assignments(permit), Request::Assignments { since, after }) => {
-            assignments::answer(sessions, &permit, *since, *after).await
-        }
-        (RequestPermit::Variables(permit), Request::Variables { .. }) => {
-            variables::answer(sessions, peer, &permit, request).await
-        }
-        (RequestPermit::Report(permit), Request::Report(reports)) => {
-            report::answer(sessions, peer, &permit, reports).await
-        }
-        (RequestPermit::Output(permit), Request::Output { assignment, first, lines }) => {
-            output::answer(sessions, &permit, *assignment, *first, lines).await
-        }
-        (RequestPermit::Renew(permit), Request::Renew { request }) => {
-            renew::answer(sessions, peer, &permit, request).await
-        }
-        // A permit for another kind of request than was asked: there is no way to get one.
-        _ => Err(Denied::NotFound),
+    // Each kind of permit is named, so that a new one does not compile without its answer. One for another kind of request
+    // than was asked cannot be got.
+    let other = Err(Denied::NotFound);
+    match permit {
+        RequestPermit::Assignments(permit) => match request {
+            Request::Assignments { since, after } => {
+                assignments::answer(sessions, &permit, *since, *after).await
+            }
+            _ => other,
+        },
+        RequestPermit::Variables(permit) => variables::answer(sessions, peer, &permit, request).await,
+        RequestPermit::Report(permit) => match request {
+            Request::Report(reports) => report::answer(sessions, peer, &permit, reports).await,
+            _ => other,
+        },
+        RequestPermit::Output(permit) => match request {
+            Request::Output { assignment, first, lines } => {
+                output::answer(sessions, &permit, *assignment, *first, lines).await
+            }
+            _ => other,
+        },
+        RequestPermit::Renew(permit) => match request {
+            Request::Renew { request } => renew::answer(sessions, peer, &permit, request).await,
+            _ => other,
+        },
+        // It writes for itself, where the request is read.
+        RequestPermit::Pull(_) => other,
     }
 }
