@@ -1,16 +1,16 @@
 //! The agent's daemon: the edges around the decisions of its core.
 //!
 //! ```text
-//! link/ (the session)  ──assignments──>  ledger  ──>  duty/ (fetch, run)  ──reports, output──>  link/
+//! link/ (the session)  ──assignments──>  ledger  ──>  tasks/ (fetch, run)  ──reports, output──>  link/
 //! ```
 
 pub mod agent;
 pub mod configuration;
 mod durable;
-mod duty;
 pub mod enrol;
 pub mod identity;
 mod ledger;
 pub mod link;
 pub mod status;
 pub mod supervisor;
+mod tasks;

@@ -14,7 +14,7 @@ pub mod http;
 pub mod installation;
 pub mod journal;
 pub mod output;
-mod places;
 pub mod serve;
 pub mod sessions;
+mod slots;
 pub mod vault;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use windlass_protocol::ids::{AssignmentId, SpaceId, TargetId, TenantId};
-use windlass_protocol::message::{Advertised, Assignment, Generation, Isolation, Place, Refusal};
+use windlass_protocol::message::{Advertised, Assignment, Generation, InstallationPath, Isolation, Refusal};
 use windlass_protocol::names::fold;
 use windlass_protocol::{Digest, Timestamp};
 
@@ -55,30 +55,30 @@ pub fn admit(known: &Known<'_>, assignment: &Assignment, digest: Digest) -> Admi
     if assignment.expires < known.now {
         return Refuse(Refusal::Expired);
     }
-    if !inside(known.configuration, &assignment.place) {
+    if !inside(known.configuration, &assignment.path) {
         return Refuse(Refusal::OutsideConfiguration);
     }
-    let owner = (assignment.place.space.0, assignment.place.tenant.as_ref().map(|(id, _)| *id));
+    let owner = (assignment.path.space.0, assignment.path.tenant.as_ref().map(|(id, _)| *id));
     if known.isolation == Isolation::SingleTenant && known.served.is_some_and(|served| served != owner) {
         return Refuse(Refusal::OtherTenant);
     }
     Admission::Admit
 }
 
-/// Whether the machine's own configuration admits work for this place. Tags are known to the coordinator alone, so
+/// Whether the machine's own configuration admits work of this. Tags are known to the coordinator alone, so
 /// where the configuration names any, the coordinator's answer stands.
-fn inside(configuration: &Advertised, place: &Place) -> bool {
+fn inside(configuration: &Advertised, path: &InstallationPath) -> bool {
     let names = |listed: &[String], name: &str, slug: &str| {
         listed.iter().any(|entry| entry == slug || fold(entry) == fold(name))
     };
     let environment = configuration
         .environments
         .as_ref()
-        .is_none_or(|listed| names(listed, &place.environment_name, place.environment.1.as_str()));
-    let tenant = match (&configuration.tenants, &configuration.tenant_tags, &place.tenant) {
+        .is_none_or(|listed| names(listed, &path.environment_name, path.environment.1.as_str()));
+    let tenant = match (&configuration.tenants, &configuration.tenant_tags, &path.tenant) {
         (_, _, None) | (None, None, _) | (_, Some(_), _) => true,
         (Some(listed), None, Some((_, slug))) => {
-            names(listed, place.tenant_name.as_deref().unwrap_or_default(), slug.as_str())
+            names(listed, path.tenant_name.as_deref().unwrap_or_default(), slug.as_str())
         }
     };
     environment && tenant

@@ -13,7 +13,7 @@ pub mod recording;
 mod release;
 mod room;
 
-pub use cache::{Cache, Evicted, Still};
+pub use cache::{Cache, Evicted, EvictionGuard};
 pub use error::{CacheError, PullError};
 pub use pull::{PullState, Received};
 pub use release::{

@@ -53,7 +53,7 @@ fn deploy(place: &Path, store: &PackageStore, manifest: &Manifest, version: u8) 
         publish(&releases.join(".new"), &releases.join(&release)).unwrap();
         switch(&place.join("current"), &format!("releases/{release}")).unwrap();
     }
-    cache.still().evict(0, &[manifest.digest()].into()).unwrap();
+    cache.pause_pulls().evict(0, &[manifest.digest()].into()).unwrap();
 }
 
 fn run(place: &Path) {

@@ -67,7 +67,7 @@ impl Coordinator {
             publish(&releases.join(".new"), &releases.join(&release)).unwrap();
             switch(&place.join("current"), &format!("releases/{release}")).unwrap();
         }
-        cache.still().evict(0, &[manifest.digest()].into()).unwrap();
+        cache.pause_pulls().evict(0, &[manifest.digest()].into()).unwrap();
     }
 
     fn check(&self, loss: &Loss<'_>) {

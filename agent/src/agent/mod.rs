@@ -1,7 +1,7 @@
-//! The running agent: what its sessions and duties share, and how it begins.
+//! The running agent: what its sessions and tasks share, and how it begins.
 //!
 //! `life` goes from one session to the next, `session` is one connection's life, `orders` takes what the coordinator
-//! wants done, and duties (`crate::duty`) outlive them all.
+//! wants done, and tasks (`crate::tasks`) outlive them all.
 
 mod clock;
 mod life;
@@ -18,14 +18,14 @@ use windlass_protocol::message::{Assignment, FromAgent};
 use windlass_trust::verify_assignment;
 
 use crate::configuration::Configuration;
-use crate::duty::{self, Duty};
 use crate::identity::Identity;
 use crate::ledger::{Entry, Ledger};
 use crate::link::Link;
 use crate::status::{self, Connection, Status};
+use crate::tasks::{self, AssignmentTask};
 use clock::CoordinatorClock;
 
-/// Everything that sessions and duties share.
+/// Everything that sessions and tasks share.
 pub(crate) struct Agent {
     pub(crate) configuration: Configuration,
     pub(crate) identity: Identity,
@@ -35,11 +35,11 @@ pub(crate) struct Agent {
     pub(crate) link: watch::Sender<Option<Link>>,
     /// Steps run one at a time unless they say otherwise.
     pub(crate) turn: Semaphore,
-    /// What duties want to be shown on the control stream.
+    /// What tasks want to be shown on the control stream.
     pub(crate) progress: mpsc::Sender<FromAgent>,
     /// By which the coordinator's certificate is judged.
     clock: Arc<CoordinatorClock>,
-    duties: Mutex<BTreeMap<AssignmentId, Duty>>,
+    tasks: Mutex<BTreeMap<AssignmentId, AssignmentTask>>,
     status: Mutex<Status>,
 }
 
@@ -75,12 +75,12 @@ pub async fn run(configuration: Configuration, stop: impl Future<Output = ()>) -
         turn: Semaphore::new(1),
         progress,
         clock: Arc::new(CoordinatorClock::new(latest)),
-        duties: Mutex::default(),
+        tasks: Mutex::default(),
         status: Mutex::new(status),
     });
     agent.resume_duties()?;
     // What the limit says may have changed, or a crash may have come before the last time.
-    duty::keep_within_limit(&agent);
+    tasks::keep_within_limit(&agent);
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::select! {
         () = stop => Ok(()),
@@ -125,7 +125,7 @@ impl Agent {
     fn resume_duties(self: &Arc<Self>) -> anyhow::Result<()> {
         let mut open: Vec<_> =
             self.ledger().entries()?.into_iter().filter(|(_, entry)| !entry.closed).collect();
-        open.sort_by_key(|(id, entry)| (!duty::has_begun(&self.ledger().folder(*id)), entry.generation));
+        open.sort_by_key(|(id, entry)| (!tasks::has_begun(&self.ledger().folder(*id)), entry.generation));
         for (id, entry) in open {
             let signed = self.ledger().assignment(id)?;
             let key = self.identity.membership.assignment_key;
@@ -137,12 +137,12 @@ impl Agent {
 
     fn begin(self: &Arc<Self>, assignment: Assignment, entry: Entry) {
         let id = assignment.id;
-        let duty = duty::start(Arc::clone(self), assignment, entry);
-        lock(&self.duties).insert(id, duty);
+        let task = tasks::start(Arc::clone(self), assignment, entry);
+        lock(&self.tasks).insert(id, task);
     }
 
-    /// A duty is over and everything of it is reported.
+    /// A task is over and everything of it is reported.
     pub(crate) fn finished(&self, id: AssignmentId) {
-        lock(&self.duties).remove(&id);
+        lock(&self.tasks).remove(&id);
     }
 }

@@ -73,7 +73,7 @@ impl Session<'_> {
             }
             Admission::Admit => {
                 let entry = Entry { generation, digest, closed: false };
-                let owner = (assignment.place.space.0, assignment.place.tenant.as_ref().map(|(id, _)| *id));
+                let owner = (assignment.path.space.0, assignment.path.tenant.as_ref().map(|(id, _)| *id));
                 agent.ledger().admit(assignment.id, entry, signed, owner)?;
                 agent.begin(assignment, entry);
             }
@@ -112,9 +112,9 @@ impl Session<'_> {
 
     /// What the coordinator no longer counts as this target's work is withdrawn.
     fn withdraw_all_but(&self, active: &[AssignmentId]) {
-        for (id, duty) in lock(&self.agent.duties).iter() {
+        for (id, task) in lock(&self.agent.tasks).iter() {
             if !active.contains(id) {
-                duty.withdraw();
+                task.withdraw();
             }
         }
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use windlass_protocol::codec;
-use windlass_protocol::message::{Action, Assignment, Generation, PackageReference, Place, Work};
+use windlass_protocol::message::{Action, Assignment, Generation, InstallationPath, PackageReference, Work};
 use windlass_protocol::{Digest, Timestamp};
 use windlass_segments::fail;
 
@@ -36,7 +36,7 @@ impl Ledger {
     /// earlier order, whichever comes here first: after a restart both may be under way again.
     pub(crate) fn note_fetched(
         &self,
-        place: &Place,
+        place: &InstallationPath,
         generation: Generation,
         packages: &[PackageReference],
     ) -> anyhow::Result<()> {
@@ -134,7 +134,7 @@ fn fetched(value: &[u8]) -> anyhow::Result<Fetched> {
 }
 
 /// Where one deployment runs at a time.
-fn lane(place: &Place) -> Digest {
+fn lane(place: &InstallationPath) -> Digest {
     let tenant = place.tenant.as_ref().map(|(id, _)| id.as_bytes().to_vec()).unwrap_or_default();
     let ids: [&[u8]; 3] =
         [place.space.0.as_bytes(), place.environment.0.as_bytes(), place.project.0.as_bytes()];
@@ -161,8 +161,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn place(tenant: u8) -> Place {
-        Place {
+    fn place(tenant: u8) -> InstallationPath {
+        InstallationPath {
             space: (SpaceId::from_bytes([1; 16]), slug("default")),
             environment: (EnvironmentId::from_bytes([2; 16]), slug("production")),
             environment_name: "Production".to_owned(),

@@ -14,7 +14,7 @@ use crate::{clock, limits, processes};
 
 /// How it stands with the step in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum StepStatus {
     /// No supervisor, no mark. Nothing has run; but a supervisor that was started before may just be about to take
     /// the step. Who wants to be sure that it won't buries it.
     NotStarted,
@@ -40,12 +40,12 @@ pub enum Standing {
 }
 
 /// How it stands with the step in `folder`. Changes nothing, and disturbs no supervisor.
-pub fn inspect(folder: &Path) -> Result<Standing, StepError> {
+pub fn inspect(folder: &Path) -> Result<StepStatus, StepError> {
     loop {
         let before = marks::read(folder)?;
         let held = lock::is_held(folder)?;
-        if let Some(standing) = judge(before, held, || marks::read(folder))? {
-            return Ok(standing);
+        if let Some(status) = judge(before, held, || marks::read(folder))? {
+            return Ok(status);
         }
     }
 }
@@ -56,19 +56,21 @@ fn judge(
     before: Marks,
     held: bool,
     after: impl FnOnce() -> Result<Marks, StepError>,
-) -> Result<Option<Standing>, StepError> {
+) -> Result<Option<StepStatus>, StepError> {
     if let Some(ended) = before.ended {
-        return Ok(Some(Standing::Ended { started: before.started, ended }));
+        return Ok(Some(StepStatus::Ended { started: before.started, ended }));
     }
     if held {
-        return Ok(Some(before.started.map_or(Standing::Starting, |started| Standing::Running { started })));
+        return Ok(Some(
+            before.started.map_or(StepStatus::Starting, |started| StepStatus::Running { started }),
+        ));
     }
     // Nobody held the lock after the first look. What is there now was complete then, or is somebody else's.
     let after = after()?;
     Ok(match (before.started, after) {
-        (_, Marks { started, ended: Some(ended) }) => Some(Standing::Ended { started, ended }),
-        (Some(started), _) => Some(Standing::Lost { started }),
-        (None, Marks { started: None, .. }) => Some(Standing::NotStarted),
+        (_, Marks { started, ended: Some(ended) }) => Some(StepStatus::Ended { started, ended }),
+        (Some(started), _) => Some(StepStatus::Lost { started }),
+        (None, Marks { started: None, .. }) => Some(StepStatus::NotStarted),
         (None, Marks { started: Some(_), .. }) => None,
     })
 }
@@ -160,12 +162,12 @@ mod tests {
         let none = Marks::default();
         let begun = Marks { started: Some(started()), ended: None };
         let over = Marks { started: Some(started()), ended: Some(ended()) };
-        let running = Some(Standing::Running { started: started() });
-        let finished = Some(Standing::Ended { started: Some(started()), ended: ended() });
-        let lost = Some(Standing::Lost { started: started() });
+        let running = Some(StepStatus::Running { started: started() });
+        let finished = Some(StepStatus::Ended { started: Some(started()), ended: ended() });
+        let lost = Some(StepStatus::Lost { started: started() });
         let cases = [
-            (&none, false, &none, Some(Standing::NotStarted)),
-            (&none, true, &none, Some(Standing::Starting)),
+            (&none, false, &none, Some(StepStatus::NotStarted)),
+            (&none, true, &none, Some(StepStatus::Starting)),
             (&begun, true, &begun, running.clone()),
             (&begun, true, &over, running),
             (&over, true, &over, finished.clone()),
@@ -197,11 +199,11 @@ mod tests {
         let mut started = Started { pid, pgid: pid, start_time: stat.start_time, boot_id, time: 1 };
         change(&mut started);
         Recorder::open(folder.path()).and_then(|mut marks| marks.started(&started)).expect("written");
-        assert_eq!(inspect(folder.path()).expect("inspected"), Standing::Lost { started: started.clone() });
+        assert_eq!(inspect(folder.path()).expect("inspected"), StepStatus::Lost { started: started.clone() });
 
         let buried = bury(folder.path()).expect("buried");
         assert_eq!(buried.outcome, Outcome::Unknown);
-        let over = Standing::Ended { started: Some(started), ended: buried.clone() };
+        let over = StepStatus::Ended { started: Some(started), ended: buried.clone() };
         assert_eq!(inspect(folder.path()).expect("inspected"), over);
         assert_eq!(bury(folder.path()).expect("buried again"), buried);
         let lives = process.try_wait().expect("asked").is_none();
@@ -219,7 +221,7 @@ mod tests {
     #[test]
     fn a_step_that_was_never_started_can_be_buried_and_not_stopped() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        assert_eq!(inspect(folder.path()).expect("inspected"), Standing::NotStarted);
+        assert_eq!(inspect(folder.path()).expect("inspected"), StepStatus::NotStarted);
         assert!(matches!(stop(folder.path()), Err(StepError::Unsupervised { .. })));
         assert_eq!(bury(folder.path()).expect("buried").outcome, Outcome::Void);
     }
@@ -228,7 +230,7 @@ mod tests {
     fn a_step_that_is_supervised_is_not_buried() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let _lock = Lock::take(folder.path()).expect("tried").expect("free");
-        assert_eq!(inspect(folder.path()).expect("inspected"), Standing::Starting);
+        assert_eq!(inspect(folder.path()).expect("inspected"), StepStatus::Starting);
         assert!(matches!(bury(folder.path()), Err(StepError::Supervised { .. })));
         assert!(
             matches!(stop(folder.path()), Err(StepError::Unsupervised { .. })),

@@ -34,7 +34,7 @@ mod watch;
 
 pub use error::StepError;
 pub use job::{Account, BadJob, Job, SCRIPT_PATH};
-pub use judge::{Standing, bury, inspect, stop};
+pub use judge::{StepStatus, bury, inspect, stop};
 pub use marks::{Ended, Outcome, Started};
 pub use outlet::note;
 pub use output::{OutputLine, OutputLines, Stream, output};

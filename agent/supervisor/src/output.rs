@@ -36,7 +36,7 @@ pub struct OutputLine {
 /// The output of the step in `folder` from line `from` on, the first being 1.
 ///
 /// A line can be seen up to a second before it is durable. A crash of the machine, and nothing else, can take such a
-/// line back; once the step has [ended](crate::Standing::Ended), all lines are durable.
+/// line back; once the step has [ended](crate::StepStatus::Ended), all lines are durable.
 pub fn output(folder: &Path, from: u64) -> OutputLines {
     OutputLines { folder: layout::output(folder), next: from.max(1), lines: None }
 }

@@ -4,8 +4,8 @@
 //! on a stream straight from the stored bytes. What does not live here: reading archives (`windlass-archives`), who
 //! may pull what, names and versions of packages, retention.
 
-mod apart;
 mod blob;
+mod blocking_thread;
 mod contents;
 mod error;
 mod feed;

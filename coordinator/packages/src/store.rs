@@ -12,7 +12,7 @@ use windlass_protocol::manifest::{EntryPath, Manifest};
 use windlass_protocol::{Digest, limits};
 use windlass_segments::disk;
 
-use crate::apart::apart;
+use crate::blocking_thread::run_apart;
 use crate::contents::Shelf;
 use crate::objects::{Objects, create_folder, remove_folder};
 use crate::stage::Stage;
@@ -66,12 +66,12 @@ impl PackageStore {
     ///
     /// A refused or failed upload leaves nothing in the store. Several uploads may run at once.
     pub fn store_upload(&self, file: File, name: &str, limits: &Limits) -> Result<Uploaded, UploadError> {
-        apart(self.objects().folder(), || upload::store(self, file, name, limits))
+        run_apart(self.objects().folder(), || upload::store(self, file, name, limits))
     }
 
     /// The manifest with this digest, checked again, or `None`.
     pub fn manifest(&self, digest: Digest) -> Result<Option<Manifest>, StoreError> {
-        let read = apart(self.objects().folder(), || self.read_manifest(digest))?;
+        let read = run_apart(self.objects().folder(), || self.read_manifest(digest))?;
         Ok(read.map(|(manifest, _)| manifest))
     }
 
@@ -82,7 +82,7 @@ impl PackageStore {
         if let Some(known) = self.inner.shelf.get(digest) {
             return Ok(Some(known));
         }
-        let read = apart(self.objects().folder(), || {
+        let read = run_apart(self.objects().folder(), || {
             let read = self.read_manifest(digest)?;
             Ok::<_, StoreError>(read.map(|(manifest, bytes)| Contents::of_text(digest, bytes, &manifest)))
         })?;
@@ -112,7 +112,7 @@ impl PackageStore {
         most_bytes: u64,
     ) -> Result<Texts, StoreError> {
         let selected: Vec<_> = manifest.files().filter(|(path, ..)| matches(path)).collect();
-        apart(self.objects().folder(), || text::read(self.objects(), &selected, most_bytes))
+        run_apart(self.objects().folder(), || text::read(self.objects(), &selected, most_bytes))
     }
 
     pub(crate) fn objects(&self) -> &Objects {

@@ -56,7 +56,7 @@ pub async fn apply_tenant(caller: &Changer, tenant: TenantDocument) -> Result<Ap
 /// What is exported.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Wanted {
+pub struct ExportQuery {
     /// Only this kind.
     pub kind: Option<String>,
     /// Only the thing of this name; needs the kind.
@@ -64,11 +64,11 @@ pub struct Wanted {
 }
 
 /// Everything as `apply` reads it, or one kind, or one thing. Sensitive values are `{sensitive: unchanged}`.
-#[utoipa::path(get, path = "/export", tag = "documents", params(Wanted),
+#[utoipa::path(get, path = "/export", tag = "documents", params(ExportQuery),
     responses((status = 200, body = Documents)))]
-pub async fn export(caller: Reader, Asked(wanted): Asked<Wanted>) -> Answer<Documents> {
+pub async fn export(caller: Reader, Asked(query): Asked<ExportQuery>) -> Answer<Documents> {
     let sight = caller.sight()?;
-    let documents = match (&wanted.kind, &wanted.name) {
+    let documents = match (&query.kind, &query.name) {
         (Some(kind), Some(name)) => vec![documents::one(sight.space(), kind, name)?],
         (kind, None) => documents::export(sight.space(), kind.as_deref())?,
         (None, Some(_)) => return Err(Problem::usage("a name needs its kind; add `kind=`").into()),

@@ -21,9 +21,9 @@ use windlass_protocol::ids::TokenId;
 use windlass_protocol::token::{Token, TokenKind};
 
 use super::Context;
+use super::connection_state::ConnectionState;
 use super::extract::Asker;
 use super::refusal::Refusal;
-use super::standing::Standing;
 use crate::engine::{Engine, now};
 
 /// The header that names the space, where `?space=` does not.
@@ -181,8 +181,8 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
             Ok(_) => {}
         }
         caller.authorise()?;
-        if let Some(standing) = parts.extensions.get::<Standing>() {
-            standing.admit(caller.token);
+        if let Some(state) = parts.extensions.get::<ConnectionState>() {
+            state.admit(caller.token);
         }
         parts.extensions.insert(Asker(caller.token));
         Ok(caller)

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::connection_state::{ConnectionState, Overstay, attend};
 use super::server::Limits;
-use super::standing::{Overstay, Standing, attend};
 
 /// A handshake takes no longer.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ pub(super) struct Connection {
     pub(super) stopping: CancellationToken,
     pub(super) peer: SocketAddr,
     pub(super) limits: Limits,
-    pub(super) standing: Standing,
+    pub(super) state: ConnectionState,
 }
 
 impl Connection {
@@ -43,14 +43,14 @@ impl Connection {
         // Strangers connect all day; what they get wrong is no event.
         let shaking = tokio::select! {
             shaken = timeout(HANDSHAKE, self.acceptor.accept(stream)) => shaken,
-            () = self.standing.evicted() => return,
+            () = self.state.evicted() => return,
             () = self.stopping.cancelled() => return,
         };
         let Ok(Ok(stream)) = shaking else {
             tracing::debug!(peer = %self.peer, "a TLS handshake failed");
             return;
         };
-        let router = self.router.layer(from_fn_with_state((self.peer, self.standing.clone()), attend));
+        let router = self.router.layer(from_fn_with_state((self.peer, self.state.clone()), attend));
         let connection =
             builder().serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).into_owned();
         tokio::pin!(connection);
@@ -61,9 +61,9 @@ impl Connection {
                 }
                 return;
             }
-            overstay = self.standing.overstayed(self.limits.first_request, self.limits.idle) => {
+            overstay = self.state.overstayed(self.limits.first_request, self.limits.idle) => {
                 tracing::debug!(peer = %self.peer, ?overstay, "a connection is ended");
-                // Nobody is owed anything: a place that somebody else has now must not be taken a moment longer.
+                // Nobody is owed anything: a slot that somebody else has now must not be taken a moment longer.
                 if overstay == Overstay::Evicted {
                     return;
                 }

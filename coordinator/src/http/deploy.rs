@@ -12,9 +12,9 @@ use windlass_protocol::ids::DeploymentId;
 
 use super::caller::{Changer, Reader};
 use super::deployments::item;
+use super::display;
 use super::extract::{Body, Named};
 use super::refusal::{Answer, Refusal};
-use super::words;
 use crate::engine::now;
 
 /// What a request to deploy would do, without doing it: who gets what, who does not and why. That it was looked at is
@@ -49,8 +49,8 @@ pub async fn deploy(caller: Changer, Body(request): Body<DeployRequest>) -> Answ
     let deployments = made.iter().filter_map(|id| space.deployments.get(id)).map(|found| item(space, found));
     let left_out = left_out.into_iter().filter_map(|left| {
         let rule = *left.rules.first()?;
-        let environment = words::name(&space.environments, left.environment);
-        let tenant = Some(words::name(&space.tenants, left.tenant));
+        let environment = display::name(&space.environments, left.environment);
+        let tenant = Some(display::name(&space.tenants, left.tenant));
         Some(LeftOut {
             environment,
             tenant,

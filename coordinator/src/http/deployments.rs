@@ -22,11 +22,11 @@ use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 
 use super::caller::Reader;
 use super::deploy::deployment_id;
+use super::display;
 use super::extract::{Asked, Named};
 use super::pages::Paging;
 use super::presence::{FetchProgress, Presence};
 use super::refusal::Answer;
-use super::words;
 use crate::engine::now;
 
 /// Which deployments.
@@ -77,7 +77,7 @@ pub async fn list(
     let state = |found: &Deployment| match which.state.as_deref() {
         None => true,
         Some(OPEN) => !found.is_over(),
-        Some(state) => words::state(found).word() == state,
+        Some(state) => display::state(found).word() == state,
     };
     let mut found: Vec<&Arc<Deployment>> = space
         .deployments
@@ -89,9 +89,9 @@ pub async fn list(
         .collect();
     found.sort_by_key(|found| std::cmp::Reverse((found.created, found.id)));
     let named = |found: &&Arc<Deployment>| {
-        let project = words::name(&space.projects, found.project);
-        let environment = words::name(&space.environments, found.environment);
-        let tenant = words::tenant(space, found.tenant);
+        let project = display::name(&space.projects, found.project);
+        let environment = display::name(&space.environments, found.environment);
+        let tenant = display::tenant(space, found.tenant);
         paging.admits([project.as_str(), &environment].into_iter().chain(tenant.as_deref()))
     };
     let page = paging.page(found.into_iter().filter(named).map(|found| (found.id.to_string(), found)))?;
@@ -119,12 +119,12 @@ pub fn item(space: &Space, found: &Deployment) -> DeploymentItem {
     let release = space.releases.get(&found.release());
     DeploymentItem {
         id: found.id.to_string(),
-        project: words::name(&space.projects, found.project),
+        project: display::name(&space.projects, found.project),
         release: release.map_or_else(|| found.release().to_string(), |release| release.version.to_string()),
-        environment: words::name(&space.environments, found.environment),
-        tenant: words::tenant(space, found.tenant),
-        state: words::state(found),
-        created: words::time(found.created),
+        environment: display::name(&space.environments, found.environment),
+        tenant: display::tenant(space, found.tenant),
+        state: display::state(found),
+        created: display::time(found.created),
     }
 }
 

@@ -9,9 +9,11 @@ mod audit;
 mod body;
 mod caller;
 mod connection;
+mod connection_state;
 mod definitions;
 mod deploy;
 mod deployments;
+mod display;
 mod documents;
 pub mod explain;
 mod extract;
@@ -27,14 +29,12 @@ mod releases;
 mod routes;
 mod seal;
 mod server;
-mod standing;
 mod targets;
 mod tenants;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod variables;
-mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ use super::caller::{Changer, Reader};
 use super::extract::{Asked, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
-use super::{Context, words};
+use super::{Context, display};
 use crate::engine::now;
 
 /// Bytes of hooks and named files that are read to find what they need: configuration, not content.
@@ -207,7 +207,7 @@ fn view_of(package: &Package) -> PackageView {
         format: package.format.clone(),
         size: package.size,
         files: package.files,
-        uploaded: words::time(package.uploaded),
+        uploaded: display::time(package.uploaded),
     }
 }
 

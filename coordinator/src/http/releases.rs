@@ -19,11 +19,11 @@ use windlass_protocol::{Digest, pattern};
 use windlass_templates::Shell;
 
 use super::caller::{Changer, Reader};
+use super::display;
 use super::extract::{Asked, Body, Named};
 use super::packages::texts;
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
-use super::words;
 
 /// Hook files at a package's root (SURFACE, "What scripts see").
 const HOOKS: [&str; 4] = ["PreDeploy", "Deploy", "PostDeploy", "DeployFailed"];
@@ -146,7 +146,7 @@ pub async fn list(
     };
     let releases = projects.iter().flat_map(|project| space.releases_of(project.id).rev());
     let admitted = releases.filter(|release| {
-        let project = words::name(&space.projects, release.project);
+        let project = display::name(&space.projects, release.project);
         paging.admits([release.version.to_string().as_str(), &project])
     });
     let page = paging.page(admitted.map(|release| (release.id.to_string(), release)))?;
@@ -185,9 +185,9 @@ pub fn find<'a>(space: &'a Space, project: &str, version: &str) -> Result<&'a Ar
 fn item(space: &Space, release: &Release) -> ReleaseItem {
     ReleaseItem {
         id: release.id.to_string(),
-        project: words::name(&space.projects, release.project),
+        project: display::name(&space.projects, release.project),
         version: release.version.to_string(),
-        created: words::time(release.created),
+        created: display::time(release.created),
     }
 }
 
@@ -205,7 +205,7 @@ fn view_of(space: &Space, release: &Release) -> ReleaseView {
     let mut succeeded = Vec::new();
     for environment in space.environments_in_order() {
         let here = space.history.succeeded_for(release.id, environment.id);
-        succeeded.extend(here.map(|tenant| match words::tenant(space, tenant) {
+        succeeded.extend(here.map(|tenant| match display::tenant(space, tenant) {
             Some(tenant) => format!("{}/{tenant}", environment.name),
             None => environment.name.to_string(),
         }));

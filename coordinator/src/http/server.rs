@@ -20,14 +20,14 @@ use tokio_util::task::TaskTracker;
 use windlass_packages::PackageStore;
 
 use super::connection::Connection;
-use super::standing::Standing;
+use super::connection_state::ConnectionState;
 use super::{Context, Parts, router};
 use crate::authority::Authority;
 use crate::engine::Engine;
 use crate::output::Logs;
-use crate::places::{Origin, Places, SETTLED};
 use crate::serve::cannot_listen;
 use crate::sessions::{Registry, Strangers};
+use crate::slots::{Origin, SETTLED, Slots};
 use crate::vault::Vault;
 
 /// What the door admits, and for how long.
@@ -135,8 +135,8 @@ impl Server {
     /// Serves for ever. When this is dropped, requests that are being answered have a moment to end.
     pub async fn serve(&self) -> anyhow::Result<()> {
         let _stop_when_dropped = self.stopping.clone().drop_guard();
-        let strangers = Places::new(self.limits.strangers, SETTLED);
-        let known = Places::new(self.limits.known, Duration::ZERO);
+        let strangers = Slots::new(self.limits.strangers, SETTLED);
+        let known = Slots::new(self.limits.known, Duration::ZERO);
         let mut renewal = tokio::time::interval(self.limits.renewal);
         renewal.tick().await;
         loop {
@@ -148,7 +148,7 @@ impl Server {
                 }
             };
             let evicted = CancellationToken::new();
-            let Some(place) = strangers.admit(Origin::from(peer.ip()), &evicted) else {
+            let Some(slot) = strangers.admit(Origin::from(peer.ip()), &evicted) else {
                 tracing::debug!(%peer, "a connection is refused: its address has too many");
                 continue;
             };
@@ -158,7 +158,7 @@ impl Server {
                 stopping: self.stopping.clone(),
                 peer,
                 limits: self.limits,
-                standing: Standing::new(place, Arc::clone(&known), evicted),
+                state: ConnectionState::new(slot, Arc::clone(&known), evicted),
             };
             self.connections.spawn(connection.answer(stream));
         }

@@ -14,7 +14,7 @@ use super::extract::{Asked, Body, Named};
 use super::pages::Paging;
 use super::presence::Presence;
 use super::refusal::Answer;
-use super::{documents, words};
+use super::{display, documents};
 
 /// The targets, in the order of their names.
 #[utoipa::path(get, path = "/targets", tag = "targets", params(Paging),
@@ -116,14 +116,14 @@ fn item(space: &Space, presence: &dyn Presence, target: &Target) -> TargetItem {
         held: target.is_held(),
         online: presence.online(target.id),
         roles: scope::roles(target).into_iter().collect(),
-        environments: words::environments(space, &scope::environments(&space.environments, target)),
+        environments: display::environments(space, &scope::environments(&space.environments, target)),
         over_claims: scope::over_claims(space, target).next().is_some(),
     }
 }
 
 fn view_of(space: &Space, presence: &dyn Presence, target: &Target) -> TargetView {
     let (granted, advertised) = (&target.granted, &target.advertised);
-    let participation = |of| Some(words::participation(of));
+    let participation = |of| Some(display::participation(of));
     let item = item(space, presence, target);
     let said_tenants = said_tenants(advertised);
     let effective = ScopeView {
@@ -131,7 +131,7 @@ fn view_of(space: &Space, presence: &dyn Presence, target: &Target) -> TargetVie
         environments: Some(item.environments.clone()),
         tenants: said_tenants.clone().or_else(|| Some(documents::query_text(space, &granted.tenants))),
         participation: Some(
-            scope::participation(target).map_or(ScopeParticipation::None, words::participation),
+            scope::participation(target).map_or(ScopeParticipation::None, display::participation),
         ),
     };
     let mut tenants: Vec<_> = scope::tenants(space, target).map(|tenant| tenant.name.to_string()).collect();
@@ -140,7 +140,7 @@ fn view_of(space: &Space, presence: &dyn Presence, target: &Target) -> TargetVie
         item,
         granted: ScopeView {
             roles: Some(granted.roles.iter().cloned().collect()),
-            environments: Some(words::environments(space, &granted.environments)),
+            environments: Some(display::environments(space, &granted.environments)),
             tenants: Some(documents::query_text(space, &granted.tenants)),
             participation: participation(granted.participation),
         },
@@ -153,10 +153,10 @@ fn view_of(space: &Space, presence: &dyn Presence, target: &Target) -> TargetVie
         effective,
         tenants,
         claims: scope::over_claims(space, target).collect(),
-        isolation: words::isolation(advertised.isolation),
+        isolation: display::isolation(advertised.isolation),
         agent_version: advertised.agent_version.clone(),
-        last_seen: presence.last_seen(target.id).map(words::time),
-        certificate_expires: words::time(target.key.certificate_expires),
+        last_seen: presence.last_seen(target.id).map(display::time),
+        certificate_expires: display::time(target.key.certificate_expires),
         public_key: target.key.public_key.to_string(),
         ahead: target.ahead.map(|Ahead { generation, confirmed }| AheadView {
             epoch: generation.epoch,

@@ -22,7 +22,7 @@ use super::caller::{Changer, Reader};
 use super::extract::{Asked, Body, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
-use super::{apply, documents, words};
+use super::{apply, display, documents};
 
 /// Makes a tenant.
 #[utoipa::path(post, path = "/tenants", tag = "tenants", request_body = TenantRequest,
@@ -181,7 +181,7 @@ fn value(
     MissingValue {
         tenant: tenant.name.to_string(),
         project: project.name.to_string(),
-        environment: words::name(&space.environments, environment),
+        environment: display::name(&space.environments, environment),
         variable,
     }
 }

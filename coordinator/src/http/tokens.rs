@@ -17,7 +17,7 @@ use super::caller::{Changer, Reader};
 use super::extract::{Asked, Body, Named};
 use super::pages::Paging;
 use super::refusal::{Answer, Refusal};
-use super::{Context, documents, words};
+use super::{Context, display, documents};
 use crate::engine::random;
 
 fn fresh(context: &Context, kind: TokenKind) -> Token {
@@ -40,8 +40,8 @@ pub async fn whoami(caller: Reader) -> Answer<Whoami> {
     let token = sight.token(caller.token()).ok_or_else(Refusal::unknown_caller)?;
     Ok(Json(Whoami {
         token: token.name.to_string(),
-        role: Some(words::role(sight.permit().role())),
-        expires: token.expires.map(words::time),
+        role: Some(display::role(sight.permit().role())),
+        expires: token.expires.map(display::time),
         space: sight.space().head.name.to_string(),
         authority: caller.context.authority.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -62,7 +62,7 @@ pub async fn create(caller: Changer, Body(request): Body<TokenRequest>) -> Answe
         _ => return Err(Refusal::internal("making a token", &"the decision has another answer")),
     }
     let sight = caller.sight()?;
-    let expires = sight.token(id).and_then(|made| made.expires).map(words::time);
+    let expires = sight.token(id).and_then(|made| made.expires).map(display::time);
     Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires }))
 }
 
@@ -81,8 +81,8 @@ fn item(sight: &Sight, token: &ApiToken) -> TokenItem {
     TokenItem {
         id: token.id.to_string(),
         name: token.name.to_string(),
-        role: words::role(token.role),
-        expires: token.expires.map(words::time),
+        role: display::role(token.role),
+        expires: token.expires.map(display::time),
         tenants: token.limit.as_ref().map(|limit| limited_to(sight, limit)),
         made_by: made_by(sight, token.made_by),
     }
@@ -101,7 +101,7 @@ fn limited_to(sight: &Sight, limit: &TenantLimit) -> QueryText {
 
 /// The token that made one, if that is seen; its id where it was deleted.
 fn made_by(sight: &Sight, id: Option<TokenId>) -> Option<String> {
-    id.filter(|id| sight.is_whole() || sight.token(*id).is_some()).map(|id| words::token(sight, id))
+    id.filter(|id| sight.is_whole() || sight.token(*id).is_some()).map(|id| display::token(sight, id))
 }
 
 /// Takes a token of the API back, and with it every token that it made. The last administrator's stays.
@@ -126,7 +126,7 @@ pub async fn create_enrolment(caller: Changer, Body(request): Body<EnrolmentRequ
         _ => return Err(Refusal::internal("making a token", &"the decision has another answer")),
     }
     let sight = caller.sight()?;
-    let expires = sight.space().enrolments.get(&id).map(|made| words::time(made.expires));
+    let expires = sight.space().enrolments.get(&id).map(|made| display::time(made.expires));
     Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires }))
 }
 
@@ -158,11 +158,11 @@ fn enrolment(sight: &Sight, space: &Space, token: &Enrolment) -> EnrolmentItem {
         id: token.id.to_string(),
         uses: token.uses,
         used: u32::try_from(token.used_by.len()).unwrap_or(u32::MAX),
-        expires: words::time(token.expires),
+        expires: display::time(token.expires),
         name: token.name.as_ref().map(ToString::to_string),
-        target: token.target.map(|id| words::name(&space.targets, id)),
+        target: token.target.map(|id| display::name(&space.targets, id)),
         roles: token.granted.roles.iter().cloned().collect(),
-        environments: words::environments(space, &token.granted.environments),
+        environments: display::environments(space, &token.granted.environments),
         made_by: made_by(sight, token.made_by),
     }
 }

@@ -24,7 +24,7 @@ use super::refusal::Answer;
 /// Where variables are looked at.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Place {
+pub struct VariableQuery {
     /// The project.
     pub project: String,
     /// The environment; without one, the first of them all.
@@ -40,21 +40,21 @@ pub struct Place {
 }
 
 /// The variables of a project as it stands, as they would be in a place. Sensitive values are masked.
-#[utoipa::path(get, path = "/variables", tag = "explain", params(Place),
+#[utoipa::path(get, path = "/variables", tag = "explain", params(VariableQuery),
     responses((status = 200, body = Vec<VariableInspected>)))]
-pub async fn inspect(caller: Reader, Asked(place): Asked<Place>) -> Answer<Vec<VariableInspected>> {
+pub async fn inspect(caller: Reader, Asked(query): Asked<VariableQuery>) -> Answer<Vec<VariableInspected>> {
     let sight = caller.sight()?;
-    sight.expect_named(place.tenant.is_some())?;
-    Ok(Json(inspect_in(sight.space(), &place)?))
+    sight.expect_named(query.tenant.is_some())?;
+    Ok(Json(inspect_in(sight.space(), &query)?))
 }
 
-fn inspect_in(space: &Space, place: &Place) -> Result<Vec<VariableInspected>, Problem> {
-    let project = space.projects.find(&place.project)?;
+fn inspect_in(space: &Space, query: &VariableQuery) -> Result<Vec<VariableInspected>, Problem> {
+    let project = space.projects.find(&query.project)?;
     let snapshot = freeze(space, project);
-    let tenant = place.tenant.as_deref().map(|name| space.tenants.find(name)).transpose()?;
-    let target = place.target.as_deref().map(|name| space.targets.find(name)).transpose()?;
+    let tenant = query.tenant.as_deref().map(|name| space.tenants.find(name)).transpose()?;
+    let target = query.target.as_deref().map(|name| space.targets.find(name)).transpose()?;
     let roles = target.map(scope::roles);
-    let environment = match &place.environment {
+    let environment = match &query.environment {
         Some(name) => space.environments.find(name)?.id,
         None => {
             let first = space.environments_in_order().first().map(|first| first.id);
@@ -68,10 +68,10 @@ fn inspect_in(space: &Space, place: &Place) -> Result<Vec<VariableInspected>, Pr
         tenant_values: tenant.map_or(&none, |tenant| &tenant.values),
         environment,
         target: target.map(|target| target.id).zip(roles.as_ref()),
-        step: place.step.as_deref().map(|name| step(project, name)).transpose()?,
+        step: query.step.as_deref().map(|name| step(project, name)).transpose()?,
     };
     let names = names(&snapshot);
-    match &place.name {
+    match &query.name {
         Some(name) => {
             let known = names.get(&fold(name)).ok_or_else(|| {
                 Problem::not_found(unknown("variable", name, names.values().map(String::as_str)))

@@ -76,36 +76,36 @@ pub(super) fn after_a_crash(data: &Path, with_index: bool) -> tempfile::TempDir 
 }
 
 /// A store that can be opened again, as another process would after a crash.
-trait Place: Send + Sync {
+trait Storage: Send + Sync {
     fn open(&self, limits: Limits) -> Box<dyn Logs>;
 
     /// What such processes would find; one where all that is derived is lost, if anything is.
-    fn after_a_crash(&self) -> Vec<Box<dyn Place>>;
+    fn after_a_crash(&self) -> Vec<Box<dyn Storage>>;
 }
 
-impl Place for InMemory {
+impl Storage for InMemory {
     fn open(&self, limits: Limits) -> Box<dyn Logs> {
         Box::new(self.with_limits(limits))
     }
 
-    fn after_a_crash(&self) -> Vec<Box<dyn Place>> {
+    fn after_a_crash(&self) -> Vec<Box<dyn Storage>> {
         vec![Box::new(self.clone())]
     }
 }
 
-impl Place for tempfile::TempDir {
+impl Storage for tempfile::TempDir {
     fn open(&self, limits: Limits) -> Box<dyn Logs> {
         Box::new(Embedded::open(self.path(), limits).unwrap())
     }
 
-    fn after_a_crash(&self) -> Vec<Box<dyn Place>> {
+    fn after_a_crash(&self) -> Vec<Box<dyn Storage>> {
         [true, false]
-            .map(|with_index| Box::new(after_a_crash(self.path(), with_index)) as Box<dyn Place>)
+            .map(|with_index| Box::new(after_a_crash(self.path(), with_index)) as Box<dyn Storage>)
             .into()
     }
 }
 
-fn every_place() -> [Box<dyn Place>; 2] {
+fn every_place() -> [Box<dyn Storage>; 2] {
     [Box::new(tempfile::tempdir().unwrap()), Box::new(InMemory::new(SMALL))]
 }
 

@@ -13,51 +13,51 @@ use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
 
 use super::{Endpoint, Sessions, control, enrol};
 use crate::authority::peer_of;
-use crate::places::{Origin, Place, Places, SETTLED};
+use crate::slots::{Origin, SETTLED, Slot, Slots};
 
 /// A handshake takes this long at most.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Accepts connections until the endpoint is closed. Places are for peers that are nobody yet: in their handshake,
+/// Accepts connections until the endpoint is closed. Slots are for peers that are nobody yet: in their handshake,
 /// enrolling, or with a certificate that no session has been admitted with so far.
 pub(super) async fn accept_all(sessions: Arc<Sessions>, endpoint: &Endpoint) {
-    let places = Places::new(sessions.strangers, SETTLED);
+    let slots = Slots::new(sessions.strangers, SETTLED);
     while let Some(incoming) = endpoint.accept().await {
-        // Where it gets narrow, a place is only for who can be reached at the address that it gives.
-        if places.taken() >= sessions.strangers / 2 && incoming.may_retry() {
+        // Where it gets narrow, a slot is only for who can be reached at the address that it gives.
+        if slots.taken() >= sessions.strangers / 2 && incoming.may_retry() {
             let _ = incoming.retry();
             continue;
         }
         let evicted = CancellationToken::new();
-        let Some(place) = places.admit(Origin::from(incoming.remote_address().ip()), &evicted) else {
+        let Some(slot) = slots.admit(Origin::from(incoming.remote_address().ip()), &evicted) else {
             incoming.refuse();
             continue;
         };
         let sessions = Arc::clone(&sessions);
         tokio::spawn(async move {
             tokio::select! {
-                () = evicted.cancelled() => tracing::debug!("a stranger gave its place to another"),
-                () = serve(sessions, incoming, place) => {}
+                () = evicted.cancelled() => tracing::debug!("a stranger gave its slot to another"),
+                () = serve(sessions, incoming, slot) => {}
             }
         });
     }
 }
 
-async fn serve(sessions: Arc<Sessions>, incoming: Incoming, place: Place<Origin>) {
+async fn serve(sessions: Arc<Sessions>, incoming: Incoming, slot: Slot<Origin>) {
     match timeout(PATIENCE, incoming).await {
-        Ok(Ok(connection)) => route(sessions, connection, place).await,
+        Ok(Ok(connection)) => route(sessions, connection, slot).await,
         // Strangers that cannot even shake hands are not worth more than this.
         Ok(Err(why)) => tracing::debug!(%why, "a handshake failed"),
         Err(_) => tracing::debug!("a handshake took too long"),
     }
 }
 
-async fn route(sessions: Arc<Sessions>, connection: Connection, place: Place<Origin>) {
+async fn route(sessions: Arc<Sessions>, connection: Connection, slot: Slot<Origin>) {
     let protocol = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
     match protocol.and_then(|data| data.protocol).as_deref() {
         Some(ENROLMENT_ALPN) => enrol::serve(&sessions, &connection).await,
         Some(SESSION_ALPN) => match identity(&connection) {
-            Some(peer) => control::serve(sessions, connection, peer, place).await,
+            Some(peer) => control::serve(sessions, connection, peer, slot).await,
             None => connection.close(VarInt::from_u32(1), b"a session needs an agent's certificate"),
         },
         _ => connection.close(VarInt::from_u32(1), b"unknown protocol"),

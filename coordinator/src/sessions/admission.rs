@@ -109,7 +109,7 @@ async fn hold(sessions: &Sessions, peer: &Peer, space: SpaceId, generation: Gene
 pub(super) async fn record_clone(sessions: &Sessions, peer: &Peer, older: &str, newer: &str) {
     let state = sessions.engine.state();
     let Some(space) = state.space_of(peer.target).map(|space| space.head.id) else { return };
-    if !sessions.tally.is_first_clone(peer.target, older, newer) {
+    if !sessions.counters.is_first_clone(peer.target, older, newer) {
         return;
     }
     let (target, older, newer) = (peer.target, older.to_owned(), newer.to_owned());

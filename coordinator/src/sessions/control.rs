@@ -14,11 +14,11 @@ use windlass_protocol::message::{FromAgent, FromCoordinator, Generation, Goodbye
 
 use super::admission::{admit, denial, record_clone};
 use super::frames::Frames;
+use super::last_sent::{LastSent, Scope};
 use super::registry::Progress;
-use super::told::{Scope, Told};
 use super::{Sessions, frames, origin, requests};
 use crate::engine::now;
-use crate::places::{Origin, Place};
+use crate::slots::{Origin, Slot};
 
 /// An agent gets this long to say hello, and to read what it is told.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,9 +30,9 @@ const FASTEST_HEARTBEAT: u16 = 10;
 /// QUIC itself gives a silent connection up after 30 seconds, so no heart may beat slower than this.
 const SLOWEST_HEARTBEAT: u16 = 20;
 
-/// Serves one session until it ends. Until it is admitted, whoever has a certificate is a stranger and keeps its place
+/// Serves one session until it ends. Until it is admitted, whoever has a certificate is a stranger and keeps its slot
 /// as one: certificates are revoked, and machines disabled.
-pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer: Peer, place: Place<Origin>) {
+pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer: Peer, slot: Slot<Origin>) {
     let address = connection.remote_address();
     let goodbye = match timeout(PATIENCE, open(&connection)).await {
         Err(_) | Ok(None) => Err(Goodbye::Protocol),
@@ -43,7 +43,7 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
                     Err(goodbye)
                 }
                 Ok(()) => {
-                    drop(place);
+                    drop(slot);
                     Ok(live(&sessions, &connection, peer, send, frames).await)
                 }
             }
@@ -100,7 +100,7 @@ async fn live(
         older.wake.notify_one();
     }
     let began_expired = peer.expires < now();
-    let mut session = Session { sessions, peer, number, told: None, began_expired };
+    let mut session = Session { sessions, peer, number, last_sent: None, began_expired };
     let goodbye = session.run(connection, &wake, &mut send, &mut frames).await;
     registry.leave(peer.target, number);
     part(&mut send, goodbye).await;
@@ -112,7 +112,7 @@ struct Session<'a> {
     peer: Peer,
     /// Its number in the registry.
     number: u64,
-    told: Option<Told>,
+    last_sent: Option<LastSent>,
     /// A session with an expired certificate stands, to renew it and for nothing else.
     began_expired: bool,
 }
@@ -132,7 +132,7 @@ impl Session<'_> {
             if let Err(goodbye) = self.tell(send).await {
                 return goodbye;
             }
-            let renew = self.told.as_ref().map(|told| told.renew);
+            let renew = self.last_sent.as_ref().map(|told| told.renew);
             if set_for != renew || certificate.is_elapsed() {
                 certificate.as_mut().reset(Instant::now() + self.certificate_due());
                 set_for = renew;
@@ -175,9 +175,11 @@ impl Session<'_> {
         let scope = Scope::of(&state, &permit).ok_or(Goodbye::NotAdmitted)?;
         let now = now();
         let renew = self.sessions.authority.is_renewal_due(self.peer.expires, now);
-        let same =
-            self.told.as_ref().is_some_and(|told| told.renew == renew && told.scope.says_the_same(&scope));
-        let message = match &self.told {
+        let same = self
+            .last_sent
+            .as_ref()
+            .is_some_and(|told| told.renew == renew && told.scope.says_the_same(&scope));
+        let message = match &self.last_sent {
             // It was told to renew and did not: it comes back with the expired certificate, which may do just that.
             Some(_) if self.peer.expires < now && !self.began_expired => return Err(Goodbye::Expired),
             Some(told) if same && told.generation == generation => return Ok(()),
@@ -187,14 +189,14 @@ impl Session<'_> {
                 FromCoordinator::Welcome(Box::new(welcome.ok_or(Goodbye::NotAdmitted)?))
             }
         };
-        self.told = Some(Told { generation, scope, renew });
+        self.last_sent = Some(LastSent { generation, scope, renew });
         say(send, &message).await
     }
 
     /// How long it is until the agent's certificate is due for renewal or, where the agent was told that already, has
     /// expired. Should the clock be set meanwhile, the next heartbeat finds out.
     fn certificate_due(&self) -> Duration {
-        let left = match &self.told {
+        let left = match &self.last_sent {
             Some(told) if told.renew => self.peer.expires.since(now()),
             _ => self.sessions.authority.until_renewal(self.peer.expires, now()),
         };

@@ -16,8 +16,8 @@ use windlass_protocol::Digest;
 use windlass_protocol::codec::TooLarge;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, SpaceId, StepId, TargetId};
 use windlass_protocol::message::{
-    Action, Assignment, ClearVariable, ClearVariables, FetchWork, Origin, PackageReference, Place, RunWork,
-    Work,
+    Action, Assignment, ClearVariable, ClearVariables, FetchWork, InstallationPath, Origin, PackageReference,
+    RunWork, Work,
 };
 use windlass_protocol::names::fold;
 
@@ -131,7 +131,7 @@ pub(super) fn assignment(
         not_before: deployment.created,
         expires: item.expires,
         deployment: deployment.id,
-        place: place(space, deployment, release)?,
+        path: path(space, deployment, release)?,
         work,
     })
 }
@@ -141,10 +141,14 @@ fn find_step(release: &Release, id: StepId) -> Result<&Step, DeliveryError> {
 }
 
 /// Where its files lie, by what everything was called when the deployment started.
-fn place(space: &Space, deployment: &Deployment, release: &Release) -> Result<Place, DeliveryError> {
+fn path(
+    space: &Space,
+    deployment: &Deployment,
+    release: &Release,
+) -> Result<InstallationPath, DeliveryError> {
     let frozen = deployment.frozen.as_ref().ok_or(Gone("the deployment"))?;
     let Frozen { environment, project, tenant, .. } = &**frozen;
-    Ok(Place {
+    Ok(InstallationPath {
         space: (space.head.id, frozen.space.slug.clone()),
         environment: (deployment.environment, environment.slug.clone()),
         environment_name: environment.name.to_string(),

@@ -26,7 +26,7 @@ const PARTING: Duration = Duration::from_secs(2);
 
 pub(super) async fn serve(sessions: &Sessions, connection: &Connection) {
     let address = connection.remote_address();
-    let refused = |reason| sessions.tally.strangers.refused(Refused::Stranger(reason), Some(address.ip()));
+    let refused = |reason| sessions.counters.strangers.refused(Refused::Stranger(reason), Some(address.ip()));
     let Ok(asked) = timeout(PATIENCE, ask(connection)).await else {
         return connection.close(VarInt::from_u32(1), b"too slow");
     };
@@ -102,7 +102,7 @@ async fn enrol(sessions: &Sessions, message: Enrol, from: &str) -> Result<Enroll
         Ok(Reply::EnrolmentRefusedAgain(refusal)) => {
             let (enrolment, rule, origin) = (message.enrolment, refusal, from.to_owned());
             let again = Repeated::EnrolmentRefused { enrolment, rule, origin };
-            sessions.tally.again(again, 0);
+            sessions.counters.again(again, 0);
             Err(refusal)
         }
         Ok(_) | Err(_) => Err(EnrolRefusal::Busy),

@@ -10,17 +10,17 @@ mod accept;
 mod admission;
 mod changes;
 mod control;
+mod counters;
 mod delivery;
 mod endpoint;
 mod enrol;
 mod frames;
+mod last_sent;
 mod pace;
 mod registry;
 mod requests;
 mod resets;
 mod strangers;
-mod tally;
-mod told;
 mod turns;
 
 use std::net::SocketAddr;
@@ -80,7 +80,7 @@ pub struct Sessions {
     turns: turns::Turns,
     /// Making plans for pulls.
     planning: Arc<Semaphore>,
-    tally: tally::Tally,
+    counters: counters::Counters,
 }
 
 /// The parts that sessions are made of.
@@ -122,7 +122,7 @@ impl Sessions {
             strangers: parts.strangers_at_once,
             turns: turns::Turns::new(parts.pulls),
             planning: Arc::new(Semaphore::new(PLANS)),
-            tally: tally::Tally::with(parts.strangers),
+            counters: counters::Counters::with(parts.strangers),
         }))
     }
 
@@ -132,13 +132,13 @@ impl Sessions {
         tokio::select! {
             () = accept::accept_all(self, endpoint) => {}
             () = renew_daily(endpoint, &sessions.authority) => {}
-            () = sessions.tally.record_every_minute(&sessions.engine) => {}
+            () = sessions.counters.record_every_minute(&sessions.engine) => {}
         }
     }
 
     /// Records what was counted and not recorded yet: the coordinator is about to end.
     pub async fn record_counts(&self) {
-        self.tally.record(&self.engine).await;
+        self.counters.record(&self.engine).await;
     }
 }
 

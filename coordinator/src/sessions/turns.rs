@@ -57,23 +57,23 @@ struct Claim<'a> {
 /// A turn to pull.
 pub(super) struct Turn<'a> {
     turns: &'a Turns,
-    _own: Own<'a>,
-    place: Mutex<Place<'a>>,
+    _of_target: TargetPull<'a>,
+    place: Mutex<PullSlot<'a>>,
     /// Bytes that the agent has taken.
     taken: AtomicU64,
 }
 
-enum Place<'a> {
+enum PullSlot<'a> {
     /// With the pace that was measured last.
     Turn {
         claim: Claim<'a>,
         pace: Option<Pace>,
     },
-    Aside(AsidePlace<'a>),
+    Aside(AsideSlot<'a>),
 }
 
 /// A place aside, for as long as the pull lasts.
-struct AsidePlace<'a> {
+struct AsideSlot<'a> {
     turns: &'a Turns,
     aside: Arc<Aside>,
 }
@@ -87,7 +87,7 @@ struct Aside {
 }
 
 /// One of the pulls of a target.
-struct Own<'a> {
+struct TargetPull<'a> {
     turns: &'a Turns,
     target: TargetId,
 }
@@ -107,8 +107,8 @@ impl Turns {
         while !claim.ticket.granted.load(Ordering::Acquire) {
             claim.ticket.told.notified().await;
         }
-        let place = Mutex::new(Place::Turn { claim, pace: None });
-        Some(Turn { turns: self, _own: own, place, taken: AtomicU64::new(0) })
+        let place = Mutex::new(PullSlot::Turn { claim, pace: None });
+        Some(Turn { turns: self, _of_target: own, place, taken: AtomicU64::new(0) })
     }
 
     fn claim(&self, flow: Flow) -> Claim<'_> {
@@ -123,14 +123,14 @@ impl Turns {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn count(&self, target: TargetId) -> Option<Own<'_>> {
+    fn count(&self, target: TargetId) -> Option<TargetPull<'_>> {
         let mut counts = self.of_target.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(target).or_default();
         if *count >= PULLS_OF_TARGET {
             return None;
         }
         *count += 1;
-        Some(Own { turns: self, target })
+        Some(TargetPull { turns: self, target })
     }
 
     fn aside(&self) -> MutexGuard<'_, Vec<Arc<Aside>>> {
@@ -139,7 +139,7 @@ impl Turns {
 
     /// A place aside for a pull of this pace. Where there is none left, the slowest one loses its own, and that may be
     /// this very pull.
-    fn step_aside(&self, pace: Pace) -> AsidePlace<'_> {
+    fn step_aside(&self, pace: Pace) -> AsideSlot<'_> {
         let new = Arc::new(Aside { pace: AtomicU64::new(pace.0), ended: AtomicBool::new(false) });
         let mut aside = self.aside();
         aside.push(Arc::clone(&new));
@@ -148,7 +148,7 @@ impl Turns {
             let slowest = aside.remove(slowest.expect("one was just put there"));
             slowest.ended.store(true, Ordering::Relaxed);
         }
-        AsidePlace { turns: self, aside: new }
+        AsideSlot { turns: self, aside: new }
     }
 }
 
@@ -205,8 +205,8 @@ impl<'a> Turn<'a> {
     /// Notes how quick the pull was.
     pub(super) fn measured(&self, pace: Pace) {
         match &mut *self.place() {
-            Place::Turn { pace: known, .. } => *known = Some(pace),
-            Place::Aside(place) => place.aside.pace.store(pace.0, Ordering::Relaxed),
+            PullSlot::Turn { pace: known, .. } => *known = Some(pace),
+            PullSlot::Aside(place) => place.aside.pace.store(pace.0, Ordering::Relaxed),
         }
     }
 
@@ -214,26 +214,26 @@ impl<'a> Turn<'a> {
     pub(super) fn give_way(&self) -> bool {
         let mut place = self.place();
         let in_the_way = match &*place {
-            Place::Turn { claim, pace: Some(pace) } => {
+            PullSlot::Turn { claim, pace: Some(pace) } => {
                 self.turns.queue().has_to_wait(claim.flow, *pace).then_some(*pace)
             }
             _ => None,
         };
         if let Some(pace) = in_the_way {
-            *place = Place::Aside(self.turns.step_aside(pace));
+            *place = PullSlot::Aside(self.turns.step_aside(pace));
         }
         match &*place {
-            Place::Turn { .. } => true,
-            Place::Aside(place) => !place.aside.ended.load(Ordering::Relaxed),
+            PullSlot::Turn { .. } => true,
+            PullSlot::Aside(place) => !place.aside.ended.load(Ordering::Relaxed),
         }
     }
 
-    fn place(&self) -> MutexGuard<'_, Place<'a>> {
+    fn place(&self) -> MutexGuard<'_, PullSlot<'a>> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for AsidePlace<'_> {
+impl Drop for AsideSlot<'_> {
     fn drop(&mut self) {
         self.turns.aside().retain(|aside| !Arc::ptr_eq(aside, &self.aside));
     }
@@ -252,7 +252,7 @@ impl Drop for Claim<'_> {
     }
 }
 
-impl Drop for Own<'_> {
+impl Drop for TargetPull<'_> {
     fn drop(&mut self) {
         let mut counts = self.turns.of_target.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.target) {

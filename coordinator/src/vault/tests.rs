@@ -12,14 +12,14 @@ use zeroize::Zeroizing;
 use super::*;
 
 /// A store that can be opened again, as by another process, and that somebody harms.
-trait Place: Sync {
+trait Storage: Sync {
     fn open(&self) -> Box<dyn Keys>;
     fn lose(&self, name: KeyName);
     fn break_down(&self);
     fn mend(&self);
 }
 
-impl Place for InMemory {
+impl Storage for InMemory {
     fn open(&self) -> Box<dyn Keys> {
         Box::new(self.clone())
     }
@@ -37,7 +37,7 @@ impl Place for InMemory {
     }
 }
 
-impl Place for TempDir {
+impl Storage for TempDir {
     fn open(&self) -> Box<dyn Keys> {
         Box::new(Embedded::open(self.path()).unwrap())
     }
@@ -58,7 +58,7 @@ impl Place for TempDir {
     }
 }
 
-fn on_every_store(check: impl Fn(&dyn Place)) {
+fn on_every_store(check: impl Fn(&dyn Storage)) {
     let place = tempfile::tempdir().unwrap();
     Embedded::create(place.path()).unwrap();
     check(&place);

@@ -85,7 +85,7 @@ impl Manifest {
         if text_bytes(&entries) > limits::MANIFEST_BYTES {
             return Err(BadTree::TextTooLong);
         }
-        let places = Places::of(&entries)?;
+        let places = PathKinds::of(&entries)?;
         for entry in &entries {
             if let EntryKind::Link { target } = &entry.kind {
                 places.check_link(&entry.path, target)?;
@@ -143,25 +143,25 @@ fn check_size(entries: &[Entry]) -> Result<(), BadTree> {
 }
 
 /// Every path that exists in the tree, said or implied, and whether it can have something below it.
-struct Places<'a> {
-    kinds: BTreeMap<&'a str, Place>,
+struct PathKinds<'a> {
+    kinds: BTreeMap<&'a str, PathKind>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum PathKind {
     Directory,
     File,
     Link,
 }
 
-impl<'a> Places<'a> {
+impl<'a> PathKinds<'a> {
     fn of(entries: &'a [Entry]) -> Result<Self, BadTree> {
-        let mut kinds: BTreeMap<&str, Place> = BTreeMap::new();
+        let mut kinds: BTreeMap<&str, PathKind> = BTreeMap::new();
         for entry in entries {
             let place = match entry.kind {
-                EntryKind::Directory => Place::Directory,
-                EntryKind::File { .. } => Place::File,
-                EntryKind::Link { .. } => Place::Link,
+                EntryKind::Directory => PathKind::Directory,
+                EntryKind::File { .. } => PathKind::File,
+                EntryKind::Link { .. } => PathKind::Link,
             };
             kinds.insert(entry.path.as_str(), place);
         }
@@ -169,7 +169,7 @@ impl<'a> Places<'a> {
         let mut folded: BTreeMap<[u8; 16], &EntryPath> = BTreeMap::new();
         for entry in entries {
             for above in entry.path.ancestors() {
-                if *kinds.entry(above).or_insert(Place::Directory) != Place::Directory {
+                if *kinds.entry(above).or_insert(PathKind::Directory) != PathKind::Directory {
                     return Err(BadTree::NotADirectory {
                         above: above.to_owned(),
                         below: entry.path.clone(),
@@ -209,7 +209,7 @@ impl<'a> Places<'a> {
                 "" | "." => {}
                 ".." => {
                     let here = place.join("/");
-                    if !here.is_empty() && self.kinds.get(here.as_str()) != Some(&Place::Directory) {
+                    if !here.is_empty() && self.kinds.get(here.as_str()) != Some(&PathKind::Directory) {
                         return Err(nowhere());
                     }
                     place.pop().ok_or_else(outside)?;
@@ -219,7 +219,7 @@ impl<'a> Places<'a> {
                     // A kernel goes through what exists only, and through a link to where that leads.
                     if !matches!(
                         self.kinds.get(place.join("/").as_str()),
-                        Some(Place::Directory | Place::File)
+                        Some(PathKind::Directory | PathKind::File)
                     ) {
                         return Err(nowhere());
                     }
@@ -232,9 +232,9 @@ impl<'a> Places<'a> {
             EntryPath::new(resolved.as_bytes()).map_err(|bad| BadTree::LinkTarget(link.clone(), bad))?;
         let within = link.ancestors().any(|above| above == resolved.as_str());
         match self.kinds.get(resolved.as_str()) {
-            Some(Place::Directory) if within => Err(nowhere()),
-            Some(Place::Directory | Place::File) => Ok(()),
-            Some(Place::Link) | None => Err(nowhere()),
+            Some(PathKind::Directory) if within => Err(nowhere()),
+            Some(PathKind::Directory | PathKind::File) => Ok(()),
+            Some(PathKind::Link) | None => Err(nowhere()),
         }
     }
 }

@@ -34,14 +34,14 @@ pub struct Assignment {
     /// The deployment that it is a part of.
     pub deployment: DeploymentId,
     /// Where it belongs.
-    pub place: Place,
+    pub path: InstallationPath,
     /// What is to be done.
     pub work: Work,
 }
 
 /// Whose deployment it is, with the slugs that name its folder on the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct InstallationPath {
     /// The space.
     pub space: (SpaceId, Slug),
     /// The environment.

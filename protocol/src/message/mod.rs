@@ -12,7 +12,7 @@ mod request;
 mod session;
 
 pub use assignment::{
-    Action, Assignment, Body, FetchWork, Generation, PackageReference, Place, RunWork, Shell,
+    Action, Assignment, Body, FetchWork, Generation, InstallationPath, PackageReference, RunWork, Shell,
     SignedAssignment, Work,
 };
 pub use enrolment::{Enrol, EnrolAnswer, EnrolRefusal, Enrolled};

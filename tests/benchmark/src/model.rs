@@ -1,7 +1,7 @@
 //! What deciding costs in a large installation, each beside the same at a tenth of the size: a command pays for what it
 //! touches, not for what there is.
 
-mod town;
+mod installation;
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use windlass_coordinator::sessions::Registry;
 
 use crate::machine::{load, median, row};
 use crate::{Setting, Verdict};
-use town::{Size, Town};
+use installation::{Size, SyntheticInstallation};
 
 /// The size that the bounds are for.
 const LARGE: Size = Size { tenants: 10_000, targets: 10_000, projects: 50, running: 1_000 };
@@ -24,7 +24,7 @@ struct Case {
     /// Milliseconds that it may take in the large installation.
     bound: f64,
     /// Does it for the time of this number, and says how long it took.
-    act: fn(&mut Town, usize) -> anyhow::Result<f64>,
+    act: fn(&mut SyntheticInstallation, usize) -> anyhow::Result<f64>,
 }
 
 const CASES: [Case; 4] = [
@@ -36,7 +36,7 @@ const CASES: [Case; 4] = [
 
 #[allow(clippy::print_stdout)]
 pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Verdict>> {
-    let (mut small, mut large) = (Town::build(SMALL)?, Town::build(LARGE)?);
+    let (mut small, mut large) = (SyntheticInstallation::build(SMALL)?, SyntheticInstallation::build(LARGE)?);
     println!("\nMilliseconds of the processor in the core with {LARGE}, and with {SMALL}; {}", load());
     let mut verdicts = Vec::new();
     for Case { what, bound, act } in CASES {
@@ -67,15 +67,15 @@ fn timed(act: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
     Ok((now()? - started).as_secs_f64() * 1e3)
 }
 
-fn plan_for_one(town: &mut Town, run: usize) -> anyhow::Result<f64> {
-    let request = town.request(0, json!({"tenants": [town::tenant_name(run)]}));
-    timed(|| expect(&town.plan(&request)?, 1))
+fn plan_for_one(installation: &mut SyntheticInstallation, run: usize) -> anyhow::Result<f64> {
+    let request = installation.request(0, json!({"tenants": [installation::tenant_name(run)]}));
+    timed(|| expect(&installation.plan(&request)?, 1))
 }
 
-fn plan_for_half(town: &mut Town, _run: usize) -> anyhow::Result<f64> {
-    let request = town.request(0, json!({"tags": ["Ring/Stable"]}));
-    let half = town.size.tenants / 2;
-    timed(|| expect(&town.plan(&request)?, half))
+fn plan_for_half(installation: &mut SyntheticInstallation, _run: usize) -> anyhow::Result<f64> {
+    let request = installation.request(0, json!({"tags": ["Ring/Stable"]}));
+    let half = installation.size.tenants / 2;
+    timed(|| expect(&installation.plan(&request)?, half))
 }
 
 /// A plan that leaves somebody out would be a cheaper one.
@@ -86,24 +86,27 @@ fn expect(plan: &windlass_api::plan::Plan, deployments: usize) -> anyhow::Result
 }
 
 /// One that has a deployment running: its tags and a value change, and what runs is looked at again.
-fn edit(town: &mut Town, run: usize) -> anyhow::Result<f64> {
-    let command = town.apply(vec![town.tenant(run, &format!("edited {run}"))]);
-    changed(town, &command)
+fn edit(installation: &mut SyntheticInstallation, run: usize) -> anyhow::Result<f64> {
+    let command = installation.apply(vec![installation.tenant(run, &format!("edited {run}"))]);
+    changed(installation, &command)
 }
 
 /// A script of a project of which deployments run.
-fn apply_a_line(town: &mut Town, run: usize) -> anyhow::Result<f64> {
-    let command = town.apply(vec![town::project(1, &format!("echo edited {run}"))]);
-    changed(town, &command)
+fn apply_a_line(installation: &mut SyntheticInstallation, run: usize) -> anyhow::Result<f64> {
+    let command = installation.apply(vec![installation::project(1, &format!("echo edited {run}"))]);
+    changed(installation, &command)
 }
 
 /// From the command to the state that is published: decided, gone on with, applied as another coordinator does, and the
 /// sessions that it concerns woken.
-fn changed(town: &mut Town, command: &windlass_coordinator_core::decide::Command) -> anyhow::Result<f64> {
-    let (registry, before) = (Registry::default(), town.state.clone());
+fn changed(
+    installation: &mut SyntheticInstallation,
+    command: &windlass_coordinator_core::decide::Command,
+) -> anyhow::Result<f64> {
+    let (registry, before) = (Registry::default(), installation.state.clone());
     timed(|| {
         let mut followed = before.clone();
-        for record in town.run(command)? {
+        for record in installation.run(command)? {
             followed.apply(&record)?;
         }
         registry.wake_changed(&before, &followed);

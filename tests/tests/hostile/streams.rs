@@ -9,8 +9,8 @@ use windlass_protocol::ids::{
     AssignmentId, DeploymentId, EnvironmentId, ProjectId, SpaceId, StepId, TargetId, TenantId,
 };
 use windlass_protocol::message::{
-    Action, Answer, Assignment, FetchWork, FileEncoding, Generation, Outcome, PackageReference, Place,
-    PullFile, PullHeader, ReportKind, RunWork, SignedAssignment, Work,
+    Action, Answer, Assignment, FetchWork, FileEncoding, Generation, InstallationPath, Outcome,
+    PackageReference, PullFile, PullHeader, ReportKind, RunWork, SignedAssignment, Work,
 };
 use windlass_protocol::{Digest, Timestamp};
 use windlass_tests::agents::Agent;
@@ -43,7 +43,7 @@ fn assignment(number: u64, work: Work) -> Assignment {
         not_before: Timestamp::from_milliseconds(0),
         expires: Timestamp::from_milliseconds(i64::MAX / 2),
         deployment: DeploymentId::from_bytes(bytes),
-        place: Place {
+        path: InstallationPath {
             space: (SpaceId::from_bytes([1; 16]), slug("default")),
             environment: (EnvironmentId::from_bytes([1; 16]), slug("production")),
             environment_name: "Production".to_owned(),

@@ -21,19 +21,19 @@ pub struct Evicted {
 }
 
 /// While this exists no pull begins, so that what is in use can be found out before anything else becomes it.
-pub struct Still<'a> {
+pub struct EvictionGuard<'a> {
     cache: &'a Cache,
     _gate: MutexGuard<'a, ()>,
 }
 
 impl Cache {
     /// Waits until no pull is about to begin, and lets none begin.
-    pub fn still(&self) -> Still<'_> {
-        Still { cache: self, _gate: self.inner.pulls.gate() }
+    pub fn pause_pulls(&self) -> EvictionGuard<'_> {
+        EvictionGuard { cache: self, _gate: self.inner.pulls.gate() }
     }
 }
 
-impl Still<'_> {
+impl EvictionGuard<'_> {
     /// Removes contents until at most `most_bytes` are left: first those that interrupted pulls left and no package
     /// needs, then whole packages, the least recently used first. Never a content of a package `in_use`, being pulled,
     /// or named as held in a pull that goes on.
@@ -75,19 +75,19 @@ struct Eviction<'a> {
 
 impl<'a> Eviction<'a> {
     fn survey(cache: &'a Cache, kept: &BTreeSet<Digest>) -> Result<Self, CacheError> {
-        let places = cache.places();
-        let blobs = files::digests(&places.blobs())?;
+        let layout = cache.layout();
+        let blobs = files::digests(&layout.blobs())?;
         let mut partials = BTreeMap::new();
-        for manifest in files::digests(&places.partials())?.into_keys() {
-            partials.insert(manifest, files::digests(&places.partial(manifest))?.values().sum());
+        for manifest in files::digests(&layout.partials())?.into_keys() {
+            partials.insert(manifest, files::digests(&layout.partial(manifest))?.values().sum());
         }
         let left = blobs.values().sum::<u64>() + partials.values().sum::<u64>();
         let mut eviction = Self { cache, blobs, partials, needed: BTreeMap::new(), freed: 0, left };
-        for manifest in files::digests(&places.manifests())?.into_keys() {
+        for manifest in files::digests(&layout.manifests())?.into_keys() {
             need(&mut eviction.needed, cache.manifest(manifest)?.as_ref());
         }
         for manifest in eviction.partials.keys().filter(|manifest| kept.contains(manifest)) {
-            let text = files::read(&places.partial_manifest(*manifest), limits::MANIFEST_BYTES as u64)?;
+            let text = files::read(&layout.partial_manifest(*manifest), limits::MANIFEST_BYTES as u64)?;
             let wanted = text.and_then(|text| Manifest::from_text(&text).ok());
             need(&mut eviction.needed, wanted.as_ref());
         }
@@ -98,7 +98,7 @@ impl<'a> Eviction<'a> {
     fn partials(&mut self, kept: &BTreeSet<Digest>, most_bytes: u64) -> Result<(), CacheError> {
         for (manifest, bytes) in self.partials.clone() {
             if self.left > most_bytes && !kept.contains(&manifest) {
-                files::remove_folder(&self.cache.places().partial(manifest))?;
+                files::remove_folder(&self.cache.layout().partial(manifest))?;
                 self.account(bytes);
             }
         }
@@ -126,10 +126,10 @@ impl<'a> Eviction<'a> {
             let contents: BTreeSet<_> = self.cache.manifest(manifest)?.iter().flat_map(contents).collect();
             fail::point("cache-before-evict");
             // First the manifest, durably: one that is there has all its contents.
-            files::remove(&self.cache.places().manifest(manifest))?;
-            files::sync_folder(&self.cache.places().manifests())?;
+            files::remove(&self.cache.layout().manifest(manifest))?;
+            files::sync_folder(&self.cache.layout().manifests())?;
             fail::point("cache-after-evict");
-            self.cache.records().forget(self.cache.places(), manifest)?;
+            self.cache.records().forget(self.cache.layout(), manifest)?;
             for content in contents {
                 let needed = self.needed.entry(content).or_default();
                 *needed = needed.saturating_sub(1);
@@ -142,7 +142,7 @@ impl<'a> Eviction<'a> {
     }
 
     fn remove(&mut self, content: Digest) -> Result<(), CacheError> {
-        files::remove(&self.cache.places().blob(content))?;
+        files::remove(&self.cache.layout().blob(content))?;
         let bytes = self.blobs.remove(&content).unwrap_or_default();
         self.account(bytes);
         Ok(())

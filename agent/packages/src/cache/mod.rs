@@ -11,7 +11,7 @@
 //! The disk is the only truth: nothing but the records is kept in memory, and losing them costs an order of eviction.
 
 mod evict;
-mod places;
+mod layout;
 mod pulls;
 mod records;
 
@@ -24,8 +24,8 @@ use windlass_protocol::{Digest, limits};
 use windlass_segments::disk;
 
 use crate::{CacheError, files};
-pub use evict::{Evicted, Still};
-pub(crate) use places::Places;
+pub use evict::{Evicted, EvictionGuard};
+pub(crate) use layout::Layout;
 use pulls::Pulls;
 pub(crate) use pulls::{Attempt, Claim};
 use records::Records;
@@ -39,7 +39,7 @@ pub struct Cache {
 }
 
 struct Inner {
-    places: Places,
+    layout: Layout,
     records: Mutex<Records>,
     pulls: Arc<Pulls>,
     /// Held as long as the cache is open. The kernel drops it with the process.
@@ -54,9 +54,9 @@ impl Cache {
         files::create_folder(folder)?;
         let folder = &folder.canonicalize().map_err(CacheError::io("open", folder))?;
         let lock = lock(folder)?;
-        let places = Places::create(folder)?;
-        let records = Mutex::new(Records::load(&places)?);
-        let inner = Inner { places, records, pulls: Arc::default(), _lock: lock };
+        let layout = Layout::create(folder)?;
+        let records = Mutex::new(Records::load(&layout)?);
+        let inner = Inner { layout, records, pulls: Arc::default(), _lock: lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -70,7 +70,7 @@ impl Cache {
 
     /// The manifest of a package that was pulled to its end. Contents that were damaged since may be missing.
     pub fn manifest(&self, digest: Digest) -> Result<Option<Manifest>, CacheError> {
-        let path = self.places().manifest(digest);
+        let path = self.layout().manifest(digest);
         let Some(text) = files::read(&path, limits::MANIFEST_BYTES as u64 + 1)? else { return Ok(None) };
         if Digest::of(&text) != digest {
             // Not what was once verified, so it says nothing; a pull brings it again.
@@ -82,7 +82,7 @@ impl Cache {
 
     /// A content of a complete package, of so many bytes, as its digest says. A damaged one is removed and named.
     pub fn content(&self, digest: Digest, bytes: u64) -> Result<Vec<u8>, CacheError> {
-        let blob = self.places().blob(digest);
+        let blob = self.layout().blob(digest);
         match files::read(&blob, bytes + 1)? {
             Some(content) if Digest::of(&content) == digest => Ok(content),
             _ => {
@@ -111,24 +111,24 @@ impl Cache {
 
     /// Notes that a package is in use now, for the order of eviction.
     pub fn touch(&self, manifest: Digest) -> Result<(), CacheError> {
-        self.records().touch(self.places(), manifest, None)
+        self.records().touch(self.layout(), manifest, None)
     }
 
     pub(crate) fn completed(&self, manifest: Digest, label: &str) -> Result<(), CacheError> {
-        self.records().touch(self.places(), manifest, Some(label))
+        self.records().touch(self.layout(), manifest, Some(label))
     }
 
     pub(crate) fn has_contents(&self, manifest: &Manifest) -> Result<bool, CacheError> {
         for (_, digest, size) in manifest.files() {
-            if !self.places().has_blob(digest, size)? {
+            if !self.layout().has_blob(digest, size)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    pub(crate) fn places(&self) -> &Places {
-        &self.inner.places
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.inner.layout
     }
 
     /// Takes the pull of a package for the caller alone, and waits for what an abandoned one still writes.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use windlass_protocol::Digest;
 
-use super::Places;
+use super::Layout;
 use crate::{CacheError, files};
 
 /// Bytes of a record that are read; a label is a package's id.
@@ -26,10 +26,10 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    pub(crate) fn load(places: &Places) -> Result<Self, CacheError> {
+    pub(crate) fn load(layout: &Layout) -> Result<Self, CacheError> {
         let mut records = BTreeMap::new();
-        for manifest in files::digests(&places.manifests())?.into_keys() {
-            let text = files::read(&places.record(manifest), RECORD_BYTES)?;
+        for manifest in files::digests(&layout.manifests())?.into_keys() {
+            let text = files::read(&layout.record(manifest), RECORD_BYTES)?;
             records.insert(manifest, text.and_then(parse).unwrap_or_default());
         }
         Ok(Self { records })
@@ -52,7 +52,7 @@ impl Records {
     /// Makes a package the most recently used one, and gives it a label if there is one.
     pub(crate) fn touch(
         &mut self,
-        places: &Places,
+        layout: &Layout,
         manifest: Digest,
         label: Option<&str>,
     ) -> Result<(), CacheError> {
@@ -62,15 +62,15 @@ impl Records {
         if let Some(label) = label {
             label.clone_into(&mut record.label);
         }
-        let path = places.record(manifest);
+        let path = layout.record(manifest);
         let written = path.with_extension("new");
         files::write(&written, format!("{used}\n{}", record.label).as_bytes())?;
         files::rename(&written, &path)
     }
 
-    pub(crate) fn forget(&mut self, places: &Places, manifest: Digest) -> Result<(), CacheError> {
+    pub(crate) fn forget(&mut self, layout: &Layout, manifest: Digest) -> Result<(), CacheError> {
         self.records.remove(&manifest);
-        files::remove(&places.record(manifest))
+        files::remove(&layout.record(manifest))
     }
 }
 

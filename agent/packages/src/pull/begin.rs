@@ -11,10 +11,10 @@ use windlass_protocol::message::PullRequest;
 use windlass_protocol::{Digest, digest};
 use windlass_segments::disk;
 
-use super::order::Order;
+use super::order::ContentOrder;
 use super::segments;
 use super::settling;
-use crate::cache::{Attempt, Places};
+use crate::cache::{Attempt, Layout};
 use crate::{Cache, CacheError, files};
 
 /// A pull that is about to be asked for. While it exists, nobody else can pull the same package.
@@ -91,8 +91,8 @@ impl Cache {
     pub fn begin(&self, manifest: Digest, label: &str) -> Result<PullState, CacheError> {
         let attempt = self.claim(manifest)?;
         let _gate = self.gate();
-        let places = self.places();
-        files::create_folder(&places.partial(manifest))?;
+        let layout = self.layout();
+        files::create_folder(&layout.partial(manifest))?;
         let tree = known_tree(self, manifest)?;
         let mut holds = self.held(label)?;
         // What of the package itself is here is said by the count of complete files.
@@ -110,22 +110,22 @@ impl Cache {
             whole: false,
         };
         let Some(tree) = tree else {
-            clean(places, manifest, |_| false)?;
+            clean(layout, manifest, |_| false)?;
             return Ok(state);
         };
-        let order = Order::of(&tree);
-        adopt(places, manifest, &order)?;
+        let order = ContentOrder::of(&tree);
+        adopt(layout, manifest, &order)?;
         let travelling = travelling(self, &order, &state.holds)?;
         let mut next = None;
         for content in travelling {
-            if !places.has_blob(content, order.get(content).map_or(0, |content| content.size))? {
+            if !layout.has_blob(content, order.get(content).map_or(0, |content| content.size))? {
                 next = Some(content);
                 break;
             }
             state.complete_files += 1;
         }
-        clean(places, manifest, |content| Some(content) == next)?;
-        state.partial = next.map(|content| resume(places, manifest, &order, content)).transpose()?.flatten();
+        clean(layout, manifest, |content| Some(content) == next)?;
+        state.partial = next.map(|content| resume(layout, manifest, &order, content)).transpose()?.flatten();
         state.whole = self.has_contents(&tree)?;
         if state.whole {
             // An earlier pull may have been stopped between the last content's name and the manifest's.
@@ -138,7 +138,7 @@ impl Cache {
     /// Gives back the room of a pull that was not finished and is not to be gone on with.
     pub fn abandon(&self, manifest: Digest) -> Result<(), CacheError> {
         let _attempt = self.claim(manifest)?;
-        clean(self.places(), manifest, |_| false)
+        clean(self.layout(), manifest, |_| false)
     }
 }
 
@@ -147,7 +147,7 @@ fn known_tree(cache: &Cache, manifest: Digest) -> Result<Option<Manifest>, Cache
     if let Some(tree) = cache.manifest(manifest)? {
         return Ok(Some(tree));
     }
-    let path = cache.places().partial_manifest(manifest);
+    let path = cache.layout().partial_manifest(manifest);
     let Some(text) = files::read(&path, limits::MANIFEST_BYTES as u64 + 1)? else { return Ok(None) };
     if digest::Digest::of(&text) != manifest {
         files::remove(&path)?;
@@ -157,13 +157,13 @@ fn known_tree(cache: &Cache, manifest: Digest) -> Result<Option<Manifest>, Cache
 }
 
 /// Gives contents that are whole on disk but have no name yet theirs, once they are verified.
-fn adopt(places: &Places, manifest: Digest, order: &Order) -> Result<(), CacheError> {
+fn adopt(layout: &Layout, manifest: Digest, order: &ContentOrder) -> Result<(), CacheError> {
     let mut ready = Vec::new();
-    for (content, bytes) in files::digests(&places.partial(manifest))? {
+    for (content, bytes) in files::digests(&layout.partial(manifest))? {
         if order.get(content).is_none_or(|wanted| wanted.size != bytes) {
             continue;
         }
-        let path = places.partial_blob(manifest, content);
+        let path = layout.partial_blob(manifest, content);
         let Some(mut file) = files::open(&path)? else { continue };
         let mut hasher = Hasher::new();
         files::hash(&mut file, bytes, &mut hasher).map_err(CacheError::io("read", &path))?;
@@ -171,11 +171,11 @@ fn adopt(places: &Places, manifest: Digest, order: &Order) -> Result<(), CacheEr
             ready.push(content);
         }
     }
-    if ready.is_empty() { Ok(()) } else { settling::settle(places, manifest, &ready) }
+    if ready.is_empty() { Ok(()) } else { settling::settle(layout, manifest, &ready) }
 }
 
 /// The contents that travel if the coordinator believes the holds.
-fn travelling(cache: &Cache, order: &Order, holds: &[Digest]) -> Result<Vec<Digest>, CacheError> {
+fn travelling(cache: &Cache, order: &ContentOrder, holds: &[Digest]) -> Result<Vec<Digest>, CacheError> {
     let mut held = BTreeSet::new();
     for manifest in holds {
         if let Some(tree) = cache.manifest(*manifest)? {
@@ -187,21 +187,21 @@ fn travelling(cache: &Cache, order: &Order, holds: &[Digest]) -> Result<Vec<Dige
 }
 
 /// Removes what lies in the partial folder and is of no more use.
-fn clean(places: &Places, manifest: Digest, keep: impl Fn(Digest) -> bool) -> Result<(), CacheError> {
-    for content in files::digests(&places.partial(manifest))?.into_keys().filter(|content| !keep(*content)) {
-        files::remove(&places.partial_blob(manifest, content))?;
+fn clean(layout: &Layout, manifest: Digest, keep: impl Fn(Digest) -> bool) -> Result<(), CacheError> {
+    for content in files::digests(&layout.partial(manifest))?.into_keys().filter(|content| !keep(*content)) {
+        files::remove(&layout.partial_blob(manifest, content))?;
     }
     Ok(())
 }
 
 /// Cuts the next content to its whole segments and hashes them.
 fn resume(
-    places: &Places,
+    layout: &Layout,
     manifest: Digest,
-    order: &Order,
+    order: &ContentOrder,
     content: Digest,
 ) -> Result<Option<Partial>, CacheError> {
-    let path = places.partial_blob(manifest, content);
+    let path = layout.partial_blob(manifest, content);
     let size = order.get(content).map_or(0, |content| content.size);
     let Some(bytes) = files::size(&path)? else { return Ok(None) };
     // A complete one would have been adopted, were it what it should be.

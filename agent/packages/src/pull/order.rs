@@ -15,14 +15,14 @@ pub(super) struct Content {
 }
 
 /// The contents, and where in them a pull is.
-pub(super) struct Order {
+pub(super) struct ContentOrder {
     contents: Vec<Content>,
     places: BTreeMap<Digest, usize>,
     next: usize,
     total: u64,
 }
 
-impl Order {
+impl ContentOrder {
     pub(super) fn of(manifest: &Manifest) -> Self {
         let mut places = BTreeMap::new();
         let mut bytes = Vec::new();
@@ -81,7 +81,7 @@ mod tests {
             },
         };
         let entries = vec![file("a", "one"), file("b", "three"), file("c", "one"), file("d", "seven")];
-        let mut order = Order::of(&Manifest::new(entries).unwrap());
+        let mut order = ContentOrder::of(&Manifest::new(entries).unwrap());
         let before: Vec<_> = order.contents().iter().map(|content| (content.size, content.before)).collect();
         assert_eq!((before, order.total()), (vec![(3, 0), (5, 6), (5, 11)], 16));
         assert_eq!(order.take(Digest::of("other")), None);

@@ -12,7 +12,7 @@ use zstd::zstd_safe::compress_bound;
 use super::begin::{Partial, PullState};
 use super::digesting::Step;
 use super::incoming::Incoming;
-use super::order::{Content, Order};
+use super::order::{Content, ContentOrder};
 use super::pool::Pool;
 use super::settling::Package;
 use super::workers::{Ended, Workers, workers_died};
@@ -48,7 +48,7 @@ impl Cache {
                 self.accept_text(manifest, text).await?
             }
         };
-        let order = Order::of(&tree);
+        let order = ContentOrder::of(&tree);
         check_header(&header, &order, complete_files, expected_size)?;
         self.check_room(manifest, &order, partial.as_ref()).await?;
 
@@ -79,18 +79,18 @@ impl Cache {
     async fn check_room(
         &self,
         manifest: Digest,
-        order: &Order,
+        order: &ContentOrder,
         partial: Option<&Partial>,
     ) -> Result<(), PullError> {
-        let places = self.places().clone();
+        let layout = self.layout().clone();
         let contents = order.contents().to_vec();
         let begun = partial.map_or(0, |partial| u64::from(partial.segments) * SEGMENT_BYTES as u64);
         let checked = spawn_blocking(move || {
-            let folder = places.partial(manifest);
+            let folder = layout.partial(manifest);
             files::create_folder(&folder)?;
             let mut missing = 0;
             for content in contents {
-                if !places.has_blob(content.digest, content.size)? {
+                if !layout.has_blob(content.digest, content.size)? {
                     missing += content.size;
                 }
             }
@@ -111,7 +111,7 @@ impl Cache {
             // An eviction either sees the text, and with it what the pull needs, or is over before anything of it is
             // there to be removed.
             let _gate = cache.gate();
-            let path = cache.places().partial_manifest(asked);
+            let path = cache.layout().partial_manifest(asked);
             files::write(&path, &text)?;
             Ok(tree)
         });
@@ -121,7 +121,7 @@ impl Cache {
 
 fn check_header(
     header: &PullHeader,
-    order: &Order,
+    order: &ContentOrder,
     complete_files: u32,
     expected: u64,
 ) -> Result<(), PullError> {
@@ -150,7 +150,7 @@ impl From<PullError> for Unread {
 /// The files of an answer being read.
 struct Pull<'a, R, P> {
     incoming: Incoming<'a, R>,
-    order: Order,
+    order: ContentOrder,
     partial: Option<Partial>,
     pool: Pool,
     workers: &'a Workers,

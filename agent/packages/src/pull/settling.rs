@@ -8,7 +8,7 @@ use windlass_protocol::manifest::Manifest;
 use windlass_segments::{disk, fail};
 
 use super::workers::Ended;
-use crate::cache::{Claim, Places};
+use crate::cache::{Claim, Layout};
 use crate::{Cache, CacheError, PullError, files};
 
 /// What the writing thread says.
@@ -38,7 +38,7 @@ pub(super) fn run(
             break;
         }
         match message {
-            Settle::Written(ready) => settle(cache.places(), package.manifest, &ready)?,
+            Settle::Written(ready) => settle(cache.layout(), package.manifest, &ready)?,
             Settle::Finish => {
                 complete(cache, package)?;
                 return Ok(Ended::Complete);
@@ -51,14 +51,14 @@ pub(super) fn run(
 /// Makes everything that was written durable, then gives `ready` contents their names.
 ///
 /// One `syncfs` instead of a sync of each file: see the README for what that saves.
-pub(super) fn settle(places: &Places, manifest: Digest, ready: &[Digest]) -> Result<(), CacheError> {
+pub(super) fn settle(layout: &Layout, manifest: Digest, ready: &[Digest]) -> Result<(), CacheError> {
     fail::point("cache-before-sync");
-    files::sync_file_system(&places.partial(manifest))?;
+    files::sync_file_system(&layout.partial(manifest))?;
     fail::point("cache-after-sync");
     for content in ready {
         fail::point("cache-before-rename");
-        let from = places.partial_blob(manifest, *content);
-        files::rename(&from, &places.blob(*content))?;
+        let from = layout.partial_blob(manifest, *content);
+        files::rename(&from, &layout.blob(*content))?;
     }
     fail::point("cache-after-rename");
     Ok(())
@@ -67,7 +67,7 @@ pub(super) fn settle(places: &Places, manifest: Digest, ready: &[Digest]) -> Res
 /// Checks that all of the package is there, and says so durably.
 fn complete(cache: &Cache, package: &Package) -> Result<(), PullError> {
     for (_, content, size) in package.tree.files() {
-        if !cache.places().has_blob(content, size)? {
+        if !cache.layout().has_blob(content, size)? {
             return Err(PullError::Missing(content));
         }
     }
@@ -76,20 +76,20 @@ fn complete(cache: &Cache, package: &Package) -> Result<(), PullError> {
 
 /// Gives the manifest of a package whose contents are all there its name, durably, and removes what its pull left.
 pub(super) fn name(cache: &Cache, manifest: Digest, label: &str) -> Result<(), CacheError> {
-    let places = cache.places();
-    files::sync_folder(&places.blobs())?;
+    let layout = cache.layout();
+    files::sync_folder(&layout.blobs())?;
     fail::point("cache-after-names");
-    let text = places.partial_manifest(manifest);
+    let text = layout.partial_manifest(manifest);
     // It is not there where the package had been complete before and had only lost contents.
     if files::size(&text)?.is_some() {
         disk::sync_file(&text).map_err(CacheError::io("sync", &text))?;
         fail::point("cache-before-manifest");
-        files::rename(&text, &places.manifest(manifest))?;
+        files::rename(&text, &layout.manifest(manifest))?;
         fail::point("cache-after-manifest");
-        files::sync_folder(&places.manifests())?;
+        files::sync_folder(&layout.manifests())?;
         fail::point("cache-after-complete");
     }
-    files::remove_folder(&places.partial(manifest))?;
+    files::remove_folder(&layout.partial(manifest))?;
     // The package is complete; that its place in the order of eviction could not be written changes nothing.
     let _ = cache.completed(manifest, label);
     Ok(())

@@ -67,8 +67,8 @@ impl Workers {
             }
         });
         let writing = spawn_blocking({
-            let (places, claim, manifest) = (cache.places().clone(), Arc::clone(claim), package.manifest);
-            move || writing::run(places, manifest, claim, writes, settle)
+            let (layout, claim, manifest) = (cache.layout().clone(), Arc::clone(claim), package.manifest);
+            move || writing::run(layout, manifest, claim, writes, settle)
         });
         let settling = spawn_blocking({
             let (cache, claim) = (cache.clone(), Arc::clone(claim));

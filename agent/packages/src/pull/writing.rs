@@ -12,7 +12,7 @@ use windlass_segments::disk::File;
 use super::pool::Piece;
 use super::settling::Settle;
 use super::workers::{Ended, Stop};
-use crate::cache::{Claim, Places};
+use crate::cache::{Claim, Layout};
 use crate::{CacheError, PullError, files, room};
 
 /// After so many bytes what was written is made durable, beside the writing: at the end of a pull little is left to
@@ -43,7 +43,7 @@ struct Open {
 }
 
 struct Writing {
-    places: Places,
+    layout: Layout,
     manifest: Digest,
     settle: mpsc::Sender<Settle>,
     open: Option<Open>,
@@ -54,13 +54,13 @@ struct Writing {
 
 /// The body of the thread.
 pub(super) fn run(
-    places: Places,
+    layout: Layout,
     manifest: Digest,
     claim: Arc<Claim>,
     mut writes: mpsc::Receiver<Write>,
     settle: mpsc::Sender<Settle>,
 ) -> Result<Ended, PullError> {
-    let mut writing = Writing { places, manifest, settle, open: None, ready: Vec::new(), bytes: 0 };
+    let mut writing = Writing { layout, manifest, settle, open: None, ready: Vec::new(), bytes: 0 };
     while let Some(write) = writes.blocking_recv() {
         if claim.is_abandoned() {
             break;
@@ -99,7 +99,7 @@ impl Writing {
     }
 
     fn open(&mut self, digest: Digest, resumed: u64) -> Result<(), Stop> {
-        let path = self.places.partial_blob(self.manifest, digest);
+        let path = self.layout.partial_blob(self.manifest, digest);
         let opened = files::create(&path).and_then(|mut file| {
             file.set_len(resumed)?;
             file.seek(SeekFrom::Start(resumed))?;

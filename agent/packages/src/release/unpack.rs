@@ -164,7 +164,7 @@ impl<'a> Unpacking<'a> {
 
     /// Copies a content into its file, and checks what the file then holds.
     fn fill(&mut self, file: &mut File, path: &Path, content: Digest, size: u64) -> Result<(), CacheError> {
-        let blob = self.cache.places().blob(content);
+        let blob = self.cache.layout().blob(content);
         let source = files::open(&blob)?.ok_or(CacheError::Damaged { digest: content })?;
         let (found, bytes) = if self.share && size > 0 && rustix::fs::ioctl_ficlone(&*file, &source).is_ok() {
             self.unpacked.shared += 1;

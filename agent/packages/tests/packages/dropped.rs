@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::runtime::Builder;
 use windlass_protocol::limits::SEGMENT_BYTES;
 
-use crate::workshop::{Place, assignment, check_cache, check_complete, noise, tree, words};
+use crate::workshop::{CacheFixture, assignment, check_cache, check_complete, noise, tree, words};
 
 /// Gives some bytes, then nothing more, for ever.
 struct Stalls<'a>(&'a [u8]);
@@ -40,13 +40,13 @@ proptest! {
     ) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let place = Place::new();
+            let fixture = CacheFixture::new();
             let contents = [noise(1, 2 * SEGMENT_BYTES + 3), words(2, SEGMENT_BYTES + 3)];
-            let manifest = place.upload(&tree(&[("a", &contents[0]), ("b", &contents[1]), ("c", b"c")]));
-            let cache = place.cache("cache");
+            let manifest = fixture.upload(&tree(&[("a", &contents[0]), ("b", &contents[1]), ("c", b"c")]));
+            let cache = fixture.cache("cache");
             for (bytes, wait) in stalls {
                 let state = cache.begin(manifest.digest(), "app").unwrap();
-                let answer = place.answer(&state.request(assignment())).await;
+                let answer = fixture.answer(&state.request(assignment())).await;
                 let mut stream = Stalls(&answer[..bytes.min(answer.len())]);
                 let receiving = cache.receive(state, &mut stream, manifest.size(), |_| ());
                 tokio::select! {
@@ -55,10 +55,10 @@ proptest! {
                 }
                 // Its threads may still be at work; this waits for them.
                 drop(cache.begin(manifest.digest(), "app").unwrap());
-                check_cache(&place.at("cache"));
+                check_cache(&fixture.at("cache"));
             }
-            place.pull(&cache, &manifest).await.unwrap();
-            check_complete(&cache, &place.at("cache"), &manifest);
+            fixture.pull(&cache, &manifest).await.unwrap();
+            check_complete(&cache, &fixture.at("cache"), &manifest);
         });
     }
 }

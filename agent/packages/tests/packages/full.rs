@@ -10,7 +10,7 @@ use std::process::Command;
 
 use windlass_agent_packages::{Cache, CacheError, PullError};
 
-use crate::workshop::{Place, assignment, check_cache, check_complete, noise, receive, tree};
+use crate::workshop::{CacheFixture, assignment, check_cache, check_complete, noise, receive, tree};
 
 const PLACE: &str = "WINDLASS_AGENT_PACKAGES_CHILD";
 
@@ -38,8 +38,8 @@ fn a_pull_that_fills_the_disk_says_so_and_goes_on_later() {
 }
 
 async fn fill(small: &Path) {
-    let place = Place::new();
-    let manifest = place.upload(&tree(&[("a", &noise(1, 600_000)), ("b", &noise(2, 600_000))]));
+    let fixture = CacheFixture::new();
+    let manifest = fixture.upload(&tree(&[("a", &noise(1, 600_000)), ("b", &noise(2, 600_000))]));
     let ballast = small.join("ballast");
     fs::write(&ballast, vec![0; 1 << 20]).unwrap();
     let cache = Cache::open(small.join("cache")).unwrap();
@@ -47,7 +47,7 @@ async fn fill(small: &Path) {
 
     // What has no room is refused before any of it comes.
     let state = begin();
-    let answer = place.answer(&state.request(assignment())).await;
+    let answer = fixture.answer(&state.request(assignment())).await;
     let mut came = 0;
     let refused =
         cache.receive(state, &mut answer.as_slice(), manifest.size(), |_| came += 1).await.unwrap_err();
@@ -59,7 +59,7 @@ async fn fill(small: &Path) {
     fs::remove_file(&ballast).unwrap();
     let state = begin();
     assert!(state.has_manifest());
-    let answer = place.answer(&state.request(assignment())).await;
+    let answer = fixture.answer(&state.request(assignment())).await;
     let mut filled = false;
     let fill = |_| {
         if !std::mem::replace(&mut filled, true) {
@@ -72,7 +72,7 @@ async fn fill(small: &Path) {
 
     fs::remove_file(&ballast).unwrap();
     let state = begin();
-    let answer = place.answer(&state.request(assignment())).await;
+    let answer = fixture.answer(&state.request(assignment())).await;
     receive(&cache, state, &answer, manifest.size()).await.unwrap();
     check_complete(&cache, &small.join("cache"), &manifest);
 }

@@ -9,7 +9,9 @@ use windlass_protocol::limits::SEGMENT_BYTES;
 use windlass_protocol::manifest::{Entry, EntryKind, EntryPath, Manifest};
 use windlass_protocol::message::{Answer, Denied, FileEncoding, PullFile, PullHeader};
 
-use crate::workshop::{Place, assignment, check_cache, check_complete, names, noise, receive, tree, words};
+use crate::workshop::{
+    CacheFixture, assignment, check_cache, check_complete, names, noise, receive, tree, words,
+};
 
 /// The frame of a message that may be sent.
 fn frame<M: Message>(message: &M) -> Vec<u8> {
@@ -220,10 +222,10 @@ async fn a_manifest_whose_tree_is_hostile_is_refused_even_with_the_right_digest(
 
 #[tokio::test]
 async fn a_bomb_of_many_segments_stops_at_the_first() {
-    let place = Place::new();
+    let fixture = CacheFixture::new();
     let content = words(1, 2 * SEGMENT_BYTES);
-    let manifest = place.upload(&tree(&[("a", &content)]));
-    let cache = place.cache("cache");
+    let manifest = fixture.upload(&tree(&[("a", &content)]));
+    let cache = fixture.cache("cache");
     let state = cache.begin(manifest.digest(), "app").unwrap();
     let bomb = compressed(&vec![0; 40 * SEGMENT_BYTES]);
     let text = manifest.to_text();
@@ -232,7 +234,7 @@ async fn a_bomb_of_many_segments_stops_at_the_first() {
     let stream = [frame(&Answer::Pull(header)), text, file].concat();
     let error = receive(&cache, state, &stream, manifest.size()).await.unwrap_err().to_string();
     assert!(error.contains("does not decompress to its size"), "{error}");
-    let partial = place.at("cache/partial").join(manifest.digest().to_hex());
+    let partial = fixture.at("cache/partial").join(manifest.digest().to_hex());
     let left: u64 = names(&partial).iter().map(|name| partial.join(name).metadata().unwrap().len()).sum();
     assert!(left < 1000, "{left} bytes of a bomb were written");
 }
@@ -247,20 +249,20 @@ proptest! {
         cut in proptest::option::of(any::<prop::sample::Index>()),
     ) {
         Runtime::new().unwrap().block_on(async {
-            let place = Place::new();
+            let fixture = CacheFixture::new();
             let files = tree(&[("a", &words(1, 30_000)), ("b", &noise(2, 300)), ("c", b""), ("d", b"->a")]);
-            let manifest = place.upload(&files);
-            let cache = place.cache("cache");
+            let manifest = fixture.upload(&files);
+            let cache = fixture.cache("cache");
             let state = cache.begin(manifest.digest(), "app").unwrap();
-            let mut stream = place.answer(&state.request(assignment())).await;
+            let mut stream = fixture.answer(&state.request(assignment())).await;
             let at = place_in.index(stream.len());
             stream[at] ^= change;
             stream.truncate(cut.map_or(stream.len(), |cut| cut.index(stream.len())));
             let result = receive(&cache, state, &stream, manifest.size()).await;
-            check_cache(&place.at("cache"));
+            check_cache(&fixture.at("cache"));
             assert_eq!(result.is_ok(), cache.contains(manifest.digest()).unwrap());
-            place.pull(&cache, &manifest).await.unwrap();
-            check_complete(&cache, &place.at("cache"), &manifest);
+            fixture.pull(&cache, &manifest).await.unwrap();
+            check_complete(&cache, &fixture.at("cache"), &manifest);
         });
     }
 }

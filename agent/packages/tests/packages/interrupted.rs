@@ -9,7 +9,9 @@ use windlass_protocol::limits::SEGMENT_BYTES;
 use windlass_protocol::manifest::Manifest;
 use windlass_protocol::message::{Answer, PullFile};
 
-use crate::workshop::{Place, Tree, assignment, check_cache, check_complete, noise, receive, tree, words};
+use crate::workshop::{
+    CacheFixture, Tree, assignment, check_cache, check_complete, noise, receive, tree, words,
+};
 
 /// Several segments, compressed and not, in few bytes on the stream but for one file.
 fn sample() -> Tree {
@@ -22,7 +24,7 @@ fn sample() -> Tree {
     ])
 }
 
-/// Every place in an answer where a frame, a segment or a file begins or ends.
+/// Every fixture in an answer where a frame, a segment or a file begins or ends.
 fn boundaries(answer: &[u8]) -> Vec<usize> {
     let length = |at: usize| u32::from_be_bytes(answer[at..at + LENGTH_BYTES].try_into().unwrap()) as usize;
     let mut places = vec![0, LENGTH_BYTES];
@@ -46,9 +48,9 @@ fn boundaries(answer: &[u8]) -> Vec<usize> {
 }
 
 /// Pulls, but the stream ends after `bytes`. Returns how many bytes of content came.
-async fn pull_cut(place: &Place, cache: &Cache, manifest: &Manifest, bytes: usize) -> Option<u64> {
+async fn pull_cut(fixture: &CacheFixture, cache: &Cache, manifest: &Manifest, bytes: usize) -> Option<u64> {
     let state = cache.begin(manifest.digest(), "app").unwrap();
-    let answer = place.answer(&state.request(assignment())).await;
+    let answer = fixture.answer(&state.request(assignment())).await;
     let cut = bytes.min(answer.len());
     match receive(cache, state, &answer[..cut], manifest.size()).await {
         Ok(received) => Some(received.moved),
@@ -59,68 +61,68 @@ async fn pull_cut(place: &Place, cache: &Cache, manifest: &Manifest, bytes: usiz
 
 #[tokio::test]
 async fn a_pull_cut_at_any_boundary_goes_on_and_repeats_no_more_than_a_segment() {
-    let place = Place::new();
-    let manifest = place.upload(&sample());
+    let fixture = CacheFixture::new();
+    let manifest = fixture.upload(&sample());
     let whole = {
-        let cache = place.cache("whole");
+        let cache = fixture.cache("whole");
         let state = cache.begin(manifest.digest(), "app").unwrap();
-        place.answer(&state.request(assignment())).await
+        fixture.answer(&state.request(assignment())).await
     };
     let places = boundaries(&whole);
     assert_eq!(places.len(), 4 + 5 + 2 * (4 + 2 + 1 + 2));
     assert_eq!(places.last(), Some(&whole.len()));
     for (index, cut) in places.into_iter().enumerate().take_while(|(_, cut)| *cut < whole.len()) {
         let name = format!("cache-{index}");
-        let cache = place.cache(&name);
-        assert_eq!(pull_cut(&place, &cache, &manifest, cut).await, None);
-        check_cache(&place.at(&name));
+        let cache = fixture.cache(&name);
+        assert_eq!(pull_cut(&fixture, &cache, &manifest, cut).await, None);
+        check_cache(&fixture.at(&name));
         let state = cache.begin(manifest.digest(), "app").unwrap();
-        let rest = place.answer(&state.request(assignment())).await;
+        let rest = fixture.answer(&state.request(assignment())).await;
         drop(state);
         // What was cut inside a segment comes again, and frames; no whole segment does.
         let left = whole.len() - cut;
         let inside = if cut < 200 { cut } else { 200 };
         assert!(rest.len() <= left + inside, "cut at {cut} of {}: {} more", whole.len(), rest.len());
-        assert!(pull_cut(&place, &cache, &manifest, usize::MAX).await.is_some());
-        check_complete(&cache, &place.at(&name), &manifest);
+        assert!(pull_cut(&fixture, &cache, &manifest, usize::MAX).await.is_some());
+        check_complete(&cache, &fixture.at(&name), &manifest);
     }
 }
 
 #[tokio::test]
 async fn a_continued_content_that_was_changed_on_disk_is_found_and_pulled_anew() {
-    let place = Place::new();
-    let manifest = place.upload(&tree(&[("noise", &noise(8, 2 * SEGMENT_BYTES))]));
-    let cache = place.cache("cache");
-    assert_eq!(pull_cut(&place, &cache, &manifest, SEGMENT_BYTES + 1000).await, None);
+    let fixture = CacheFixture::new();
+    let manifest = fixture.upload(&tree(&[("noise", &noise(8, 2 * SEGMENT_BYTES))]));
+    let cache = fixture.cache("cache");
+    assert_eq!(pull_cut(&fixture, &cache, &manifest, SEGMENT_BYTES + 1000).await, None);
     let (_, content, _) = manifest.files().next().unwrap();
-    let partial = place.at("cache/partial").join(manifest.digest().to_hex()).join(content.to_hex());
+    let partial = fixture.at("cache/partial").join(manifest.digest().to_hex()).join(content.to_hex());
     let mut bytes = std::fs::read(&partial).unwrap();
     bytes[77] ^= 1;
     std::fs::write(&partial, &bytes).unwrap();
 
     let state = cache.begin(manifest.digest(), "app").unwrap();
     assert_eq!(state.complete_segments(), 1);
-    let answer = place.answer(&state.request(assignment())).await;
+    let answer = fixture.answer(&state.request(assignment())).await;
     let error = receive(&cache, state, &answer, manifest.size()).await.unwrap_err();
     assert!(matches!(error, PullError::Content(found) if found == content), "{error}");
     let state = cache.begin(manifest.digest(), "app").unwrap();
     assert_eq!((state.complete_files(), state.complete_segments()), (0, 0));
     drop(state);
-    assert!(pull_cut(&place, &cache, &manifest, usize::MAX).await.is_some());
-    check_complete(&cache, &place.at("cache"), &manifest);
+    assert!(pull_cut(&fixture, &cache, &manifest, usize::MAX).await.is_some());
+    check_complete(&cache, &fixture.at("cache"), &manifest);
 }
 
 #[tokio::test]
 async fn a_manifest_that_was_changed_on_disk_is_asked_for_again() {
-    let place = Place::new();
-    let manifest = place.upload(&sample());
-    let cache = place.cache("cache");
-    assert_eq!(pull_cut(&place, &cache, &manifest, 2000).await, None);
+    let fixture = CacheFixture::new();
+    let manifest = fixture.upload(&sample());
+    let cache = fixture.cache("cache");
+    assert_eq!(pull_cut(&fixture, &cache, &manifest, 2000).await, None);
     assert!(cache.begin(manifest.digest(), "app").unwrap().has_manifest());
-    let text = place.at("cache/partial").join(manifest.digest().to_hex()).join("manifest");
+    let text = fixture.at("cache/partial").join(manifest.digest().to_hex()).join("manifest");
     std::fs::write(text, b"d other\n").unwrap();
     assert!(!cache.begin(manifest.digest(), "app").unwrap().has_manifest());
-    assert!(pull_cut(&place, &cache, &manifest, usize::MAX).await.is_some());
+    assert!(pull_cut(&fixture, &cache, &manifest, usize::MAX).await.is_some());
 }
 
 proptest! {
@@ -131,17 +133,17 @@ proptest! {
         cuts in proptest::collection::vec(prop_oneof![0usize..2000, 0usize..3 * SEGMENT_BYTES], 1..8),
     ) {
         Runtime::new().unwrap().block_on(async {
-            let place = Place::new();
-            let manifest = place.upload(&sample());
+            let fixture = CacheFixture::new();
+            let manifest = fixture.upload(&sample());
             for cut in cuts {
                 // A new cache each time: what the disk holds is all that is known.
-                let cache = place.cache("cache");
-                pull_cut(&place, &cache, &manifest, cut).await;
-                check_cache(&place.at("cache"));
+                let cache = fixture.cache("cache");
+                pull_cut(&fixture, &cache, &manifest, cut).await;
+                check_cache(&fixture.at("cache"));
             }
-            let cache = place.cache("cache");
-            assert!(pull_cut(&place, &cache, &manifest, usize::MAX).await.is_some());
-            check_complete(&cache, &place.at("cache"), &manifest);
+            let cache = fixture.cache("cache");
+            assert!(pull_cut(&fixture, &cache, &manifest, usize::MAX).await.is_some());
+            check_complete(&cache, &fixture.at("cache"), &manifest);
         });
     }
 }

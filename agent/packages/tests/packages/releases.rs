@@ -8,11 +8,11 @@ use windlass_agent_packages::{Cache, CacheError, Rewrite, Unpack, publish, switc
 use windlass_protocol::Digest;
 use windlass_protocol::manifest::Manifest;
 
-use crate::workshop::{Place, names, noise, tree};
+use crate::workshop::{CacheFixture, names, noise, tree};
 
-async fn pulled(place: &Place) -> (Cache, Manifest) {
-    let cache = place.cache("cache");
-    let manifest = place.upload(&tree(&[
+async fn pulled(fixture: &CacheFixture) -> (Cache, Manifest) {
+    let cache = fixture.cache("cache");
+    let manifest = fixture.upload(&tree(&[
         ("bin/run*", b"#!/bin/sh\n"),
         ("empty/", b""),
         ("lib/deep/er/data", &noise(1, 1_500_000)),
@@ -22,7 +22,7 @@ async fn pulled(place: &Place) -> (Cache, Manifest) {
         ("current", b"->lib/deep"),
         ("notes.txt", b"library"),
     ]));
-    place.pull(&cache, &manifest).await.unwrap();
+    fixture.pull(&cache, &manifest).await.unwrap();
     (cache, manifest)
 }
 
@@ -32,9 +32,9 @@ fn mode(path: &Path) -> u32 {
 
 #[tokio::test]
 async fn a_release_is_what_its_manifest_says_and_for_its_owner_alone() {
-    let place = Place::new();
-    let (cache, manifest) = pulled(&place).await;
-    let root = place.at("release");
+    let fixture = CacheFixture::new();
+    let (cache, manifest) = pulled(&fixture).await;
+    let root = fixture.at("release");
     let unpacked = cache.unpack(manifest.digest(), &root, &Unpack::default()).unwrap();
     assert_eq!(unpacked.bytes, manifest.size());
     for (path, content, _) in manifest.files() {
@@ -56,7 +56,7 @@ async fn a_release_is_what_its_manifest_says_and_for_its_owner_alone() {
     }
     // Copies of its own: writing to them changes nothing in the cache.
     let note = root.join("notes.txt");
-    let blob = place.at("cache/blobs").join(Digest::of("library").to_hex());
+    let blob = fixture.at("cache/blobs").join(Digest::of("library").to_hex());
     assert_ne!(fs::metadata(&note).unwrap().ino(), fs::metadata(&blob).unwrap().ino());
     fs::write(&note, b"changed").unwrap();
     assert_eq!(fs::read(&blob).unwrap(), b"library");
@@ -64,10 +64,10 @@ async fn a_release_is_what_its_manifest_says_and_for_its_owner_alone() {
 
 #[tokio::test]
 async fn a_release_belongs_to_the_account_it_is_for_links_included() {
-    let place = Place::new();
-    let (cache, manifest) = pulled(&place).await;
-    let root = place.at("release");
-    let own = fs::metadata(place.folder.path()).unwrap();
+    let fixture = CacheFixture::new();
+    let (cache, manifest) = pulled(&fixture).await;
+    let root = fixture.at("release");
+    let own = fs::metadata(fixture.folder.path()).unwrap();
     // Only the superuser may give files away; to oneself everybody may.
     let owner = if own.uid() == 0 { (54_321, 54_322) } else { (own.uid(), own.gid()) };
     let how = Unpack { owner: Some(owner), ..Unpack::default() };
@@ -80,49 +80,49 @@ async fn a_release_belongs_to_the_account_it_is_for_links_included() {
 
 #[tokio::test]
 async fn a_damaged_content_is_found_and_not_deployed() {
-    let place = Place::new();
-    let (cache, manifest) = pulled(&place).await;
+    let fixture = CacheFixture::new();
+    let (cache, manifest) = pulled(&fixture).await;
     let content = Digest::of("library");
-    let blob = place.at("cache/blobs").join(content.to_hex());
+    let blob = fixture.at("cache/blobs").join(content.to_hex());
     fs::write(&blob, b"LIBRARY").unwrap();
-    let root = place.at("release");
+    let root = fixture.at("release");
     let error = cache.unpack(manifest.digest(), &root, &Unpack::default()).unwrap_err();
     assert!(matches!(error, CacheError::Damaged { digest } if digest == content), "{error}");
     assert!(!root.exists() && !blob.exists());
     let error = cache.unpack(manifest.digest(), &root, &Unpack::default()).unwrap_err();
     assert!(matches!(error, CacheError::Incomplete { .. }), "{error}");
-    assert_eq!(place.pull(&cache, &manifest).await.unwrap().moved, 7);
+    assert_eq!(fixture.pull(&cache, &manifest).await.unwrap().moved, 7);
     cache.unpack(manifest.digest(), &root, &Unpack::default()).unwrap();
 }
 
 #[tokio::test]
 async fn nothing_is_unpacked_over_what_is_there_or_without_room() {
-    let place = Place::new();
-    let (cache, manifest) = pulled(&place).await;
+    let fixture = CacheFixture::new();
+    let (cache, manifest) = pulled(&fixture).await;
     let unpack = |root: &Path, reserve| {
         cache.unpack(manifest.digest(), root, &Unpack { reserve, ..Unpack::default() }).unwrap_err()
     };
-    let there = place.at("there");
+    let there = fixture.at("there");
     fs::create_dir(&there).unwrap();
     assert!(matches!(unpack(&there, 0), CacheError::Io { .. }));
-    std::os::unix::fs::symlink("there", place.at("link")).unwrap();
-    assert!(matches!(unpack(&place.at("link"), 0), CacheError::Io { .. }));
-    assert!(matches!(unpack(&place.at("new"), u64::MAX / 2), CacheError::NoRoom { .. }));
-    assert!(!place.at("new").exists() && names(&there).is_empty());
-    let unknown = cache.unpack(Digest::of("x"), &place.at("new"), &Unpack::default()).unwrap_err();
+    std::os::unix::fs::symlink("there", fixture.at("link")).unwrap();
+    assert!(matches!(unpack(&fixture.at("link"), 0), CacheError::Io { .. }));
+    assert!(matches!(unpack(&fixture.at("new"), u64::MAX / 2), CacheError::NoRoom { .. }));
+    assert!(!fixture.at("new").exists() && names(&there).is_empty());
+    let unknown = cache.unpack(Digest::of("x"), &fixture.at("new"), &Unpack::default()).unwrap_err();
     assert!(matches!(unknown, CacheError::Incomplete { .. }));
 }
 
 #[tokio::test]
 async fn a_release_becomes_current() {
-    let place = Place::new();
-    let (cache, manifest) = pulled(&place).await;
-    let releases = place.at("releases");
+    let fixture = CacheFixture::new();
+    let (cache, manifest) = pulled(&fixture).await;
+    let releases = fixture.at("releases");
     fs::create_dir(&releases).unwrap();
     cache.unpack(manifest.digest(), &releases.join(".new"), &Unpack::default()).unwrap();
     publish(&releases.join(".new"), &releases.join("1.0-1")).unwrap();
-    switch(&place.at("current"), "releases/1.0-1").unwrap();
-    assert_eq!(fs::read(place.at("current/notes.txt")).unwrap(), b"library");
+    switch(&fixture.at("current"), "releases/1.0-1").unwrap();
+    assert_eq!(fs::read(fixture.at("current/notes.txt")).unwrap(), b"library");
 }
 
 /// Writes over files below `lib`.
@@ -143,9 +143,9 @@ impl Rewrite for Stamp {
 
 #[tokio::test]
 async fn what_a_file_is_to_hold_instead_is_written_before_its_owner_has_it() {
-    let place = Place::new();
-    let (cache, manifest) = pulled(&place).await;
-    let (root, own) = (place.at("release"), fs::metadata(place.folder.path()).unwrap());
+    let fixture = CacheFixture::new();
+    let (cache, manifest) = pulled(&fixture).await;
+    let (root, own) = (fixture.at("release"), fs::metadata(fixture.folder.path()).unwrap());
     let owner = Some(if own.uid() == 0 { (54_321, 54_322) } else { (own.uid(), own.gid()) });
     let how = Unpack { owner, rewrite: Some(&Stamp), ..Unpack::default() };
     cache.unpack(manifest.digest(), &root, &how).unwrap();
@@ -161,14 +161,14 @@ async fn what_a_file_is_to_hold_instead_is_written_before_its_owner_has_it() {
     }
     assert_eq!(Digest::of(fs::read(root.join("lib/deep/er/data")).unwrap()), Digest::of(noise(1, 1_500_000)));
     // What is changed was looked at like everything else.
-    let blob = place.at("cache/blobs").join(Digest::of("library").to_hex());
+    let blob = fixture.at("cache/blobs").join(Digest::of("library").to_hex());
     fs::write(&blob, b"LIBRARY").unwrap();
-    let error = cache.unpack(manifest.digest(), &place.at("other"), &how).unwrap_err();
-    assert!(matches!(error, CacheError::Damaged { .. }) && !place.at("other").exists(), "{error}");
+    let error = cache.unpack(manifest.digest(), &fixture.at("other"), &how).unwrap_err();
+    assert!(matches!(error, CacheError::Damaged { .. }) && !fixture.at("other").exists(), "{error}");
 
-    let manifest = place.upload(&tree(&[("lib/unsuited", b"x")]));
-    place.pull(&cache, &manifest).await.unwrap();
-    let error = cache.unpack(manifest.digest(), &place.at("other"), &how).unwrap_err();
+    let manifest = fixture.upload(&tree(&[("lib/unsuited", b"x")]));
+    fixture.pull(&cache, &manifest).await.unwrap();
+    let error = cache.unpack(manifest.digest(), &fixture.at("other"), &how).unwrap_err();
     assert_eq!(error.to_string(), "lib/unsuited cannot be changed");
-    assert!(!place.at("other").exists());
+    assert!(!fixture.at("other").exists());
 }

@@ -13,12 +13,12 @@ use windlass_protocol::message::PullRequest;
 pub use windlass_workshop::{Tree, names, noise, tar, tree, words};
 
 /// Both sides, in folders that go with them.
-pub struct Place {
+pub struct CacheFixture {
     pub folder: TempDir,
     pub store: PackageStore,
 }
 
-impl Place {
+impl CacheFixture {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = PackageStore::open(folder.path().join("packages")).unwrap();

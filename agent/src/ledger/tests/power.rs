@@ -4,13 +4,13 @@
 use std::path::Path;
 
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnvironmentId, ProjectId, SpaceId, TargetId};
-use windlass_protocol::message::{Assignment, FetchWork, Place, ReportKind, Work};
+use windlass_protocol::message::{Assignment, FetchWork, InstallationPath, ReportKind, Work};
 use windlass_protocol::{Slug, codec};
 use windlass_segments::power::{Loss, Recording};
 use windlass_segments::{Options, Writer, read};
 
 use super::super::*;
-use crate::duty::begin_attempt;
+use crate::tasks::begin_attempt;
 
 /// What has been promised, in its order.
 const ADMITTED: u64 = 1;
@@ -29,7 +29,7 @@ fn slug(text: &str) -> Slug {
 
 fn signed(number: u8) -> (Entry, SignedAssignment) {
     let generation = Generation { epoch: 1, sequence: number.into() };
-    let place = Place {
+    let place = InstallationPath {
         space: (SpaceId::from_bytes([1; 16]), slug("default")),
         environment: (EnvironmentId::from_bytes([2; 16]), slug("production")),
         environment_name: "Production".to_owned(),

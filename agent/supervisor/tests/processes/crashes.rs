@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use windlass_supervisor::{Outcome, Standing, bury, output_variables};
+use windlass_supervisor::{Outcome, StepStatus, bury, output_variables};
 
 use crate::support::{Step, binary, exited, lives, script, wait_for};
 
@@ -33,7 +33,7 @@ fn runs(step: &Step) -> usize {
 
 /// Lets an agent start the step with a supervisor that is killed at `point`, and waits until neither is left. Returns
 /// how it stands then, and what the supervisor has written about the points that it reached.
-fn run(step: &Step, point: Option<&str>) -> (Standing, Vec<String>) {
+fn run(step: &Step, point: Option<&str>) -> (StepStatus, Vec<String>) {
     let log = step.file("points");
     let set = "##windlass[setVariable token='t0k3n' name='VXJs' value='aHR0cDovL2E=' sensitive='RmFsc2U=']";
     let job = script(&format!("echo ran >> {}; echo said; echo \"{set}\"", step.file("runs").display()));
@@ -45,43 +45,43 @@ fn run(step: &Step, point: Option<&str>) -> (Standing, Vec<String>) {
     let mut agent = agent.spawn().expect("it runs");
     agent.stdin.take().expect("asked for").write_all(&job.to_bytes().expect("short")).expect("written");
     agent.wait().expect("it ends");
-    let standing = wait_for("the supervisor's end", || match step.standing() {
-        Standing::Starting | Standing::Running { .. } => None,
-        Standing::Ended { .. } if windlass_supervisor::stop(&step.folder()).is_ok() => None,
-        standing => Some(standing),
+    let status = wait_for("the supervisor's end", || match step.status() {
+        StepStatus::Starting | StepStatus::Running { .. } => None,
+        StepStatus::Ended { .. } if windlass_supervisor::stop(&step.folder()).is_ok() => None,
+        status => Some(status),
     });
     let points = fs::read_to_string(log).unwrap_or_default().lines().map(str::to_owned).collect();
-    (standing, points)
+    (status, points)
 }
 
 /// What must hold whenever the supervisor was killed.
-fn check_at_most_once(step: &Step, standing: &Standing, point: &str) {
+fn check_at_most_once(step: &Step, status: &StepStatus, point: &str) {
     let before = runs(step);
     assert!(before <= 1, "{point}: the step ran {before} times");
-    match standing {
-        Standing::NotStarted => {
+    match status {
+        StepStatus::NotStarted => {
             assert_eq!(before, 0, "{point}");
             let (again, _) = run(step, None);
             assert!(
-                matches!(&again, Standing::Ended { ended, .. } if ended.outcome == exited(0)),
+                matches!(&again, StepStatus::Ended { ended, .. } if ended.outcome == exited(0)),
                 "{point}: {again:?}"
             );
             assert_eq!(runs(step), 1, "{point}");
         }
-        Standing::Lost { started } => {
+        StepStatus::Lost { started } => {
             let ended = bury(&step.folder()).expect("buried");
             assert_eq!(ended.outcome, Outcome::Unknown, "{point}");
             assert!(!lives(started.pid), "{point}");
             let (again, _) = run(step, None);
-            assert_eq!(again, Standing::Ended { started: Some(started.clone()), ended }, "{point}");
+            assert_eq!(again, StepStatus::Ended { started: Some(started.clone()), ended }, "{point}");
             assert!(runs(step) <= 1, "{point}");
         }
-        Standing::Ended { ended, .. } => {
+        StepStatus::Ended { ended, .. } => {
             assert_eq!((&ended.outcome, before), (&exited(0), 1), "{point}");
             assert_eq!(output_variables(&step.folder()).expect("read").len(), 1, "{point}");
             assert_eq!(step.output(), ["Output: said"], "{point}");
         }
-        Standing::Starting | Standing::Running { .. } => panic!("{point}: nobody is left"),
+        StepStatus::Starting | StepStatus::Running { .. } => panic!("{point}: nobody is left"),
     }
 }
 
@@ -89,10 +89,10 @@ fn check_at_most_once(step: &Step, standing: &Standing, point: &str) {
 fn a_supervisor_that_is_killed_around_a_durable_step_leaves_the_right_standing() {
     for (point, expected) in POINTS {
         let step = Step::new();
-        let (standing, log) = run(&step, Some(point));
-        let after = match &standing {
-            Standing::NotStarted => After::NotStarted,
-            Standing::Lost { .. } => After::Lost,
+        let (status, log) = run(&step, Some(point));
+        let after = match &status {
+            StepStatus::NotStarted => After::NotStarted,
+            StepStatus::Lost { .. } => After::Lost,
             _ => After::Ended,
         };
         if cfg!(feature = "fail-points") {
@@ -102,7 +102,7 @@ fn a_supervisor_that_is_killed_around_a_durable_step_leaves_the_right_standing()
             assert!(log.is_empty(), "the points are compiled out");
             assert_eq!(after, After::Ended);
         }
-        check_at_most_once(&step, &standing, point);
+        check_at_most_once(&step, &status, point);
     }
 }
 
@@ -120,8 +120,8 @@ fn a_step_runs_at_most_once_wherever_its_supervisor_is_killed() {
         let count = log[..=index].iter().filter(|earlier| *earlier == name).count();
         let point = format!("{name}:{count}");
         let step = Step::new();
-        let (standing, reached) = run(&step, Some(&point));
+        let (status, reached) = run(&step, Some(&point));
         assert_eq!(reached.last(), Some(&format!("killed {name}")), "{point}");
-        check_at_most_once(&step, &standing, &point);
+        check_at_most_once(&step, &status, &point);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use windlass_supervisor::{Outcome, Standing, StepError, bury, stop};
+use windlass_supervisor::{Outcome, StepError, StepStatus, bury, stop};
 
 use crate::support::{Step, binary, exited, lives, number_in, script, wait_for};
 
@@ -69,7 +69,7 @@ fn a_step_that_is_stopped_before_it_begins_does_not_begin() {
         .expect("it runs");
     let mut answer = String::new();
     supervisor.stdout.take().expect("asked for").read_to_string(&mut answer).expect("read");
-    assert_eq!((answer.as_str(), step.standing()), ("held", Standing::Starting));
+    assert_eq!((answer.as_str(), step.status()), ("held", StepStatus::Starting));
     stop(&step.folder()).expect("asked");
     let job = script(&format!("touch {}", step.file("ran").display())).to_bytes().expect("short");
     supervisor.stdin.take().expect("asked for").write_all(&job).expect("written");
@@ -140,8 +140,8 @@ fn a_step_whose_supervisor_is_killed_is_lost_and_can_be_buried() {
     assert!(matches!(bury(&step.folder()), Err(StepError::Supervised { .. })));
 
     kill(Pid::from_raw(step.supervisor()), Signal::SIGKILL).expect("killed");
-    let lost = wait_for("the supervisor's end", || match step.standing() {
-        Standing::Lost { started } => Some(started),
+    let lost = wait_for("the supervisor's end", || match step.status() {
+        StepStatus::Lost { started } => Some(started),
         _ => None,
     });
     assert_eq!(lost, started);
@@ -150,7 +150,7 @@ fn a_step_whose_supervisor_is_killed_is_lost_and_can_be_buried() {
     let buried = bury(&step.folder()).expect("buried");
     assert_eq!(buried.outcome, Outcome::Unknown);
     assert!(!descendants.into_iter().any(lives) && !lives(started.pid), "burying waits for their end");
-    assert_eq!(step.standing(), Standing::Ended { started: Some(started), ended: buried.clone() });
+    assert_eq!(step.status(), StepStatus::Ended { started: Some(started), ended: buried.clone() });
     assert_eq!(bury(&step.folder()).expect("buried already"), buried);
     let again = step.start(&script("true")).expect_err("refused").to_string();
     assert!(again.ends_with("has been started already"), "{again}");

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use data_encoding::BASE64;
 use windlass_supervisor::{
-    OutputValue, OutputVariable, Standing, Stream, inspect, output, output_variables, start,
+    OutputValue, OutputVariable, StepStatus, Stream, inspect, output, output_variables, start,
 };
 
 use crate::support::{Step, binary, exited, is_root, lives, make_private, script, wait_for};
@@ -135,13 +135,13 @@ fn a_full_disk_loses_output_and_never_the_end() {
     job.output_bytes = 64 << 20;
     start(&binary(), ["run"], &folder, &job).expect("started");
     let main = wait_for("the step's process", || match inspect(&folder).expect("inspected") {
-        Standing::Running { started } => Some(started.pid),
+        StepStatus::Running { started } => Some(started.pid),
         _ => None,
     });
     wait_for("the end of the step's process", || (!lives(main)).then_some(()));
     fs::remove_file(filler).expect("removed");
     let ended = wait_for("the end's mark", || match inspect(&folder).expect("inspected") {
-        Standing::Ended { ended, .. } => Some(ended),
+        StepStatus::Ended { ended, .. } => Some(ended),
         _ => None,
     });
     let kept: u64 = output(&folder, 1)

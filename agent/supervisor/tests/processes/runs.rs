@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use windlass_supervisor::{Job, Outcome, SCRIPT_PATH, Standing};
+use windlass_supervisor::{Job, Outcome, SCRIPT_PATH, StepStatus};
 
 use crate::support::{Step, binary, exited, is_root, make_private, program, script, wait_for};
 
@@ -131,7 +131,7 @@ fn a_folder_that_others_can_enter_is_refused() {
     fs::set_permissions(step.folder(), fs::Permissions::from_mode(0o750)).expect("set");
     let error = step.start(&script("echo ran")).expect_err("refused").to_string();
     assert!(error.ends_with("is not a folder that belongs to the agent alone (mode 0700)"), "{error}");
-    assert_eq!(step.standing(), Standing::NotStarted);
+    assert_eq!(step.status(), StepStatus::NotStarted);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use windlass_supervisor::{
-    Ended, Job, Outcome, SCRIPT_PATH, Standing, StartError, Started, inspect, output, start,
+    Ended, Job, Outcome, SCRIPT_PATH, StartError, Started, StepStatus, inspect, output, start,
 };
 
 /// How long anything may take that has to come at once; only a failing test waits so long.
@@ -54,24 +54,24 @@ impl Step {
         start(&binary(), ["run"], &self.folder(), job)
     }
 
-    pub fn standing(&self) -> Standing {
+    pub fn status(&self) -> StepStatus {
         inspect(&self.folder()).expect("inspected")
     }
 
     /// The end of the step, once it is there.
     pub fn ended(&self) -> Ended {
-        wait_for("the step's end", || match self.standing() {
-            Standing::Ended { ended, .. } => Some(ended),
-            Standing::Lost { .. } => panic!("the supervisor is lost"),
+        wait_for("the step's end", || match self.status() {
+            StepStatus::Ended { ended, .. } => Some(ended),
+            StepStatus::Lost { .. } => panic!("the supervisor is lost"),
             _ => None,
         })
     }
 
     /// The mark of the running step, once it is there.
     pub fn running(&self) -> Started {
-        wait_for("the step's start", || match self.standing() {
-            Standing::Running { started } => Some(started),
-            Standing::Ended { ended, .. } => panic!("the step has ended: {ended:?}"),
+        wait_for("the step's start", || match self.status() {
+            StepStatus::Running { started } => Some(started),
+            StepStatus::Ended { ended, .. } => panic!("the step has ended: {ended:?}"),
             _ => None,
         })
     }

@@ -50,7 +50,7 @@ pub(super) fn change(draft: &mut Draft<'_>, name: &str, change: &TargetChange) -
             }
         }
         TargetChange::Delete => {
-            let users = documents::users_of_target(documents::Moment::of(draft), id);
+            let users = documents::users_of_target(documents::ReferenceScope::of(draft), id);
             documents::refuse_if_used(&format!("the target `{}`", target.name), users)?;
             draft.emit(TargetEvent::Deleted { target: id, name: target.name.to_string() });
         }

@@ -128,7 +128,7 @@ pub struct Graph {
     /// The nodes, each after those that it waits for.
     nodes: Vector<Node>,
     /// The newest run of each node on each target.
-    #[serde(with = "crate::pairs")]
+    #[serde(with = "crate::map_as_list")]
     runs: OrdMap<(usize, TargetId), Run>,
     /// Runs that are not over.
     open: OrdSet<(usize, TargetId)>,

@@ -57,13 +57,13 @@ pub struct Deployment {
     /// What runs after what, where, and how far it is.
     pub graph: Graph,
     /// Its targets; fixed when it starts, then only shrinking.
-    #[serde(with = "crate::pairs")]
+    #[serde(with = "crate::map_as_list")]
     pub parts: OrdMap<TargetId, Part>,
     /// What it is given, as it was when it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Arc<Frozen>>,
     /// Output variables, by step, target and name.
-    #[serde(with = "crate::pairs")]
+    #[serde(with = "crate::map_as_list")]
     pub outputs: OrdMap<(StepId, TargetId, String), StoredValue>,
 }
 
@@ -158,7 +158,7 @@ pub struct FrozenTenant {
     /// Its tags, as far as they choose values.
     pub tags: BTreeSet<TagId>,
     /// Its values.
-    #[serde(with = "crate::pairs")]
+    #[serde(with = "crate::map_as_list")]
     pub values: OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>,
 }
 

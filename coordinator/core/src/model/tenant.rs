@@ -28,7 +28,7 @@ pub struct Tenant {
     /// Connections.
     pub projects: BTreeMap<ProjectId, BTreeSet<EnvironmentId>>,
     /// Values for templates, for every environment (`None`) or for one.
-    #[serde(with = "crate::pairs")]
+    #[serde(with = "crate::map_as_list")]
     pub values: OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>,
 }
 

@@ -47,11 +47,11 @@ pub(crate) fn judge_in_words(
     environment: EnvironmentId,
     tenant: Option<TenantId>,
 ) -> Vec<TenantRefusal> {
-    Judging::of(space, words, project, release).judge(environment, tenant)
+    TenantChecks::of(space, words, project, release).judge(environment, tenant)
 }
 
 /// What deployments of one release are judged by.
-struct Judging<'a> {
+struct TenantChecks<'a> {
     space: &'a Space,
     words: &'a Space,
     project: &'a Project,
@@ -60,7 +60,7 @@ struct Judging<'a> {
     phases: Option<Vec<ResolvedPhase>>,
 }
 
-impl<'a> Judging<'a> {
+impl<'a> TenantChecks<'a> {
     fn of(space: &'a Space, words: &'a Space, project: &'a Project, release: &'a Release) -> Self {
         Self { space, words, project, release, phases: phases(space, project) }
     }
@@ -154,7 +154,7 @@ pub(super) fn admitted_shown(
 ) -> Result<Admitted, Problem> {
     refuse_too_much(resolved)?;
     let code = Code::of(resolved.release);
-    let judging = Judging::of(space, words, resolved.project, resolved.release);
+    let judging = TenantChecks::of(space, words, resolved.project, resolved.release);
     let mut admitted = Admitted { pairs: Vec::new(), left_out: Vec::new() };
     for pair in &resolved.pairs {
         let refusals = judging.judge(pair.environment, pair.tenant);

@@ -10,7 +10,7 @@ use imbl::OrdMap;
 use windlass_protocol::ids::{DeploymentId, EnvironmentId, ProjectId, StepId, TargetId};
 use windlass_protocol::message::{Generation, Participation};
 
-use super::queries::Seen;
+use super::queries::VisibleTenants;
 use crate::catalogue::{Catalogue, Named};
 use crate::model::{
     Ahead, Deployment, Environment, Granted, Key, LibrarySet, Lifecycle, Package, PackageKey, Phase,
@@ -23,7 +23,7 @@ use crate::state::Space;
 
 /// What is left of `whole`.
 pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
-    let seen = Seen::by(whole, limits);
+    let seen = VisibleTenants::by(whole, limits);
     let mut left = Space::new(whole.head.clone());
     left.caps = whole.caps;
     fill(&mut left.tenants, seen.tenants.values().map(|tenant| (*tenant).clone()));
@@ -32,16 +32,16 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     left.history = whole.history.of(|tenant| seen.tenants.contains_key(&tenant));
     left.deployments = deployments(whole, &seen);
     left.finished = whole.finished.iter().filter(|id| left.deployments.contains_key(*id)).copied().collect();
-    let mut looking = Looking::new(whole, &seen, &left.deployments);
+    let mut view = LimitedView::new(whole, &seen, &left.deployments);
     let targets: Vec<_> =
-        whole.targets.iter().filter_map(|found| looking.target(whole, &left.deployments, found)).collect();
+        whole.targets.iter().filter_map(|found| view.target(whole, &left.deployments, found)).collect();
     fill(&mut left.targets, targets.into_iter());
-    looking.targets = left.targets.iter().map(|target| target.id).collect();
+    view.targets = left.targets.iter().map(|target| target.id).collect();
     let projects = seen.places.keys().filter_map(|id| whole.projects.get(*id));
-    fill(&mut left.projects, projects.map(|found| looking.project(found)));
+    fill(&mut left.projects, projects.map(|found| view.project(found)));
     let sets: BTreeSet<_> = left.projects.iter().flat_map(|project| &project.library_sets).copied().collect();
     let sets = sets.into_iter().filter_map(|id| whole.library_sets.get(id));
-    fill(&mut left.library_sets, sets.map(|found| looking.library_set(found)));
+    fill(&mut left.library_sets, sets.map(|found| view.library_set(found)));
     let lifecycles: BTreeSet<_> = left.projects.iter().map(|project| project.lifecycle).collect();
     let lifecycles = lifecycles.into_iter().filter_map(|id| whole.lifecycles.get(id));
     fill(&mut left.lifecycles, lifecycles.map(|found| lifecycle(&seen, found)));
@@ -51,8 +51,8 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
         let once = || seen.tenants.keys().any(|tenant| whole.history.has(release.id, *tenant));
         seen.connected.contains_key(&release.project) || deployed.contains(&release.id) || once()
     });
-    left.releases = releases.map(|found| (found.id, Arc::new(looking.release(found)))).collect();
-    let lost = whole.lost.iter().filter(|(target, _)| looking.targets.contains(target));
+    left.releases = releases.map(|found| (found.id, Arc::new(view.release(found)))).collect();
+    let lost = whole.lost.iter().filter(|(target, _)| view.targets.contains(target));
     left.lost = lost.map(|(target, since)| (*target, *since)).collect();
     packages(whole, &mut left);
     left.rebuild_indexes();
@@ -60,7 +60,7 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
 }
 
 /// The environments, numbered anew: a gap would tell of another one.
-fn environments(whole: &Space, seen: &Seen<'_>) -> impl Iterator<Item = Environment> {
+fn environments(whole: &Space, seen: &VisibleTenants<'_>) -> impl Iterator<Item = Environment> {
     let known =
         whole.environments_in_order().into_iter().filter(|found| seen.environments.contains(&found.id));
     let known: Vec<_> = known.cloned().collect();
@@ -74,14 +74,14 @@ fn fill<T: Named>(catalogue: &mut Catalogue<T>, found: impl Iterator<Item = T>) 
     found.for_each(|thing| catalogue.put(thing));
 }
 
-fn tag_set(seen: &Seen<'_>, found: &TagSet) -> Option<TagSet> {
+fn tag_set(seen: &VisibleTenants<'_>, found: &TagSet) -> Option<TagSet> {
     let tags: Vec<_> = found.tags.iter().filter(|tag| seen.tags.contains(&tag.id)).cloned().collect();
     let TagSet { id, slug, name, single, tags: _ } = found.clone();
     (!tags.is_empty()).then_some(TagSet { id, slug, name, single, tags })
 }
 
 /// A phase of which no environment is seen is none; one that stands for all others stays.
-fn lifecycle(seen: &Seen<'_>, found: &Lifecycle) -> Lifecycle {
+fn lifecycle(seen: &VisibleTenants<'_>, found: &Lifecycle) -> Lifecycle {
     let phases = found.phases.iter().filter_map(|phase| {
         let left: Vec<_> =
             phase.environments.iter().copied().filter(|id| seen.environments.contains(id)).collect();
@@ -99,7 +99,7 @@ fn lifecycle(seen: &Seen<'_>, found: &Lifecycle) -> Lifecycle {
 }
 
 /// Their deployments. Targets that a request named are left out: they may be others'.
-fn deployments(whole: &Space, seen: &Seen<'_>) -> OrdMap<DeploymentId, Arc<Deployment>> {
+fn deployments(whole: &Space, seen: &VisibleTenants<'_>) -> OrdMap<DeploymentId, Arc<Deployment>> {
     let theirs = whole
         .deployments
         .iter()
@@ -184,8 +184,8 @@ fn package_id(step: &Step) -> Option<&str> {
 }
 
 /// Whom and what somebody sees, as far as machines, processes and variables name it.
-struct Looking<'a> {
-    seen: &'a Seen<'a>,
+struct LimitedView<'a> {
+    seen: &'a VisibleTenants<'a>,
     targets: BTreeSet<TargetId>,
     /// Roles of steps that are seen: another one is of somebody else's machines.
     roles: BTreeSet<String>,
@@ -193,21 +193,25 @@ struct Looking<'a> {
     ran: BTreeSet<StepId>,
 }
 
-impl<'a> Looking<'a> {
-    fn new(whole: &Space, seen: &'a Seen<'a>, deployments: &OrdMap<DeploymentId, Arc<Deployment>>) -> Self {
+impl<'a> LimitedView<'a> {
+    fn new(
+        whole: &Space,
+        seen: &'a VisibleTenants<'a>,
+        deployments: &OrdMap<DeploymentId, Arc<Deployment>>,
+    ) -> Self {
         let nodes = deployments.values().flat_map(|found| found.graph.nodes());
         let ran = nodes.filter_map(|node| node.plot.work.step()).collect();
-        let mut looking = Self { seen, targets: BTreeSet::new(), roles: BTreeSet::new(), ran };
+        let mut view = Self { seen, targets: BTreeSet::new(), roles: BTreeSet::new(), ran };
         let mut roles = BTreeSet::new();
         for project in seen.places.keys() {
             let steps = whole.projects.get(*project).into_iter().flat_map(|project| &project.steps);
             let frozen = whole.releases_of(*project).flat_map(|release| &release.snapshot.steps);
-            for step in steps.chain(frozen).filter(|step| looking.step(step, *project).is_some()) {
+            for step in steps.chain(frozen).filter(|step| view.step(step, *project).is_some()) {
                 roles.extend(step.roles.iter().cloned());
             }
         }
-        looking.roles = roles;
-        looking
+        view.roles = roles;
+        view
     }
 
     /// A target that may serve somebody who is seen, where somebody who is seen is connected, or that holds something of

@@ -12,7 +12,7 @@ use crate::query::{Empty, Query};
 use crate::state::Space;
 
 /// The tenants that are seen, where they are and were, and what they carry.
-pub(super) struct Seen<'a> {
+pub(super) struct VisibleTenants<'a> {
     whole: &'a Space,
     pub(super) tenants: BTreeMap<TenantId, &'a Tenant>,
     /// Where they are connected.
@@ -23,7 +23,7 @@ pub(super) struct Seen<'a> {
     pub(super) tags: BTreeSet<TagId>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> VisibleTenants<'a> {
     pub(super) fn by(whole: &'a Space, limits: &'a [TenantLimit]) -> Self {
         let all = |tenant: &&Tenant| {
             limits.iter().all(|limit| limit.tenants.matches(*tenant, Empty::MeansNobody).is_some())

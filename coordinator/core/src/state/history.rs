@@ -65,9 +65,9 @@ pub struct History {
 /// A history as a snapshot holds it.
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    #[serde(with = "crate::pairs")]
+    #[serde(with = "crate::map_as_list")]
     successes: OrdMap<Key, Vector<Success>>,
-    #[serde(with = "crate::pairs")]
+    #[serde(with = "crate::map_as_list")]
     attempts: OrdMap<Key, Attempt>,
     held: Vec<(TargetId, Key, StepId, Held)>,
 }

@@ -40,7 +40,7 @@ pub struct State {
     /// The number of the last record.
     pub number: u64,
     /// The number of the last record of each stream.
-    #[serde(with = "crate::pairs")]
+    #[serde(with = "crate::map_as_list")]
     pub streams: OrdMap<Stream, u64>,
     /// Counts, from 1, how often the history was taken up again at an earlier place.
     pub epoch: u64,
@@ -53,7 +53,7 @@ pub struct State {
     /// Requests that were answered lately, by the keys that they may be repeated with.
     pub requests: Requests,
     /// The spaces.
-    #[serde(serialize_with = "crate::pairs::serialize", deserialize_with = "spaces")]
+    #[serde(serialize_with = "crate::map_as_list::serialize", deserialize_with = "spaces")]
     pub spaces: OrdMap<SpaceId, Space>,
 }
 

@@ -73,7 +73,7 @@ pub struct Space {
     /// Enrolment tokens.
     pub enrolments: OrdMap<EnrolmentId, Arc<Enrolment>>,
     /// Packages.
-    #[serde(with = "crate::pairs")]
+    #[serde(with = "crate::map_as_list")]
     pub packages: OrdMap<PackageKey, Arc<Package>>,
     /// Releases.
     pub releases: OrdMap<ReleaseId, Arc<Release>>,

@@ -39,7 +39,7 @@ const MOST_BYTES: usize = 1 << 20;
 /// Which records come first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Order {
+pub enum ListOrder {
     /// The newest: what people look for.
     #[default]
     Newest,
@@ -70,7 +70,7 @@ pub struct Records {
     /// `newest` first, where it is left out, or `oldest` first.
     #[serde(default)]
     #[param(inline)]
-    pub order: Order,
+    pub order: ListOrder,
     /// The part begins after the record of this number, in this order; with `oldest`, 0 is before the first one.
     pub after: Option<u64>,
     /// Records at most, up to 1000; 100 where it is left out. Large records make a part shorter.
@@ -128,7 +128,7 @@ fn select(
             && (ids.is_none() && filter.is_none() || shows(entry))
     };
     let last = state.number;
-    let newest = asked.order == Order::Newest;
+    let newest = asked.order == ListOrder::Newest;
     let known = if newest { 1..=last } else { 0..=last };
     if let Some(after) = asked.after.filter(|after| !known.contains(after)) {
         return Err(pages::no_place(&after.to_string()));

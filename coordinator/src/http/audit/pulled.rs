@@ -13,7 +13,7 @@ use windlass_protocol::ids::{DeploymentId, TargetId};
 use super::journal::{Entry, Journal};
 use super::{MOST_BYTES, Part};
 use crate::http::heavy::Wanted;
-use crate::http::{pages, words};
+use crate::http::{display, pages};
 use windlass_coordinator_core::sight::Sight;
 
 /// Packages as `id version`, by manifest: a digest says nothing to people.
@@ -81,7 +81,7 @@ pub(super) fn pulled(
     let next = records.front().and_then(|oldest| oldest.first()).filter(|_| more);
     let next = next.map(|item| item.sequence.to_string());
     let items = records.into_iter().rev().flat_map(|items| items.into_iter().rev()).collect();
-    Ok(Pulled { target: words::name(targets, wanted), items, next })
+    Ok(Pulled { target: display::name(targets, wanted), items, next })
 }
 
 /// About how long items are in an answer.
@@ -100,14 +100,14 @@ fn item(
 ) -> Option<PulledItem> {
     let of = |deployment: &DeploymentId, kind, digest: &Digest| PulledItem {
         sequence: entry.record.number,
-        time: words::time(entry.record.time),
+        time: display::time(entry.record.time),
         deployment: deployment.to_string(),
         tenant: tenant(sight, *deployment),
         kind,
         digest: digest.to_string(),
         bytes: 0,
         times: 1,
-        last: words::time(entry.record.time),
+        last: display::time(entry.record.time),
         names: Vec::new(),
     };
     let known = |manifest, names: &Names| names.get(manifest).cloned().unwrap_or_default();
@@ -159,9 +159,9 @@ fn item(
 
 fn tenant(sight: &Sight, deployment: DeploymentId) -> Option<String> {
     let space = sight.space();
-    space.deployments.get(&deployment).and_then(|found| words::tenant(space, found.tenant))
+    space.deployments.get(&deployment).and_then(|found| display::tenant(space, found.tenant))
 }
 
 fn again(item: PulledItem, bytes: u64, Counted { count, first, last }: Counted) -> PulledItem {
-    PulledItem { bytes, times: count, time: words::time(first), last: words::time(last), ..item }
+    PulledItem { bytes, times: count, time: display::time(first), last: display::time(last), ..item }
 }

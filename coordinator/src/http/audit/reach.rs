@@ -22,7 +22,7 @@ use super::pulled;
 use crate::engine::now;
 use crate::http::heavy::Wanted;
 use crate::http::presence::Presence;
-use crate::http::{deployments, words};
+use crate::http::{deployments, display};
 
 pub(super) fn what_can(space: &Space, wanted: &Wanted, name: &str) -> Result<WhatCan, Problem> {
     let target = space.targets.find(name)?;
@@ -196,7 +196,7 @@ fn reach(
     let item = |(target, reads): (TargetId, Reads)| {
         let item = WhatCanItem {
             project: project.name.to_string(),
-            environment: words::name(&space.environments, environment),
+            environment: display::name(&space.environments, environment),
             tenant: tenant.map(|tenant| tenant.name.to_string()),
             steps: reads.steps.into_iter().collect(),
             packages: reads.packages.into_iter().collect(),
@@ -232,7 +232,7 @@ fn holdings(space: &Space, target: TargetId) -> Vec<Holding> {
         let fetching = item.kind == WorkKind::Fetch;
         Some(Holding {
             deployment: deployment.id.to_string(),
-            tenant: words::tenant(space, deployment.tenant),
+            tenant: display::tenant(space, deployment.tenant),
             step,
             packages: packages.into_iter().filter(|_| fetching).collect(),
         })

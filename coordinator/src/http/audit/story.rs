@@ -11,7 +11,7 @@ use windlass_protocol::ids::DeploymentId;
 use super::journal::{Journal, recorded};
 use super::summary::{said, shown};
 use crate::http::heavy::Wanted;
-use crate::http::{deployments, words};
+use crate::http::{deployments, display};
 use windlass_coordinator_core::sight::Sight;
 
 /// The last `most` events of a deployment as sentences, in order, and how many came before them. Reads the journal from its
@@ -48,7 +48,7 @@ pub(in crate::http) fn tell(
             lines.push_back(StoryLine {
                 // To who is limited, the record's number would tell how much others do.
                 sequence: if sight.is_whole() { entry.record.number } else { told },
-                time: words::time(entry.record.time),
+                time: display::time(entry.record.time),
                 text: said(sight, sight.space(), event, &shown(shown_as)),
             });
         }

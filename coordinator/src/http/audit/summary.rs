@@ -10,7 +10,7 @@ use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::ids::ReleaseId;
 
 use super::journal::{Entry, recorded};
-use crate::http::words;
+use crate::http::display;
 use windlass_coordinator_core::sight::Sight;
 
 /// What is never shown, whatever it stands in: digests of tokens' secrets, and ciphertexts.
@@ -22,7 +22,7 @@ pub(super) fn record(sight: &Sight, state: &State, entry: &Entry) -> AuditRecord
     let events: Vec<Value> = record.events.iter().filter_map(recorded).map(shown).collect();
     AuditRecord {
         sequence: record.number,
-        time: words::time(record.time),
+        time: display::time(record.time),
         space: space.map(|space| space.head.name.to_string()),
         actor: actor(sight, state, record.header.actor),
         origin: record.header.origin.clone(),
@@ -49,9 +49,9 @@ fn actor(sight: &Sight, state: &State, actor: Actor) -> String {
     match actor {
         Actor::Installer => "the installer".to_owned(),
         Actor::Coordinator => "the coordinator".to_owned(),
-        Actor::Token(id) => format!("token {}", words::token(sight, id)),
+        Actor::Token(id) => format!("token {}", display::token(sight, id)),
         Actor::Target(id) => {
-            let name = state.space_of(id).map(|space| words::name(&space.targets, id));
+            let name = state.space_of(id).map(|space| display::name(&space.targets, id));
             format!("target {}", name.unwrap_or_else(|| id.to_string()))
         }
         Actor::Enrolment(id) => format!("{id}"),
@@ -167,11 +167,11 @@ fn plain(value: &Value) -> String {
 fn thing((sight, space): About<'_>, id: &str) -> Option<String> {
     let (kind, _) = id.rsplit_once('-').filter(|(_, rest)| rest.len() == 26)?;
     let found = match kind {
-        "token" => id.parse().ok().map(|id| words::token(sight, id)),
-        "environment" => id.parse().ok().map(|id| words::name(&space.environments, id)),
-        "project" => id.parse().ok().map(|id| words::name(&space.projects, id)),
-        "tenant" => id.parse().ok().map(|id| words::name(&space.tenants, id)),
-        "target" => id.parse().ok().map(|id| words::name(&space.targets, id)),
+        "token" => id.parse().ok().map(|id| display::token(sight, id)),
+        "environment" => id.parse().ok().map(|id| display::name(&space.environments, id)),
+        "project" => id.parse().ok().map(|id| display::name(&space.projects, id)),
+        "tenant" => id.parse().ok().map(|id| display::name(&space.tenants, id)),
+        "target" => id.parse().ok().map(|id| display::name(&space.targets, id)),
         "release" => {
             let id: Option<ReleaseId> = id.parse().ok();
             let release = id.and_then(|id| space.releases.get(&id));

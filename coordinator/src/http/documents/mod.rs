@@ -20,7 +20,7 @@ use windlass_protocol::ids::EnvironmentId;
 pub use query::query_text;
 pub use tenant::{tag_texts, tenant_document};
 
-use super::words;
+use super::display;
 
 /// Every document of a space, or those of one kind, each after those that it refers to.
 pub fn export(space: &Space, kind: Option<&str>) -> Result<Vec<Document>, Problem> {
@@ -102,7 +102,7 @@ impl Shown for TagSet {
 
 impl Shown for Lifecycle {
     fn document(&self, space: &Space) -> Document {
-        let name = |id: &EnvironmentId| words::name(&space.environments, *id);
+        let name = |id: &EnvironmentId| display::name(&space.environments, *id);
         let phases = self.phases.iter().map(|phase| PhaseText {
             name: phase.name.clone(),
             environments: phase.environments.iter().map(name).collect(),

@@ -11,16 +11,16 @@ use windlass_protocol::message::{Body, Shell};
 
 use super::query::query_text;
 use super::{Shown, variables};
-use crate::http::words;
+use crate::http::display;
 
 impl Shown for Project {
     fn document(&self, space: &Space) -> Document {
-        let sets = self.library_sets.iter().map(|id| words::name(&space.library_sets, *id));
+        let sets = self.library_sets.iter().map(|id| display::name(&space.library_sets, *id));
         Document::Project(ProjectDocument {
             name: self.name.to_string(),
             slug: Some(self.slug.to_string()),
             tenancy: self.tenancy,
-            lifecycle: Some(words::name(&space.lifecycles, self.lifecycle)),
+            lifecycle: Some(display::name(&space.lifecycles, self.lifecycle)),
             library_sets: sets.collect(),
             templates: variables::templates(&self.templates),
             variables: variables::variables(space, &self.variables, &self.steps),
@@ -49,8 +49,8 @@ fn step(space: &Space, found: &Step) -> StepDocument {
         name: found.name.to_string(),
         slug: Some(found.slug.to_string()),
         roles: found.roles.iter().cloned().collect(),
-        environments: words::environments(space, &found.environments),
-        exclude_environments: words::environments(space, &found.excluded_environments),
+        environments: display::environments(space, &found.environments),
+        exclude_environments: display::environments(space, &found.excluded_environments),
         tenants: query_text(space, &found.tenants),
         package,
         script,

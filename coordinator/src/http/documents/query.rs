@@ -5,7 +5,7 @@ use windlass_coordinator_core::query::Query;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::{TagId, TenantId};
 
-use crate::http::words;
+use crate::http::display;
 
 /// The query as people write it.
 pub fn query_text(space: &Space, query: &Query) -> QueryText {
@@ -20,7 +20,7 @@ pub fn query_text(space: &Space, query: &Query) -> QueryText {
 }
 
 fn tenants<'a>(space: &Space, ids: impl Iterator<Item = &'a TenantId>) -> Vec<String> {
-    let mut names: Vec<_> = ids.map(|id| words::name(&space.tenants, *id)).collect();
+    let mut names: Vec<_> = ids.map(|id| display::name(&space.tenants, *id)).collect();
     names.sort();
     names
 }

@@ -8,7 +8,7 @@ use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::{TagId, TemplateId};
 
 use super::{Shown, query, variables};
-use crate::http::words;
+use crate::http::display;
 
 impl Shown for Tenant {
     fn document(&self, space: &Space) -> Document {
@@ -18,7 +18,7 @@ impl Shown for Tenant {
     fn summary(&self, space: &Space) -> String {
         let disabled = if self.enabled { "" } else { "disabled; " };
         let mut projects: Vec<_> =
-            self.projects.keys().map(|project| words::name(&space.projects, *project)).collect();
+            self.projects.keys().map(|project| display::name(&space.projects, *project)).collect();
         projects.sort();
         format!("{disabled}{} [{}]", projects.join(", "), tag_texts(space, self.tags.iter()).join(", "))
     }
@@ -27,7 +27,7 @@ impl Shown for Tenant {
 /// The tenant as `apply` reads it.
 pub fn tenant_document(space: &Space, found: &Tenant) -> TenantDocument {
     let projects = found.projects.iter().map(|(project, environments)| {
-        (words::name(&space.projects, *project), words::environments(space, environments))
+        (display::name(&space.projects, *project), display::environments(space, environments))
     });
     TenantDocument {
         name: found.name.to_string(),
@@ -56,7 +56,7 @@ fn values(space: &Space, tenant: &Tenant) -> BTreeMap<String, OwnerValues> {
         match environment {
             None => owner.values.insert(name, value),
             Some(id) => {
-                let environment = words::name(&space.environments, *id);
+                let environment = display::name(&space.environments, *id);
                 owner.environments.entry(environment).or_default().insert(name, value)
             }
         };

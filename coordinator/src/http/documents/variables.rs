@@ -7,7 +7,7 @@ use windlass_coordinator_core::model::{ScopedValue, Step, StoredValue, Template,
 use windlass_coordinator_core::state::Space;
 
 use super::query::query_text;
-use crate::http::words;
+use crate::http::display;
 
 /// A value. A sensitive one never comes out: `{sensitive: unchanged}` keeps it.
 pub(super) fn value(stored: &StoredValue) -> ValueText {
@@ -40,8 +40,8 @@ pub(super) fn variables(
         let step = |step: &&Step| scope.steps.contains(&step.id);
         ScopedValueText {
             value: value(&scoped.value),
-            environments: words::environments(space, &scope.environments),
-            targets: scope.targets.iter().map(|id| words::name(&space.targets, *id)).collect(),
+            environments: display::environments(space, &scope.environments),
+            targets: scope.targets.iter().map(|id| display::name(&space.targets, *id)).collect(),
             roles: scope.roles.iter().cloned().collect(),
             steps: steps.iter().filter(step).map(|step| step.name.to_string()).collect(),
             tenants: query_text(space, &scope.tenants),

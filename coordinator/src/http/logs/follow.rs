@@ -12,7 +12,7 @@ use windlass_api::error::Problem;
 use windlass_protocol::ids::{DeploymentId, TargetId};
 
 use super::Lines;
-use super::places::{Place, places};
+use super::step_outputs::{StepOutput, outputs};
 use crate::http::caller::Reader;
 use crate::http::deploy::deployment_id;
 use crate::http::extract::{Asked, Named};
@@ -25,7 +25,7 @@ const PACE: Duration = Duration::from_millis(300);
 const QUIET: Duration = Duration::from_secs(15);
 /// How long lines that a step announced are waited for once the deployment is over.
 const LATE: Duration = Duration::from_secs(10);
-/// Lines of one place that are read at once.
+/// Lines of one output that are read at once.
 const AT_ONCE: usize = 500;
 
 /// The lines of all steps on all targets as they come, as NDJSON of `LogLine`. Begins with the first line. Ends when
@@ -40,7 +40,7 @@ pub async fn follow(
 ) -> Result<Response, Refusal> {
     let deployment = deployment_id(&id)?;
     // What does not exist is said before the stream begins.
-    places(caller.sight()?.space(), deployment, asked.step.as_deref(), asked.target.as_deref())?;
+    outputs(caller.sight()?.space(), deployment, asked.step.as_deref(), asked.target.as_deref())?;
     let follower = Follower {
         caller,
         deployment,
@@ -64,7 +64,7 @@ struct Follower {
     caller: Reader,
     deployment: DeploymentId,
     asked: Lines,
-    /// The number of the line that comes next, by place.
+    /// The number of the line that comes next, by output.
     next: BTreeMap<(usize, TargetId), u64>,
     over_since: Option<Instant>,
     spoke: Instant,
@@ -97,19 +97,19 @@ impl Follower {
         }
     }
 
-    fn look(&self) -> Result<(Vec<Place>, bool), Refusal> {
+    fn look(&self) -> Result<(Vec<StepOutput>, bool), Refusal> {
         let sight = self.caller.sight()?;
         let (step, target) = (self.asked.step.as_deref(), self.asked.target.as_deref());
-        let found = places(sight.space(), self.deployment, step, target)?;
-        Ok((found.places, found.over))
+        let found = outputs(sight.space(), self.deployment, step, target)?;
+        Ok((found.outputs, found.over))
     }
 
     /// Lines that have come since, and whether every announced line has.
-    async fn read(&mut self, places: Vec<Place>) -> Result<(Bytes, bool), ()> {
+    async fn read(&mut self, outputs: Vec<StepOutput>) -> Result<(Bytes, bool), ()> {
         let logs = Arc::clone(&self.caller.context.logs);
         let mut next = std::mem::take(&mut self.next);
         let reading = tokio::task::spawn_blocking(move || {
-            let read = read_places(logs.as_ref(), &places, &mut next);
+            let read = read_places(logs.as_ref(), &outputs, &mut next);
             (read, next)
         });
         let (read, next) = reading.await.map_err(|why| {
@@ -123,27 +123,27 @@ impl Follower {
 
 fn read_places(
     logs: &dyn Logs,
-    places: &[Place],
+    outputs: &[StepOutput],
     next: &mut BTreeMap<(usize, TargetId), u64>,
 ) -> Result<(Bytes, bool), Problem> {
     let mut text = Vec::new();
     let mut complete = true;
-    for place in places {
-        let from = next.entry(place.key()).or_insert(1);
-        if place.lines.is_some_and(|lines| *from > lines) {
+    for output in outputs {
+        let from = next.entry(output.key()).or_insert(1);
+        if output.lines.is_some_and(|lines| *from > lines) {
             continue;
         }
-        for piece in place.read(logs, *from, AT_ONCE)? {
+        for piece in output.read(logs, *from, AT_ONCE)? {
             // How many lines are left out is only known when the step has ended.
-            if place.lines.is_none() && matches!(piece, Piece::Missing(Missing { why: Why::LeftOut, .. })) {
+            if output.lines.is_none() && matches!(piece, Piece::Missing(Missing { why: Why::LeftOut, .. })) {
                 break;
             }
-            serde_json::to_writer(&mut text, &place.line(&piece))
+            serde_json::to_writer(&mut text, &output.line(&piece))
                 .map_err(|why| Problem::failed(why.to_string()))?;
             text.push(b'\n');
             *from = piece.last() + 1;
         }
-        complete &= place.lines.is_some_and(|lines| *from > lines);
+        complete &= output.lines.is_some_and(|lines| *from > lines);
     }
     Ok((text.into(), complete))
 }

@@ -1,7 +1,7 @@
 //! The output of a deployment's steps: in parts, or as a stream that ends when the deployment is over.
 
 pub(super) mod follow;
-mod places;
+mod step_outputs;
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use windlass_api::answers::{LogLine, Page};
 use windlass_api::error::Problem;
 
-use places::{Place, Position, places};
+use step_outputs::{Position, StepOutput, outputs};
 
 use super::caller::Reader;
 use super::deploy::deployment_id;
@@ -47,39 +47,39 @@ pub async fn read(
     Named(id): Named<String>,
     Asked(asked): Asked<Lines>,
 ) -> Answer<Page<LogLine>> {
-    let places = {
+    let outputs = {
         let sight = caller.sight()?;
-        places(sight.space(), deployment_id(&id)?, asked.step.as_deref(), asked.target.as_deref())?.places
+        outputs(sight.space(), deployment_id(&id)?, asked.step.as_deref(), asked.target.as_deref())?.outputs
     };
     let after = asked.after.as_deref().map(str::parse::<Position>).transpose()?;
     let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
     let logs = Arc::clone(&caller.context.logs);
-    let reading = tokio::task::spawn_blocking(move || part(logs.as_ref(), &places, after, limit)).await;
+    let reading = tokio::task::spawn_blocking(move || part(logs.as_ref(), &outputs, after, limit)).await;
     Ok(Json(reading.map_err(|why| Refusal::internal("reading output", &why))??))
 }
 
 fn part(
     logs: &dyn Logs,
-    places: &[Place],
+    outputs: &[StepOutput],
     after: Option<Position>,
     limit: usize,
 ) -> Result<Page<LogLine>, Problem> {
     let mut page = Page { items: Vec::new(), next: None };
     let mut last = None;
-    for place in places {
+    for output in outputs {
         let from = match &after {
-            Some(after) if place.is_before(after) => continue,
-            Some(after) if place.is_at(after) => after.number + 1,
+            Some(after) if output.is_before(after) => continue,
+            Some(after) if output.is_at(after) => after.number + 1,
             _ => 1,
         };
         let room = limit + 1 - page.items.len();
-        for piece in place.read(logs, from, room)? {
+        for piece in output.read(logs, from, room)? {
             if page.items.len() == limit {
                 page.next = last;
                 return Ok(page);
             }
-            last = Some(place.position(piece.last()).to_string());
-            page.items.push(place.line(&piece));
+            last = Some(output.position(piece.last()).to_string());
+            page.items.push(output.line(&piece));
         }
     }
     Ok(page)

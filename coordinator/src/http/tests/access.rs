@@ -7,7 +7,7 @@ use windlass_protocol::Digest;
 use windlass_protocol::token::{Token, TokenKind};
 use zeroize::Zeroizing;
 
-use super::desk::{Desk, sample};
+use super::api::{ApiFixture, sample};
 use crate::http::openapi;
 
 /// Posts that only read.
@@ -39,27 +39,27 @@ pub(super) fn routes() -> Vec<(Method, String, String)> {
 
 #[tokio::test]
 async fn the_last_administrator_stays_and_an_enrolment_token_names_its_maker() {
-    let desk = Desk::new();
+    let api = ApiFixture::new();
     let name = "/tokens/First%20administrator";
-    let (status, problem) = desk.send(Method::DELETE, name, Value::Null).await;
+    let (status, problem) = api.send(Method::DELETE, name, Value::Null).await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
     assert!(problem["message"].as_str().unwrap().contains("no administrator would be left"), "{problem}");
-    desk.post("/enrolments", json!({"grant": {}})).await;
-    assert_eq!(desk.get("/enrolments").await["items"][0]["made_by"], "First administrator");
+    api.post("/enrolments", json!({"grant": {}})).await;
+    assert_eq!(api.get("/enrolments").await["items"][0]["made_by"], "First administrator");
 }
 
 #[tokio::test]
 async fn what_somebody_typed_comes_back_escaped() {
-    let desk = Desk::new();
-    let (status, problem) = desk.send(Method::GET, "/targets/%1b%5B2J%0A", Value::Null).await;
+    let api = ApiFixture::new();
+    let (status, problem) = api.send(Method::GET, "/targets/%1b%5B2J%0A", Value::Null).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(problem["message"], r"there is no target `\u{1b}[2J\n`");
 }
 
 #[tokio::test]
 async fn nobody_without_a_good_token_learns_anything_on_any_route() {
-    let desk = Desk::new();
-    let good = Token::parse(TokenKind::Api, &desk.token).unwrap();
+    let api = ApiFixture::new();
+    let good = Token::parse(TokenKind::Api, &api.token).unwrap();
     let wrong_secret = Token { secret: Zeroizing::new([9; 32]), ..good.clone() }.to_text();
     let unknown = Token { id: [9; 16], ..good }.to_text();
     let enrolment = Token {
@@ -76,7 +76,7 @@ async fn nobody_without_a_good_token_learns_anything_on_any_route() {
     {
         let mut answers = Vec::new();
         for token in [None, Some("nonsense"), Some(&**wrong_secret), Some(&**unknown), Some(&**enrolment)] {
-            answers.push(desk.raw(method.clone(), &path, token, "{}").await);
+            answers.push(api.raw(method.clone(), &path, token, "{}").await);
         }
         assert_eq!(answers[0].0, StatusCode::UNAUTHORIZED, "{method} {path}");
         assert!(answers.iter().all(|answer| *answer == answers[0]), "{method} {path}: all alike");
@@ -85,13 +85,13 @@ async fn nobody_without_a_good_token_learns_anything_on_any_route() {
 
 #[tokio::test]
 async fn an_auditor_reads_every_route_and_changes_nothing_on_any() {
-    let desk = Desk::new();
-    let made = desk.post("/tokens", json!({"name": "Auditor", "role": "auditor"})).await;
+    let api = ApiFixture::new();
+    let made = api.post("/tokens", json!({"name": "Auditor", "role": "auditor"})).await;
     let auditor = made["token"].as_str().unwrap();
-    let before = desk.engine.state().digest();
+    let before = api.engine.state().digest();
     let mut refused_count = 0;
     for (method, template, path) in routes() {
-        let (status, body) = desk.raw(method.clone(), &path, Some(auditor), "{}").await;
+        let (status, body) = api.raw(method.clone(), &path, Some(auditor), "{}").await;
         let reads = method == Method::GET || READING_POSTS.contains(&template.as_str());
         let text = String::from_utf8_lossy(&body);
         if reads {
@@ -106,38 +106,38 @@ async fn an_auditor_reads_every_route_and_changes_nothing_on_any() {
             assert!(text.contains("not-authorised"), "{text}");
         }
     }
-    assert_eq!(desk.engine.state().digest(), before);
-    desk.context.strangers.record(&desk.engine).await;
-    let records = desk.get("/audit?event=token-refused").await;
+    assert_eq!(api.engine.state().digest(), before);
+    api.context.strangers.record(&api.engine).await;
+    let records = api.get("/audit?event=token-refused").await;
     let told = format!("token refused: {refused_count} times, origin others, token Auditor");
     assert_eq!(records["items"][0]["summary"], json!([told]));
 }
 
 #[tokio::test]
 async fn a_token_that_was_taken_back_or_has_expired_is_unknown_and_so_are_those_that_it_made() {
-    let desk = Desk::new();
-    let first = desk.post("/tokens", json!({"name": "Pipeline", "role": "administrator"})).await;
+    let api = ApiFixture::new();
+    let first = api.post("/tokens", json!({"name": "Pipeline", "role": "administrator"})).await;
     let first = first["token"].as_str().unwrap();
     let body = json!({"name": "Step", "role": "auditor"}).to_string();
-    let (_, made) = desk.raw(Method::POST, "/api/v1/tokens", Some(first), body).await;
+    let (_, made) = api.raw(Method::POST, "/api/v1/tokens", Some(first), body).await;
     let made: Value = serde_json::from_slice(&made).unwrap();
     let second = made["token"].as_str().unwrap();
-    let whoami = async |token: &str| desk.raw(Method::GET, "/api/v1/whoami", Some(token), "").await.0;
+    let whoami = async |token: &str| api.raw(Method::GET, "/api/v1/whoami", Some(token), "").await.0;
     assert_eq!(whoami(second).await, StatusCode::OK);
-    let (status, _) = desk.send(Method::DELETE, "/tokens/Pipeline", Value::Null).await;
+    let (status, _) = api.send(Method::DELETE, "/tokens/Pipeline", Value::Null).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(whoami(first).await, StatusCode::UNAUTHORIZED);
     assert_eq!(whoami(second).await, StatusCode::UNAUTHORIZED);
-    let expired = desk.post("/tokens", json!({"name": "Short", "role": "auditor", "ttl-seconds": 0})).await;
+    let expired = api.post("/tokens", json!({"name": "Short", "role": "auditor", "ttl-seconds": 0})).await;
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     assert_eq!(whoami(expired["token"].as_str().unwrap()).await, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn no_secret_is_in_any_answer_of_any_route() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
-    desk.enrol(
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    api.enrol(
         "shared-1",
         json!({"roles": ["synergy-web"], "environments": ["Production"],
         "tenants": {"tags": ["Hosting/Shared 1"]}}),
@@ -157,14 +157,14 @@ async fn no_secret_is_in_any_answer_of_any_route() {
         "/enrolments",
         "/targets/shared-1",
     ];
-    let secret = Token::parse(TokenKind::Api, &desk.token).unwrap().secret_digest().to_string();
+    let secret = Token::parse(TokenKind::Api, &api.token).unwrap().secret_digest().to_string();
     for path in lists.chain(others.map(str::to_owned)) {
-        let text = desk.get(&path).await.to_string();
+        let text = api.get(&path).await.to_string();
         for canary in ["canary", "ciphertext", "wlt_", "wle_", secret.as_str()] {
             assert!(!text.contains(canary), "{canary} in {path}: {text}");
         }
     }
-    let journal = std::fs::read_dir(desk.place.path().join("journal")).unwrap();
+    let journal = std::fs::read_dir(api.place.path().join("journal")).unwrap();
     for file in journal {
         let path = file.unwrap().path();
         if path.is_file() {
@@ -176,9 +176,9 @@ async fn no_secret_is_in_any_answer_of_any_route() {
 
 #[tokio::test]
 async fn a_space_is_named_in_the_address_or_a_header_and_an_unknown_one_is_not_found() {
-    let desk = Desk::new();
-    assert_eq!(desk.get("/whoami?space=default").await["space"], "Default");
-    let (status, answer) = desk.send(Method::GET, "/targets?space=defalt", Value::Null).await;
+    let api = ApiFixture::new();
+    assert_eq!(api.get("/whoami?space=default").await["space"], "Default");
+    let (status, answer) = api.send(Method::GET, "/targets?space=defalt", Value::Null).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(answer["message"], "there is no space `defalt`; did you mean `Default`?");
 }

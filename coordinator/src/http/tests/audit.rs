@@ -7,41 +7,41 @@ use windlass_coordinator_core::event::Actor;
 use windlass_protocol::Digest;
 use windlass_protocol::message::{Advertised, Isolation};
 
-use super::desk::{Desk, sample};
+use super::api::{ApiFixture, sample};
 use super::flow::{released, request};
 
 #[tokio::test]
 async fn the_newest_records_come_first_when_nobody_says_and_in_order() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
-    desk.enrol("shared-1", json!({"roles": ["web"]})).await;
-    let last = desk.engine.state().number;
-    let newest = desk.get("/audit?limit=2").await;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    api.enrol("shared-1", json!({"roles": ["web"]})).await;
+    let last = api.engine.state().number;
+    let newest = api.get("/audit?limit=2").await;
     let numbers: Vec<_> =
         newest["items"].as_array().unwrap().iter().map(|item| item["sequence"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [last, last - 1]);
-    let first = desk.get("/audit?order=oldest&after=0&limit=1").await;
+    let first = api.get("/audit?order=oldest&after=0&limit=1").await;
     assert_eq!(first["items"][0]["events"][0]["event"], "initialised");
     assert_eq!(first["next"], "1");
-    let about = desk.get("/audit?about=shared-1").await;
+    let about = api.get("/audit?about=shared-1").await;
     let summary = about["items"][0]["summary"][0].as_str().unwrap();
     assert!(summary.starts_with("target enrolled: ") && summary.ends_with("target shared-1"), "{summary}");
-    assert_eq!(desk.get(&format!("/audit?order=oldest&after={last}")).await["items"], json!([]));
-    assert_eq!(desk.get("/audit?after=1").await["items"], json!([]));
+    assert_eq!(api.get(&format!("/audit?order=oldest&after={last}")).await["items"], json!([]));
+    assert_eq!(api.get("/audit?after=1").await["items"], json!([]));
 }
 
 #[tokio::test]
 async fn the_parts_of_the_record_come_to_the_whole_in_both_orders() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
-    desk.enrol("shared-1", json!({"roles": ["web"]})).await;
-    let last = desk.engine.state().number;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    api.enrol("shared-1", json!({"roles": ["web"]})).await;
+    let last = api.engine.state().number;
     for (order, narrowed) in
         [("newest", ""), ("oldest", ""), ("newest", "&filter=e"), ("oldest", "&filter=e")]
     {
         let (mut numbers, mut after) = (Vec::new(), String::new());
         loop {
-            let part = desk.get(&format!("/audit?order={order}&limit=2{narrowed}{after}")).await;
+            let part = api.get(&format!("/audit?order={order}&limit=2{narrowed}{after}")).await;
             numbers.extend(
                 part["items"].as_array().unwrap().iter().map(|item| item["sequence"].as_u64().unwrap()),
             );
@@ -70,14 +70,14 @@ fn hidden(value: &Value, below: bool, found: &mut Vec<String>) {
 
 #[tokio::test]
 async fn what_is_not_shown_of_a_record_is_not_found_either() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
     let secret = json!({"kind": "library-set", "name": "Keys", "variables":
         {"Key": [{"value": {"secret": "abc#{hunter}d"}}]}});
-    desk.apply(&[secret]).await;
-    desk.enrol("shared-1", json!({"roles": ["web"]})).await;
+    api.apply(&[secret]).await;
+    api.enrol("shared-1", json!({"roles": ["web"]})).await;
     let mut strings = Vec::new();
-    for segment in std::fs::read_dir(desk.place.path().join("journal")).unwrap() {
+    for segment in std::fs::read_dir(api.place.path().join("journal")).unwrap() {
         let path = segment.unwrap().path();
         if path.extension().is_some_and(|end| end == "jsonl") {
             for line in std::fs::read_to_string(path).unwrap().lines() {
@@ -89,29 +89,29 @@ async fn what_is_not_shown_of_a_record_is_not_found_either() {
     assert!(strings.len() >= 5, "{strings:?}");
     // The key of a sealed value is named where the tenant is shown.
     for text in strings.iter().filter(|text| !text.starts_with("key-")) {
-        let answer = desk.get(&format!("/audit?filter={}", text.replace('+', "%2B"))).await;
+        let answer = api.get(&format!("/audit?filter={}", text.replace('+', "%2B"))).await;
         assert_eq!(answer["items"], json!([]), "{text}");
     }
     // The sample has sensitive defaults and values.
-    assert_eq!(desk.get("/audit?filter=(sensitive)").await["items"].as_array().unwrap().len(), 2);
-    assert_ne!(desk.get("/audit?filter=shared-1").await["items"], json!([]));
+    assert_eq!(api.get("/audit?filter=(sensitive)").await["items"].as_array().unwrap().len(), 2);
+    assert_ne!(api.get("/audit?filter=shared-1").await["items"], json!([]));
 }
 
 #[tokio::test]
 async fn large_records_make_a_part_shorter_and_the_parts_come_to_the_whole() {
-    let desk = Desk::new();
+    let api = ApiFixture::new();
     let value = "x".repeat(30_000);
     for number in 0..3 {
         let variables: serde_json::Map<_, _> =
             (0..25).map(|at| (format!("V{number}-{at}"), json!([{"value": value}]))).collect();
         let set = json!({"kind": "library-set", "name": format!("S{number}"), "variables": variables});
-        desk.apply(&[set]).await;
+        api.apply(&[set]).await;
     }
-    let last = desk.engine.state().number;
+    let last = api.engine.state().number;
     for order in ["newest", "oldest"] {
         let (mut numbers, mut after, mut parts) = (Vec::new(), String::new(), 0);
         loop {
-            let part = desk.get(&format!("/audit?order={order}&limit=1000{after}")).await;
+            let part = api.get(&format!("/audit?order={order}&limit=1000{after}")).await;
             let size = part.to_string().len();
             assert!(size < 3 << 19, "{size} bytes");
             parts += 1;
@@ -128,38 +128,38 @@ async fn large_records_make_a_part_shorter_and_the_parts_come_to_the_whole() {
 
 #[tokio::test]
 async fn the_journal_is_verified_against_a_witness() {
-    let desk = Desk::new();
-    let verified = desk.get("/audit/verification").await;
+    let api = ApiFixture::new();
+    let verified = api.get("/audit/verification").await;
     assert_eq!(verified["records"], 1);
     let head = verified["head"].as_str().unwrap();
-    desk.apply(&sample()).await;
-    assert_eq!(desk.get(&format!("/audit/verification?record=1&hash={head}")).await["records"], 2);
+    api.apply(&sample()).await;
+    assert_eq!(api.get(&format!("/audit/verification?record=1&hash={head}")).await["records"], 2);
     let other = "0".repeat(64);
     let (status, problem) =
-        desk.send(Method::GET, &format!("/audit/verification?record=1&hash={other}"), Value::Null).await;
+        api.send(Method::GET, &format!("/audit/verification?record=1&hash={other}"), Value::Null).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(problem["message"].as_str().unwrap().contains("another history"), "{problem}");
 }
 
 #[tokio::test]
 async fn who_can_and_what_can_agree_with_the_scope() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
     let roles = json!(["synergy-web"]);
     let shared = json!({"roles": roles, "environments": ["Staging", "Production"],
         "tenants": {"tags": ["Hosting/Shared 1"]}});
-    desk.enrol("shared-1", shared).await;
-    desk.enrol(
+    api.enrol("shared-1", shared).await;
+    api.enrol(
         "other-1",
         json!({"roles": roles, "environments": ["Production"],
         "tenants": {"tenants": ["Customer-3"]}}),
     )
     .await;
-    let who = desk.get("/audit/who-can/Customer-2").await;
+    let who = api.get("/audit/who-can/Customer-2").await;
     let names: Vec<_> = who["targets"].as_array().unwrap().iter().map(|found| &found["target"]).collect();
     assert_eq!(names, [&json!("shared-1")]);
     assert_eq!(who["targets"][0]["by"], "tag");
-    let what = desk.get("/audit/what-can/shared-1").await;
+    let what = api.get("/audit/what-can/shared-1").await;
     let places: Vec<_> = what["could"]
         .as_array()
         .unwrap()
@@ -173,29 +173,28 @@ async fn who_can_and_what_can_agree_with_the_scope() {
     places.sort_unstable();
     assert_eq!(places, ["Production", "Staging"]);
     assert_eq!(
-        desk.get("/audit/what-can/other-1").await["could"],
+        api.get("/audit/what-can/other-1").await["could"],
         json!([]),
         "Customer-3 is connected nowhere"
     );
-    desk.send(Method::POST, "/targets/shared-1/disable", Value::Null).await;
-    let what = desk.get("/audit/what-can/shared-1").await;
+    api.send(Method::POST, "/targets/shared-1/disable", Value::Null).await;
+    let what = api.get("/audit/what-can/shared-1").await;
     assert_eq!((&what["could"], &what["nothing"]), (&json!([]), &json!("an operator disabled it")));
-    assert_eq!(desk.get("/audit/who-can/Customer-2").await["targets"], json!([]));
-    assert_eq!(desk.get("/audit/pulled/shared-1").await["items"], json!([]));
+    assert_eq!(api.get("/audit/who-can/Customer-2").await["targets"], json!([]));
+    assert_eq!(api.get("/audit/pulled/shared-1").await["items"], json!([]));
 }
 
 #[tokio::test]
 async fn explanations_name_the_rule() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
-    desk.enrol("test-1", json!({"roles": ["synergy-web"], "environments": ["Testing"]})).await;
-    let explained = desk
-        .get("/targets/test-1/explanation?project=Synergy&environment=Production&tenant=Customer-2")
-        .await;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    api.enrol("test-1", json!({"roles": ["synergy-web"], "environments": ["Testing"]})).await;
+    let explained =
+        api.get("/targets/test-1/explanation?project=Synergy&environment=Production&tenant=Customer-2").await;
     assert_eq!(explained[0]["rules"], json!(["environment", "participation", "tenant"]));
     assert_eq!(explained[0]["reason"], "is scoped to environment Testing");
     let inspected =
-        desk.get("/variables?project=Synergy&environment=Production&tenant=Customer-2&name=loglevel").await;
+        api.get("/variables?project=Synergy&environment=Production&tenant=Customer-2&name=loglevel").await;
     let candidates = inspected[0]["candidates"].as_array().unwrap();
     let shown: Vec<_> =
         candidates.iter().map(|found| (&found["value"], &found["wins"], &found["decided_by"])).collect();
@@ -205,31 +204,31 @@ async fn explanations_name_the_rule() {
 
 #[tokio::test]
 async fn a_target_is_shown_with_every_scope_and_its_grant_is_changed() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
-    desk.enrol("shared-1", json!({"roles": ["a", "b"], "environments": ["Testing"]})).await;
-    let view = desk.get("/targets/shared-1").await;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    api.enrol("shared-1", json!({"roles": ["a", "b"], "environments": ["Testing"]})).await;
+    let view = api.get("/targets/shared-1").await;
     assert_eq!(view["granted"]["participation"], "untenanted");
     assert_eq!(view["advertised"]["roles"], Value::Null);
     assert_eq!((&view["online"], &view["isolation"]), (&json!(true), &json!("accounts")));
     let grant = json!({"roles": ["a"], "environments": ["Staging"], "tenants": {"tenants": ["Customer-2"]},
         "participation": "both"});
-    let (status, view) = desk.send(Method::PUT, "/targets/shared-1/grant", grant).await;
+    let (status, view) = api.send(Method::PUT, "/targets/shared-1/grant", grant).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!((&view["roles"], &view["tenants"]), (&json!(["a"]), &json!(["Customer-2"])));
-    let (status, _) = desk.send(Method::DELETE, "/targets/shared-1", Value::Null).await;
+    let (status, _) = api.send(Method::DELETE, "/targets/shared-1", Value::Null).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(desk.get("/targets").await["items"], json!([]));
+    assert_eq!(api.get("/targets").await["items"], json!([]));
 }
 
 #[tokio::test]
 async fn a_target_is_shown_with_what_its_agent_says_and_with_what_of_it_is_claimed_now() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
-    let id = desk.enrol("shared-1", json!({"environments": ["Testing"]})).await;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    let id = api.enrol("shared-1", json!({"environments": ["Testing"]})).await;
     let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
     let greeting = Greeting {
-        peer: desk.peer(id),
+        peer: api.peer(id),
         advertised: Advertised {
             environments: words(&["testing", "Later"]),
             tenant_tags: words(&["Customer type/VIP"]),
@@ -240,18 +239,18 @@ async fn a_target_is_shown_with_what_its_agent_says_and_with_what_of_it_is_claim
         unfinished: None,
         may_change: true,
     };
-    desk.in_space(Actor::Target(id), SpaceCommand::Greet(Box::new(greeting))).await;
-    let view = desk.get("/targets/shared-1").await;
+    api.in_space(Actor::Target(id), SpaceCommand::Greet(Box::new(greeting))).await;
+    let view = api.get("/targets/shared-1").await;
     let said = json!({"tags": ["Customer type/VIP"]});
     assert_eq!(view["advertised"]["environments"], json!(["Later", "testing"]));
     assert_eq!((&view["advertised"]["tenants"], &view["advertised"]["roles"]), (&said, &Value::Null));
     assert_eq!(view["environments"], json!(["Testing"]));
     assert_eq!(view["claims"], json!(["environment Later", "tenant tag Customer type/VIP"]));
     // What it says stays; with a larger grant it is no claim any more.
-    desk.apply(&[json!({"kind": "environment", "name": "Later"})]).await;
+    api.apply(&[json!({"kind": "environment", "name": "Later"})]).await;
     let grant = json!({"environments": ["Testing", "Later"], "tenants": {"tenants": ["Customer-2"]},
         "participation": "both"});
-    let (_, view) = desk.send(Method::PUT, "/targets/shared-1/grant", grant).await;
+    let (_, view) = api.send(Method::PUT, "/targets/shared-1/grant", grant).await;
     assert_eq!((&view["claims"], &view["over_claims"]), (&json!([]), &json!(false)));
     assert_eq!(view["tenants"], json!(["Customer-2"]));
     assert_eq!(view["environments"], json!(["Testing", "Later"]));
@@ -259,27 +258,27 @@ async fn a_target_is_shown_with_what_its_agent_says_and_with_what_of_it_is_claim
 
 #[tokio::test]
 async fn what_was_pulled_is_called_by_its_name_the_newest_first_and_in_parts() {
-    let desk = Desk::new();
-    let target = released(&desk).await;
-    desk.post("/deployments", request()).await;
-    let manifest = desk.get("/packages/synergy-web/latest").await["manifest"].clone();
+    let api = ApiFixture::new();
+    let target = released(&api).await;
+    api.post("/deployments", request()).await;
+    let manifest = api.get("/packages/synergy-web/latest").await["manifest"].clone();
     let manifest: Digest = manifest.as_str().unwrap().parse().unwrap();
-    let (assignment, _) = desk.work(target)[0];
-    let (peer, bytes) = (desk.peer(target), 5);
+    let (assignment, _) = api.work(target)[0];
+    let (peer, bytes) = (api.peer(target), 5);
     let begun = SpaceCommand::RecordPullBegun { peer, assignment, manifest, bytes };
-    desk.in_space(Actor::Target(target), begun).await;
-    let pulled = SpaceCommand::RecordPulled { peer: desk.peer(target), assignment, manifest, bytes };
-    desk.in_space(Actor::Target(target), pulled).await;
-    let told = desk.get("/audit/pulled/test-1").await;
+    api.in_space(Actor::Target(target), begun).await;
+    let pulled = SpaceCommand::RecordPulled { peer: api.peer(target), assignment, manifest, bytes };
+    api.in_space(Actor::Target(target), pulled).await;
+    let told = api.get("/audit/pulled/test-1").await;
     let items = told["items"].as_array().unwrap();
     let kinds: Vec<_> = items.iter().map(|item| (&item["kind"], &item["names"])).collect();
     let names = json!(["synergy-web 1.4.0"]);
     assert_eq!(kinds, [(&json!("package"), &names), (&json!("package-begun"), &names)]);
-    let first = desk.get("/audit/pulled/test-1?limit=1").await;
+    let first = api.get("/audit/pulled/test-1?limit=1").await;
     assert_eq!((&first["items"][0], first["items"].as_array().unwrap().len()), (&items[0], 1));
     let next = first["next"].as_str().unwrap();
-    let second = desk.get(&format!("/audit/pulled/test-1?limit=1&after={next}")).await;
+    let second = api.get(&format!("/audit/pulled/test-1?limit=1&after={next}")).await;
     assert_eq!((&second["items"], &second["next"]), (&json!([items[1]]), &Value::Null));
-    let what = desk.get("/audit/what-can/test-1").await;
+    let what = api.get("/audit/what-can/test-1").await;
     assert_eq!(what["holds"], json!([{"manifest": manifest.to_string(), "names": names}]));
 }

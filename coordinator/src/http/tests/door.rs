@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use windlass_trust::PinnedAuthority;
 
-use super::desk::Desk;
+use super::api::ApiFixture;
 use crate::authority::{AGENT_SECONDS, Authority};
 use crate::http::server::Limits;
 use crate::http::{Door, Server};
@@ -26,25 +26,25 @@ const LONG: Duration = Duration::from_secs(3600);
 const LIMITS: Limits = Limits { strangers: 64, known: 64, first_request: LONG, idle: LONG, renewal: LONG };
 
 /// A serving door.
-struct House {
-    desk: Desk,
+struct TestServer {
+    api: ApiFixture,
     authority: Arc<Authority>,
     server: Arc<Server>,
 }
 
-impl House {
+impl TestServer {
     async fn open(limits: Limits) -> Self {
-        let desk = Desk::new();
-        let data = desk.place.path();
-        let vault = Arc::clone(&desk.context.vault);
-        let certificate = desk.authority.certificate().clone();
+        let api = ApiFixture::new();
+        let data = api.place.path();
+        let vault = Arc::clone(&api.context.vault);
+        let certificate = api.authority.certificate().clone();
         let authority = Arc::new(Authority::open(&vault, certificate, AGENT_SECONDS).unwrap());
         let door = Door {
-            engine: desk.engine.clone(),
+            engine: api.engine.clone(),
             vault,
             authority: Arc::clone(&authority),
-            packages: Arc::clone(&desk.context.packages),
-            output: Arc::new(desk.logs.clone()),
+            packages: Arc::clone(&api.context.packages),
+            output: Arc::new(api.logs.clone()),
             registry: Arc::new(Registry::default()),
             strangers: Arc::default(),
             data: data.to_owned(),
@@ -54,7 +54,7 @@ impl House {
         let server = Arc::new(Server::bind(any, door, &[]).await.unwrap().with_limits(limits));
         let serving = Arc::clone(&server);
         tokio::spawn(async move { serving.serve().await });
-        Self { desk, authority, server }
+        Self { api, authority, server }
     }
 
     /// A connection from there that speaks this protocol; none if the door does not take it.
@@ -79,7 +79,7 @@ impl House {
 
     fn question(&self, token: bool) -> String {
         let token =
-            if token { format!("Authorization: Bearer {}\r\n", self.desk.token) } else { String::new() };
+            if token { format!("Authorization: Bearer {}\r\n", self.api.token) } else { String::new() };
         format!("GET /api/v1/whoami HTTP/1.1\r\nHost: here\r\n{token}\r\n")
     }
 }
@@ -160,34 +160,34 @@ const OK: u8 = 0x88;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_never_shows_a_token_is_sent_away_whatever_is_said() {
-    let house = House::open(Limits { first_request: SHORT, ..LIMITS }).await;
-    let mut silent = house.connect(b"h2").await;
+    let server = TestServer::open(Limits { first_request: SHORT, ..LIMITS }).await;
+    let mut silent = server.connect(b"h2").await;
     ended(&mut silent).await;
-    let mut silent = house.connect(b"http/1.1").await;
+    let mut silent = server.connect(b"http/1.1").await;
     ended(&mut silent).await;
-    let mut second = house.connect(b"h2").await;
+    let mut second = server.connect(b"h2").await;
     second.write_all(PREFACE).await.unwrap();
     ended(&mut second).await;
-    let mut asking = house.connect(b"h2").await;
+    let mut asking = server.connect(b"h2").await;
     asking.write_all(PREFACE).await.unwrap();
     asking.write_all(&headers(1, Some("wlt_wrong"))).await.unwrap();
     assert_ne!(frame(&mut asking, HEADERS, 1).await.unwrap()[0], OK);
     ended(&mut asking).await;
-    let mut asking = house.connect(b"http/1.1").await;
-    assert_eq!(ask(&mut asking, &house.question(false)).await, "401");
+    let mut asking = server.connect(b"http/1.1").await;
+    assert_eq!(ask(&mut asking, &server.question(false)).await, "401");
     ended(&mut asking).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_showed_a_token_stays() {
-    let house = House::open(Limits { first_request: 5 * SHORT, ..LIMITS }).await;
+    let server = TestServer::open(Limits { first_request: 5 * SHORT, ..LIMITS }).await;
     // A slow machine may not get to its request in so short a time; then it asks again.
     let (mut first, mut second) = loop {
-        let (mut first, mut second) = (house.connect(b"http/1.1").await, house.connect(b"h2").await);
+        let (mut first, mut second) = (server.connect(b"http/1.1").await, server.connect(b"h2").await);
         let mut said = PREFACE.to_vec();
-        said.extend(headers(1, Some(&house.desk.token)));
+        said.extend(headers(1, Some(&server.api.token)));
         let both = async {
-            first.write_all(house.question(true).as_bytes()).await?;
+            first.write_all(server.question(true).as_bytes()).await?;
             second.write_all(&said).await?;
             let mut byte = [0];
             first.read_exact(&mut byte).await?;
@@ -198,9 +198,9 @@ async fn who_showed_a_token_stays() {
         }
     };
     // When a connection that began later has overstayed, these would have as well.
-    let mut stranger = house.connect(b"h2").await;
+    let mut stranger = server.connect(b"h2").await;
     ended(&mut stranger).await;
-    second.write_all(&headers(3, Some(&house.desk.token))).await.unwrap();
+    second.write_all(&headers(3, Some(&server.api.token))).await.unwrap();
     frame(&mut second, HEADERS, 3).await.unwrap();
     // What is left of the first answer, whose first letter was read.
     let mut rest = [0; 11];
@@ -208,24 +208,24 @@ async fn who_showed_a_token_stays() {
     assert_eq!(&rest, b"TTP/1.1 200");
     let mut buffer = vec![0; 64 << 10];
     assert!(first.read(&mut buffer).await.unwrap() > 0);
-    first.write_all(house.question(true).as_bytes()).await.unwrap();
+    first.write_all(server.question(true).as_bytes()).await.unwrap();
     assert!(first.read(&mut buffer).await.unwrap() > 0, "it is answered again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_ends_and_one_that_is_being_served_does_not() {
-    let house = House::open(Limits { idle: SHORT, ..LIMITS }).await;
-    let mut uploading = house.connect(b"http/1.1").await;
-    uploading.write_all(upload(&house.desk.token, "a.1.0.0.bin").as_bytes()).await.unwrap();
+    let server = TestServer::open(Limits { idle: SHORT, ..LIMITS }).await;
+    let mut uploading = server.connect(b"http/1.1").await;
+    uploading.write_all(upload(&server.api.token, "a.1.0.0.bin").as_bytes()).await.unwrap();
     listens(&mut uploading).await;
     for protocol in [&b"http/1.1"[..], b"h2"] {
-        let mut idle = house.connect(protocol).await;
+        let mut idle = server.connect(protocol).await;
         if protocol == b"h2" {
             idle.write_all(PREFACE).await.unwrap();
-            idle.write_all(&headers(1, Some(&house.desk.token))).await.unwrap();
+            idle.write_all(&headers(1, Some(&server.api.token))).await.unwrap();
             assert_eq!(frame(&mut idle, HEADERS, 1).await.unwrap()[0], OK);
         } else {
-            assert_eq!(ask(&mut idle, &house.question(true)).await, "200");
+            assert_eq!(ask(&mut idle, &server.question(true)).await, "200");
         }
         ended(&mut idle).await;
     }
@@ -235,50 +235,50 @@ async fn an_idle_connection_ends_and_one_that_is_being_served_does_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_takes_all_places_of_strangers_loses_them_to_who_comes_from_elsewhere() {
-    let house = House::open(Limits { strangers: 3, ..LIMITS }).await;
+    let server = TestServer::open(Limits { strangers: 3, ..LIMITS }).await;
     // One that does not shake hands, one that asks for nothing, one whose request has no end.
-    let mut raw = connect_from([127, 0, 0, 2], house.server.address()).await;
-    let mut silent = house.connect_from([127, 0, 0, 2], b"h2").await.unwrap();
-    let mut asking = house.connect_from([127, 0, 0, 2], b"http/1.1").await.unwrap();
+    let mut raw = connect_from([127, 0, 0, 2], server.server.address()).await;
+    let mut silent = server.connect_from([127, 0, 0, 2], b"h2").await.unwrap();
+    let mut asking = server.connect_from([127, 0, 0, 2], b"http/1.1").await.unwrap();
     asking.write_all(b"POST /api/v1/apply HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n").await.unwrap();
-    assert!(house.connect_from([127, 0, 0, 2], b"h2").await.is_none(), "its own are hardly there");
-    let mut first = house.connect(b"http/1.1").await;
+    assert!(server.connect_from([127, 0, 0, 2], b"h2").await.is_none(), "its own are hardly there");
+    let mut first = server.connect(b"http/1.1").await;
     let _ = timeout(PATIENCE, raw.read(&mut [0])).await.expect("the oldest goes");
-    assert_eq!(ask(&mut first, &house.question(true)).await, "200");
+    assert_eq!(ask(&mut first, &server.question(true)).await, "200");
     // Who is known takes no place of a stranger, however many there are.
     let mut known = vec![first];
     for _ in 0..10 {
-        let mut next = house.connect(b"http/1.1").await;
-        assert_eq!(ask(&mut next, &house.question(true)).await, "200");
+        let mut next = server.connect(b"http/1.1").await;
+        assert_eq!(ask(&mut next, &server.question(true)).await, "200");
         known.push(next);
     }
-    let _third = house.connect_from([127, 0, 0, 3], b"h2").await.unwrap();
-    let _fourth = house.connect_from([127, 0, 0, 4], b"h2").await.unwrap();
+    let _third = server.connect_from([127, 0, 0, 3], b"h2").await.unwrap();
+    let _fourth = server.connect_from([127, 0, 0, 4], b"h2").await.unwrap();
     ended(&mut silent).await;
     asking.write_all(b"\r\n123456789").await.unwrap();
     assert_eq!(answer(&mut asking).await, "401", "one is its share");
     for mut known in known {
-        assert_eq!(ask(&mut known, &house.question(true)).await, "200");
+        assert_eq!(ask(&mut known, &server.question(true)).await, "200");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_takes_all_places_loses_them_to_another() {
-    let house = House::open(Limits { known: 2, ..LIMITS }).await;
-    let made = house.desk.post("/tokens", serde_json::json!({"name": "audit", "role": "auditor"})).await;
+    let server = TestServer::open(Limits { known: 2, ..LIMITS }).await;
+    let made = server.api.post("/tokens", serde_json::json!({"name": "audit", "role": "auditor"})).await;
     let auditor = format!(
         "GET /api/v1/whoami HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {}\r\n\r\n",
         made["token"].as_str().unwrap()
     );
-    let (mut oldest, mut newer) = (house.connect(b"http/1.1").await, house.connect(b"http/1.1").await);
+    let (mut oldest, mut newer) = (server.connect(b"http/1.1").await, server.connect(b"http/1.1").await);
     assert_eq!(ask(&mut oldest, &auditor).await, "200");
     assert_eq!(ask(&mut newer, &auditor).await, "200");
-    let mut operator = house.connect(b"http/1.1").await;
-    assert_eq!(ask(&mut operator, &house.question(true)).await, "200");
+    let mut operator = server.connect(b"http/1.1").await;
+    assert_eq!(ask(&mut operator, &server.question(true)).await, "200");
     ended(&mut oldest).await;
-    let mut newest = house.connect(b"http/1.1").await;
+    let mut newest = server.connect(b"http/1.1").await;
     assert_eq!(ask(&mut newest, &auditor).await, "200");
-    assert_eq!(ask(&mut operator, &house.question(true)).await, "200", "one is its share");
+    assert_eq!(ask(&mut operator, &server.question(true)).await, "200", "one is its share");
 }
 
 /// The head of an upload whose body of four bytes is to follow, once the coordinator says that it listens.
@@ -297,19 +297,19 @@ async fn listens(stream: &mut TlsStream<TcpStream>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_that_hang_keep_only_their_own_token_waiting_and_only_while_they_are_connected() {
-    let house = House::open(LIMITS).await;
-    let made = house.desk.post("/tokens", serde_json::json!({"name": "ci", "role": "administrator"})).await;
+    let server = TestServer::open(LIMITS).await;
+    let made = server.api.post("/tokens", serde_json::json!({"name": "ci", "role": "administrator"})).await;
     let mut hanging = Vec::new();
     for number in 0..4 {
-        let mut stream = house.connect(b"http/1.1").await;
-        let head = upload(&house.desk.token, &format!("a.1.0.{number}.bin"));
+        let mut stream = server.connect(b"http/1.1").await;
+        let head = upload(&server.api.token, &format!("a.1.0.{number}.bin"));
         stream.write_all(head.as_bytes()).await.unwrap();
         listens(&mut stream).await;
         hanging.push(stream);
     }
-    let mut waiting = house.connect(b"http/1.1").await;
-    waiting.write_all(upload(&house.desk.token, "b.1.0.0.bin").as_bytes()).await.unwrap();
-    let mut other = house.connect(b"http/1.1").await;
+    let mut waiting = server.connect(b"http/1.1").await;
+    waiting.write_all(upload(&server.api.token, "b.1.0.0.bin").as_bytes()).await.unwrap();
+    let mut other = server.connect(b"http/1.1").await;
     other.write_all(upload(made["token"].as_str().unwrap(), "c.1.0.0.bin").as_bytes()).await.unwrap();
     listens(&mut other).await;
     assert_eq!(ask(&mut other, "four").await, "200");
@@ -321,20 +321,20 @@ async fn uploads_that_hang_keep_only_their_own_token_waiting_and_only_while_they
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_certificate_is_renewed_while_nobody_comes() {
-    let house = House::open(Limits { renewal: SHORT, ..LIMITS }).await;
-    let mut only = house.connect(b"http/1.1").await;
-    assert_eq!(ask(&mut only, &house.question(true)).await, "200");
-    let before = house.server.presented();
+    let server = TestServer::open(Limits { renewal: SHORT, ..LIMITS }).await;
+    let mut only = server.connect(b"http/1.1").await;
+    assert_eq!(ask(&mut only, &server.question(true)).await, "200");
+    let before = server.server.presented();
     let begun = std::time::Instant::now();
     // Twice, because the first may have been under way when the place was taken.
     let mut seen = vec![before];
     while seen.len() < 3 {
-        let now = house.server.presented();
+        let now = server.server.presented();
         if !Arc::ptr_eq(&now, seen.last().unwrap()) {
             seen.push(now);
         }
         assert!(begun.elapsed() < PATIENCE, "the certificate stays the old one");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(ask(&mut only, &house.question(true)).await, "200", "who is connected notices nothing");
+    assert_eq!(ask(&mut only, &server.question(true)).await, "200", "who is connected notices nothing");
 }

@@ -10,17 +10,17 @@ use windlass_protocol::message::{Advertised, EnrolRefusal, Isolation};
 use windlass_protocol::token::{Token, TokenKind};
 use windlass_protocol::{Digest, Timestamp};
 
-use super::desk::{Desk, sample};
+use super::api::{ApiFixture, sample};
 
 #[tokio::test]
 async fn an_enrolment_token_is_taken_back_by_id_or_name_and_that_is_told() {
-    let desk = Desk::new();
-    let made = desk.post("/enrolments", json!({"name": "web-1"})).await;
+    let api = ApiFixture::new();
+    let made = api.post("/enrolments", json!({"name": "web-1"})).await;
     let token = Token::parse(TokenKind::Enrolment, made["token"].as_str().unwrap()).unwrap();
-    let other = desk.post("/enrolments", json!({"name": "web-2"})).await;
-    let (status, _) = desk.send(Method::DELETE, "/enrolments/web-1", Value::Null).await;
+    let other = api.post("/enrolments", json!({"name": "web-2"})).await;
+    let (status, _) = api.send(Method::DELETE, "/enrolments/web-1", Value::Null).await;
     assert_eq!(status, StatusCode::OK);
-    let listed = desk.get("/enrolments").await;
+    let listed = api.get("/enrolments").await;
     assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed}");
     let machine = EnrolmentUse {
         enrolment: EnrolmentId::from_bytes(token.id),
@@ -35,15 +35,15 @@ async fn an_enrolment_token_is_taken_back_by_id_or_name_and_that_is_told() {
         isolation: Isolation::Accounts,
     };
     let actor = Actor::Enrolment(machine.enrolment);
-    let reply = desk.in_space(actor, SpaceCommand::Enrol(Box::new(machine))).await;
+    let reply = api.in_space(actor, SpaceCommand::Enrol(Box::new(machine))).await;
     assert_eq!(reply, Reply::EnrolmentRefused(EnrolRefusal::Unknown));
     for gone in ["web-1", made["id"].as_str().unwrap()] {
-        let (status, problem) = desk.send(Method::DELETE, &format!("/enrolments/{gone}"), Value::Null).await;
+        let (status, problem) = api.send(Method::DELETE, &format!("/enrolments/{gone}"), Value::Null).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{problem}");
     }
     let id = other["id"].as_str().unwrap();
-    assert_eq!(desk.send(Method::DELETE, &format!("/enrolments/{id}"), Value::Null).await.0, StatusCode::OK);
-    let told = desk.get("/audit?event=enrolment-deleted").await;
+    assert_eq!(api.send(Method::DELETE, &format!("/enrolments/{id}"), Value::Null).await.0, StatusCode::OK);
+    let told = api.get("/audit?event=enrolment-deleted").await;
     assert_eq!(told["items"].as_array().unwrap().len(), 2, "{told}");
     assert_eq!(told["items"][0]["actor"], "token First administrator");
     let summary = told["items"][0]["summary"][0].as_str().unwrap();
@@ -52,31 +52,31 @@ async fn an_enrolment_token_is_taken_back_by_id_or_name_and_that_is_told() {
 
 #[tokio::test]
 async fn with_a_tenant_the_key_of_its_values_is_destroyed_and_that_is_told() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
-    let keys = || desk.data_keys();
-    let state = desk.engine.state();
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    let keys = || api.data_keys();
+    let state = api.engine.state();
     let tenant = state.space_named(None).unwrap().tenants.named("Customer-2").unwrap().clone();
     let (own, before) = (tenant.key, keys());
     assert!(before.contains(&own), "{before:?}");
     // Refused, nothing is destroyed.
     assert_eq!(
-        desk.send(Method::DELETE, "/definitions/tenant/Nobody", Value::Null).await.0,
+        api.send(Method::DELETE, "/definitions/tenant/Nobody", Value::Null).await.0,
         StatusCode::NOT_FOUND
     );
     assert_eq!(keys().len(), before.len());
-    let (status, answer) = desk.send(Method::DELETE, "/definitions/tenant/customer-2", Value::Null).await;
+    let (status, answer) = api.send(Method::DELETE, "/definitions/tenant/customer-2", Value::Null).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let after = keys();
     assert!(!after.contains(&own) && after.len() == before.len() - 1, "{after:?}");
-    let told = desk.get("/audit?event=key-destroyed").await;
+    let told = api.get("/audit?event=key-destroyed").await;
     let summary = told["items"][0]["summary"].to_string();
     assert!(summary.contains("deleted: ") && summary.contains("name Customer-2"), "{summary}");
     assert!(summary.contains(&format!("key destroyed: tenant {}", tenant.id)), "{summary}");
-    desk.get("/audit/verification").await;
+    api.get("/audit/verification").await;
     // A tenant of the same name begins with nothing, and with a key of its own.
-    desk.apply(&sample()).await;
-    let state = desk.engine.state();
+    api.apply(&sample()).await;
+    let state = api.engine.state();
     let anew = state.space_named(None).unwrap().tenants.named("Customer-2").unwrap();
     assert_ne!((anew.id, anew.key), (tenant.id, tenant.key));
     assert!(keys().contains(&anew.key) && !keys().contains(&own));
@@ -84,10 +84,10 @@ async fn with_a_tenant_the_key_of_its_values_is_destroyed_and_that_is_told() {
 
 #[tokio::test]
 async fn nobody_is_told_that_a_key_is_destroyed_while_it_is_there() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
-    desk.keys.set_trouble(Some(std::io::ErrorKind::PermissionDenied));
-    let (status, problem) = desk.send(Method::DELETE, "/definitions/tenant/Customer-2", Value::Null).await;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    api.keys.set_trouble(Some(std::io::ErrorKind::PermissionDenied));
+    let (status, problem) = api.send(Method::DELETE, "/definitions/tenant/Customer-2", Value::Null).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
     let said = problem["message"].as_str().unwrap();
     assert!(said.starts_with("the tenant is deleted, but the file of its key is still there"), "{said}");

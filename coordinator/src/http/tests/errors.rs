@@ -3,12 +3,12 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::desk::{Desk, apply_body, sample};
+use super::api::{ApiFixture, apply_body, sample};
 
 #[tokio::test]
 async fn each_error_has_its_status_and_says_what_would_be_right() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
     let deploy = |change: Value| {
         let mut body = json!({"project": "Synergy", "version": "1.0", "environments": ["Testing"]});
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
@@ -58,53 +58,53 @@ async fn each_error_has_its_status_and_says_what_would_be_right() {
         (Method::GET, "/nothing", Value::Null, 404, "no such path"),
         (Method::PUT, "/apply", json!({}), 405, "no such path with this method"),
     ];
-    let before = desk.engine.state().number;
+    let before = api.engine.state().number;
     for (method, path, body, status, part) in cases {
-        let (found, answer) = desk.send(method.clone(), path, body).await;
+        let (found, answer) = api.send(method.clone(), path, body).await;
         assert_eq!(found.as_u16(), status, "{method} {path}: {answer}");
         let message = answer["message"].as_str().unwrap();
         assert!(message.contains(part), "{method} {path}: {message}");
     }
-    assert_eq!(desk.engine.state().number, before);
+    assert_eq!(api.engine.state().number, before);
 }
 
 #[tokio::test]
 async fn an_error_in_a_document_names_its_place_and_nothing_is_applied() {
-    let desk = Desk::new();
+    let api = ApiFixture::new();
     let mut documents = sample();
     documents[9]["tags"] = json!(["Hosting/Shared 2"]);
-    let (status, answer) = desk.send(Method::POST, "/apply", apply_body(&documents)).await;
+    let (status, answer) = api.send(Method::POST, "/apply", apply_body(&documents)).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(
         answer["message"],
         "sample.yaml:91: tenant `Customer-2`: there is no tag `Shared 2` in `Hosting`; did you mean `Shared 1`?"
     );
-    assert_eq!(desk.get("/definitions/environment").await["items"], json!([]));
+    assert_eq!(api.get("/definitions/environment").await["items"], json!([]));
 }
 
 #[tokio::test]
 async fn what_only_the_command_may_read_is_refused() {
-    let desk = Desk::new();
+    let api = ApiFixture::new();
     let mut documents = sample();
     documents[8]["templates"][1]["default"] = json!({"from-env": "PATH"});
-    let (status, answer) = desk.send(Method::POST, "/apply", apply_body(&documents)).await;
+    let (status, answer) = api.send(Method::POST, "/apply", apply_body(&documents)).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(answer["message"].as_str().unwrap().contains("read by the `windlass` command"), "{answer}");
 }
 
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused() {
-    let desk = Desk::new();
+    let api = ApiFixture::new();
     let body = format!("{{\"documents\": \"{}\"}}", "x".repeat(33 << 20));
-    let (status, _) = desk.raw(Method::POST, "/api/v1/apply", Some(&desk.token), body).await;
+    let (status, _) = api.raw(Method::POST, "/api/v1/apply", Some(&api.token), body).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]
 async fn what_is_no_place_in_a_list_is_said_to_be_none() {
-    let desk = Desk::new();
-    super::flow::released(&desk).await;
-    let made = desk.post("/deployments", super::flow::request()).await;
+    let api = ApiFixture::new();
+    super::flow::released(&api).await;
+    let made = api.post("/deployments", super::flow::request()).await;
     let id = made["deployments"][0]["id"].as_str().unwrap();
     let logs = format!("/deployments/{id}/logs");
     let lists = [
@@ -124,7 +124,7 @@ async fn what_is_no_place_in_a_list_is_said_to_be_none() {
     for list in lists {
         for after in ["nothing-like-it", "deployment-00000000000000000000000000", "999999999", "a/1.0"] {
             let (status, problem) =
-                desk.send(Method::GET, &format!("{list}?after={after}"), Value::Null).await;
+                api.send(Method::GET, &format!("{list}?after={after}"), Value::Null).await;
             assert_eq!(status, StatusCode::BAD_REQUEST, "{list} after {after}: {problem}");
         }
     }
@@ -132,12 +132,12 @@ async fn what_is_no_place_in_a_list_is_said_to_be_none() {
 
 #[tokio::test]
 async fn lists_come_in_parts_and_are_filtered() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
     let mut names = Vec::new();
     let mut after = String::new();
     loop {
-        let part = desk.get(&format!("/definitions/environment?limit=2{after}")).await;
+        let part = api.get(&format!("/definitions/environment?limit=2{after}")).await;
         names.extend(
             part["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()),
         );
@@ -145,7 +145,7 @@ async fn lists_come_in_parts_and_are_filtered() {
         after = format!("&after={next}");
     }
     assert_eq!(names, ["Production", "Staging", "Testing"]);
-    let found = desk.get("/definitions/environment?filter=stag").await;
+    let found = api.get("/definitions/environment?filter=stag").await;
     assert_eq!(found["items"][0]["name"], "Staging");
     assert_eq!(found["items"].as_array().unwrap().len(), 1);
 }

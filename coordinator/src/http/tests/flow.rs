@@ -11,28 +11,28 @@ use windlass_protocol::ids::TargetId;
 use windlass_protocol::message::Outcome;
 use windlass_workshop::{tar, tree};
 
-use super::desk::{Desk, sample};
+use super::api::{ApiFixture, sample};
 use super::heavy::reader;
 use crate::http::audit::story;
 use crate::http::heavy::Wanted;
 
 /// Uploads a package whose one file is a hook with this text.
-pub(super) async fn upload(desk: &Desk, name: &str, hook: &str) -> (StatusCode, Value) {
+pub(super) async fn upload(api: &ApiFixture, name: &str, hook: &str) -> (StatusCode, Value) {
     let mut package = Vec::new();
     tar(&tree(&[("PreDeploy.sh", hook.as_bytes())])).read_to_end(&mut package).unwrap();
     let path = format!("/api/v1/packages?name={name}");
-    let (status, bytes) = desk.raw(Method::POST, &path, Some(&desk.token), package).await;
+    let (status, bytes) = api.raw(Method::POST, &path, Some(&api.token), package).await;
     (status, serde_json::from_slice(&bytes).unwrap())
 }
 
-pub(super) async fn released(desk: &Desk) -> TargetId {
-    desk.apply(&sample()).await;
+pub(super) async fn released(api: &ApiFixture) -> TargetId {
+    api.apply(&sample()).await;
     let grant = json!({"roles": ["synergy-web"], "environments": ["Testing"]});
-    let target = desk.enrol("test-1", grant).await;
+    let target = api.enrol("test-1", grant).await;
     let hook = "echo #{SynergyDatabase}; get_windlassvariable LogLevel; set_windlassvariable Url x";
-    let (status, _) = upload(desk, "synergy-web.1.4.0.tar", hook).await;
+    let (status, _) = upload(api, "synergy-web.1.4.0.tar", hook).await;
     assert_eq!(status, StatusCode::OK);
-    desk.post("/releases", json!({"project": "Synergy"})).await;
+    api.post("/releases", json!({"project": "Synergy"})).await;
     target
 }
 
@@ -41,9 +41,9 @@ pub(super) fn request() -> Value {
 }
 
 /// Reports everything that a target has to do as done, until nothing is left.
-pub(super) async fn work_off(desk: &Desk, target: TargetId) {
+pub(super) async fn work_off(api: &ApiFixture, target: TargetId) {
     loop {
-        let work = desk.work(target);
+        let work = api.work(target);
         if work.is_empty() {
             return;
         }
@@ -51,7 +51,7 @@ pub(super) async fn work_off(desk: &Desk, target: TargetId) {
             let kinds = match kind {
                 WorkKind::Fetch => vec![WorkReportKind::Fetched { moved: 5, saved: 7 }],
                 WorkKind::Run(_) => {
-                    desk.print(assignment).await;
+                    api.print(assignment).await;
                     let ended = WorkReportKind::Ended {
                         outcome: Outcome::Succeeded,
                         outputs: std::collections::BTreeMap::new(),
@@ -61,7 +61,7 @@ pub(super) async fn work_off(desk: &Desk, target: TargetId) {
                 }
             };
             let reports = kinds.into_iter().map(|kind| WorkReport { assignment, kind }).collect();
-            desk.in_space(Actor::Target(target), SpaceCommand::Report { peer: desk.peer(target), reports })
+            api.in_space(Actor::Target(target), SpaceCommand::Report { peer: api.peer(target), reports })
                 .await;
         }
     }
@@ -69,32 +69,32 @@ pub(super) async fn work_off(desk: &Desk, target: TargetId) {
 
 #[tokio::test]
 async fn uploading_the_same_again_is_no_error_and_other_content_is() {
-    let desk = Desk::new();
-    let (status, package) = upload(&desk, "web.1.0.tar", "one").await;
+    let api = ApiFixture::new();
+    let (status, package) = upload(&api, "web.1.0.tar", "one").await;
     assert_eq!((status, &package["id"], &package["version"]), (StatusCode::OK, &json!("web"), &json!("1.0")));
-    assert_eq!(upload(&desk, "web.1.0.tar", "one").await.0, StatusCode::OK);
-    let (status, problem) = upload(&desk, "web.1.0.tar", "two").await;
+    assert_eq!(upload(&api, "web.1.0.tar", "one").await.0, StatusCode::OK);
+    let (status, problem) = upload(&api, "web.1.0.tar", "two").await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
-    assert_eq!(desk.get("/packages?filter=WEB").await["items"].as_array().unwrap().len(), 1);
-    assert_eq!(desk.get("/packages/web/latest").await, package);
-    assert_eq!(std::fs::read_dir(desk.place.path().join("uploads")).unwrap().count(), 0);
+    assert_eq!(api.get("/packages?filter=WEB").await["items"].as_array().unwrap().len(), 1);
+    assert_eq!(api.get("/packages/web/latest").await, package);
+    assert_eq!(std::fs::read_dir(api.place.path().join("uploads")).unwrap().count(), 0);
 }
 
 #[tokio::test]
 async fn a_release_knows_what_its_packages_read() {
-    let desk = Desk::new();
-    released(&desk).await;
-    let release = desk.get("/releases/Synergy/latest").await;
+    let api = ApiFixture::new();
+    released(&api).await;
+    let release = api.get("/releases/Synergy/latest").await;
     assert_eq!(release["version"], "1.4.0");
     assert_eq!(release["packages"][0]["version"], "1.4.0");
-    let plan = desk.post("/plans", request()).await;
+    let plan = api.post("/plans", request()).await;
     let variables = plan["deployments"][0]["steps"][0]["variables"].as_array().unwrap();
     let names: Vec<_> = variables.iter().map(|variable| variable["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["LogLevel", "SynergyDatabase"]);
     assert_eq!(variables[0]["value"], "********", "the value for this step is sensitive");
 
     // And what its hooks do with them, since a tenant may fill one later.
-    let state = desk.engine.state();
+    let state = api.engine.state();
     let release = state.spaces.values().flat_map(|space| space.releases.values()).next().unwrap();
     let hooks = &release.packages.values().next().unwrap().hooks;
     let names = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();
@@ -102,9 +102,9 @@ async fn a_release_knows_what_its_packages_read() {
         (names(&hooks.bare), names(&hooks.sets)),
         (vec!["SynergyDatabase".into()], vec!["Url".into()])
     );
-    let (status, _) = upload(&desk, "synergy-web.1.5.0.tar", "echo #{LogLevel | Quoted}").await;
+    let (status, _) = upload(&api, "synergy-web.1.5.0.tar", "echo #{LogLevel | Quoted}").await;
     assert_eq!(status, StatusCode::OK);
-    let (status, problem) = desk.send(Method::POST, "/releases", json!({"project": "Synergy"})).await;
+    let (status, problem) = api.send(Method::POST, "/releases", json!({"project": "Synergy"})).await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
     let said = "step `Website`: a hook of the package synergy-web 1.5.0 has `#{LogLevel}`, which is sensitive, in its text";
     assert!(problem["message"].as_str().unwrap().starts_with(said), "{problem}");
@@ -112,70 +112,70 @@ async fn a_release_knows_what_its_packages_read() {
 
 #[tokio::test]
 async fn a_plan_changes_nothing_and_holds_until_something_changes() {
-    let desk = Desk::new();
-    released(&desk).await;
-    let before = desk.engine.state().number;
-    let plan = desk.post("/plans", request()).await;
-    let state = desk.engine.state();
+    let api = ApiFixture::new();
+    released(&api).await;
+    let before = api.engine.state().number;
+    let plan = api.post("/plans", request()).await;
+    let state = api.engine.state();
     assert_eq!(state.number, before + 1, "that it was looked at, and nothing else");
-    let records = desk.get("/audit?event=plan-printed").await;
+    let records = api.get("/audit?event=plan-printed").await;
     assert_eq!(records["items"][0]["events"][0]["digest"], plan["digest"]);
-    let (status, _) = desk.send(Method::POST, "/targets/test-1/disable", Value::Null).await;
+    let (status, _) = api.send(Method::POST, "/targets/test-1/disable", Value::Null).await;
     assert_eq!(status, StatusCode::OK);
     let mut expecting = request();
     expecting["expect"] = plan["digest"].clone();
-    let (status, problem) = desk.send(Method::POST, "/deployments", expecting).await;
+    let (status, problem) = api.send(Method::POST, "/deployments", expecting).await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
     assert!(problem["message"].as_str().unwrap().contains("the plan is another one now"));
 }
 
 #[tokio::test]
 async fn a_deployment_is_seen_from_its_start_to_its_end() {
-    let desk = Desk::new();
-    let target = released(&desk).await;
+    let api = ApiFixture::new();
+    let target = released(&api).await;
     let mut asking = request();
     asking["reason"] = json!("the first one");
-    let made = desk.post("/deployments", asking).await;
+    let made = api.post("/deployments", asking).await;
     let id = made["deployments"][0]["id"].as_str().unwrap().to_owned();
-    let view = desk.get(&format!("/deployments/{id}")).await;
+    let view = api.get(&format!("/deployments/{id}")).await;
     assert_eq!(view["state"], "fetching");
     assert_eq!(
         view["targets"][0],
         json!({"target": "test-1", "fetch": "assigned", "moved": 1, "saved": 2,
         "total": 10, "reason": null})
     );
-    assert_eq!(desk.get("/deployments?state=open&project=Synergy").await["items"][0]["id"], id.as_str());
-    work_off(&desk, target).await;
-    let view = desk.get(&format!("/deployments/{id}")).await;
+    assert_eq!(api.get("/deployments?state=open&project=Synergy").await["items"][0]["id"], id.as_str());
+    work_off(&api, target).await;
+    let view = api.get(&format!("/deployments/{id}")).await;
     assert_eq!(
         (&view["state"], &view["reason"]),
         (&json!("succeeded"), &json!("every step succeeded on every target"))
     );
     assert_eq!(view["steps"][0]["state"], "succeeded");
-    assert_eq!(desk.get("/deployments?state=open").await["items"], json!([]));
-    assert_eq!(desk.get("/releases/Synergy/1.4.0").await["succeeded"], json!(["Testing"]));
-    let story = desk.get(&format!("/deployments/{id}/explanation")).await;
+    assert_eq!(api.get("/deployments?state=open").await["items"], json!([]));
+    assert_eq!(api.get("/releases/Synergy/1.4.0").await["succeeded"], json!(["Testing"]));
+    let story = api.get(&format!("/deployments/{id}/explanation")).await;
     let told: Vec<_> =
         story["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap()).collect();
     assert!(told[0].starts_with("deployment created") && told[0].contains("Synergy"), "{told:?}");
     assert!(told.last().unwrap().contains("every step succeeded"), "{told:?}");
-    let (data, id) = (desk.place.path(), id.parse().unwrap());
-    let sight = reader(&desk).await.sight().unwrap();
+    let (data, id) = (api.place.path(), id.parse().unwrap());
+    let sight = reader(&api).await.sight().unwrap();
     let (earlier, last) = story::tell(data, &sight, &Wanted::by_a_test(), id, 2).unwrap();
     assert_eq!((earlier as usize, &story["earlier"]), (told.len() - 2, &json!(0)));
     assert_eq!(last.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), told[told.len() - 2..]);
-    let records = desk.get("/audit?event=deployment-created").await;
+    let records = api.get("/audit?event=deployment-created").await;
     assert_eq!(records["items"][0]["reason"], "the first one");
 }
 
 #[tokio::test]
 async fn who_is_taken_out_of_a_deployment_is_seen_to_have_ended_so() {
-    let desk = Desk::new();
-    released(&desk).await;
-    let made = desk.post("/deployments", request()).await;
+    let api = ApiFixture::new();
+    released(&api).await;
+    let made = api.post("/deployments", request()).await;
     let id = made["deployments"][0]["id"].as_str().unwrap().to_owned();
-    desk.send(Method::POST, "/targets/test-1/disable", Value::Null).await;
-    let view = desk.get(&format!("/deployments/{id}")).await;
+    api.send(Method::POST, "/targets/test-1/disable", Value::Null).await;
+    let view = api.get(&format!("/deployments/{id}")).await;
     assert_eq!(view["state"], "failed");
     let reason = "step `Website` has no target left; scope-removed: test-1 (the target is disabled)";
     assert_eq!(view["reason"], reason);
@@ -184,24 +184,24 @@ async fn who_is_taken_out_of_a_deployment_is_seen_to_have_ended_so() {
     assert_eq!(view["targets"][0]["reason"], "the target is disabled");
     let steps = view["steps"].as_array().unwrap();
     assert!(!steps.is_empty() && steps.iter().all(|step| step["state"] == "scope-removed"), "{view}");
-    let story = desk.get(&format!("/deployments/{id}/explanation")).await;
+    let story = api.get(&format!("/deployments/{id}/explanation")).await;
     let told = story["lines"].to_string();
     assert!(told.contains("scope removed: target test-1, reason the target is disabled"), "{told}");
     assert!(told.contains(reason), "{told}");
-    assert_eq!(desk.get("/releases/Synergy/1.4.0").await["succeeded"], json!([]));
+    assert_eq!(api.get("/releases/Synergy/1.4.0").await["succeeded"], json!([]));
 }
 
 #[tokio::test]
 async fn output_comes_in_parts_or_as_a_stream_that_ends_with_the_deployment() {
-    let desk = Desk::new();
-    let target = released(&desk).await;
-    let made = desk.post("/deployments", request()).await;
+    let api = ApiFixture::new();
+    let target = released(&api).await;
+    let made = api.post("/deployments", request()).await;
     let id = made["deployments"][0]["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/deployments/{id}/logs/follow");
-    let following = desk.raw(Method::GET, &path, Some(&desk.token), "");
+    let following = api.raw(Method::GET, &path, Some(&api.token), "");
     let working = async {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        work_off(&desk, target).await;
+        work_off(&api, target).await;
     };
     let ((status, stream), ()) = tokio::join!(following, working);
     assert_eq!(status, StatusCode::OK);
@@ -210,29 +210,29 @@ async fn output_comes_in_parts_or_as_a_stream_that_ends_with_the_deployment() {
     let numbers: Vec<_> = texts.iter().map(|line| line["number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 3]);
     assert_eq!((&texts[0]["step"], &texts[0]["target"]), (&json!("Website"), &json!("test-1")));
-    let part = desk.get(&format!("/deployments/{id}/logs?limit=2")).await;
+    let part = api.get(&format!("/deployments/{id}/logs?limit=2")).await;
     assert_eq!(part["items"].as_array().unwrap().len(), 2);
-    let rest = desk.get(&format!("/deployments/{id}/logs?after={}", part["next"].as_str().unwrap())).await;
+    let rest = api.get(&format!("/deployments/{id}/logs?after={}", part["next"].as_str().unwrap())).await;
     assert_eq!((&rest["items"][0]["number"], &rest["next"]), (&json!(3), &Value::Null));
-    let none = desk.get(&format!("/deployments/{id}/logs?step=Exploration%20module")).await;
+    let none = api.get(&format!("/deployments/{id}/logs?step=Exploration%20module")).await;
     assert_eq!(none["items"], json!([]));
 }
 
 #[tokio::test]
 async fn a_token_that_is_taken_back_follows_no_further() {
-    let desk = Desk::new();
-    released(&desk).await;
-    let made = desk.post("/deployments", request()).await;
+    let api = ApiFixture::new();
+    released(&api).await;
+    let made = api.post("/deployments", request()).await;
     let id = made["deployments"][0]["id"].as_str().unwrap().to_owned();
-    let token = desk.post("/tokens", json!({"name": "Watcher", "role": "auditor"})).await;
+    let token = api.post("/tokens", json!({"name": "Watcher", "role": "auditor"})).await;
     let path = format!("/api/v1/deployments/{id}/logs/follow");
     let request = axum::http::Request::get(path)
         .header("authorization", format!("Bearer {}", token["token"].as_str().unwrap()))
         .body(axum::body::Body::empty())
         .unwrap();
-    let answer = tower::ServiceExt::oneshot(desk.router.clone(), request).await.unwrap();
+    let answer = tower::ServiceExt::oneshot(api.router.clone(), request).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
-    desk.send(Method::DELETE, "/tokens/Watcher", Value::Null).await;
+    api.send(Method::DELETE, "/tokens/Watcher", Value::Null).await;
     let read = axum::body::to_bytes(answer.into_body(), 1 << 20);
     let read =
         tokio::time::timeout(std::time::Duration::from_secs(5), read).await.expect("the stream breaks off");
@@ -241,30 +241,30 @@ async fn a_token_that_is_taken_back_follows_no_further() {
 
 #[tokio::test]
 async fn a_deployment_is_cancelled_once() {
-    let desk = Desk::new();
-    released(&desk).await;
-    let made = desk.post("/deployments", request()).await;
+    let api = ApiFixture::new();
+    released(&api).await;
+    let made = api.post("/deployments", request()).await;
     let path = format!("/deployments/{}/cancel", made["deployments"][0]["id"].as_str().unwrap());
-    desk.post(&path, json!({"reason": "wrong one"})).await;
-    let (status, problem) = desk.send(Method::POST, &path, json!({})).await;
+    api.post(&path, json!({"reason": "wrong one"})).await;
+    let (status, problem) = api.send(Method::POST, &path, json!({})).await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
 }
 
 #[tokio::test]
 async fn a_project_is_shown_with_its_releases() {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
-    let view = desk.get("/definitions/project/Synergy").await;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    let view = api.get("/definitions/project/Synergy").await;
     assert_eq!(view["releases"], json!({"count": 0, "newest": []}));
-    upload(&desk, "synergy-web.1.4.0.tar", "true").await;
+    upload(&api, "synergy-web.1.4.0.tar", "true").await;
     for minor in 0..21 {
-        desk.post("/releases", json!({"project": "Synergy", "version": format!("1.{minor}")})).await;
+        api.post("/releases", json!({"project": "Synergy", "version": format!("1.{minor}")})).await;
     }
-    let view = desk.get("/definitions/project/Synergy").await;
+    let view = api.get("/definitions/project/Synergy").await;
     let newest = view["releases"]["newest"].as_array().unwrap();
     assert_eq!((&view["releases"]["count"], newest.len()), (&json!(21), 20));
     assert_eq!((&newest[0], &newest[19]), (&json!("1.20"), &json!("1.1")));
-    assert_eq!(desk.get("/definitions/tenant/Customer-2").await["releases"], Value::Null);
-    let list = desk.get("/definitions/project").await;
+    assert_eq!(api.get("/definitions/tenant/Customer-2").await["releases"], Value::Null);
+    let list = api.get("/definitions/project").await;
     assert_eq!(list["items"][0]["summary"], "2 steps, newest release 1.20");
 }

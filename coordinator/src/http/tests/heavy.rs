@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::stream;
 
-use super::desk::Desk;
+use super::api::ApiFixture;
 use crate::http::Context;
 use crate::http::body::Incoming;
 use crate::http::caller::Reader;
@@ -16,16 +16,16 @@ use crate::http::caller::Reader;
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) async fn reader(desk: &Desk) -> Reader {
-    let request = Request::builder().header(header::AUTHORIZATION, format!("Bearer {}", desk.token));
+pub(super) async fn reader(api: &ApiFixture) -> Reader {
+    let request = Request::builder().header(header::AUTHORIZATION, format!("Bearer {}", api.token));
     let (mut parts, ()) = request.body(()).unwrap().into_parts();
-    Reader::from_request_parts(&mut parts, &desk.context).await.unwrap()
+    Reader::from_request_parts(&mut parts, &api.context).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_ends_with_who_asks_for_it_and_then_its_place_is_free() {
-    let desk = Desk::new();
-    let (caller, reads) = (reader(&desk).await, &desk.context.quotas.reads);
+    let api = ApiFixture::new();
+    let (caller, reads) = (reader(&api).await, &api.context.quotas.reads);
     let (begun, has_begun) = std::sync::mpsc::channel();
     let for_ever = caller.read_heavily(reads, "reading", move |_, wanted| {
         begun.send(()).unwrap();
@@ -43,8 +43,8 @@ async fn a_reading_ends_with_who_asks_for_it_and_then_its_place_is_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coordinator_that_stops_answers_at_once_who_waits_and_who_is_read_for() {
-    let desk = Desk::new();
-    let (caller, reads) = (reader(&desk).await, &desk.context.quotas.reads);
+    let api = ApiFixture::new();
+    let (caller, reads) = (reader(&api).await, &api.context.quotas.reads);
     let wait = || {
         caller.read_heavily(reads, "reading", |_, wanted| {
             while wanted.holds() {
@@ -53,7 +53,7 @@ async fn a_coordinator_that_stops_answers_at_once_who_waits_and_who_is_read_for(
             Ok(())
         })
     };
-    let stop = async { desk.context.stopping.cancel() };
+    let stop = async { api.context.stopping.cancel() };
     let both = async { tokio::join!(wait(), wait(), stop) };
     let (one, other, ()) = tokio::time::timeout(PATIENCE, both).await.expect("an answer");
     assert!(one.is_err() && other.is_err());
@@ -61,7 +61,7 @@ async fn a_coordinator_that_stops_answers_at_once_who_waits_and_who_is_read_for(
 
 #[tokio::test]
 async fn only_documents_and_packages_may_be_large() {
-    let desk = Desk::new();
+    let api = ApiFixture::new();
     let large = format!("{{\"documents\": [], \"dry-run\": true{}}}", " ".repeat(2 << 20));
     for (method, path, wanted) in [
         (Method::POST, "apply", StatusCode::OK),
@@ -72,7 +72,7 @@ async fn only_documents_and_packages_may_be_large() {
         (Method::POST, "tenants", StatusCode::PAYLOAD_TOO_LARGE),
     ] {
         let (status, answer) =
-            desk.raw(method, &format!("/api/v1/{path}"), Some(&desk.token), large.clone()).await;
+            api.raw(method, &format!("/api/v1/{path}"), Some(&api.token), large.clone()).await;
         assert_eq!(status, wanted, "{path}: {}", String::from_utf8_lossy(&answer));
     }
 }
@@ -87,7 +87,7 @@ fn body(pieces: usize, bytes: usize) -> Body {
 
 #[tokio::test]
 async fn a_body_that_hardly_comes_is_waited_for_no_longer_and_one_that_comes_may_take_its_time() {
-    let context = Context { pace: Duration::from_millis(500), ..Desk::new().context };
+    let context = Context { pace: Duration::from_millis(500), ..ApiFixture::new().context };
     let receive = async |body| {
         let incoming = Incoming::new(&context, &HeaderMap::new(), body, 1 << 20).unwrap();
         tokio::time::timeout(PATIENCE, incoming.whole()).await.expect("an end")

@@ -2,9 +2,9 @@
 //! from there; keys, packages and output are in memory.
 
 mod access;
+mod api;
 mod audit;
 mod described;
-mod desk;
 mod door;
 mod endings;
 mod errors;

@@ -3,54 +3,54 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::desk::Desk;
+use super::api::ApiFixture;
 use super::flow::{released, request, upload};
 
 #[tokio::test]
 async fn a_deployment_that_is_asked_for_again_is_made_once() {
-    let desk = Desk::new();
-    released(&desk).await;
-    let (status, first) = desk.send_with_key(Method::POST, "/deployments", request(), "k1").await;
+    let api = ApiFixture::new();
+    released(&api).await;
+    let (status, first) = api.send_with_key(Method::POST, "/deployments", request(), "k1").await;
     assert_eq!(status, StatusCode::OK, "{first}");
-    let (status, again) = desk.send_with_key(Method::POST, "/deployments", request(), "k1").await;
+    let (status, again) = api.send_with_key(Method::POST, "/deployments", request(), "k1").await;
     assert_eq!((status, &again), (StatusCode::OK, &first));
-    assert_eq!(desk.get("/deployments").await["items"].as_array().unwrap().len(), 1);
+    assert_eq!(api.get("/deployments").await["items"].as_array().unwrap().len(), 1);
 
     let mut other = request();
     other["reason"] = json!("another one");
     other["skip-steps"] = json!(["Website"]);
-    let (status, problem) = desk.send_with_key(Method::POST, "/deployments", other, "k1").await;
+    let (status, problem) = api.send_with_key(Method::POST, "/deployments", other, "k1").await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
     assert!(problem["message"].as_str().unwrap().contains("was used for another request"), "{problem}");
-    assert_eq!(desk.get("/deployments").await["items"].as_array().unwrap().len(), 1);
+    assert_eq!(api.get("/deployments").await["items"].as_array().unwrap().len(), 1);
 
-    let (_, second) = desk.send_with_key(Method::POST, "/deployments", request(), "k2").await;
+    let (_, second) = api.send_with_key(Method::POST, "/deployments", request(), "k2").await;
     assert_ne!(second["deployments"][0]["id"], first["deployments"][0]["id"]);
 }
 
 #[tokio::test]
 async fn a_key_that_is_too_long_or_empty_is_refused() {
-    let desk = Desk::new();
-    let before = desk.engine.state().number;
+    let api = ApiFixture::new();
+    let before = api.engine.state().number;
     for key in ["k".repeat(201), String::new()] {
         let body = json!({"name": "ci", "role": "auditor"});
-        let (status, problem) = desk.send_with_key(Method::POST, "/tokens", body, &key).await;
+        let (status, problem) = api.send_with_key(Method::POST, "/tokens", body, &key).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
         assert!(problem["message"].as_str().unwrap().contains("1 to 200"), "{problem}");
     }
-    assert_eq!(desk.engine.state().number, before);
+    assert_eq!(api.engine.state().number, before);
 }
 
 #[tokio::test]
 async fn a_secret_that_was_shown_is_not_shown_again_and_no_other_in_its_place() {
-    let desk = Desk::new();
+    let api = ApiFixture::new();
     let cases =
         [("/tokens", json!({"name": "ci", "role": "auditor"})), ("/enrolments", json!({"name": "web-1"}))];
     for (path, body) in cases {
-        let (status, made) = desk.send_with_key(Method::POST, path, body.clone(), path).await;
+        let (status, made) = api.send_with_key(Method::POST, path, body.clone(), path).await;
         assert_eq!(status, StatusCode::OK, "{made}");
-        let before = desk.engine.state().number;
-        let (status, problem) = desk.send_with_key(Method::POST, path, body, path).await;
+        let before = api.engine.state().number;
+        let (status, problem) = api.send_with_key(Method::POST, path, body, path).await;
         assert_eq!(status, StatusCode::CONFLICT, "{problem}");
         let message = problem["message"].as_str().unwrap();
         assert!(
@@ -58,37 +58,37 @@ async fn a_secret_that_was_shown_is_not_shown_again_and_no_other_in_its_place() 
             "{message}"
         );
         assert!(!problem.to_string().contains("wlt_") && problem["token"] == Value::Null, "{problem}");
-        assert_eq!(desk.engine.state().number, before);
+        assert_eq!(api.engine.state().number, before);
     }
 }
 
 #[tokio::test]
 async fn a_release_that_is_asked_for_again_is_the_first_one_though_a_newer_package_came() {
-    let desk = Desk::new();
-    released(&desk).await;
+    let api = ApiFixture::new();
+    released(&api).await;
     let body = json!({"project": "Synergy", "version": "2.0"});
-    let (status, first) = desk.send_with_key(Method::POST, "/releases", body.clone(), "r").await;
+    let (status, first) = api.send_with_key(Method::POST, "/releases", body.clone(), "r").await;
     assert_eq!(status, StatusCode::OK, "{first}");
-    upload(&desk, "synergy-web.1.9.0.tar", "echo newer").await;
-    let (status, again) = desk.send_with_key(Method::POST, "/releases", body, "r").await;
+    upload(&api, "synergy-web.1.9.0.tar", "echo newer").await;
+    let (status, again) = api.send_with_key(Method::POST, "/releases", body, "r").await;
     assert_eq!((status, &again["release"]), (StatusCode::OK, &first["release"]), "{again}");
 }
 
 #[tokio::test]
 async fn a_tenant_that_is_made_or_changed_again_is_answered_as_the_first_time() {
-    let desk = Desk::new();
-    released(&desk).await;
+    let api = ApiFixture::new();
+    released(&api).await;
     let cases = [
         (Method::POST, "/tenants", json!({"name": "Customer-9", "tags": ["Hosting/Dedicated"]})),
         (Method::PATCH, "/tenants/Customer-9", json!({"remove-tags": ["Hosting/Dedicated"]})),
     ];
     for (method, path, body) in cases {
         let key = method.to_string();
-        let (status, first) = desk.send_with_key(method.clone(), path, body.clone(), &key).await;
+        let (status, first) = api.send_with_key(method.clone(), path, body.clone(), &key).await;
         assert_eq!(status, StatusCode::OK, "{first}");
-        let before = desk.engine.state().number;
-        let (status, again) = desk.send_with_key(method, path, body, &key).await;
+        let before = api.engine.state().number;
+        let (status, again) = api.send_with_key(method, path, body, &key).await;
         assert_eq!((status, &again), (StatusCode::OK, &first));
-        assert_eq!(desk.engine.state().number, before);
+        assert_eq!(api.engine.state().number, before);
     }
 }

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::access::routes;
-use super::desk::{Desk, sample};
+use super::api::{ApiFixture, sample};
 use super::flow::{upload, work_off};
 
 /// What is nothing of Customer-2's: names, and words that stand only in what is not its own.
@@ -45,10 +45,10 @@ const NAMES: [&str; 22] = [
     "Nowhere",
 ];
 
-async fn installation() -> (Desk, String) {
-    let desk = Desk::new();
-    desk.apply(&sample()).await;
-    desk.apply(&[
+async fn installation() -> (ApiFixture, String) {
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    api.apply(&[
         json!({"kind": "tenant", "name": "Customer-3", "tags": ["Module/Exploration", "Hosting/Dedicated"],
             "projects": {"Synergy": ["Production", "Testing"]}}),
         json!({"kind": "project", "name": "Secret project", "lifecycle": "Default", "steps": [
@@ -59,34 +59,34 @@ async fn installation() -> (Desk, String) {
         json!({"roles": ["synergy-web"], "environments": ["Production", "Staging", "Testing"],
         "tenants": {"tenants": tenants}, "participation": "both"})
     };
-    let shared = desk.enrol("shared-1", grant(&["Customer-2", "Customer-3"])).await;
-    let theirs = desk.enrol("theirs-1", grant(&["Customer-3"])).await;
-    desk.enrol("nobodys-1", grant(&[])).await;
+    let shared = api.enrol("shared-1", grant(&["Customer-2", "Customer-3"])).await;
+    let theirs = api.enrol("theirs-1", grant(&["Customer-3"])).await;
+    api.enrol("nobodys-1", grant(&[])).await;
     for package in ["synergy-web.1.4.0.zip", "their-package.1.0.0.zip"] {
-        assert_eq!(upload(&desk, package, "true").await.0, StatusCode::OK);
+        assert_eq!(upload(&api, package, "true").await.0, StatusCode::OK);
     }
-    desk.post("/releases", json!({"project": "Synergy"})).await;
-    desk.post("/releases", json!({"project": "Secret project"})).await;
+    api.post("/releases", json!({"project": "Synergy"})).await;
+    api.post("/releases", json!({"project": "Secret project"})).await;
     let deploy = async |environment: &str, tenants: &[&str]| {
         let request = json!({"project": "Synergy", "version": "latest", "environments": [environment],
             "tenants": {"tenants": tenants}, "reason": "for Customer-3"});
-        desk.post("/deployments", request).await;
+        api.post("/deployments", request).await;
         // A step begins where all have fetched, and the next one where all have done it.
         for _ in 0..4 {
-            work_off(&desk, shared).await;
-            work_off(&desk, theirs).await;
+            work_off(&api, shared).await;
+            work_off(&api, theirs).await;
         }
     };
     deploy("Testing", &["Customer-3"]).await;
     deploy("Staging", &["Customer-2"]).await;
     deploy("Production", &["Customer-2", "Customer-3"]).await;
-    let made = desk
+    let made = api
         .post(
             "/tokens",
             json!({"name": "Customer-2's", "role": "auditor", "tenants": {"tenants": ["Customer-2"]}}),
         )
         .await;
-    (desk, made["token"].as_str().unwrap().to_owned())
+    (api, made["token"].as_str().unwrap().to_owned())
 }
 
 /// Every reading route with every name in every place, and what takes more than a path.
@@ -126,16 +126,16 @@ fn paths(ids: &[String]) -> Vec<String> {
 
 #[tokio::test]
 async fn a_limited_token_learns_nothing_of_others_on_any_route_and_sees_what_is_its_own() {
-    let (desk, token) = installation().await;
+    let (api, token) = installation().await;
     let ids = |items: &Value, theirs: bool| -> Vec<String> {
         let items = items["items"].as_array().unwrap().iter();
         let of = items.filter(|item| (item["tenant"] == "Customer-2") == theirs);
         of.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
     };
-    let deployments = desk.get("/deployments").await;
+    let deployments = api.get("/deployments").await;
     let (own, others) = (ids(&deployments, true), ids(&deployments, false));
     assert_eq!((own.len(), others.len()), (2, 2));
-    let targets = desk.get("/targets").await;
+    let targets = api.get("/targets").await;
     let hidden_ids: Vec<String> = targets["items"]
         .as_array()
         .unwrap()
@@ -149,7 +149,7 @@ async fn a_limited_token_learns_nothing_of_others_on_any_route_and_sees_what_is_
     assert!(paths.len() > 500, "{}", paths.len());
     let mut answered = 0;
     for path in paths {
-        let (status, body) = desk.raw(Method::GET, &path, Some(&token), "").await;
+        let (status, body) = api.raw(Method::GET, &path, Some(&token), "").await;
         let text = String::from_utf8_lossy(&body).into_owned();
         assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{path}: {text}");
         answered += usize::from(status == StatusCode::OK);
@@ -165,7 +165,7 @@ async fn a_limited_token_learns_nothing_of_others_on_any_route_and_sees_what_is_
     }
     assert!(answered >= 40, "{answered}");
     let get = async |path: &str| -> Value {
-        let (status, body) = desk.raw(Method::GET, &format!("/api/v1{path}"), Some(&token), "").await;
+        let (status, body) = api.raw(Method::GET, &format!("/api/v1{path}"), Some(&token), "").await;
         assert_eq!(status, StatusCode::OK, "{path}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap()
     };
@@ -187,15 +187,15 @@ async fn a_limited_token_learns_nothing_of_others_on_any_route_and_sees_what_is_
         "{missing}"
     );
     for path in ["/audit", "/audit/verification", "/audit/pulled/shared-1"] {
-        let (status, body) = desk.raw(Method::GET, &format!("/api/v1{path}"), Some(&token), "").await;
+        let (status, body) = api.raw(Method::GET, &format!("/api/v1{path}"), Some(&token), "").await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{path}: {}", String::from_utf8_lossy(&body));
     }
     let plan = json!({"project": "Synergy", "version": "latest", "environments": ["Production"],
         "tenants": {"tenants": ["Customer-2"]}});
-    let (status, body) = desk.raw(Method::POST, "/api/v1/plans", Some(&token), plan.to_string()).await;
+    let (status, body) = api.raw(Method::POST, "/api/v1/plans", Some(&token), plan.to_string()).await;
     let text = String::from_utf8_lossy(&body).into_owned();
     assert_eq!(status, StatusCode::OK, "{text}");
     assert!(HIDDEN.iter().all(|hidden| !text.contains(hidden)), "{text}");
-    let whole = desk.post("/plans", plan).await;
+    let whole = api.post("/plans", plan).await;
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["digest"], whole["digest"]);
 }

@@ -52,7 +52,7 @@ pub(super) async fn serve(sessions: &Sessions, peer: &Peer, mut answers: SendStr
     };
     // What only could not be done now was not denied, and no record says that it was.
     if let Err(Denied::NotFound) = answer {
-        sessions.tally.denied(peer.target, request.kind(), 1);
+        sessions.counters.denied(peer.target, request.kind(), 1);
         // A session that is about to end says nothing of what exists: the agent asks again in its next one, and keeps
         // what it wanted to tell until then.
         if !stands(sessions, peer) {

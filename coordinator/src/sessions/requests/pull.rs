@@ -60,7 +60,7 @@ pub(super) async fn serve(
                 return Ok(());
             }
         }
-        Err(Ending::Withdrawn) => sessions.tally.denied(peer.target, request.kind(), 1),
+        Err(Ending::Withdrawn) => sessions.counters.denied(peer.target, request.kind(), 1),
         Err(Ending::Stalled) => tracing::warn!(target = %peer.target, "a pull that nobody reads was ended"),
         Err(Ending::CrowdedOut) => {
             tracing::warn!(target = %peer.target, "the slowest of many slow pulls was ended; it comes again");
@@ -70,7 +70,7 @@ pub(super) async fn serve(
     let (target, assignment, manifest) = (permit.target(), permit.assignment(), permit.manifest());
     // A part of it was read all the same.
     if written > 0 {
-        sessions.tally.again(Repeated::PullBroken { target, assignment, manifest }, written);
+        sessions.counters.again(Repeated::PullBroken { target, assignment, manifest }, written);
     }
     let _ = stream.reset(quinn::VarInt::from_u32(1));
     Ok(())
@@ -169,7 +169,7 @@ async fn record(sessions: &Sessions, peer: &Peer, permit: &PullPermit, bytes: u6
     let (target, assignment, manifest) = (permit.target(), permit.assignment(), permit.manifest());
     let command = SpaceCommand::RecordPulled { peer: *peer, assignment, manifest, bytes };
     if submit(sessions, permit, command).await.ok()? == Reply::ReadBefore {
-        sessions.tally.again(Repeated::Read { target, assignment, digest: manifest }, bytes);
+        sessions.counters.again(Repeated::Read { target, assignment, digest: manifest }, bytes);
     }
     Some(())
 }

@@ -29,7 +29,7 @@ pub(super) async fn answer(
     // An agent tells a report until it is acknowledged, and may hold one for longer than the deployment is remembered.
     // So it hears the same of all of them: it need not tell them again.
     let (own, others): (Vec<_>, Vec<_>) = reports.iter().partition(|report| permit.admits(report.assignment));
-    sessions.tally.denied(target, "report", others.len() as u64);
+    sessions.counters.denied(target, "report", others.len() as u64);
     if own.is_empty() {
         return Ok(Answer::Reported);
     }

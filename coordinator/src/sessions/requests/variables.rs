@@ -41,7 +41,7 @@ pub(super) async fn answer(
     let submitted = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;
     let reply = submitted.map_err(|why| denied(&why))?;
     if reply == Reply::ReadBefore {
-        sessions.tally.again(Repeated::Read { target, assignment, digest }, 0);
+        sessions.counters.again(Repeated::Read { target, assignment, digest }, 0);
     }
     // Meanwhile the right may have gone, or the machine may have another key.
     let state = sessions.engine.state();

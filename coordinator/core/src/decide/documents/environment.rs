@@ -6,8 +6,8 @@ use windlass_protocol::ids::EnvironmentId;
 
 use super::super::Draft;
 use super::names;
-use super::references::{Moment, users_of_environment};
-use super::{Beside, Documented};
+use super::references::{ReferenceScope, users_of_environment};
+use super::{DefinitionContext, Documented};
 use crate::model::Environment;
 
 impl Documented for Environment {
@@ -16,12 +16,12 @@ impl Documented for Environment {
     fn define(
         draft: &mut Draft<'_>,
         document: &EnvironmentDocument,
-        _: &Beside<'_>,
+        _: &DefinitionContext<'_>,
     ) -> Result<Self, Problem> {
         define(draft, document)
     }
 
-    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+    fn users(&self, moment: ReferenceScope<'_>) -> Vec<String> {
         users_of_environment(moment, self.id)
     }
 }

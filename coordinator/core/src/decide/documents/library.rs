@@ -6,20 +6,24 @@ use windlass_protocol::ids::LibrarySetId;
 
 use super::super::Draft;
 use super::names;
-use super::references::{Moment, users_of_library_set};
+use super::references::{ReferenceScope, users_of_library_set};
 use super::variables::{self, Scopes};
-use super::{Beside, Documented};
+use super::{DefinitionContext, Documented};
 use crate::model::LibrarySet;
 use crate::names::PendingTenants;
 
 impl Documented for LibrarySet {
     type Document = LibrarySetDocument;
 
-    fn define(draft: &mut Draft<'_>, document: &LibrarySetDocument, _: &Beside<'_>) -> Result<Self, Problem> {
+    fn define(
+        draft: &mut Draft<'_>,
+        document: &LibrarySetDocument,
+        _: &DefinitionContext<'_>,
+    ) -> Result<Self, Problem> {
         define(draft, document)
     }
 
-    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+    fn users(&self, moment: ReferenceScope<'_>) -> Vec<String> {
         users_of_library_set(moment.space(), self.id)
     }
 }

@@ -9,18 +9,22 @@ use windlass_protocol::ids::{EnvironmentId, LifecycleId};
 
 use super::super::Draft;
 use super::names;
-use super::references::{Moment, users_of_lifecycle};
-use super::{Beside, Documented};
+use super::references::{ReferenceScope, users_of_lifecycle};
+use super::{DefinitionContext, Documented};
 use crate::model::{Lifecycle, Phase, PhaseRule};
 
 impl Documented for Lifecycle {
     type Document = LifecycleDocument;
 
-    fn define(draft: &mut Draft<'_>, document: &LifecycleDocument, _: &Beside<'_>) -> Result<Self, Problem> {
+    fn define(
+        draft: &mut Draft<'_>,
+        document: &LifecycleDocument,
+        _: &DefinitionContext<'_>,
+    ) -> Result<Self, Problem> {
         define(draft, document)
     }
 
-    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+    fn users(&self, moment: ReferenceScope<'_>) -> Vec<String> {
         users_of_lifecycle(moment.space(), self.id)
     }
 }

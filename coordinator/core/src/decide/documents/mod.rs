@@ -24,7 +24,7 @@ use windlass_protocol::ids::{KeyId, TenantId};
 
 pub(super) use delete::delete;
 pub(super) use project::check_package_id;
-pub(super) use references::{Moment, refuse_if_used, users_of_target};
+pub(super) use references::{ReferenceScope, refuse_if_used, users_of_target};
 
 use super::{Draft, Reply};
 use crate::catalogue::Catalogue;
@@ -38,11 +38,14 @@ trait Documented: Kind + Defined {
     type Document;
 
     /// The thing that a document defines, in the place of what is there.
-    fn define(draft: &mut Draft<'_>, document: &Self::Document, beside: &Beside<'_>)
-    -> Result<Self, Problem>;
+    fn define(
+        draft: &mut Draft<'_>,
+        document: &Self::Document,
+        context: &DefinitionContext<'_>,
+    ) -> Result<Self, Problem>;
 
     /// What refers to it, so that it is not deleted.
-    fn users(&self, moment: Moment<'_>) -> Vec<String>;
+    fn users(&self, moment: ReferenceScope<'_>) -> Vec<String>;
 
     /// The data key that goes with it when it is deleted, and whose that is.
     fn destroys(&self) -> Option<(TenantId, KeyId)> {
@@ -51,7 +54,7 @@ trait Documented: Kind + Defined {
 }
 
 /// What comes with a document.
-struct Beside<'a> {
+struct DefinitionContext<'a> {
     /// Tenants that the documents beside it are about to make.
     pending: &'a PendingTenants,
     /// The data key of what is made, where it needs one.
@@ -104,7 +107,7 @@ fn apply_one(
 ) -> Result<ChangeKind, Problem> {
     let said = format!("{} `{}`", document.kind(), document.name());
     let within = |problem: Problem| problem.at(&said);
-    define_in_table(draft, document, &Beside { pending, key }).map_err(within)
+    define_in_table(draft, document, &DefinitionContext { pending, key }).map_err(within)
 }
 
 macro_rules! define_in_table {
@@ -112,10 +115,10 @@ macro_rules! define_in_table {
         fn define_in_table(
             draft: &mut Draft<'_>,
             document: &Document,
-            beside: &Beside<'_>,
+            context: &DefinitionContext<'_>,
         ) -> Result<ChangeKind, Problem> {
             match document {
-                $(Document::$kind(document) => define::<crate::model::$kind>(draft, document, beside),)+
+                $(Document::$kind(document) => define::<crate::model::$kind>(draft, document, context),)+
             }
         }
     };
@@ -126,9 +129,9 @@ for_each_kind!(define_in_table);
 fn define<T: Documented>(
     draft: &mut Draft<'_>,
     document: &T::Document,
-    beside: &Beside<'_>,
+    context: &DefinitionContext<'_>,
 ) -> Result<ChangeKind, Problem> {
-    let new = T::define(draft, document, beside)?;
+    let new = T::define(draft, document, context)?;
     let known = T::of(draft.space());
     let change = compare(known, &new)?;
     if change != ChangeKind::Unchanged {

@@ -11,9 +11,9 @@ use windlass_protocol::message::{Body, Shell};
 
 use super::super::Draft;
 use super::names::named;
-use super::references::{Moment, users_of_project};
+use super::references::{ReferenceScope, users_of_project};
 use super::variables::{self, Scopes};
-use super::{Beside, Documented};
+use super::{DefinitionContext, Documented};
 use crate::model::{Project, Step, StepAction};
 use crate::names::{self, PendingTenants};
 use crate::variables::references_in;
@@ -31,12 +31,12 @@ impl Documented for Project {
     fn define(
         draft: &mut Draft<'_>,
         document: &ProjectDocument,
-        beside: &Beside<'_>,
+        context: &DefinitionContext<'_>,
     ) -> Result<Self, Problem> {
-        define(draft, document, beside.pending)
+        define(draft, document, context.pending)
     }
 
-    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+    fn users(&self, moment: ReferenceScope<'_>) -> Vec<String> {
         users_of_project(moment.space(), self.id)
     }
 }

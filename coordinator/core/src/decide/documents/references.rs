@@ -21,13 +21,13 @@ use crate::state::{Space, State};
 
 /// What refers to what is asked of one moment: enrolment tokens end by themselves, or with who made them.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Moment<'a> {
+pub(in super::super) struct ReferenceScope<'a> {
     state: &'a State,
     space: &'a Space,
     now: Timestamp,
 }
 
-impl<'a> Moment<'a> {
+impl<'a> ReferenceScope<'a> {
     pub(in super::super) fn of(draft: &'a Draft<'_>) -> Self {
         Self { state: draft.state(), space: draft.space(), now: draft.now() }
     }
@@ -83,7 +83,7 @@ impl Naming<'_> {
     }
 
     /// Everything that names the thing in a step, in the scope of a value or in a grant, now or in a release.
-    fn users(self, moment: Moment<'_>) -> Vec<String> {
+    fn users(self, moment: ReferenceScope<'_>) -> Vec<String> {
         let space = moment.space;
         let mut users = Vec::new();
         for project in space.projects.by_name() {
@@ -135,7 +135,7 @@ fn tenants(space: &Space, refers: impl Fn(&Tenant) -> bool) -> impl Iterator<Ite
 }
 
 /// Users of what a tenant query can name.
-fn users_in_queries(moment: Moment<'_>, names: &dyn Fn(&Query) -> bool) -> Vec<String> {
+fn users_in_queries(moment: ReferenceScope<'_>, names: &dyn Fn(&Query) -> bool) -> Vec<String> {
     let naming = Naming {
         step: &|step| names(&step.tenants),
         scope: &|scope| names(&scope.tenants),
@@ -149,20 +149,20 @@ fn users_in_queries(moment: Moment<'_>, names: &dyn Fn(&Query) -> bool) -> Vec<S
     naming.users(moment).into_iter().chain(tokens).collect()
 }
 
-pub(super) fn users_of_tag(moment: Moment<'_>, tag: TagId) -> Vec<String> {
+pub(super) fn users_of_tag(moment: ReferenceScope<'_>, tag: TagId) -> Vec<String> {
     let carrying = moment.space.carriers_by_name([&tag]);
     let carrying = carrying.into_iter().map(|tenant| format!("tenant `{}`", tenant.name));
     let named = users_in_queries(moment, &|query| query.named_tags().any(|named| named == tag));
     carrying.chain(named).collect()
 }
 
-pub(super) fn users_of_tenant(moment: Moment<'_>, id: TenantId) -> Vec<String> {
+pub(super) fn users_of_tenant(moment: ReferenceScope<'_>, id: TenantId) -> Vec<String> {
     let deployed = moment.space.open_of(&[Some(id)]).into_iter().map(|deployment| deployment.to_string());
     let named = users_in_queries(moment, &|query| query.named_tenants().any(|named| named == id));
     deployed.chain(named).collect()
 }
 
-pub(super) fn users_of_environment(moment: Moment<'_>, id: EnvironmentId) -> Vec<String> {
+pub(super) fn users_of_environment(moment: ReferenceScope<'_>, id: EnvironmentId) -> Vec<String> {
     let space = moment.space;
     let lifecycles = space
         .lifecycles
@@ -194,7 +194,7 @@ pub(super) fn is_filled_now(space: &Space, id: TemplateId) -> bool {
     of_projects.chain(of_sets).flatten().any(|template| template.id == id)
 }
 
-pub(in super::super) fn users_of_target(moment: Moment<'_>, id: TargetId) -> Vec<String> {
+pub(in super::super) fn users_of_target(moment: ReferenceScope<'_>, id: TargetId) -> Vec<String> {
     // One that runs has its targets; one that waits will look for whom its request named. A token that brings the target
     // back holds nothing: it is worth nothing without it, and a lost machine is to be got rid of at once.
     let waiting = deployments(moment.space, |deployment| {

@@ -9,18 +9,22 @@ use windlass_protocol::ids::{TagId, TagSetId};
 
 use super::super::Draft;
 use super::names;
-use super::references::{Moment, refuse_if_used, users_of_tag};
-use super::{Beside, Documented};
+use super::references::{ReferenceScope, refuse_if_used, users_of_tag};
+use super::{DefinitionContext, Documented};
 use crate::model::{Tag, TagSet};
 
 impl Documented for TagSet {
     type Document = TagSetDocument;
 
-    fn define(draft: &mut Draft<'_>, document: &TagSetDocument, _: &Beside<'_>) -> Result<Self, Problem> {
+    fn define(
+        draft: &mut Draft<'_>,
+        document: &TagSetDocument,
+        _: &DefinitionContext<'_>,
+    ) -> Result<Self, Problem> {
         define(draft, document)
     }
 
-    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+    fn users(&self, moment: ReferenceScope<'_>) -> Vec<String> {
         self.tags.iter().flat_map(|tag| users_of_tag(moment, tag.id)).collect()
     }
 }
@@ -52,7 +56,10 @@ fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result<TagSet, Pr
     if let Some(existing) = &existing {
         let kept: BTreeSet<_> = tags.iter().map(|tag| tag.id).collect();
         for gone in existing.tags.iter().filter(|tag| !kept.contains(&tag.id)) {
-            refuse_if_used(&format!("the tag `{}`", gone.name), users_of_tag(Moment::of(draft), gone.id))?;
+            refuse_if_used(
+                &format!("the tag `{}`", gone.name),
+                users_of_tag(ReferenceScope::of(draft), gone.id),
+            )?;
         }
         if single && !existing.single {
             refuse_several(draft, &kept)?;

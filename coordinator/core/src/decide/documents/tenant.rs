@@ -10,16 +10,16 @@ use windlass_protocol::names::fold;
 
 use super::super::Draft;
 use super::names::{check_query_word, named};
-use super::references::{Moment, is_filled_now, users_of_tenant};
+use super::references::{ReferenceScope, is_filled_now, users_of_tenant};
 use super::variables;
-use super::{Beside, Documented};
+use super::{DefinitionContext, Documented};
 use crate::catalogue::unknown;
 use crate::model::{StoredValue, Template, Tenant};
 use crate::names::{self, PendingTenants};
 use crate::state::Space;
 
-type Place = (TemplateId, Option<EnvironmentId>);
-type Values = OrdMap<Place, StoredValue>;
+type ValueKey = (TemplateId, Option<EnvironmentId>);
+type Values = OrdMap<ValueKey, StoredValue>;
 
 impl Documented for Tenant {
     type Document = TenantDocument;
@@ -27,12 +27,12 @@ impl Documented for Tenant {
     fn define(
         draft: &mut Draft<'_>,
         document: &TenantDocument,
-        beside: &Beside<'_>,
+        context: &DefinitionContext<'_>,
     ) -> Result<Self, Problem> {
-        define(draft, document, beside.pending, beside.key)
+        define(draft, document, context.pending, context.key)
     }
 
-    fn users(&self, moment: Moment<'_>) -> Vec<String> {
+    fn users(&self, moment: ReferenceScope<'_>) -> Vec<String> {
         users_of_tenant(moment, self.id)
     }
 
@@ -74,7 +74,7 @@ fn define(
         owner_values(space, owner, texts, &before, key, &mut values).map_err(within)?;
     }
     // What the document cannot say, because it is for templates that are not there now, stays as it is.
-    let unsaid = |(place, _): &(&Place, &StoredValue)| {
+    let unsaid = |(place, _): &(&ValueKey, &StoredValue)| {
         !values.contains_key(*place) && !is_filled_now(draft.space(), place.0)
     };
     let unsaid: Values = before.iter().filter(unsaid).map(|(place, value)| (*place, value.clone())).collect();
@@ -89,7 +89,7 @@ fn define(
 
 /// Whether a value can be of use to anybody: to releases, as long as the template's owner is there; in an environment, as
 /// long as that is.
-fn is_of_use(space: &Space, (template, environment): Place) -> bool {
+fn is_of_use(space: &Space, (template, environment): ValueKey) -> bool {
     let of_projects = space.projects.iter().map(|project| &project.retired);
     let of_sets = space.library_sets.iter().map(|set| &set.retired);
     let is_retired = || of_projects.chain(of_sets).flatten().any(|retired| retired.id == template);

@@ -7,14 +7,14 @@ use windlass_protocol::message::{
     Denied, FetchWork, FromAgent, PackageReference, Report, ReportKind, Request,
 };
 
-use super::{Order, RETRY, room};
+use super::{RETRY, TaskContext, room};
 
-pub(super) async fn fetch(order: &Order, work: &FetchWork) -> anyhow::Result<()> {
+pub(super) async fn fetch(context: &TaskContext, work: &FetchWork) -> anyhow::Result<()> {
     let (mut moved, mut saved) = (0, 0);
     for package in &work.packages {
         let fetched = tokio::select! {
-            () = order.withdrawal() => return Ok(()),
-            fetched = fetch_one(order, package) => fetched,
+            () = context.withdrawal() => return Ok(()),
+            fetched = fetch_one(context, package) => fetched,
         };
         match fetched {
             Ok(received) => {
@@ -22,45 +22,52 @@ pub(super) async fn fetch(order: &Order, work: &FetchWork) -> anyhow::Result<()>
                 saved += received.saved;
             }
             Err(why) => {
-                order.agent.did(format!("could not fetch {} {}: {why}", package.id, package.version));
+                context.agent.did(format!("could not fetch {} {}: {why}", package.id, package.version));
                 return end(
-                    order,
+                    context,
                     ReportKind::FetchFailed(format!("{} {}: {why}", package.id, package.version)),
                 );
             }
         }
-        order.agent.did(format!("fetched {} {}", package.id, package.version));
+        context.agent.did(format!("fetched {} {}", package.id, package.version));
     }
     // From here on the step that needs them may be ordered at any time, so they stay.
-    order.agent.ledger().note_fetched(&order.assignment.place, order.entry.generation, &work.packages)?;
-    end(order, ReportKind::Fetched { moved, saved })?;
-    room::keep_within_limit(&order.agent);
+    context.agent.ledger().note_fetched(
+        &context.assignment.path,
+        context.entry.generation,
+        &work.packages,
+    )?;
+    end(context, ReportKind::Fetched { moved, saved })?;
+    room::keep_within_limit(&context.agent);
     Ok(())
 }
 
-fn end(order: &Order, kind: ReportKind) -> anyhow::Result<()> {
-    order.agent.ledger().end(&Report { assignment: order.id(), kind })
+fn end(context: &TaskContext, kind: ReportKind) -> anyhow::Result<()> {
+    context.agent.ledger().end(&Report { assignment: context.id(), kind })
 }
 
-/// Fetches one package for the order's own work, going on after every broken connection. What can't be mended by trying again is an error.
-pub(super) async fn fetch_one(order: &Order, package: &PackageReference) -> Result<Received, PullError> {
+/// Fetches one package for the task's own work, going on after every broken connection. What can't be mended by trying again is an error.
+pub(super) async fn fetch_one(
+    context: &TaskContext,
+    package: &PackageReference,
+) -> Result<Received, PullError> {
     let mut made_room = false;
     loop {
-        match try_once(order, package).await {
+        match try_once(context, package).await {
             Err(PullError::Cache(CacheError::NoRoom { needed, available, .. })) if !made_room => {
                 made_room = true;
-                if let Err(why) = room::make(&order.agent, needed.saturating_sub(available)).await {
+                if let Err(why) = room::make(&context.agent, needed.saturating_sub(available)).await {
                     tracing::warn!(why = format!("{why:#}"), "nothing can be removed from the package cache");
                 }
             }
             Err(PullError::Stream(_) | PullError::Denied(Denied::Busy)) => sleep(RETRY).await,
             // Another deployment of this target pulls the same package: when it has it, so have we.
             Err(PullError::Cache(CacheError::Busy { .. })) => sleep(RETRY).await,
-            // The right may have gone a moment before the withdrawal is told; that one ends the duty.
+            // The right may have gone a moment before the withdrawal is told; that one ends the task.
             Err(PullError::Denied(Denied::NotFound)) => sleep(RETRY * 4).await,
             Err(PullError::Cache(why @ CacheError::Full { .. })) => {
                 // The agent needs the room to say that there is none.
-                order.agent.cache.abandon(package.manifest)?;
+                context.agent.cache.abandon(package.manifest)?;
                 return Err(why.into());
             }
             other => return other,
@@ -68,26 +75,26 @@ pub(super) async fn fetch_one(order: &Order, package: &PackageReference) -> Resu
     }
 }
 
-async fn try_once(order: &Order, package: &PackageReference) -> Result<Received, PullError> {
-    let link = order.agent.linked().await;
-    let (cache, manifest, label) = (order.agent.cache.clone(), package.manifest, package.id.clone());
+async fn try_once(context: &TaskContext, package: &PackageReference) -> Result<Received, PullError> {
+    let link = context.agent.linked().await;
+    let (cache, manifest, label) = (context.agent.cache.clone(), package.manifest, package.id.clone());
     let died = |why| PullError::Stream(std::io::Error::other(why));
     let state = spawn_blocking(move || cache.begin(manifest, &label)).await.map_err(died)??;
     if state.is_whole() {
         return Ok(Received { moved: 0, saved: package.size, total: package.size });
     }
-    let request = Request::Pull(state.request(order.id()));
+    let request = Request::Pull(state.request(context.id()));
     let broken = |_| PullError::Stream(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
     let mut stream = link.ask(&request).await.map_err(broken)?;
     let progress = |received: Received| {
         let Received { moved, saved, total } = received;
         // A show only: where nobody looks, or the stream is full, it is dropped.
-        let _ = order.agent.progress.try_send(FromAgent::Progress {
-            assignment: order.id(),
+        let _ = context.agent.progress.try_send(FromAgent::Progress {
+            assignment: context.id(),
             moved,
             saved,
             total,
         });
     };
-    order.agent.cache.receive(state, &mut stream, package.size, progress).await
+    context.agent.cache.receive(state, &mut stream, package.size, progress).await
 }

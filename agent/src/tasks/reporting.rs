@@ -6,15 +6,15 @@ use windlass_protocol::limits;
 use windlass_protocol::message::{Answer, OutputLine, OutputStream, Report, ReportKind, Request};
 use windlass_supervisor::Stream;
 
-use super::{Order, RETRY};
+use super::{RETRY, TaskContext};
 
 /// Bytes of output in one request.
 const REQUEST_BYTES: usize = 512 << 10;
 
 /// Sends a report until the coordinator has it.
-pub(super) async fn report(order: &Order, report: &Report) {
+pub(super) async fn report(context: &TaskContext, report: &Report) {
     loop {
-        let link = order.agent.linked().await;
+        let link = context.agent.linked().await;
         match link.answer(&Request::Report(vec![report.clone()])).await {
             Ok(Answer::Reported) => return,
             Ok(_) => tracing::warn!("the coordinator did not take a report; it is sent again"),
@@ -24,28 +24,28 @@ pub(super) async fn report(order: &Order, report: &Report) {
     }
 }
 
-/// Sends what the duty ended with and the rest of its output, then lets its files go.
-pub(super) async fn report_and_close(order: &Order) -> anyhow::Result<()> {
-    let ended = order.agent.ledger().ended(order.id())?;
+/// Sends what the task ended with and the rest of its output, then lets its files go.
+pub(super) async fn report_and_close(context: &TaskContext) -> anyhow::Result<()> {
+    let ended = context.agent.ledger().ended(context.id())?;
     if let Some(ended) = ended {
         if let ReportKind::Ended { lines, .. } = ended.kind {
-            Output::of(order).send_until(lines).await?;
+            Output::of(context).send_until(lines).await?;
         }
-        report(order, &ended).await;
+        report(context, &ended).await;
     }
-    order.agent.ledger().close(order.id(), order.entry)
+    context.agent.ledger().close(context.id(), context.entry)
 }
 
-/// The output of a duty: that of its stages, one after the other, numbered through.
+/// The output of a task: that of its stages, one after the other, numbered through.
 pub(super) struct Output<'a> {
-    order: &'a Order,
+    context: &'a TaskContext,
     /// The number of the next line to send.
     next: u64,
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn of(order: &'a Order) -> Self {
-        Self { order, next: 1 }
+    pub(super) fn of(context: &'a TaskContext) -> Self {
+        Self { context, next: 1 }
     }
 
     /// Sends what there is now. An error of the connection is no error: it is sent again later.
@@ -73,7 +73,7 @@ impl<'a> Output<'a> {
 
     /// Sends one batch; the number that the coordinator expects next, or none where it cannot be asked.
     async fn send_once(&mut self, last: u64) -> anyhow::Result<Option<u64>> {
-        let folder = self.order.agent.ledger().folder(self.order.id());
+        let folder = self.context.agent.ledger().folder(self.context.id());
         let (from, most) = (self.next, limits::OUTPUT_LINES);
         let lines =
             tokio::task::spawn_blocking(move || super::run::read_output(&folder, from, most)).await??;
@@ -89,8 +89,8 @@ impl<'a> Output<'a> {
         if batch.is_empty() {
             return Ok(Some(self.next));
         }
-        let link = self.order.agent.linked().await;
-        let request = Request::Output { assignment: self.order.id(), first: self.next, lines: batch };
+        let link = self.context.agent.linked().await;
+        let request = Request::Output { assignment: self.context.id(), first: self.next, lines: batch };
         match link.answer(&request).await {
             Ok(Answer::Output { next }) => Ok(Some(next)),
             // It does not take it: the step is nobody's any more, and so are its lines.

@@ -17,24 +17,24 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use windlass_protocol::ids::TokenId;
 
-use crate::places::{Origin, Place, Places};
+use crate::slots::{Origin, Slot, Slots};
 
 /// How a connection stands. Cheap to clone; all clones are of the same connection.
 #[derive(Clone)]
-pub(super) struct Standing(Arc<Inner>);
+pub(super) struct ConnectionState(Arc<Inner>);
 
 struct Inner {
     now: watch::Sender<Now>,
-    place: Mutex<Held>,
-    known: Arc<Places<TokenId>>,
-    /// Cancelled when its place is somebody else's.
+    slot: Mutex<HeldSlot>,
+    known: Arc<Slots<TokenId>>,
+    /// Cancelled when its slot is somebody else's.
     evicted: CancellationToken,
 }
 
-/// The place that a connection has: a stranger's by its address, then one by its token.
-enum Held {
-    Stranger { _place: Place<Origin> },
-    Known { _place: Option<Place<TokenId>> },
+/// The slot that a connection has: a stranger's by its address, then one by its token.
+enum HeldSlot {
+    Stranger { _slot: Slot<Origin> },
+    Known { _slot: Option<Slot<TokenId>> },
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,14 +53,14 @@ pub(super) enum Overstay {
     Stranger,
     /// Nothing was asked on it for long.
     Idle,
-    /// All places are taken, and it was the oldest of who holds most.
+    /// All slots are taken, and it was the oldest of who holds most.
     Evicted,
 }
 
-impl Standing {
-    pub(super) fn new(place: Place<Origin>, known: Arc<Places<TokenId>>, evicted: CancellationToken) -> Self {
-        let place = Mutex::new(Held::Stranger { _place: place });
-        Self(Arc::new(Inner { now: watch::Sender::default(), place, known, evicted }))
+impl ConnectionState {
+    pub(super) fn new(slot: Slot<Origin>, known: Arc<Slots<TokenId>>, evicted: CancellationToken) -> Self {
+        let slot = Mutex::new(HeldSlot::Stranger { _slot: slot });
+        Self(Arc::new(Inner { now: watch::Sender::default(), slot, known, evicted }))
     }
 
     /// A request showed a valid token. The first one that does is whose connection it is.
@@ -68,16 +68,16 @@ impl Standing {
         if !self.0.now.send_if_modified(|now| !std::mem::replace(&mut now.admitted, true)) {
             return;
         }
-        let place = self.0.known.admit(token, &self.0.evicted);
-        *self.0.place.lock().unwrap_or_else(PoisonError::into_inner) = Held::Known { _place: place };
+        let slot = self.0.known.admit(token, &self.0.evicted);
+        *self.0.slot.lock().unwrap_or_else(PoisonError::into_inner) = HeldSlot::Known { _slot: slot };
     }
 
-    /// Ends when the connection's place is somebody else's.
+    /// Ends when the connection's slot is somebody else's.
     pub(super) async fn evicted(&self) {
         self.0.evicted.cancelled().await;
     }
 
-    /// Ends when the connection has to: without its place, without a valid token for `first_request`, later without a
+    /// Ends when the connection has to: without its slot, without a valid token for `first_request`, later without a
     /// request for `idle`.
     pub(super) async fn overstayed(&self, first_request: Duration, idle: Duration) -> Overstay {
         tokio::select! {
@@ -103,16 +103,16 @@ impl Standing {
         }
     }
 
-    fn begin(&self) -> Asked {
+    fn begin(&self) -> OpenRequest {
         self.0.now.send_modify(|now| now.open += 1);
-        Asked(self.clone())
+        OpenRequest(self.clone())
     }
 }
 
 /// A request, until its answer is sent or nobody wants it any more.
-struct Asked(Standing);
+struct OpenRequest(ConnectionState);
 
-impl Drop for Asked {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.0.0.now.send_modify(|now| {
             now.open -= 1;
@@ -123,20 +123,20 @@ impl Drop for Asked {
 
 /// Tells every request whom it comes from and on which connection, and counts it until its answer is sent.
 pub(super) async fn attend(
-    State((peer, standing)): State<(SocketAddr, Standing)>,
+    State((peer, state)): State<(SocketAddr, ConnectionState)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let asked = standing.begin();
+    let asked = state.begin();
     request.extensions_mut().insert(ConnectInfo(peer));
-    request.extensions_mut().insert(standing);
+    request.extensions_mut().insert(state);
     next.run(request).await.map(|body| Body::new(Attended { body, _asked: asked }))
 }
 
 /// The body of an answer; its end is the request's.
 struct Attended {
     body: Body,
-    _asked: Asked,
+    _asked: OpenRequest,
 }
 
 impl http_body::Body for Attended {
@@ -168,38 +168,38 @@ mod tests {
 
     const TOKEN: TokenId = TokenId::from_bytes([1; 16]);
 
-    fn standing() -> Standing {
-        let (strangers, evicted) = (Places::new(1, SHORT), CancellationToken::new());
-        let place = strangers.admit(std::net::IpAddr::from([192, 0, 2, 1]).into(), &evicted).unwrap();
-        Standing::new(place, Places::new(1, Duration::ZERO), evicted)
+    fn state() -> ConnectionState {
+        let (strangers, evicted) = (Slots::new(1, SHORT), CancellationToken::new());
+        let slot = strangers.admit(std::net::IpAddr::from([192, 0, 2, 1]).into(), &evicted).unwrap();
+        ConnectionState::new(slot, Slots::new(1, Duration::ZERO), evicted)
     }
 
     #[tokio::test]
     async fn who_shows_no_token_has_to_go_and_who_shows_one_may_be_idle_for_a_while() {
-        let standing = standing();
-        let asked = standing.begin();
-        assert_eq!(standing.overstayed(SHORT, LONG).await, Overstay::Stranger);
-        standing.admit(TOKEN);
+        let state = state();
+        let asked = state.begin();
+        assert_eq!(state.overstayed(SHORT, LONG).await, Overstay::Stranger);
+        state.admit(TOKEN);
         drop(asked);
-        assert_eq!(standing.overstayed(SHORT, SHORT).await, Overstay::Idle);
+        assert_eq!(state.overstayed(SHORT, SHORT).await, Overstay::Idle);
     }
 
     #[tokio::test]
     async fn who_loses_its_place_has_to_go_whatever_it_waits_for() {
-        let standing = standing();
-        let _asked = standing.begin();
-        standing.admit(TOKEN);
-        let _next = standing.0.known.admit(TOKEN, &CancellationToken::new()).unwrap();
-        assert_eq!(standing.overstayed(LONG, LONG).await, Overstay::Evicted);
+        let state = state();
+        let _asked = state.begin();
+        state.admit(TOKEN);
+        let _next = state.0.known.admit(TOKEN, &CancellationToken::new()).unwrap();
+        assert_eq!(state.overstayed(LONG, LONG).await, Overstay::Evicted);
     }
 
     #[tokio::test]
     async fn whoever_waits_for_an_answer_is_not_idle() {
-        let standing = standing();
-        standing.admit(TOKEN);
-        let asked = standing.begin();
-        assert!(timeout(SHORT * 50, standing.overstayed(SHORT, SHORT)).await.is_err());
+        let state = state();
+        state.admit(TOKEN);
+        let asked = state.begin();
+        assert!(timeout(SHORT * 50, state.overstayed(SHORT, SHORT)).await.is_err());
         drop(asked);
-        assert_eq!(standing.overstayed(SHORT, SHORT).await, Overstay::Idle);
+        assert_eq!(state.overstayed(SHORT, SHORT).await, Overstay::Idle);
     }
 }

@@ -18,7 +18,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use windlass_agent_packages::CacheError;
 use windlass_protocol::ids::{AssignmentId, EnvironmentId, ProjectId, SpaceId, StepId, TenantId};
-use windlass_protocol::message::{Place, RunWork};
+use windlass_protocol::message::{InstallationPath, RunWork};
 use windlass_segments::disk;
 use windlass_supervisor::Account;
 
@@ -45,7 +45,7 @@ pub(super) struct Folders {
 }
 
 /// The tenant's folder, whether it exists or not.
-pub(super) fn tenant_folder(root: &Path, place: &Place) -> PathBuf {
+pub(super) fn tenant_folder(root: &Path, place: &InstallationPath) -> PathBuf {
     let tenant = place.tenant.as_ref().map_or("_", |(_, slug)| slug.as_str());
     root.join(place.space.1.as_str()).join(place.environment.1.as_str()).join(tenant)
 }
@@ -53,7 +53,7 @@ pub(super) fn tenant_folder(root: &Path, place: &Place) -> PathBuf {
 /// Makes a step's folders, or finds them and checks whose they are.
 pub(super) fn prepare(
     root: &Path,
-    place: &Place,
+    place: &InstallationPath,
     work: &RunWork,
     assignment: AssignmentId,
     account: Option<Account>,
@@ -110,7 +110,7 @@ pub(super) fn unpacking(step: &Path, assignment: AssignmentId) -> PathBuf {
 /// Removes what an assignment needed only while it ran, or did not come to the end of. Nothing of it may be there.
 pub(super) fn clear(
     root: &Path,
-    place: &Place,
+    place: &InstallationPath,
     work: &RunWork,
     assignment: AssignmentId,
 ) -> Result<(), CacheError> {
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_step_that_has_its_folders_has_them_after_a_loss_of_power() {
         let slug = |text: &str| text.parse().unwrap();
-        let place = Place {
+        let place = InstallationPath {
             space: (SpaceId::from_bytes([1; 16]), slug("default")),
             environment: (EnvironmentId::from_bytes([2; 16]), slug("production")),
             environment_name: "Production".to_owned(),

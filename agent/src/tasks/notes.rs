@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Order, script};
+use super::{TaskContext, script};
 
 /// Where the lines lie, in the folder of an assignment.
 pub(super) fn folder(work: &Path) -> PathBuf {
@@ -12,14 +12,14 @@ pub(super) fn folder(work: &Path) -> PathBuf {
 
 /// Writes warnings down, in the place of those of a try before this one that a crash took: before the step's end is
 /// written down, none of its last lines is told. Where the disk does not take them they are in the agent's own log.
-pub(super) async fn write(order: &Order, warnings: Vec<String>) {
+pub(super) async fn write(context: &TaskContext, warnings: Vec<String>) {
     for warning in &warnings {
-        tracing::warn!(assignment = %order.id(), "{warning}");
+        tracing::warn!(assignment = %context.id(), "{warning}");
     }
     if warnings.is_empty() {
         return;
     }
-    let folder = folder(&order.agent.ledger().folder(order.id()));
+    let folder = folder(&context.agent.ledger().folder(context.id()));
     let warnings = warnings.into_iter().map(script::cut).collect();
     let written = tokio::task::spawn_blocking(move || {
         if folder.exists() {
@@ -28,6 +28,6 @@ pub(super) async fn write(order: &Order, warnings: Vec<String>) {
         windlass_supervisor::note(&folder, warnings)
     });
     if !matches!(written.await, Ok(Ok(true))) {
-        tracing::warn!(assignment = %order.id(), "the step's log lacks these warnings");
+        tracing::warn!(assignment = %context.id(), "the step's log lacks these warnings");
     }
 }

@@ -1,4 +1,4 @@
-//! Places for who is nobody yet, or is somebody and holds many: connections, shared out by whom they come from.
+//! Slots for who is nobody yet, or is somebody and holds many: connections, shared out by whom they come from.
 //!
 //! Free ones are anybody's. When all are taken, whoever holds most loses its oldest, so that nobody can keep the
 //! others out, and a fleet behind one address comes back as fast as it can be served (THREATS G6).
@@ -14,32 +14,32 @@ use tokio_util::sync::CancellationToken;
 
 use shares::{Admission, Shares};
 
-/// So long a stranger's place is not another's of the same address: an honest handshake is over by then.
+/// So long a stranger's slot is not another's of the same address: an honest handshake is over by then.
 pub const SETTLED: Duration = Duration::from_secs(2);
 
-/// The places, shared out by `K`.
-pub struct Places<K>(Mutex<Shares<K, CancellationToken>>);
+/// The slots, shared out by `K`.
+pub struct Slots<K>(Mutex<Shares<K, CancellationToken>>);
 
-/// A place. Dropped, it is free.
-pub struct Place<K: Copy + Eq + Hash> {
-    places: Arc<Places<K>>,
+/// A slot. Dropped, it is free.
+pub struct Slot<K: Copy + Eq + Hash> {
+    slots: Arc<Slots<K>>,
     number: u64,
 }
 
-impl<K: Copy + Eq + Hash> Places<K> {
-    /// `most` places; one that is younger than `settled` is not lost to another of the same `K`.
+impl<K: Copy + Eq + Hash> Slots<K> {
+    /// `most` slots; one that is younger than `settled` is not lost to another of the same `K`.
     pub fn new(most: usize, settled: Duration) -> Arc<Self> {
         Arc::new(Self(Mutex::new(Shares::new(most, settled))))
     }
 
-    /// A place for somebody. `evicted` is cancelled when the place is lost.
-    pub fn admit(self: &Arc<Self>, by: K, evicted: &CancellationToken) -> Option<Place<K>> {
+    /// A slot for somebody. `evicted` is cancelled when the slot is lost.
+    pub fn admit(self: &Arc<Self>, by: K, evicted: &CancellationToken) -> Option<Slot<K>> {
         match self.shares().admit(by, Instant::now(), evicted.clone()) {
-            Admission::Place { number, evicted } => {
+            Admission::Slot { number, evicted } => {
                 if let Some(evicted) = evicted {
                     evicted.cancel();
                 }
-                Some(Place { places: Arc::clone(self), number })
+                Some(Slot { slots: Arc::clone(self), number })
             }
             Admission::Refused => None,
         }
@@ -55,9 +55,9 @@ impl<K: Copy + Eq + Hash> Places<K> {
     }
 }
 
-impl<K: Copy + Eq + Hash> Drop for Place<K> {
+impl<K: Copy + Eq + Hash> Drop for Slot<K> {
     fn drop(&mut self) {
-        self.places.shares().leave(self.number);
+        self.slots.shares().leave(self.number);
     }
 }
 
@@ -92,15 +92,15 @@ mod tests {
 
     #[test]
     fn who_loses_its_place_is_told_and_who_leaves_is_not() {
-        let places = Places::new(2, SETTLED);
+        let slots = Slots::new(2, SETTLED);
         let (first, second) = (CancellationToken::new(), CancellationToken::new());
-        let _one = places.admit('a', &first).unwrap();
-        let two = places.admit('a', &second).unwrap();
-        let three = places.admit('b', &CancellationToken::new()).unwrap();
+        let _one = slots.admit('a', &first).unwrap();
+        let two = slots.admit('a', &second).unwrap();
+        let three = slots.admit('b', &CancellationToken::new()).unwrap();
         assert!(first.is_cancelled() && !second.is_cancelled());
-        assert!(places.admit('b', &CancellationToken::new()).is_none(), "its own is hardly there");
+        assert!(slots.admit('b', &CancellationToken::new()).is_none(), "its own is hardly there");
         assert!(!second.is_cancelled());
         drop((two, three));
-        assert_eq!(places.taken(), 0);
+        assert_eq!(slots.taken(), 0);
     }
 }

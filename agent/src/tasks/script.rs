@@ -12,12 +12,12 @@ use windlass_agent_core::course::Stage;
 use windlass_protocol::limits;
 use windlass_protocol::message::{Outcome, RunWork, Shell as WireShell};
 use windlass_segments::{disk, fail};
-use windlass_supervisor::{Account, Ended, Job, SCRIPT_PATH, Standing, StartError, StepError};
+use windlass_supervisor::{Account, Ended, Job, SCRIPT_PATH, StartError, StepError, StepStatus};
 use windlass_templates::Shell;
 
 use super::reporting::Output;
 use super::variables::Variables;
-use super::{Order, preludes};
+use super::{TaskContext, preludes};
 
 /// How often a running process is looked at. Its end is on the disk, so nothing depends on this but how soon it is
 /// told.
@@ -44,7 +44,7 @@ pub(super) struct Process<'a> {
 pub(super) enum Ran {
     /// It is over.
     Ended(Outcome),
-    /// It has not begun and will not: the duty was withdrawn before.
+    /// It has not begun and will not: the task was withdrawn before.
     Withdrawn,
 }
 
@@ -65,24 +65,28 @@ pub(crate) fn begin_attempt(place: &Path) -> std::io::Result<()> {
 
 /// How a stage ended, if it did: after a crash this says what need not be done again. Whatever stands in between is
 /// waited for or buried.
-pub(super) async fn finished(order: &Order, stage: Stage, work: &RunWork) -> anyhow::Result<Option<Outcome>> {
-    let folder = order.agent.ledger().folder(order.id());
+pub(super) async fn finished(
+    context: &TaskContext,
+    stage: Stage,
+    work: &RunWork,
+) -> anyhow::Result<Option<Outcome>> {
+    let folder = context.agent.ledger().folder(context.id());
     let Some(last) = attempts(&folder, stage).last() else { return Ok(None) };
-    Ok(judge(&watch(order, &last, work).await?, work))
+    Ok(judge(&watch(context, &last, work).await?, work))
 }
 
 /// Runs a stage that has not ended yet.
 pub(super) async fn run(
-    order: &Order,
+    context: &TaskContext,
     work: &RunWork,
     variables: &Variables,
     process: Process<'_>,
 ) -> anyhow::Result<Ran> {
-    let folder = order.agent.ledger().folder(order.id());
+    let folder = context.agent.ledger().folder(context.id());
     let stage = process.stage;
-    let job = Arc::new(job(work, variables, process, order)?);
+    let job = Arc::new(job(work, variables, process, context)?);
     loop {
-        if order.is_withdrawn() {
+        if context.is_withdrawn() {
             return Ok(Ran::Withdrawn);
         }
         let begun = attempts(&folder, stage).count();
@@ -93,7 +97,7 @@ pub(super) async fn run(
         if let Err(why) = start(&place, &job).await? {
             return Ok(Ran::Ended(Outcome::Failed { reason: cut(why.sentence()) }));
         }
-        if let Some(outcome) = judge(&watch(order, &place, work).await?, work) {
+        if let Some(outcome) = judge(&watch(context, &place, work).await?, work) {
             return Ok(Ran::Ended(outcome));
         }
     }
@@ -121,7 +125,7 @@ async fn start(place: &Path, job: &Arc<Job>) -> anyhow::Result<Result<(), StartE
 async fn given_up(folder: &Path, stage: Stage) -> anyhow::Result<Outcome> {
     let last = attempts(folder, stage).last().context("it was begun")?;
     Ok(match look(&last).await? {
-        Standing::Ended { ended, .. } if ended.outcome == windlass_supervisor::Outcome::Void => {
+        StepStatus::Ended { ended, .. } if ended.outcome == windlass_supervisor::Outcome::Void => {
             let reason = format!("its supervisor ended before the step began, {ATTEMPTS} times");
             Outcome::Failed { reason }
         }
@@ -129,7 +133,12 @@ async fn given_up(folder: &Path, stage: Stage) -> anyhow::Result<Outcome> {
     })
 }
 
-fn job(work: &RunWork, variables: &Variables, process: Process<'_>, order: &Order) -> anyhow::Result<Job> {
+fn job(
+    work: &RunWork,
+    variables: &Variables,
+    process: Process<'_>,
+    context: &TaskContext,
+) -> anyhow::Result<Job> {
     let program = match process.shell {
         Shell::Bash => vec!["bash", SCRIPT_PATH],
         Shell::Sh => vec!["sh", SCRIPT_PATH],
@@ -142,7 +151,7 @@ fn job(work: &RunWork, variables: &Variables, process: Process<'_>, order: &Orde
         ("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
         ("HOME".to_owned(), text(process.home)),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
-        ("WINDLASS_DEPLOYMENT".to_owned(), order.assignment.deployment.to_string()),
+        ("WINDLASS_DEPLOYMENT".to_owned(), context.assignment.deployment.to_string()),
         ("WINDLASS_STEP".to_owned(), work.name.clone()),
     ]);
     Ok(Job {
@@ -156,7 +165,7 @@ fn job(work: &RunWork, variables: &Variables, process: Process<'_>, order: &Orde
         output_bytes: OUTPUT_BYTES,
         secrets: variables.secrets()?,
         token,
-        seal_to: Some(*order.agent.identity.membership.sealing_key.as_bytes()),
+        seal_to: Some(*context.agent.identity.membership.sealing_key.as_bytes()),
     })
 }
 
@@ -167,7 +176,7 @@ fn token() -> anyhow::Result<String> {
     Ok(HEXLOWER.encode(&random))
 }
 
-async fn look(folder: &Path) -> anyhow::Result<Standing> {
+async fn look(folder: &Path) -> anyhow::Result<StepStatus> {
     let folder = folder.to_owned();
     Ok(tokio::task::spawn_blocking(move || windlass_supervisor::inspect(&folder)).await??)
 }
@@ -177,21 +186,21 @@ async fn bury(folder: &Path) -> anyhow::Result<Result<Ended, StepError>> {
     Ok(tokio::task::spawn_blocking(move || windlass_supervisor::bury(&folder)).await?)
 }
 
-/// Watches a process to its end, sending its output on the way, and stops it when the duty is withdrawn. What has no
+/// Watches a process to its end, sending its output on the way, and stops it when the task is withdrawn. What has no
 /// supervisor is buried: it may be that one which was started before a crash is just about to take the step, and two
 /// would run it twice.
-async fn watch(order: &Order, folder: &Path, work: &RunWork) -> anyhow::Result<Ended> {
-    let mut output = Output::of(order);
+async fn watch(context: &TaskContext, folder: &Path, work: &RunWork) -> anyhow::Result<Ended> {
+    let mut output = Output::of(context);
     let mut told_to_stop = false;
     loop {
-        let standing = look(folder).await?;
-        match &standing {
-            Standing::Ended { ended, .. } => {
+        let status = look(folder).await?;
+        match &status {
+            StepStatus::Ended { ended, .. } => {
                 fail::point("step-after-end");
                 return Ok(ended.clone());
             }
-            Standing::NotStarted | Standing::Lost { .. } => {
-                if matches!(standing, Standing::Lost { .. }) {
+            StepStatus::NotStarted | StepStatus::Lost { .. } => {
+                if matches!(status, StepStatus::Lost { .. }) {
                     tracing::error!(
                         step = work.name,
                         "a step's supervisor is gone; what is left of it is ended"
@@ -205,10 +214,10 @@ async fn watch(order: &Order, folder: &Path, work: &RunWork) -> anyhow::Result<E
                 }
             }
             // One that ends just now cannot be told any more: the next look shows it.
-            Standing::Running { .. } if order.is_withdrawn() && !told_to_stop => {
+            StepStatus::Running { .. } if context.is_withdrawn() && !told_to_stop => {
                 told_to_stop = windlass_supervisor::stop(folder).is_ok();
             }
-            Standing::Starting | Standing::Running { .. } => {}
+            StepStatus::Starting | StepStatus::Running { .. } => {}
         }
         tokio::select! {
             sent = output.send_available() => {

@@ -14,10 +14,10 @@ use windlass_agent_core::course::{Next, PackageCourse, Stage};
 use windlass_agent_packages::{CacheError, switch, unswitch};
 use windlass_protocol::message::{Outcome, PackageReference, RunWork};
 
-use super::run::Ground;
+use super::run::StepEnvironment;
 use super::script::{self, Process, Ran};
-use super::{Order, fetch, notes, place, room};
-use disk::{Fresh, Place};
+use super::{TaskContext, fetch, folders, notes, room};
+use disk::{Fresh, ReleaseFolder};
 use hooks::Hook;
 
 /// How often a package is pulled again that is gone from the cache, or damaged, when it is needed.
@@ -25,24 +25,24 @@ const PULLS: usize = 3;
 
 /// A release being deployed.
 struct Release<'a> {
-    order: &'a Order,
+    context: &'a TaskContext,
     work: &'a RunWork,
-    ground: &'a Ground,
-    place: Place,
+    environment: &'a StepEnvironment,
+    place: ReleaseFolder,
     hooks: Vec<Hook>,
 }
 
 pub(super) async fn deploy(
-    order: &Order,
+    context: &TaskContext,
     work: &RunWork,
-    ground: &Ground,
+    environment: &StepEnvironment,
     package: &PackageReference,
     substitute: &[String],
 ) -> anyhow::Result<Option<Outcome>> {
-    let fresh = Arc::new(fresh(order, ground, package, substitute));
+    let fresh = Arc::new(fresh(context, environment, package, substitute));
     let chosen = Arc::clone(&fresh);
     let place = blocking(move || chosen.place()).await?;
-    let mut release = Release { order, work, ground, place, hooks: Vec::new() };
+    let mut release = Release { context, work, environment, place, hooks: Vec::new() };
     if !release.fill(&fresh, package).await? {
         return release.withdrawn().await;
     }
@@ -64,17 +64,22 @@ pub(super) async fn deploy(
     }
 }
 
-fn fresh(order: &Order, ground: &Ground, package: &PackageReference, substitute: &[String]) -> Fresh {
+fn fresh(
+    context: &TaskContext,
+    environment: &StepEnvironment,
+    package: &PackageReference,
+    substitute: &[String],
+) -> Fresh {
     Fresh {
-        cache: order.agent.cache.clone(),
+        cache: context.agent.cache.clone(),
         manifest: package.manifest,
         version: package.version.clone(),
-        step: ground.folders.step.clone(),
-        note: order.agent.ledger().folder(order.id()).join("release"),
-        unpacking: place::unpacking(&ground.folders.step, order.id()),
-        account: ground.account,
+        step: environment.folders.step.clone(),
+        note: context.agent.ledger().folder(context.id()).join("release"),
+        unpacking: folders::unpacking(&environment.folders.step, context.id()),
+        account: environment.account,
         substitute: substitute.to_vec(),
-        variables: Arc::clone(&ground.variables),
+        variables: Arc::clone(&environment.variables),
     }
 }
 
@@ -98,14 +103,14 @@ impl Release<'_> {
                     pulls += 1;
                     tracing::warn!(why = format!("{why:#}"), "a step's package is pulled again");
                     tokio::select! {
-                        () = self.order.withdrawal() => return Ok(false),
-                        fetched = fetch::fetch_one(self.order, package) => fetched?,
+                        () = self.context.withdrawal() => return Ok(false),
+                        fetched = fetch::fetch_one(self.context, package) => fetched?,
                     };
                     continue;
                 }
                 Err(why) => return Err(why),
             }
-            self.order.agent.ledger().note_release(&self.place.folder(), package.manifest)?;
+            self.context.agent.ledger().note_release(&self.place.folder(), package.manifest)?;
             return Ok(true);
         }
     }
@@ -113,7 +118,7 @@ impl Release<'_> {
     async fn course(&self) -> anyhow::Result<PackageCourse> {
         let mut ended = Vec::new();
         for stage in [Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed] {
-            if let Some(outcome) = script::finished(self.order, stage, self.work).await? {
+            if let Some(outcome) = script::finished(self.context, stage, self.work).await? {
                 ended.push((stage, outcome));
             }
         }
@@ -131,10 +136,10 @@ impl Release<'_> {
             shell: hook.shell,
             body: hook.text.clone(),
             folder: &folder,
-            home: &self.ground.folders.home,
-            account: self.ground.account,
+            home: &self.environment.folders.home,
+            account: self.environment.account,
         };
-        script::run(self.order, self.work, &self.ground.variables, process).await
+        script::run(self.context, self.work, &self.environment.variables, process).await
     }
 
     /// Makes a release the current one, or none where there was none before.
@@ -164,8 +169,8 @@ impl Release<'_> {
         let (place, keep) = (self.place.clone(), self.work.keep);
         let undone = blocking(move || Ok(disk::clean_up(&place, keep))).await;
         let warnings = undone.unwrap_or_else(|why| vec![format!("old releases are not removed: {why:#}")]);
-        notes::write(self.order, warnings).await;
-        room::keep_within_limit(&self.order.agent);
+        notes::write(self.context, warnings).await;
+        room::keep_within_limit(&self.context.agent);
     }
 }
 

@@ -1,12 +1,12 @@
-//! Duties: one task for each admitted assignment, from its admission until everything of it is reported.
+//! One task for each admitted assignment, from its admission until everything of it is reported.
 //!
-//! A duty asks the disk how far it is, so that it goes on after a crash where it was.
+//! A task asks the disk how far it is, so that it goes on after a crash where it was.
 
 mod accounts;
 mod fetch;
+mod folders;
 mod notes;
 mod package;
-mod place;
 mod preludes;
 mod reporting;
 mod room;
@@ -33,30 +33,30 @@ pub(crate) use script::begin_attempt;
 /// Between two tries of what failed for a moment.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Between two tries of a duty that failed as a whole: a disk may have been full.
+/// Between two tries of a task that failed as a whole: a disk may have been full.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// A duty, as the session sees it.
-pub(crate) struct Duty {
+/// A task, as the session sees it.
+pub(crate) struct AssignmentTask {
     withdrawn: watch::Sender<bool>,
 }
 
-impl Duty {
+impl AssignmentTask {
     /// The coordinator no longer wants it: what has not begun will not, what runs is stopped.
     pub(crate) fn withdraw(&self) {
         self.withdrawn.send_replace(true);
     }
 }
 
-/// What a duty works with.
-struct Order {
+/// What a task works with.
+struct TaskContext {
     agent: Arc<Agent>,
     assignment: Assignment,
     entry: Entry,
     withdrawn: watch::Receiver<bool>,
 }
 
-impl Order {
+impl TaskContext {
     fn id(&self) -> AssignmentId {
         self.assignment.id
     }
@@ -65,7 +65,7 @@ impl Order {
         *self.withdrawn.borrow()
     }
 
-    /// Waits until the duty is withdrawn.
+    /// Waits until the task is withdrawn.
     async fn withdrawal(&self) {
         let mut withdrawn = self.withdrawn.clone();
         if withdrawn.wait_for(|withdrawn| *withdrawn).await.is_err() {
@@ -74,30 +74,30 @@ impl Order {
     }
 }
 
-/// Starts a duty's task.
-pub(crate) fn start(agent: Arc<Agent>, assignment: Assignment, entry: Entry) -> Duty {
+/// Starts a task.
+pub(crate) fn start(agent: Arc<Agent>, assignment: Assignment, entry: Entry) -> AssignmentTask {
     let (withdrawn, watched) = watch::channel(false);
-    let order = Order { agent, assignment, entry, withdrawn: watched };
+    let context = TaskContext { agent, assignment, entry, withdrawn: watched };
     tokio::spawn(async move {
-        let id = order.id();
-        let agent = Arc::clone(&order.agent);
+        let id = context.id();
+        let agent = Arc::clone(&context.agent);
         // It asks the disk how far it is, so that it may be begun again here as well as after a restart.
-        while let Err(why) = carry_out(&order).await {
-            tracing::error!(assignment = %id, why = format!("{why:#}"), "a duty failed; it is taken up again");
+        while let Err(why) = carry_out(&context).await {
+            tracing::error!(assignment = %id, why = format!("{why:#}"), "a task failed; it is taken up again");
             tokio::time::sleep(AGAIN).await;
         }
         agent.finished(id);
     });
-    Duty { withdrawn }
+    AssignmentTask { withdrawn }
 }
 
-async fn carry_out(order: &Order) -> anyhow::Result<()> {
-    let ended = order.agent.ledger().ended(order.id())?;
+async fn carry_out(context: &TaskContext) -> anyhow::Result<()> {
+    let ended = context.agent.ledger().ended(context.id())?;
     if ended.is_none() {
-        match order.assignment.work.clone() {
-            Work::Fetch(work) => fetch::fetch(order, &work).await?,
-            Work::Run(work) => run::run(order, &work).await?,
+        match context.assignment.work.clone() {
+            Work::Fetch(work) => fetch::fetch(context, &work).await?,
+            Work::Run(work) => run::run(context, &work).await?,
         }
     }
-    reporting::report_and_close(order).await
+    reporting::report_and_close(context).await
 }

@@ -9,7 +9,7 @@ use windlass_agent_packages::Evicted;
 use crate::agent::Agent;
 
 /// Removes what is over the configuration's limit and not needed, the least recently used first. Nobody waits for it,
-/// and a failure is no duty's: it is tried again after the next one.
+/// and a failure is no task's: it is tried again after the next one.
 pub(crate) fn keep_within_limit(agent: &Arc<Agent>) {
     let agent = Arc::clone(agent);
     tokio::task::spawn_blocking(move || match evict(&agent) {
@@ -22,7 +22,7 @@ pub(crate) fn keep_within_limit(agent: &Arc<Agent>) {
 }
 
 fn evict(agent: &Agent) -> anyhow::Result<Evicted> {
-    let still = agent.cache.still();
+    let still = agent.cache.pause_pulls();
     let needed = agent.ledger().needed_packages()?;
     Ok(still.evict(agent.configuration.cache_bytes, &needed)?)
 }
@@ -31,7 +31,7 @@ fn evict(agent: &Agent) -> anyhow::Result<Evicted> {
 pub(super) async fn make(agent: &Arc<Agent>, bytes: u64) -> anyhow::Result<bool> {
     let freeing = Arc::clone(agent);
     let evicted = tokio::task::spawn_blocking(move || {
-        let still = freeing.cache.still();
+        let still = freeing.cache.pause_pulls();
         let needed = freeing.ledger().needed_packages()?;
         anyhow::Ok(still.free(bytes, &needed)?)
     });

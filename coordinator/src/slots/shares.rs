@@ -1,11 +1,11 @@
-//! Who gets a place and who loses one: pure, told the time.
+//! Who gets a slot and who loses one: pure, told the time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// The places that are taken. `S` is how whoever took one is told that it lost it.
+/// The slots that are taken. `S` is how whoever took one is told that it lost it.
 pub(super) struct Shares<K, S> {
     most: usize,
     settled: Duration,
@@ -24,14 +24,14 @@ struct Taken<K, S> {
 /// What became of somebody who came.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Admission<S> {
-    /// It has the place of this number; who lost it for that is to be told.
-    Place { number: u64, evicted: Option<S> },
-    /// All places are taken, and nobody holds more of them, or for long.
+    /// It has the slot of this number; who lost it for that is to be told.
+    Slot { number: u64, evicted: Option<S> },
+    /// All slots are taken, and nobody holds more of them, or for long.
     Refused,
 }
 
 impl<K: Copy + Eq + Hash, S> Shares<K, S> {
-    /// `most` places. Who holds most of them loses to its own kind only one that it has had for `settled`.
+    /// `most` slots. Who holds most of them loses to its own kind only one that it has had for `settled`.
     pub(super) fn new(most: usize, settled: Duration) -> Self {
         Self { most, settled, next: 0, taken: BTreeMap::new(), held: HashMap::new() }
     }
@@ -46,7 +46,7 @@ impl<K: Copy + Eq + Hash, S> Shares<K, S> {
         self.next += 1;
         self.taken.insert(number, Taken { by, since: now, signal });
         self.held.entry(by).or_default().insert(number);
-        Admission::Place { number, evicted }
+        Admission::Slot { number, evicted }
     }
 
     /// The oldest of whoever holds most. Somebody who holds as many displaces its own oldest, but none that is hardly
@@ -62,7 +62,7 @@ impl<K: Copy + Eq + Hash, S> Shares<K, S> {
         (now.saturating_duration_since(since) >= self.settled).then_some(*oldest)
     }
 
-    /// Gives a place back. One that was lost already is nobody's.
+    /// Gives a slot back. One that was lost already is nobody's.
     pub(super) fn leave(&mut self, number: u64) -> Option<S> {
         let left = self.taken.remove(&number)?;
         if let Some(held) = self.held.get_mut(&left.by) {
@@ -99,7 +99,7 @@ mod tests {
         fn come(&mut self, by: char, second: u64) -> Option<(u64, Option<u64>)> {
             let signal = self.shares.next;
             match self.shares.admit(by, self.begun + Duration::from_secs(second), signal) {
-                Admission::Place { number, evicted } => Some((number, evicted)),
+                Admission::Slot { number, evicted } => Some((number, evicted)),
                 Admission::Refused => None,
             }
         }

@@ -52,14 +52,14 @@ struct Counts {
 /// The counts since they were last recorded. What is counted here belongs to targets and tokens that exist, and to
 /// their open work, so there is an end to it.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct Counters {
     counts: Mutex<Counts>,
     news: tokio::sync::Notify,
     /// Who is nobody, counted where it is refused.
     pub(super) strangers: Arc<Strangers>,
 }
 
-impl Tally {
+impl Counters {
     /// Nothing counted; strangers are counted there.
     pub(super) fn with(strangers: Arc<Strangers>) -> Self {
         Self { strangers, ..Self::default() }
@@ -224,13 +224,13 @@ mod tests {
 
     #[test]
     fn whoever_has_many_addresses_takes_no_more_room_and_every_time_counts() {
-        let tally = Tally::default();
+        let counters = Counters::default();
         for round in 0..3 {
             for origin in 0..100 {
-                tally.again(refused(origin), round);
+                counters.again(refused(origin), round);
             }
         }
-        let counts = tally.counts();
+        let counts = counters.counts();
         assert_eq!(counts.repeats.len(), ORIGINS + 1, "16 addresses and the others");
         assert_eq!(counts.repeats.values().map(|times| times.count).sum::<u64>(), 300);
         assert_eq!(counts.repeats.values().map(|times| times.bytes).sum::<u64>(), 300);
@@ -246,14 +246,14 @@ mod tests {
 
     #[test]
     fn the_first_clone_of_a_target_is_told_at_once_and_the_next_ones_are_counted_each_for_its_places() {
-        let tally = Tally::default();
+        let counters = Counters::default();
         let target = TargetId::from_bytes([1; 16]);
-        assert!(tally.is_first_clone(target, "a", "b"));
+        assert!(counters.is_first_clone(target, "a", "b"));
         for (older, newer) in [("b", "a"), ("a", "b"), ("b", "a")] {
-            assert!(!tally.is_first_clone(target, older, newer));
+            assert!(!counters.is_first_clone(target, older, newer));
         }
-        assert!(tally.is_first_clone(TargetId::from_bytes([2; 16]), "a", "b"), "each target for itself");
-        let counts = tally.counts();
+        assert!(counters.is_first_clone(TargetId::from_bytes([2; 16]), "a", "b"), "each target for itself");
+        let counts = counters.counts();
         let counted: Vec<_> = counts.repeats.values().map(|times| times.count).collect();
         assert_eq!(counted, [1, 2]);
     }

@@ -1,6 +1,6 @@
 //! The variables of a step: opened, checked against the assignment, and looked up by templates and scripts.
 //!
-//! They live in memory only, as long as the duty that needs them.
+//! They live in memory only, as long as the task that needs them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use windlass_protocol::names::fold;
 use windlass_templates::{Kind, Lookup, Render, Shell, Template, Value, render_value};
 use windlass_trust::Sealed;
 
-use super::{Order, RETRY};
+use super::{RETRY, TaskContext};
 
 /// The variables of a step.
 pub(super) struct Variables {
@@ -24,19 +24,19 @@ pub(super) struct Variables {
 }
 
 /// Fetches the variables that an assignment names, and waits for a session where there is none. `None`: withdrawn.
-pub(super) async fn fetch(order: &Order, work: &RunWork) -> anyhow::Result<Option<Variables>> {
+pub(super) async fn fetch(context: &TaskContext, work: &RunWork) -> anyhow::Result<Option<Variables>> {
     let Some(digest) = work.variables else {
         return Ok(Some(Variables { by_name: BTreeMap::new() }));
     };
     loop {
         let answer = tokio::select! {
-            () = order.withdrawal() => return Ok(None),
-            answer = ask(order) => answer,
+            () = context.withdrawal() => return Ok(None),
+            answer = ask(context) => answer,
         };
         match answer {
             Some(Answer::Variables(sealed)) => {
-                let clear = open(order, sealed)?;
-                if clear.digest(order.id())? != digest {
+                let clear = open(context, sealed)?;
+                if clear.digest(context.id())? != digest {
                     bail!("the variables that came are not those that the assignment names");
                 }
                 return Ok(Some(Variables::new(clear)));
@@ -47,14 +47,14 @@ pub(super) async fn fetch(order: &Order, work: &RunWork) -> anyhow::Result<Optio
     }
 }
 
-async fn ask(order: &Order) -> Option<Answer> {
-    let link = order.agent.linked().await;
-    link.answer(&Request::Variables { assignment: order.id() }).await.ok()
+async fn ask(context: &TaskContext) -> Option<Answer> {
+    let link = context.agent.linked().await;
+    link.answer(&Request::Variables { assignment: context.id() }).await.ok()
 }
 
-fn open(order: &Order, sealed: SealedVariables) -> anyhow::Result<ClearVariables> {
+fn open(context: &TaskContext, sealed: SealedVariables) -> anyhow::Result<ClearVariables> {
     let sealed = Sealed { encapsulated: sealed.encapsulated, ciphertext: sealed.sealed };
-    let body = order.agent.identity.sealing.open(&sealed, &ClearVariables::info(order.id()))?;
+    let body = context.agent.identity.sealing.open(&sealed, &ClearVariables::info(context.id()))?;
     Tape::new("opened").write(&body);
     Ok(codec::decode(&body)?)
 }

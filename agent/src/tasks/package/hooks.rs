@@ -7,7 +7,7 @@ use windlass_agent_packages::{Cache, CacheError};
 use windlass_protocol::Digest;
 use windlass_templates::Shell;
 
-use crate::duty::variables::Variables;
+use crate::tasks::variables::Variables;
 
 /// Bytes of a hook: a script, not content.
 const HOOK_BYTES: u64 = 4 << 20;

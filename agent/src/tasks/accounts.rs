@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use nix::unistd::User;
 use windlass_protocol::Digest;
-use windlass_protocol::message::{Isolation, Place};
+use windlass_protocol::message::{InstallationPath, Isolation};
 use windlass_segments::fail;
 use windlass_supervisor::Account;
 
@@ -17,7 +17,7 @@ const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The account's name: made from ids alone, so that no name from elsewhere reaches the system.
-pub(super) fn name_of(place: &Place) -> String {
+pub(super) fn name_of(place: &InstallationPath) -> String {
     let tenant = place.tenant.as_ref().map(|(id, _)| *id.as_bytes()).unwrap_or_default();
     let digest = Digest::of([place.space.0.as_bytes().as_slice(), &tenant].concat());
     let (first, _) = digest.as_bytes().split_at(10);
@@ -25,7 +25,11 @@ pub(super) fn name_of(place: &Place) -> String {
 }
 
 /// The account for a place, made if it is missing; `None` where the agent keeps nobody apart.
-pub(super) fn account(isolation: Isolation, place: &Place, home: &Path) -> anyhow::Result<Option<Account>> {
+pub(super) fn account(
+    isolation: Isolation,
+    place: &InstallationPath,
+    home: &Path,
+) -> anyhow::Result<Option<Account>> {
     if isolation != Isolation::Accounts {
         return Ok(None);
     }
@@ -45,7 +49,7 @@ pub(super) fn account(isolation: Isolation, place: &Place, home: &Path) -> anyho
 }
 
 /// Runs `useradd`; false where its lock is held and it should be tried again.
-fn make(name: &str, place: &Place, home: &Path) -> anyhow::Result<bool> {
+fn make(name: &str, place: &InstallationPath, home: &Path) -> anyhow::Result<bool> {
     let tenant = place.tenant.as_ref().map_or_else(|| "untenanted".to_owned(), |(id, _)| id.to_string());
     let output = Command::new("useradd")
         .args(["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"])

@@ -14,12 +14,12 @@ use windlass_protocol::message::OutputStream;
 use windlass_protocol::names::fold;
 
 use crate::engine::now;
-use crate::http::{deployments, words};
+use crate::http::{deployments, display};
 use crate::output::{Logs, NumberedLine, Piece, Why};
 
 /// A step of a deployment on a target.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct StepOutput {
     deployment: DeploymentId,
     /// The step's place in the deployment.
     index: usize,
@@ -31,9 +31,9 @@ pub(super) struct Place {
     pub(super) lines: Option<u64>,
 }
 
-/// The places of a deployment in order, and whether it is over.
-pub(super) struct Places {
-    pub(super) places: Vec<Place>,
+/// The outputs of a deployment in order, and whether it is over.
+pub(super) struct DeploymentOutput {
+    pub(super) outputs: Vec<StepOutput>,
     pub(super) over: bool,
 }
 
@@ -67,7 +67,7 @@ impl FromStr for Position {
     }
 }
 
-impl Place {
+impl StepOutput {
     pub(super) fn is_before(&self, position: &Position) -> bool {
         (self.index, self.target) < (position.index, position.target)
     }
@@ -80,7 +80,7 @@ impl Place {
         Position { index: self.index, target: self.target, number }
     }
 
-    /// What the place is known by while it is followed.
+    /// What the output is known by while it is followed.
     pub(super) const fn key(&self) -> (usize, TargetId) {
         (self.index, self.target)
     }
@@ -108,7 +108,7 @@ impl Place {
             step: self.step_name.clone(),
             target: self.target_name.clone(),
             number: piece.last(),
-            time: words::time(time),
+            time: display::time(time),
             stream,
             text,
             missing,
@@ -133,13 +133,13 @@ fn sentence(count: u64, why: Why) -> String {
     }
 }
 
-/// The places of a deployment that were begun; `step` and `target` narrow them by name.
-pub(super) fn places(
+/// The outputs of a deployment that were begun; `step` and `target` narrow them by name.
+pub(super) fn outputs(
     space: &Space,
     deployment: DeploymentId,
     step: Option<&str>,
     target: Option<&str>,
-) -> Result<Places, Problem> {
+) -> Result<DeploymentOutput, Problem> {
     let found = deployments::find(space, deployment)?;
     let release = space.releases.get(&found.release()).map(std::convert::AsRef::as_ref);
     let wanted_target = target.map(|name| space.targets.find(name).map(|target| target.id)).transpose()?;
@@ -150,7 +150,7 @@ pub(super) fn places(
             return Err(Problem::not_found(unknown("step", wanted, known())));
         }
     }
-    let mut places = Vec::new();
+    let mut outputs = Vec::new();
     for (index, node) in found.graph.nodes().enumerate() {
         let WorkKind::Run(step_id) = node.plot.work else { continue };
         let step_name = deployments::step_name(release, step_id);
@@ -168,10 +168,18 @@ pub(super) fn places(
             };
             let target_name = reasons::target_name(space, found, target);
             let step_name = step_name.clone();
-            places.push(Place { deployment, index, step: step_id, target, step_name, target_name, lines });
+            outputs.push(StepOutput {
+                deployment,
+                index,
+                step: step_id,
+                target,
+                step_name,
+                target_name,
+                lines,
+            });
         }
     }
-    Ok(Places { places, over: found.is_over() })
+    Ok(DeploymentOutput { outputs, over: found.is_over() })
 }
 
 #[cfg(test)]

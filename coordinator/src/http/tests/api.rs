@@ -45,7 +45,7 @@ impl Presence for Everybody {
     }
 }
 
-pub(super) struct Desk {
+pub(super) struct ApiFixture {
     pub(super) router: Router,
     pub(super) context: Context,
     pub(super) engine: Engine,
@@ -57,7 +57,7 @@ pub(super) struct Desk {
     pub(super) place: tempfile::TempDir,
 }
 
-impl Desk {
+impl ApiFixture {
     pub(super) fn new() -> Self {
         windlass_trust::install_provider();
         let place = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use std::thread;
 use crate::StoreError;
 
 /// Does `work` on the store in `folder`, and waits for it.
-pub(crate) fn apart<T: Send, E: From<StoreError> + Send>(
+pub(crate) fn run_apart<T: Send, E: From<StoreError> + Send>(
     folder: &Path,
     work: impl FnOnce() -> Result<T, E> + Send,
 ) -> Result<T, E> {

@@ -8,19 +8,19 @@ use crate::{CacheError, files};
 
 /// The paths of one cache.
 #[derive(Debug, Clone)]
-pub(crate) struct Places {
+pub(crate) struct Layout {
     folder: PathBuf,
 }
 
-impl Places {
+impl Layout {
     /// Makes what is missing in the folder, which exists.
     pub(crate) fn create(folder: &Path) -> Result<Self, CacheError> {
-        let places = Self { folder: folder.to_owned() };
-        for folder in [places.blobs(), places.manifests(), places.records(), places.partials()] {
+        let layout = Self { folder: folder.to_owned() };
+        for folder in [layout.blobs(), layout.manifests(), layout.records(), layout.partials()] {
             files::create_folder(&folder)?;
         }
         files::sync_folder(folder)?;
-        Ok(places)
+        Ok(layout)
     }
 
     pub(crate) fn blobs(&self) -> PathBuf {

@@ -11,21 +11,21 @@ use windlass_protocol::message::{
 };
 use windlass_supervisor::{Account, OutputValue};
 
-use super::place::{self, Folders};
+use super::folders::{self, Folders};
 use super::script::{self, Process, Ran};
 use super::variables::{self, Variables};
-use super::{Order, accounts, notes, package, reporting};
+use super::{TaskContext, accounts, notes, package, reporting};
 
 /// Every stage in the order in which they can run: their output is numbered through in this order.
 const STAGES: [Stage; 5] =
     [Stage::Script, Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
 
-pub(super) async fn run(order: &Order, work: &RunWork) -> anyhow::Result<()> {
-    let turn = if work.concurrent { None } else { Some(order.agent.turn.acquire().await?) };
-    if order.is_withdrawn() && !order_has_begun(order) {
-        return clear(order, work).await;
+pub(super) async fn run(context: &TaskContext, work: &RunWork) -> anyhow::Result<()> {
+    let turn = if work.concurrent { None } else { Some(context.agent.turn.acquire().await?) };
+    if context.is_withdrawn() && !order_has_begun(context) {
+        return clear(context, work).await;
     }
-    let outcome = match prepare_and_act(order, work).await {
+    let outcome = match prepare_and_act(context, work).await {
         Ok(outcome) => outcome,
         // The machine is not as it should be (a folder in the way, no account): that is the step's failure.
         Err(why) => Some(Outcome::Failed { reason: script::cut(format!("{why:#}")) }),
@@ -33,18 +33,18 @@ pub(super) async fn run(order: &Order, work: &RunWork) -> anyhow::Result<()> {
     // Others need not wait for what a tenant's processes may make long.
     drop(turn);
     // Before the end is written down: whatever stops this process until then, it is done again.
-    clear(order, work).await?;
+    clear(context, work).await?;
     let Some(outcome) = outcome else { return Ok(()) };
     let words = match &outcome {
         Outcome::Succeeded => "succeeded".to_owned(),
         Outcome::Failed { reason } => format!("failed: {reason}"),
         other => format!("{other:?}").to_lowercase(),
     };
-    order.agent.did(format!("step `{}` of {} {words}", work.name, order.assignment.place.project.1));
-    let folder = order.agent.ledger().folder(order.id());
+    context.agent.did(format!("step `{}` of {} {words}", work.name, context.assignment.path.project.1));
+    let folder = context.agent.ledger().folder(context.id());
     let (variables, lines) = tokio::task::spawn_blocking(move || gather(&folder)).await??;
     let kind = ReportKind::Ended { outcome, variables, lines };
-    order.agent.ledger().end(&sendable(Report { assignment: order.id(), kind }))
+    context.agent.ledger().end(&sendable(Report { assignment: context.id(), kind }))
 }
 
 /// The report, or the failure that it comes to if it is larger than the coordinator takes: sent as it is, it would be
@@ -61,8 +61,8 @@ fn sendable(report: Report) -> Report {
     Report { kind, ..report }
 }
 
-fn order_has_begun(order: &Order) -> bool {
-    has_begun(&order.agent.ledger().folder(order.id()))
+fn order_has_begun(context: &TaskContext) -> bool {
+    has_begun(&context.agent.ledger().folder(context.id()))
 }
 
 /// Whether anything of the assignment whose files are in this folder may have run.
@@ -71,11 +71,11 @@ pub(crate) fn has_begun(folder: &Path) -> bool {
 }
 
 /// Removes what the assignment needed only while it ran.
-async fn clear(order: &Order, work: &RunWork) -> anyhow::Result<()> {
-    let root = order.agent.configuration.install_root.clone();
-    let (assignment, work) = (order.assignment.clone(), work.clone());
+async fn clear(context: &TaskContext, work: &RunWork) -> anyhow::Result<()> {
+    let root = context.agent.configuration.install_root.clone();
+    let (assignment, work) = (context.assignment.clone(), work.clone());
     let clearing =
-        tokio::task::spawn_blocking(move || place::clear(&root, &assignment.place, &work, assignment.id));
+        tokio::task::spawn_blocking(move || folders::clear(&root, &assignment.path, &work, assignment.id));
     if let Err(why) = clearing.await? {
         tracing::warn!(%why, "what a step needed while it ran cannot be removed");
     }
@@ -83,66 +83,70 @@ async fn clear(order: &Order, work: &RunWork) -> anyhow::Result<()> {
 }
 
 /// What a step's processes work with.
-pub(super) struct Ground {
+pub(super) struct StepEnvironment {
     pub(super) variables: Arc<Variables>,
     pub(super) account: Option<Account>,
     pub(super) folders: Folders,
 }
 
 /// `None`: withdrawn before anything began.
-async fn prepare_and_act(order: &Order, work: &RunWork) -> anyhow::Result<Option<Outcome>> {
+async fn prepare_and_act(context: &TaskContext, work: &RunWork) -> anyhow::Result<Option<Outcome>> {
     // A script that ran before this process began needs nothing any more.
     if let Action::Script(_) = work.action
-        && let Some(outcome) = script::finished(order, Stage::Script, work).await?
+        && let Some(outcome) = script::finished(context, Stage::Script, work).await?
     {
         return Ok(Some(outcome));
     }
-    let Some(variables) = variables::fetch(order, work).await? else { return Ok(None) };
-    let report = Report { assignment: order.id(), kind: ReportKind::Started };
+    let Some(variables) = variables::fetch(context, work).await? else { return Ok(None) };
+    let report = Report { assignment: context.id(), kind: ReportKind::Started };
     tokio::select! {
-        () = order.withdrawal() => if !order_has_begun(order) { return Ok(None) },
-        () = reporting::report(order, &report) => {}
+        () = context.withdrawal() => if !order_has_begun(context) { return Ok(None) },
+        () = reporting::report(context, &report) => {}
     }
-    let ground = prepare(order, work, variables).await?;
+    let environment = prepare(context, work, variables).await?;
     match &work.action {
-        Action::Script(body) => run_script(order, work, &ground, body).await,
+        Action::Script(body) => run_script(context, work, &environment, body).await,
         Action::Package { package, substitute } => {
-            package::deploy(order, work, &ground, package, substitute).await
+            package::deploy(context, work, &environment, package, substitute).await
         }
     }
 }
 
-async fn prepare(order: &Order, work: &RunWork, variables: Variables) -> anyhow::Result<Ground> {
-    let configuration = order.agent.configuration.clone();
-    let (assignment, work) = (order.assignment.clone(), work.clone());
+async fn prepare(
+    context: &TaskContext,
+    work: &RunWork,
+    variables: Variables,
+) -> anyhow::Result<StepEnvironment> {
+    let configuration = context.agent.configuration.clone();
+    let (assignment, work) = (context.assignment.clone(), work.clone());
     let prepared = tokio::task::spawn_blocking(move || {
-        let place = &assignment.place;
+        let place = &assignment.path;
         let root = &configuration.install_root;
-        let home = place::tenant_folder(root, place).join(".home");
+        let home = folders::tenant_folder(root, place).join(".home");
         let account = accounts::account(configuration.isolation, place, &home)?;
-        let folders = place::prepare(root, place, &work, assignment.id, account)?;
+        let folders = folders::prepare(root, place, &work, assignment.id, account)?;
         anyhow::Ok((account, folders))
     });
     let (account, folders) = prepared.await??;
-    Ok(Ground { variables: Arc::new(variables), account, folders })
+    Ok(StepEnvironment { variables: Arc::new(variables), account, folders })
 }
 
 async fn run_script(
-    order: &Order,
+    context: &TaskContext,
     work: &RunWork,
-    ground: &Ground,
+    environment: &StepEnvironment,
     body: &Body,
 ) -> anyhow::Result<Option<Outcome>> {
     let shell = script::shell(body.shell);
     let process = Process {
         stage: Stage::Script,
         shell,
-        body: ground.variables.render(&body.text, Some(shell))?,
-        folder: &ground.folders.scratch,
-        home: &ground.folders.home,
-        account: ground.account,
+        body: environment.variables.render(&body.text, Some(shell))?,
+        folder: &environment.folders.scratch,
+        home: &environment.folders.home,
+        account: environment.account,
     };
-    Ok(match script::run(order, work, &ground.variables, process).await? {
+    Ok(match script::run(context, work, &environment.variables, process).await? {
         Ran::Ended(outcome) => Some(outcome),
         Ran::Withdrawn => None,
     })

@@ -10,7 +10,7 @@ use windlass_coordinator_core::state::State;
 use windlass_protocol::message::{EffectiveScope, Generation};
 
 /// What an agent knows from this session.
-pub(super) struct Told {
+pub(super) struct LastSent {
     pub(super) generation: Generation,
     pub(super) scope: Scope,
     /// Whether it was told to renew its certificate.

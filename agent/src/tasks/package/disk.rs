@@ -11,8 +11,8 @@ use windlass_supervisor::Account;
 
 use super::hooks::{self, Hook};
 use crate::durable;
-use crate::duty::place;
-use crate::duty::variables::Variables;
+use crate::tasks::folders;
+use crate::tasks::variables::Variables;
 
 /// Bytes that stay free on the disk whatever is deployed.
 const RESERVE: u64 = 64 << 20;
@@ -21,7 +21,7 @@ const SUBSTITUTED_BYTES: u64 = 4 << 20;
 
 /// Where a release lies.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct ReleaseFolder {
     /// The step's folder.
     step: PathBuf,
     /// The release's name below `releases`.
@@ -30,7 +30,7 @@ pub(super) struct Place {
     pub(super) before: Option<String>,
 }
 
-impl Place {
+impl ReleaseFolder {
     fn releases(&self) -> PathBuf {
         self.step.join("releases")
     }
@@ -77,8 +77,8 @@ pub(super) struct Fresh {
 
 impl Fresh {
     /// Where the release is to lie, under a name of its own: as noted, or chosen now and noted.
-    pub(super) fn place(&self) -> anyhow::Result<Place> {
-        place::structure(&self.step.join("releases"), self.account)?;
+    pub(super) fn place(&self) -> anyhow::Result<ReleaseFolder> {
+        folders::structure(&self.step.join("releases"), self.account)?;
         let (name, before) = match fs::read(&self.note) {
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
                 let name = free_name(&self.step.join("releases"), &self.version)?;
@@ -92,12 +92,12 @@ impl Fresh {
                     .with_context(|| format!("{} is damaged", self.note.display()))?
             }
         };
-        Ok(Place { step: self.step.clone(), name, before })
+        Ok(ReleaseFolder { step: self.step.clone(), name, before })
     }
 
     /// The package's hooks, and its tree in its place, unless a try before this one put it there. From then on the tree
     /// is its tenant's, and nothing here opens anything in it (THREATS E3).
-    pub(super) fn fill(&self, place: &Place) -> anyhow::Result<Vec<Hook>> {
+    pub(super) fn fill(&self, place: &ReleaseFolder) -> anyhow::Result<Vec<Hook>> {
         let mut hooks = hooks::read(&self.cache, self.manifest)?;
         for hook in &mut hooks {
             // A hook whose text cannot be made fails the step now, when there is nothing to take back.
@@ -149,7 +149,7 @@ fn free_name(releases: &Path, version: &str) -> anyhow::Result<String> {
 
 /// Removes releases that nobody goes back to: all but this one, the one before, and the newest `keep` of the others.
 /// Answers with a sentence for each that could not be removed: it is tried again after the next deployment.
-pub(super) fn clean_up(place: &Place, keep: u16) -> Vec<String> {
+pub(super) fn clean_up(place: &ReleaseFolder, keep: u16) -> Vec<String> {
     let removed = kept(place, keep).and_then(|keep| {
         let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
         Ok(remove_others(&place.releases(), &keep)?)
@@ -163,7 +163,7 @@ pub(super) fn clean_up(place: &Place, keep: u16) -> Vec<String> {
 }
 
 /// The names of the releases that stay.
-fn kept(place: &Place, keep: u16) -> anyhow::Result<Vec<String>> {
+fn kept(place: &ReleaseFolder, keep: u16) -> anyhow::Result<Vec<String>> {
     let mut names: Vec<(std::time::SystemTime, String)> = Vec::new();
     for entry in fs::read_dir(place.releases())? {
         let entry = entry?;

@@ -48,25 +48,25 @@ impl fmt::Display for Size {
 }
 
 /// An installation.
-pub struct Town {
+pub struct SyntheticInstallation {
     pub size: Size,
     pub state: State,
     made: u64,
 }
 
-impl Town {
+impl SyntheticInstallation {
     /// Everybody is connected to project 0 and to another one; deployments of the others run.
     pub fn build(size: Size) -> anyhow::Result<Self> {
-        let mut town = Self { size, state: State::default(), made: 0 };
-        let token = (TokenId::from_bytes(town.bytes()), Digest::of("token"));
-        let (authority, key) = (Digest::of("authority"), KeyId::from_bytes(town.bytes()));
-        town.run(&Command::Initialise { authority, token, key })?;
-        town.ask(SpaceCommand::SetCaps(Caps { space: 10 * size.running, tenant: 20 }))?;
-        town.define()?;
-        town.enrol()?;
-        town.release()?;
-        town.deploy()?;
-        Ok(town)
+        let mut installation = Self { size, state: State::default(), made: 0 };
+        let token = (TokenId::from_bytes(installation.bytes()), Digest::of("token"));
+        let (authority, key) = (Digest::of("authority"), KeyId::from_bytes(installation.bytes()));
+        installation.run(&Command::Initialise { authority, token, key })?;
+        installation.ask(SpaceCommand::SetCaps(Caps { space: 10 * size.running, tenant: 20 }))?;
+        installation.define()?;
+        installation.enrol()?;
+        installation.release()?;
+        installation.deploy()?;
+        Ok(installation)
     }
 
     fn define(&mut self) -> anyhow::Result<()> {
