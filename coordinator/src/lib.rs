@@ -15,6 +15,7 @@ pub mod installation;
 pub mod journal;
 pub mod output;
 pub mod serve;
+pub mod services;
 pub mod sessions;
 mod slots;
 pub mod vault;

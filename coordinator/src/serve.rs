@@ -20,7 +20,8 @@ use crate::http;
 use crate::installation;
 use crate::journal;
 use crate::output::{self, Limits, Logs};
-use crate::sessions::{Endpoint, Parts, RESETS_KEY, Registry, Sessions, Strangers};
+use crate::services::Services;
+use crate::sessions::{self, Endpoint, RESETS_KEY, Registry, Sessions};
 use crate::vault::{self, Vault};
 
 /// How often what is over for long is looked for: nobody waits for it.
@@ -56,19 +57,18 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let packages = Arc::new(PackageStore::open(data.join("packages"))?);
     let limits = Limits::with_total(configuration.output_bytes);
     let output: Arc<dyn Logs> = Arc::new(output::Embedded::open(data, limits)?);
-    let strangers = Arc::new(Strangers::default());
-    let parts = Parts {
-        engine: engine.clone(),
+    let services = Services {
         vault: Arc::clone(&vault),
         authority: Arc::clone(&authority),
-        packages: Arc::clone(&packages),
-        output: Arc::clone(&output),
+        packages,
+        output,
         registry: Arc::clone(&registry),
-        strangers: Arc::clone(&strangers),
-        pulls: configuration.pulls_at_once.into(),
-        strangers_at_once: configuration.strangers_at_once.into(),
+        strangers: Arc::default(),
+        data: data.clone(),
     };
-    let sessions = Sessions::new(parts)?;
+    let strangers = configuration.strangers_at_once.into();
+    let limits = sessions::Limits { pulls: configuration.pulls_at_once.into(), strangers };
+    let sessions = Sessions::new(engine.clone(), services.clone(), limits)?;
     let endpoint = Endpoint::bind(configuration.quic, &authority, vault.harmless_key(RESETS_KEY))?;
     if endpoint.buffers.is_capped() {
         let buffers = endpoint.buffers;
@@ -79,18 +79,9 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
             "the kernel caps the UDP socket's buffers; raise net.core.rmem_max and net.core.wmem_max"
         );
     }
-    let door = http::Door {
-        engine: engine.clone(),
-        vault: Arc::clone(&vault),
-        authority,
-        packages,
-        output,
-        registry: Arc::clone(&registry),
-        strangers,
-        data: data.clone(),
-        strangers_at_once: configuration.strangers_at_once.into(),
-    };
-    let operators = http::Server::bind(configuration.http, door, &configuration.names).await?;
+    let operators =
+        http::Server::bind(configuration.http, engine.clone(), services, &configuration.names, strangers)
+            .await?;
     tracing::info!(quic = %endpoint.address()?, http = %operators.address(), "serving");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 

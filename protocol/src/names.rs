@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
+/// A known word must be so alike to be suggested.
+const ALIKE: f64 = 0.6;
+
 /// 1 to 64 characters of `[a-z0-9-]`, unique in its kind and space.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -245,6 +248,14 @@ impl fmt::Debug for DisplayName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:?}", self.0)
     }
+}
+
+/// The known word that `text` was probably meant to be, if any is near.
+pub fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = fold(text);
+    let scored = known.map(|word| (strsim::normalized_damerau_levenshtein(&folded, &fold(word)), word));
+    let (score, word) = scored.max_by(|one, two| one.0.total_cmp(&two.0))?;
+    (score >= ALIKE).then_some(word)
 }
 
 #[cfg(test)]

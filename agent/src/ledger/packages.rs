@@ -259,7 +259,7 @@ mod tests {
             not_before: Timestamp::default(),
             expires: Timestamp::default(),
             deployment: DeploymentId::from_bytes([5; 16]),
-            place: place(1),
+            path: place(1),
             work: Work::Fetch(FetchWork { packages: vec![package("a"), package("d")] }),
         };
         let signed = SignedAssignment { body: codec::body(&assignment).unwrap(), signature: Vec::new() };

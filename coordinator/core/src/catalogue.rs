@@ -7,7 +7,7 @@ use imbl::ordmap::DiffItem;
 use serde::{Deserialize, Serialize};
 use windlass_api::error::Problem;
 use windlass_protocol::Slug;
-use windlass_protocol::names::{DisplayName, fold};
+use windlass_protocol::names::{DisplayName, fold, nearest};
 
 /// What every thing with a name has.
 pub trait Named: Clone {
@@ -191,14 +191,6 @@ fn with_nearest<'a>(sentence: String, text: &str, known: impl Iterator<Item = &'
         Some(nearest) => format!("{sentence}; did you mean `{nearest}`?"),
         None => sentence,
     }
-}
-
-/// The known name that `text` was probably meant to be.
-pub fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let folded = fold(text);
-    let scored = known.map(|name| (strsim::normalized_damerau_levenshtein(&folded, &fold(name)), name));
-    let (score, name) = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (score >= 0.6).then_some(name)
 }
 
 /// Implements [`Named`] for a type with the fields `id`, `slug` and `name`.

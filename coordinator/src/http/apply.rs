@@ -30,7 +30,7 @@ pub async fn apply(
 /// Applies while the caller holds the lock of [`super::Context`]: what it read to make the documents is still so.
 pub async fn apply_locked(caller: &Changer, mut request: ApplyRequest) -> Result<ApplyAnswer, Refusal> {
     let sight = caller.sight()?;
-    let vault = Arc::clone(&caller.context.vault);
+    let vault = Arc::clone(&caller.context.services.vault);
     let sealing = move || seal::seal(&vault, sight.space(), &mut request).map(|sealed| (request, sealed));
     let sealed = tokio::task::spawn_blocking(sealing).await;
     let (request, sealed) = sealed.map_err(|why| Refusal::internal("sealing values", &why))??;

@@ -157,7 +157,7 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
     async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Refusal> {
         let origin = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let address = origin.map(|ConnectInfo(address)| address.ip());
-        let refused = |who| context.strangers.refused(who, address);
+        let refused = |who| context.services.strangers.refused(who, address);
         let stranger = || refused(Refused::Stranger(StrangerReason::UnknownToken));
         let Some(token) = bearer(parts) else {
             // Who shows nothing has not tried anything.

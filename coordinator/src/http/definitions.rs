@@ -87,7 +87,7 @@ async fn destroyed(caller: &Changer, key: KeyId) -> Result<(), Refusal> {
     if !caller.sight()?.space().destroyed_keys.contains(&key) {
         return Ok(());
     }
-    let vault = Arc::clone(&caller.context.vault);
+    let vault = Arc::clone(&caller.context.services.vault);
     let destroyed = tokio::task::spawn_blocking(move || vault.destroy(key)).await;
     let destroyed = destroyed.map_err(|why| Refusal::internal("destroying a key", &why))?;
     destroyed.map_err(|why| {

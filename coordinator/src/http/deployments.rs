@@ -12,13 +12,13 @@ use windlass_api::answers::{
 };
 use windlass_api::error::Problem;
 use windlass_api::plan::WaitRule;
-use windlass_coordinator_core::catalogue::nearest;
 use windlass_coordinator_core::graph::{Run, RunState, WorkKind};
 use windlass_coordinator_core::model::{Deployment, DeploymentState, Release, RunEnd, RunOutcome};
 use windlass_coordinator_core::sight::Sight;
 use windlass_coordinator_core::state::Space;
 use windlass_coordinator_core::{plan, reasons};
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
+use windlass_protocol::names::nearest;
 
 use super::caller::Reader;
 use super::deploy::deployment_id;

@@ -113,7 +113,7 @@ const LINES: usize = 2000;
     responses((status = 200, body = DeploymentStory)))]
 pub async fn deployment(caller: Reader, Named(id): Named<String>) -> Answer<DeploymentStory> {
     let id = deployment_id(&id)?;
-    let (data, reads) = (caller.context.data.clone(), &caller.context.quotas.reads);
+    let (data, reads) = (caller.context.services.data.clone(), &caller.context.quotas.reads);
     let telling = caller.read_heavily(reads, "reading the journal", move |sight, wanted| {
         story::tell(&data, sight, wanted, id, LINES)
     });

@@ -36,38 +36,28 @@ mod tests;
 mod tokens;
 mod variables;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use windlass_packages::PackageStore;
-use windlass_protocol::Digest;
 
 pub use routes::{openapi, router};
-pub use server::{Door, Server};
+pub use server::Server;
 
 use crate::engine::Engine;
-use crate::output::Logs;
-use crate::sessions::Strangers;
-use crate::vault::Vault;
+use crate::services::Services;
 use caller::Decider;
 use pace::Pace;
 use presence::Presence;
 use quota::Quotas;
 
-/// The parts of the coordinator that the API needs. Cheap to clone.
+/// What the API works with. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
     decider: Decider,
-    vault: Arc<Vault>,
-    packages: Arc<PackageStore>,
+    services: Services,
     presence: Arc<dyn Presence>,
-    logs: Arc<dyn Logs>,
-    strangers: Arc<Strangers>,
-    authority: Digest,
-    data: PathBuf,
     /// Held while documents are read, changed and applied, so that no edit undoes another.
     edits: Arc<Mutex<()>>,
     quotas: Arc<Quotas>,
@@ -78,46 +68,18 @@ pub struct Context {
     stopping: CancellationToken,
 }
 
-/// What a [`Context`] is made of.
-pub struct Parts {
-    /// Decides.
-    pub engine: Engine,
-    /// Seals.
-    pub vault: Arc<Vault>,
-    /// Stores packages.
-    pub packages: Arc<PackageStore>,
-    /// Knows who is connected.
-    pub presence: Arc<dyn Presence>,
-    /// Knows what steps printed.
-    pub logs: Arc<dyn Logs>,
-    /// Counts who is refused, and is nobody.
-    pub strangers: Arc<Strangers>,
-    /// SHA-256 of the CA's certificate, which new tokens carry.
-    pub authority: Digest,
-    /// The data folder.
-    pub data: PathBuf,
-}
-
 impl Context {
     /// Puts the parts together.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { engine, vault, packages, presence, logs, strangers, authority, data } = parts;
-        let (edits, quotas) = (Arc::default(), Arc::new(Quotas::new()));
-        let (pace, stopping) = (body::PACE, CancellationToken::new());
+    pub fn new(engine: Engine, services: Services) -> Self {
         Self {
             decider: Decider::new(engine),
-            vault,
-            packages,
-            presence,
-            logs,
-            strangers,
-            authority,
-            data,
-            edits,
-            quotas,
+            presence: Arc::clone(&services.registry) as Arc<dyn Presence>,
+            services,
+            edits: Arc::default(),
+            quotas: Arc::new(Quotas::new()),
             plans: Arc::new(Pace::of_plans()),
-            pace,
-            stopping,
+            pace: body::PACE,
+            stopping: CancellationToken::new(),
         }
     }
 }

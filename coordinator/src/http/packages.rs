@@ -59,7 +59,7 @@ pub async fn upload(
     let file = receive(context, body).await?;
     // Only what has come takes its turn: whoever sends slowly, or not at all, keeps nobody else waiting.
     let permit = context.until_stopped(context.quotas.storing.take(caller.token())).await??;
-    let (packages, name) = (Arc::clone(&context.packages), upload.name.clone());
+    let (packages, name) = (Arc::clone(&context.services.packages), upload.name.clone());
     let storing = tokio::task::spawn_blocking(move || {
         let stored = store(&packages, file, &name);
         // Not before it is stored, even where who uploaded it has gone.
@@ -86,7 +86,7 @@ pub async fn upload(
 
 /// Receives the body into a file without a name: whatever interrupts the upload, nothing is left behind.
 async fn receive(context: &Context, mut body: Incoming<'_>) -> Result<std::fs::File, Refusal> {
-    let folder = context.data.join("uploads");
+    let folder = context.services.data.join("uploads");
     let opening = move || {
         std::fs::create_dir_all(&folder)?;
         tempfile::tempfile_in(&folder)

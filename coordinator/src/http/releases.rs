@@ -40,7 +40,7 @@ pub async fn create(mut caller: Changer, Body(mut request): Body<ReleaseRequest>
         let sight = caller.sight()?;
         choose(sight.space(), &mut request)?
     };
-    let packages = Arc::clone(&caller.context.packages);
+    let packages = Arc::clone(&caller.context.services.packages);
     let reading = tokio::task::spawn_blocking(move || read_packages(packages.as_ref(), &chosen)).await;
     let (package_names, warnings) = reading.map_err(|why| Refusal::internal("reading packages", &why))??;
     let command = SpaceCommand::CreateRelease { request, package_names };

@@ -4,7 +4,6 @@
 //! and needs nothing else to trust it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,18 +16,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use windlass_packages::PackageStore;
 
 use super::connection::Connection;
 use super::connection_state::ConnectionState;
-use super::{Context, Parts, router};
+use super::{Context, router};
 use crate::authority::Authority;
 use crate::engine::Engine;
-use crate::output::Logs;
 use crate::serve::cannot_listen;
-use crate::sessions::{Registry, Strangers};
+use crate::services::Services;
 use crate::slots::{Origin, SETTLED, Slots};
-use crate::vault::Vault;
 
 /// What the door admits, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -57,28 +53,6 @@ impl Limits {
     }
 }
 
-/// The parts of the coordinator that stand behind the door.
-pub struct Door {
-    /// Decides.
-    pub engine: Engine,
-    /// Seals.
-    pub vault: Arc<Vault>,
-    /// Certifies this coordinator.
-    pub authority: Arc<Authority>,
-    /// Stores packages.
-    pub packages: Arc<PackageStore>,
-    /// Keeps what steps printed.
-    pub output: Arc<dyn Logs>,
-    /// Knows who is connected.
-    pub registry: Arc<Registry>,
-    /// Counts who is refused, and is nobody.
-    pub strangers: Arc<Strangers>,
-    /// The data folder.
-    pub data: PathBuf,
-    /// Connections at once that have not shown a valid token.
-    pub strangers_at_once: usize,
-}
-
 /// The listening server.
 pub struct Server {
     listener: TcpListener,
@@ -93,25 +67,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the address. `names` are host names that the certificate is good for beside the built-in one.
-    pub async fn bind(address: SocketAddr, door: Door, names: &[String]) -> anyhow::Result<Self> {
+    /// Binds the address. `names` are host names that the certificate is good for beside the built-in one; `strangers`
+    /// are the connections at once that have not shown a valid token.
+    pub async fn bind(
+        address: SocketAddr,
+        engine: Engine,
+        services: Services,
+        names: &[String],
+        strangers: usize,
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await.map_err(|why| cannot_listen(address, "TCP", &why))?;
-        let authority = Arc::clone(&door.authority);
+        let authority = Arc::clone(&services.authority);
         let tls = ArcSwap::new(tls(&authority, names)?);
-        let context = Context::new(Parts {
-            engine: door.engine,
-            vault: door.vault,
-            packages: door.packages,
-            presence: door.registry,
-            logs: door.output,
-            strangers: door.strangers,
-            authority: authority.fingerprint(),
-            data: door.data,
-        });
+        let context = Context::new(engine, services);
         let address = listener.local_addr()?;
         let stopping = context.stopping.clone();
         let (router, names) = (router(context), names.to_vec());
-        let (limits, connections) = (Limits::usual(door.strangers_at_once), TaskTracker::new());
+        let (limits, connections) = (Limits::usual(strangers), TaskTracker::new());
         Ok(Self { listener, address, router, authority, names, tls, limits, stopping, connections })
     }
 

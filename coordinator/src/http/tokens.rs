@@ -21,7 +21,12 @@ use super::{Context, display, documents};
 use crate::engine::random;
 
 fn fresh(context: &Context, kind: TokenKind) -> Token {
-    Token { kind, id: random(), secret: Zeroizing::new(random()), fingerprint: context.authority }
+    Token {
+        kind,
+        id: random(),
+        secret: Zeroizing::new(random()),
+        fingerprint: context.services.authority.fingerprint(),
+    }
 }
 
 /// The answer to a request that is repeated: of the secret only a digest was kept, and the one that was made for this
@@ -43,7 +48,7 @@ pub async fn whoami(caller: Reader) -> Answer<Whoami> {
         role: Some(display::role(sight.permit().role())),
         expires: token.expires.map(display::time),
         space: sight.space().head.name.to_string(),
-        authority: caller.context.authority.to_string(),
+        authority: caller.context.services.authority.fingerprint().to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }))
 }

@@ -21,10 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Accepts connections until the endpoint is closed. Slots are for peers that are nobody yet: in their handshake,
 /// enrolling, or with a certificate that no session has been admitted with so far.
 pub(super) async fn accept_all(sessions: Arc<Sessions>, endpoint: &Endpoint) {
-    let slots = Slots::new(sessions.strangers, SETTLED);
+    let slots = Slots::new(sessions.limits.strangers, SETTLED);
     while let Some(incoming) = endpoint.accept().await {
         // Where it gets narrow, a slot is only for who can be reached at the address that it gives.
-        if slots.taken() >= sessions.strangers / 2 && incoming.may_retry() {
+        if slots.taken() >= sessions.limits.strangers / 2 && incoming.may_retry() {
             let _ = incoming.retry();
             continue;
         }

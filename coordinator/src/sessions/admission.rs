@@ -32,13 +32,13 @@ pub(super) async fn admit(
     if permit.renews_only() {
         return Ok(());
     }
-    let may_change = sessions.registry.take_change(peer.target, now());
+    let may_change = sessions.services.registry.take_change(peer.target, now());
     let command = SpaceCommand::Greet(Box::new(greeting(peer, hello, may_change)));
     let envelope = Engine::envelope(Actor::Target(peer.target), Some(from.to_owned()));
     let submitted = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;
     let changed = matches!(submitted, Ok(Reply::Greeted(Greeted::Changed)));
     if may_change && !changed {
-        sessions.registry.give_change_back(peer.target);
+        sessions.services.registry.give_change_back(peer.target);
     }
     match submitted {
         Ok(Reply::Greeted(Greeted::TooOften)) => {

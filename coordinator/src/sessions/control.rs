@@ -90,7 +90,7 @@ async fn live(
 ) -> Goodbye {
     let wake = Arc::new(Notify::new());
     let address = connection.remote_address();
-    let registry = &sessions.registry;
+    let registry = &sessions.services.registry;
     let (number, older) = registry.enter(peer.target, Arc::clone(&wake), connection.clone(), address);
     if let Some(older) = older {
         // An agent that comes back before its old connection timed out is no clone: it comes from the same place.
@@ -166,7 +166,7 @@ impl Session<'_> {
 
     /// Tells the agent what is new: its scope, or that its work changed. An error is the goodbye.
     async fn tell(&mut self, send: &mut SendStream) -> Result<(), Goodbye> {
-        if !self.sessions.registry.is_newest(self.peer.target, self.number) {
+        if !self.sessions.services.registry.is_newest(self.peer.target, self.number) {
             return Err(Goodbye::Replaced);
         }
         let state = self.sessions.engine.state();
@@ -174,7 +174,7 @@ impl Session<'_> {
         let generation = generation_of(&state, &permit);
         let scope = Scope::of(&state, &permit).ok_or(Goodbye::NotAdmitted)?;
         let now = now();
-        let renew = self.sessions.authority.is_renewal_due(self.peer.expires, now);
+        let renew = self.sessions.services.authority.is_renewal_due(self.peer.expires, now);
         let same = self
             .last_sent
             .as_ref()
@@ -198,7 +198,7 @@ impl Session<'_> {
     fn certificate_due(&self) -> Duration {
         let left = match &self.last_sent {
             Some(told) if told.renew => self.peer.expires.since(now()),
-            _ => self.sessions.authority.until_renewal(self.peer.expires, now()),
+            _ => self.sessions.services.authority.until_renewal(self.peer.expires, now()),
         };
         // A little later than the moment itself: what is due then is due.
         left + Duration::from_millis(1)
@@ -222,7 +222,7 @@ impl Session<'_> {
         Some(Welcome {
             version: VERSION,
             now,
-            heartbeat_seconds: heartbeat_seconds(self.sessions.registry.len()),
+            heartbeat_seconds: heartbeat_seconds(self.sessions.services.registry.len()),
             target: scope.target_name(),
             space: space.head.name.to_string(),
             effective: scope.effective(),
@@ -235,10 +235,10 @@ impl Session<'_> {
         let state = self.sessions.engine.state();
         let permit = self.permit(&state)?;
         let now = now();
-        self.sessions.registry.seen(self.peer.target, now, || self.sessions.engine.state());
+        self.sessions.services.registry.seen(self.peer.target, now, || self.sessions.engine.state());
         let alive = FromCoordinator::Alive {
             now,
-            heartbeat_seconds: heartbeat_seconds(self.sessions.registry.len()),
+            heartbeat_seconds: heartbeat_seconds(self.sessions.services.registry.len()),
             generation: generation_of(&state, &permit),
         };
         say(send, &alive).await
@@ -246,7 +246,7 @@ impl Session<'_> {
 
     fn progressed(&self, assignment: windlass_protocol::ids::AssignmentId, progress: Progress) {
         let state = || self.sessions.engine.state();
-        self.sessions.registry.progressed(self.peer.target, assignment, progress, state);
+        self.sessions.services.registry.progressed(self.peer.target, assignment, progress, state);
     }
 }
 

@@ -233,7 +233,7 @@ pub(super) fn variables(
             (format!("tenant `{}`", tenant.name), tenant.key)
         }
     };
-    let salt = sessions.vault.salt(key, assignment).map_err(|why| DeliveryError::Key { of, why })?;
+    let salt = sessions.services.vault.salt(key, assignment).map_err(|why| DeliveryError::Key { of, why })?;
     let mut variables = BTreeMap::new();
     let mut put = |name: String, value: &StoredValue, origin: Origin| -> Result<(), DeliveryError> {
         let clear = clear(sessions, value)?;
@@ -277,7 +277,7 @@ pub(super) fn variables(
 fn clear(sessions: &Sessions, value: &StoredValue) -> Result<String, DeliveryError> {
     match value {
         StoredValue::Plain(text) => Ok(text.clone()),
-        StoredValue::Sealed(sealed) => Ok(sessions.vault.reveal(sealed)?.reveal().to_owned()),
+        StoredValue::Sealed(sealed) => Ok(sessions.services.vault.reveal(sealed)?.reveal().to_owned()),
     }
 }
 

@@ -78,8 +78,8 @@ async fn enrol(sessions: &Sessions, message: Enrol, from: &str) -> Result<Enroll
     let public_key = requested_key(&message.request).map_err(|_| EnrolRefusal::BadRequest)?;
     // Certified for nobody yet: only to know that the request can be.
     let nobody = TargetId::from_bytes([0; 16]);
-    let expires = sessions.authority.expiry(now());
-    let certified = sessions.authority.certify(nobody, &message.request, expires);
+    let expires = sessions.services.authority.expiry(now());
+    let certified = sessions.services.authority.certify(nobody, &message.request, expires);
     certified.map_err(|_| EnrolRefusal::BadRequest)?;
     let key = TargetKey {
         public_key,
@@ -120,13 +120,16 @@ fn answer(
         state.space(space).and_then(|space| space.targets.get(target)).ok_or(EnrolRefusal::Unknown)?;
     // As long as the journal says, also where the same is asked again: for a longer one, an agent renews.
     let expires = known.key.certificate_expires;
-    let certificate =
-        sessions.authority.certify(target, request, expires).map_err(|_| EnrolRefusal::BadRequest)?;
+    let certificate = sessions
+        .services
+        .authority
+        .certify(target, request, expires)
+        .map_err(|_| EnrolRefusal::BadRequest)?;
     Ok(Enrolled {
         target,
         name: known.name.to_string(),
         certificate: certificate.to_vec(),
-        authority: sessions.authority.certificate().to_vec(),
+        authority: sessions.services.authority.certificate().to_vec(),
         assignment_key: sessions.signer.public(),
         sealing_key: sessions.sealing_key.public(),
         now: now(),

@@ -28,13 +28,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use windlass_packages::PackageStore;
 use windlass_trust::{AssignmentSigner, SealingKey};
 
 use crate::authority::Authority;
 use crate::engine::Engine;
-use crate::output::Logs;
-use crate::vault::Vault;
+use crate::services::Services;
 pub use endpoint::{BufferReport, Endpoint};
 pub use registry::{Progress, Registry};
 pub use strangers::Strangers;
@@ -60,70 +58,36 @@ pub const RESETS_KEY: &str = "connection-resets";
 /// What every session works with.
 pub struct Sessions {
     /// Decides and records.
-    pub engine: Engine,
-    /// Opens sensitive values for who may read them.
-    pub vault: Arc<Vault>,
-    /// Certifies agents.
-    pub authority: Arc<Authority>,
+    engine: Engine,
+    services: Services,
     /// Signs assignments.
-    pub signer: AssignmentSigner,
+    signer: AssignmentSigner,
     /// Opens sensitive output of steps.
-    pub sealing_key: SealingKey,
-    /// Packages.
-    pub packages: Arc<PackageStore>,
-    /// Output of steps.
-    pub output: Arc<dyn Logs>,
-    /// The live sessions.
-    pub registry: Arc<Registry>,
-    /// Peers that may be nobody yet at once.
-    strangers: usize,
+    sealing_key: SealingKey,
+    limits: Limits,
     turns: turns::Turns,
     /// Making plans for pulls.
     planning: Arc<Semaphore>,
     counters: counters::Counters,
 }
 
-/// The parts that sessions are made of.
-pub struct Parts {
-    /// Decides and records.
-    pub engine: Engine,
-    /// Opens sensitive values for who may read them.
-    pub vault: Arc<Vault>,
-    /// Certifies agents.
-    pub authority: Arc<Authority>,
-    /// Packages.
-    pub packages: Arc<PackageStore>,
-    /// Output of steps.
-    pub output: Arc<dyn Logs>,
-    /// The live sessions.
-    pub registry: Arc<Registry>,
-    /// Counts who is refused, and is nobody.
-    pub strangers: Arc<Strangers>,
-    /// Pulls that are served at once.
+/// How many are served at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Pulls.
     pub pulls: usize,
-    /// Peers that may be nobody yet at once. The others take each other's places, or are refused and come back.
-    pub strangers_at_once: usize,
+    /// Peers that may be nobody yet. The others take each other's slots, or are refused and come back.
+    pub strangers: usize,
 }
 
 impl Sessions {
-    /// Puts the parts together with the coordinator's own keys.
-    pub fn new(parts: Parts) -> anyhow::Result<Arc<Self>> {
-        let signer = AssignmentSigner::from_secret(&parts.vault.own_key(SIGNING_KEY)?);
-        let sealing_key = SealingKey::from_secret(&parts.vault.own_key(OUTPUT_KEY)?);
-        Ok(Arc::new(Self {
-            engine: parts.engine,
-            vault: parts.vault,
-            authority: parts.authority,
-            signer,
-            sealing_key,
-            packages: parts.packages,
-            output: parts.output,
-            registry: parts.registry,
-            strangers: parts.strangers_at_once,
-            turns: turns::Turns::new(parts.pulls),
-            planning: Arc::new(Semaphore::new(PLANS)),
-            counters: counters::Counters::with(parts.strangers),
-        }))
+    /// Sessions with the coordinator's own keys.
+    pub fn new(engine: Engine, services: Services, limits: Limits) -> anyhow::Result<Arc<Self>> {
+        let signer = AssignmentSigner::from_secret(&services.vault.own_key(SIGNING_KEY)?);
+        let sealing_key = SealingKey::from_secret(&services.vault.own_key(OUTPUT_KEY)?);
+        let (turns, planning) = (turns::Turns::new(limits.pulls), Arc::new(Semaphore::new(PLANS)));
+        let counters = counters::Counters::with(Arc::clone(&services.strangers));
+        Ok(Arc::new(Self { engine, services, signer, sealing_key, limits, turns, planning, counters }))
     }
 
     /// Serves agents until the endpoint is closed.
@@ -131,7 +95,7 @@ impl Sessions {
         let sessions = Arc::clone(&self);
         tokio::select! {
             () = accept::accept_all(self, endpoint) => {}
-            () = renew_daily(endpoint, &sessions.authority) => {}
+            () = renew_daily(endpoint, &sessions.services.authority) => {}
             () = sessions.counters.record_every_minute(&sessions.engine) => {}
         }
     }

@@ -1,14 +1,11 @@
 //! The known word that was probably meant.
 
-/// A known word must be so alike to be suggested.
-const ALIKE: f64 = 0.6;
+use windlass_protocol::names::nearest;
 
 /// The sentence for a word that is not known, with the one that was probably meant.
 pub fn unknown(what: &str, word: &str, known: &[&str]) -> String {
-    let scored = known.iter().map(|name| (strsim::normalized_damerau_levenshtein(word, name), name));
-    let best = scored.max_by(|one, two| one.0.total_cmp(&two.0)).filter(|(score, _)| *score >= ALIKE);
-    match best {
-        Some((_, nearest)) => format!("unknown {what} `{word}`; did you mean `{nearest}`?"),
+    match nearest(word, known.iter().copied()) {
+        Some(nearest) => format!("unknown {what} `{word}`; did you mean `{nearest}`?"),
         None => format!("unknown {what} `{word}`; known here: {}", known.join(", ")),
     }
 }

@@ -29,7 +29,7 @@ fn slug(text: &str) -> Slug {
 
 fn signed(number: u8) -> (Entry, SignedAssignment) {
     let generation = Generation { epoch: 1, sequence: number.into() };
-    let place = InstallationPath {
+    let path = InstallationPath {
         space: (SpaceId::from_bytes([1; 16]), slug("default")),
         environment: (EnvironmentId::from_bytes([2; 16]), slug("production")),
         environment_name: "Production".to_owned(),
@@ -46,7 +46,7 @@ fn signed(number: u8) -> (Entry, SignedAssignment) {
         not_before: Timestamp::default(),
         expires: Timestamp::default(),
         deployment: DeploymentId::from_bytes([5; 16]),
-        place,
+        path,
         work: Work::Fetch(FetchWork { packages: Vec::new() }),
     };
     let signed = SignedAssignment { body: codec::body(&assignment).unwrap(), signature: vec![7; 64] };

@@ -87,7 +87,7 @@ pub struct Records {
 #[utoipa::path(get, path = "/audit", tag = "audit", params(Records),
     responses((status = 200, body = Page<AuditRecord>)))]
 pub async fn list(caller: Reader, Asked(asked): Asked<Records>) -> Answer<Page<AuditRecord>> {
-    let (data, quotas) = (caller.context.data.clone(), &caller.context.quotas);
+    let (data, quotas) = (caller.context.services.data.clone(), &caller.context.quotas);
     let quota = if asked.is_narrowed() { &quotas.reads } else { &quotas.short };
     let reading = caller.read_heavily(quota, "reading the journal", move |sight, wanted| {
         select(&data, sight, wanted, &asked)
@@ -208,7 +208,7 @@ pub async fn verify(caller: Reader, Asked(witness): Asked<Witness>) -> Answer<Au
         (None, None) => None,
         _ => return Err(Problem::usage("a witness is a record's number and its hash").into()),
     };
-    let (data, reads) = (caller.context.data.clone(), &caller.context.quotas.reads);
+    let (data, reads) = (caller.context.services.data.clone(), &caller.context.quotas.reads);
     let verifying = caller.read_heavily(reads, "verifying the journal", move |sight, wanted| {
         sight.expect_whole()?;
         let verified = crate::journal::verify_while(&data, witness, &|| wanted.holds());
@@ -261,7 +261,7 @@ pub async fn pulled(
     Named(target): Named<String>,
     Asked(part): Asked<Part>,
 ) -> Answer<Pulled> {
-    let (data, reads) = (caller.context.data.clone(), &caller.context.quotas.reads);
+    let (data, reads) = (caller.context.services.data.clone(), &caller.context.quotas.reads);
     let reading = caller.read_heavily(reads, "reading the journal", move |sight, wanted| {
         pulled::pulled(&data, sight, wanted, &target, &part)
     });

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 use windlass_api::answers::AuditRecord;
 use windlass_api::error::Problem;
-use windlass_coordinator_core::catalogue::nearest;
 use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event};
 use windlass_coordinator_core::reasons;
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::ids::ReleaseId;
+use windlass_protocol::names::nearest;
 
 use super::journal::{Entry, recorded};
 use crate::http::display;

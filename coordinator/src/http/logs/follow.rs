@@ -106,7 +106,7 @@ impl Follower {
 
     /// Lines that have come since, and whether every announced line has.
     async fn read(&mut self, outputs: Vec<StepOutput>) -> Result<(Bytes, bool), ()> {
-        let logs = Arc::clone(&self.caller.context.logs);
+        let logs = Arc::clone(&self.caller.context.services.output);
         let mut next = std::mem::take(&mut self.next);
         let reading = tokio::task::spawn_blocking(move || {
             let read = read_places(logs.as_ref(), &outputs, &mut next);

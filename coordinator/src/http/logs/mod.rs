@@ -53,7 +53,7 @@ pub async fn read(
     };
     let after = asked.after.as_deref().map(str::parse::<Position>).transpose()?;
     let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
-    let logs = Arc::clone(&caller.context.logs);
+    let logs = Arc::clone(&caller.context.services.output);
     let reading = tokio::task::spawn_blocking(move || part(logs.as_ref(), &outputs, after, limit)).await;
     Ok(Json(reading.map_err(|why| Refusal::internal("reading output", &why))??))
 }

@@ -107,7 +107,7 @@ async fn an_auditor_reads_every_route_and_changes_nothing_on_any() {
         }
     }
     assert_eq!(api.engine.state().digest(), before);
-    api.context.strangers.record(&api.engine).await;
+    api.context.services.strangers.record(&api.engine).await;
     let records = api.get("/audit?event=token-refused").await;
     let told = format!("token refused: {refused_count} times, origin others, token Auditor");
     assert_eq!(records["items"][0]["summary"], json!([told]));

@@ -23,8 +23,9 @@ use crate::authority::Authority;
 use crate::engine::Engine;
 use crate::http::caller::IDEMPOTENCY_KEY;
 use crate::http::presence::{FetchProgress, Presence};
-use crate::http::{Context, Parts, router};
+use crate::http::{Context, router};
 use crate::output::{self, Limits, Logs};
+use crate::services::Services;
 use crate::vault::{self, KeyName, Vault};
 use crate::{installation, journal};
 
@@ -52,7 +53,6 @@ pub(super) struct ApiFixture {
     pub(super) token: String,
     pub(super) keys: vault::InMemory,
     pub(super) logs: output::InMemory,
-    pub(super) authority: Authority,
     /// Of the journal, which the record is read from, and of uploads.
     pub(super) place: tempfile::TempDir,
 }
@@ -74,23 +74,24 @@ impl ApiFixture {
         installation::record(&mut journal, &journal::replay(&data).unwrap(), &command).unwrap();
         let replayed = journal::replay(&data).unwrap();
         let (engine, _) = Engine::start(journal, None, replayed, Box::new(|_, _| {})).unwrap();
-        let context = Context::new(Parts {
-            engine: engine.clone(),
+        let services = Services {
             vault,
+            authority: Arc::new(authority),
             packages: Arc::new(packages),
-            presence: Arc::new(Everybody),
-            logs: Arc::new(logs.clone()),
+            output: Arc::new(logs.clone()),
+            registry: Arc::default(),
             strangers: Arc::default(),
-            authority: authority.fingerprint(),
             data,
-        });
+        };
+        let mut context = Context::new(engine.clone(), services);
+        context.presence = Arc::new(Everybody);
         let (router, token) = (router(context.clone()), token.to_text().to_string());
-        Self { router, context, engine, token, keys, logs, authority, place }
+        Self { router, context, engine, token, keys, logs, place }
     }
 
     /// Forgets the keys that it has read, as a start does.
     pub(super) fn forget_keys(&mut self) {
-        self.context.vault = Arc::new(Vault::new(self.keys.clone()));
+        self.context.services.vault = Arc::new(Vault::new(self.keys.clone()));
         self.router = router(self.context.clone());
     }
 

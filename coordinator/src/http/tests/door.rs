@@ -14,10 +14,8 @@ use tokio_rustls::client::TlsStream;
 use windlass_trust::PinnedAuthority;
 
 use super::api::ApiFixture;
-use crate::authority::{AGENT_SECONDS, Authority};
+use crate::http::Server;
 use crate::http::server::Limits;
-use crate::http::{Door, Server};
-use crate::sessions::Registry;
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,33 +26,23 @@ const LIMITS: Limits = Limits { strangers: 64, known: 64, first_request: LONG, i
 /// A serving door.
 struct TestServer {
     api: ApiFixture,
-    authority: Arc<Authority>,
     server: Arc<Server>,
 }
 
 impl TestServer {
     async fn open(limits: Limits) -> Self {
         let api = ApiFixture::new();
-        let data = api.place.path();
-        let vault = Arc::clone(&api.context.vault);
-        let certificate = api.authority.certificate().clone();
-        let authority = Arc::new(Authority::open(&vault, certificate, AGENT_SECONDS).unwrap());
-        let door = Door {
-            engine: api.engine.clone(),
-            vault,
-            authority: Arc::clone(&authority),
-            packages: Arc::clone(&api.context.packages),
-            output: Arc::new(api.logs.clone()),
-            registry: Arc::new(Registry::default()),
-            strangers: Arc::default(),
-            data: data.to_owned(),
-            strangers_at_once: limits.strangers,
-        };
+        let services = api.context.services.clone();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Arc::new(Server::bind(any, door, &[]).await.unwrap().with_limits(limits));
+        let server = Arc::new(
+            Server::bind(any, api.engine.clone(), services, &[], limits.strangers)
+                .await
+                .unwrap()
+                .with_limits(limits),
+        );
         let serving = Arc::clone(&server);
         tokio::spawn(async move { serving.serve().await });
-        Self { api, authority, server }
+        Self { api, server }
     }
 
     /// A connection from there that speaks this protocol; none if the door does not take it.
@@ -64,7 +52,10 @@ impl TestServer {
             .with_safe_default_protocol_versions()
             .unwrap()
             .dangerous()
-            .with_custom_certificate_verifier(PinnedAuthority::new(self.authority.fingerprint(), provider))
+            .with_custom_certificate_verifier(PinnedAuthority::new(
+                self.api.context.services.authority.fingerprint(),
+                provider,
+            ))
             .with_no_client_auth();
         config.alpn_protocols = vec![protocol.to_vec()];
         let stream = connect_from(from, self.server.address()).await;

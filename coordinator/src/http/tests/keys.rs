@@ -22,7 +22,7 @@ async fn a_tenant_has_its_key_from_when_it_is_made() {
     let state = api.engine.state();
     let space = state.spaces.values().next().unwrap();
     for tenant in space.tenants.iter() {
-        api.context.vault.expect(tenant.key).unwrap();
+        api.context.services.vault.expect(tenant.key).unwrap();
     }
     assert_eq!(api.data_keys().len(), before + tenants.len());
     // Somebody else's slug is no name: what is called so is another tenant, with a key of its own.

@@ -14,7 +14,7 @@ pub(super) async fn answer(
     first: u64,
     lines: &[OutputLine],
 ) -> Result<Answer, Denied> {
-    match sessions.output.append(assignment, first, lines.to_vec()).await {
+    match sessions.services.output.append(assignment, first, lines.to_vec()).await {
         Ok(next) => Ok(Answer::Output { next }),
         // The store has said why, once; the agent keeps its lines and comes again.
         Err(OutputError::NotWorking) => Err(Denied::Busy),

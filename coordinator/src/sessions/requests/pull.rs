@@ -48,7 +48,7 @@ pub(super) async fn serve(
     let may_go_on = || before_writing.still_stands();
     let mut metered = Metered::new(stream, &turn);
     let sent = tokio::select! {
-        sent = send(&sessions.packages, &plan, &mut metered, may_go_on) => sent.map_err(Ending::from),
+        sent = send(&sessions.services.packages, &plan, &mut metered, may_go_on) => sent.map_err(Ending::from),
         ending = beside.watch(&turn) => Err(ending),
     };
     let written = turn.taken();
@@ -139,7 +139,8 @@ async fn plan(sessions: &Sessions, permit: &PullPermit, wanted: &PullRequest) ->
         wanted.holds.iter().filter(pulled).copied().collect()
     };
     let place = Arc::clone(&sessions.planning).acquire_owned().await.map_err(|_| Denied::Busy)?;
-    let (store, manifest, wanted) = (Arc::clone(&sessions.packages), permit.manifest(), wanted.clone());
+    let (store, manifest, wanted) =
+        (Arc::clone(&sessions.services.packages), permit.manifest(), wanted.clone());
     let planning = move || {
         // Whoever stops waiting leaves it to this to be over.
         let _place = place;

@@ -21,7 +21,7 @@ pub(super) async fn answer(
         return Err(Denied::NotFound);
     }
     // Only to know that the request can be certified, before anything is recorded.
-    let (target, authority) = (permit.target(), &sessions.authority);
+    let (target, authority) = (permit.target(), &sessions.services.authority);
     let certify = |expires| authority.certify(target, request, expires).map_err(|_| Denied::NotFound);
     certify(authority.expiry(now()))?;
     let command = SpaceCommand::Renew { peer: *peer, life_seconds: authority.agent_seconds() };

@@ -122,7 +122,7 @@ fn outputs(
                     let text = "cannot be kept: the key of its tenant was destroyed";
                     Unsealed::Never(format!("the sensitive output variable `{name}` {text}"))
                 };
-                let sealed = sessions.vault.seal(key.ok_or_else(gone)?, &secret);
+                let sealed = sessions.services.vault.seal(key.ok_or_else(gone)?, &secret);
                 StoredValue::Sealed(sealed.map_err(|why| match why {
                     VaultError::Destroyed(_) => gone(),
                     why => Unsealed::Now(why),
