@@ -2,7 +2,18 @@
 
 use std::path::Path;
 
+use windlass_protocol::limits;
 use windlass_protocol::message::OUTPUT_PURPOSE;
+use windlass_supervisor::limits as supervised;
+
+// What a step may print and set fits what may be reported: the supervisor, which knows no protocol, has the same limits.
+const _: () = {
+    assert!(supervised::VARIABLES == limits::OUTPUT_VARIABLES);
+    assert!(supervised::VARIABLE_VALUE_BYTES == limits::VARIABLE_BYTES);
+    assert!(supervised::VARIABLE_NAME_CHARACTERS == limits::NAME_CHARACTERS);
+    assert!(supervised::LINE_BYTES <= limits::OUTPUT_LINE_BYTES);
+    assert!(supervised::SECRET_CHARACTERS == limits::SECRET_CHARACTERS);
+};
 
 /// Supervises the step of this folder until it ends.
 pub fn supervise(folder: &Path) -> anyhow::Result<()> {

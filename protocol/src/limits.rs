@@ -43,6 +43,8 @@ pub const STEP_VARIABLES_BYTES: usize = (4 << 20) - (16 << 10);
 pub const VARIABLE_OVERHEAD_BYTES: usize = 20;
 /// Variables that one step may set.
 pub const OUTPUT_VARIABLES: usize = 200;
+/// Characters of the shortest sensitive value that is masked in output (SEMANTICS 6): shorter ones occur in everything.
+pub const SECRET_CHARACTERS: usize = 4;
 /// Reports in one request.
 pub const REPORTS: usize = 256;
 /// Lines of output in one request.

@@ -24,8 +24,10 @@ pub fn end(space: &Space, deployment: &Deployment, why: &EndReason) -> String {
         }
         EndReason::Unfit { problem } => problem.clone(),
         EndReason::FetchFailed { target: id, outcome } => {
-            let how = outcome_in_words(outcome).unwrap_or_default();
-            let how = how.strip_prefix("failed (").and_then(|how| how.strip_suffix(')')).unwrap_or(&how);
+            let how = match outcome {
+                RunOutcome::Failed(why) => failure(why),
+                other => outcome_in_words(other).unwrap_or_default(),
+            };
             format!("fetching packages failed on {}: {how}", target(*id))
         }
         EndReason::StepFailed { step: which, target: id, outcome } => {
@@ -56,7 +58,10 @@ pub fn removal(space: &Space, deployment: &Deployment, target: TargetId, why: Re
             let name = step_name(space, deployment, step);
             match rule {
                 StepRule::StepEnvironment => format!("the step `{name}` no longer runs in the environment"),
-                _ => format!("the step `{name}` no longer runs for the tenant"),
+                StepRule::StepTenant => format!("the step `{name}` no longer runs for the tenant"),
+                StepRule::StepSkipped => format!("the step `{name}` is skipped"),
+                StepRule::StepDisabled => format!("the step `{name}` is disabled"),
+                StepRule::NoTarget => format!("no target belongs to the step `{name}` any more"),
             }
         }
         Removal::Target { rule } => match space.targets.get(target) {

@@ -14,9 +14,6 @@ use windlass_protocol::{Digest, Secret, limits};
 use crate::engine::random;
 use crate::vault::{Vault, VaultError};
 
-/// Values shorter than this cannot be masked in output without masking half of it.
-const MASKED_FROM: usize = 4;
-
 /// What is said of a value that seems to refer to what is not defined. It must not say the name, which may be a part of
 /// the secret.
 const UNKNOWN: &str = "a sensitive value has `#{…}` in it with a name that nothing defines, and no such variable will \
@@ -41,7 +38,7 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
         for value in placed.document.values_mut() {
             let ValueText::Secret(secret) = value else { continue };
             check(secret).map_err(|problem| problem.at(&what).at(&placed.place))?;
-            if secret.reveal().chars().count() < MASKED_FROM {
+            if secret.reveal().chars().count() < limits::SECRET_CHARACTERS {
                 let text = "a sensitive value of less than 4 characters cannot be masked in output";
                 result.warnings.push(format!("{what}: {text}"));
             }

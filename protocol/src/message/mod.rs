@@ -1,8 +1,8 @@
 //! The messages of the agent's conversation (ARCHITECTURE, "The agent's conversation").
 //!
 //! No message from an agent carries its identity: the TLS peer is the identity. Every enum is closed. The numbers of
-//! variants are their order here, so a variant is only ever added at the end, and the golden bytes in the tests say
-//! when that was forgotten.
+//! variants are their order here, so a variant is only ever added at the end; the golden bytes of every message
+//! (`tests/messages.rs`) say when that was forgotten.
 
 mod assignment;
 mod bounds;

@@ -196,26 +196,3 @@ pub enum FromCoordinator {
 impl Message for FromCoordinator {
     const LIMIT: usize = 256 << 10;
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codec;
-
-    /// What agents of any version read: a variant's number is never another's.
-    #[test]
-    fn each_goodbye_has_its_bytes() {
-        for (goodbye, bytes) in [
-            (Goodbye::Version { lowest: 1, highest: 2 }, [3, 0, 1, 2].as_slice()),
-            (Goodbye::NotAdmitted, &[3, 1]),
-            (Goodbye::Expired, &[3, 2]),
-            (Goodbye::Replaced, &[3, 3]),
-            (Goodbye::FutureGeneration, &[3, 4]),
-            (Goodbye::Protocol, &[3, 5]),
-            (Goodbye::TooOften, &[3, 6]),
-            (Goodbye::Busy, &[3, 7]),
-        ] {
-            assert_eq!(codec::body(&FromCoordinator::Goodbye(goodbye)).unwrap(), bytes, "{goodbye:?}");
-        }
-    }
-}

@@ -1,7 +1,8 @@
 //! What is in the journal: events in families, and the record that carries those of one command (SEMANTICS 11).
 //!
-//! A published event never changes its meaning. Each family has payload types of its own, which are not the structs of
-//! the state: how the state looks may change, what was written stays readable. An event with another meaning is another
+//! A published event never changes its meaning. Each family has payload types of its own, so that the state may change
+//! and what was written stays readable. What a payload takes from `model` (a step, a grant, a graph's nodes) is written
+//! as it stands there: it only ever gains fields that may be absent, and the golden journals say when that was forgotten. An event with another meaning is another
 //! variant, whose name ends with a number (`target-enrolled-2`). Names are unique among all families; the golden journals of the tests hold on to each.
 //!
 //! An event carries ids, rules and values, and only what changed; sentences are made for who reads it.
