@@ -92,8 +92,9 @@ pub(crate) fn main() -> ExitCode {
         return if supervisor::supervise(folder).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     windlass_trust::install_provider();
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG").unwrap_or_else(|_| "info".into());
+    // Our own crates alone: what libraries say of a peer's mistakes, a stranger could fill the log with.
+    let filter = tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG")
+        .unwrap_or_else(|_| "off,windlass=info".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

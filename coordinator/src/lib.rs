@@ -9,10 +9,12 @@
 pub mod authority;
 pub mod configuration;
 mod deadlines;
+mod descriptors;
 pub mod engine;
 pub mod http;
 pub mod installation;
 pub mod journal;
+mod listening;
 pub mod output;
 pub mod serve;
 pub mod services;

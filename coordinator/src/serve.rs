@@ -3,7 +3,6 @@
 //! Configuration, then the journal, then keys and identity, then the engine, and only then sockets. On a signal:
 //! sockets first, then the engine, which ends when everything that was accepted is durable.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +10,11 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_packages::PackageStore;
-use windlass_sentences::{ExitKind, Fault};
+use windlass_sentences::Fault;
 
 use crate::configuration::Configuration;
 use crate::deadlines;
+use crate::descriptors;
 use crate::engine::{Engine, Published, now, refuse_future};
 use crate::http;
 use crate::installation;
@@ -32,6 +32,7 @@ const LAST: Duration = Duration::from_secs(1);
 /// Serves until a signal or until the journal cannot be written.
 pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let data = &configuration.data;
+    descriptors::raise();
     installation::expect(data)?;
     let replayed = journal::replay(data)?;
     let Some(fingerprint) = replayed.state.authority else {
@@ -111,12 +112,6 @@ fn published(vault: &Arc<Vault>, registry: &Arc<Registry>) -> Published {
         vault.forget_new(before, after);
         registry.wake_changed(before, after);
     })
-}
-
-/// Why an address cannot be listened on: another program has it, or it cannot be meant.
-pub(crate) fn cannot_listen(address: SocketAddr, protocol: &str, why: &std::io::Error) -> Fault {
-    let kind = if why.kind() == std::io::ErrorKind::AddrInUse { ExitKind::Conflict } else { ExitKind::Usage };
-    Fault::new(kind, format!("cannot listen on {address} ({protocol}): {why}"))
 }
 
 /// Ends when a signal asks for it.

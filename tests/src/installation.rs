@@ -105,13 +105,19 @@ impl Installation {
 
     /// Starts the coordinator, also after it was killed.
     pub fn serve(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(self.programs.join("windlass-coordinator"));
-        command.arg("serve").arg("--config").arg(self.folder.join(CONFIGURATION));
-        command.arg("--data").arg(self.folder.join("data"));
-        command.args(["--quic", &self.quic, "--http", &self.http]);
+        let mut command = self.serve_command();
         self.coordinator = Some(Process::start(&mut command, &self.folder.join("coordinator.log"))?);
         wait_until("the start of the coordinator", || TcpStream::connect(&self.http).is_ok());
         Ok(())
+    }
+
+    /// What starts the coordinator.
+    pub fn serve_command(&self) -> Command {
+        let mut command = self.program("windlass-coordinator");
+        command.arg("serve").arg("--config").arg(self.folder.join(CONFIGURATION));
+        command.arg("--data").arg(self.folder.join("data"));
+        command.args(["--quic", &self.quic, "--http", &self.http]);
+        command
     }
 
     /// Where operators connect, `HOST:PORT`.

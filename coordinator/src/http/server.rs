@@ -21,8 +21,9 @@ use super::connection::Connection;
 use super::connection_state::ConnectionState;
 use super::{Context, router};
 use crate::authority::Authority;
+use crate::descriptors;
 use crate::engine::Engine;
-use crate::serve::cannot_listen;
+use crate::listening::cannot_listen;
 use crate::services::Services;
 use crate::slots::{Origin, SETTLED, Slots};
 
@@ -41,11 +42,22 @@ pub(super) struct Limits {
     pub(super) renewal: Duration,
 }
 
+/// Connections at once that have shown a valid token.
+const KNOWN: usize = 1024;
+
 impl Limits {
-    const fn usual(strangers: usize) -> Self {
+    /// The usual ones, with fewer places where there are no descriptors for more.
+    fn usual(strangers: usize) -> Self {
+        let most = descriptors::for_connections() / 2;
+        if most < strangers {
+            tracing::warn!(
+                most,
+                "so few files may be open that fewer operators can be connected; raise the limit"
+            );
+        }
         Self {
-            strangers,
-            known: 1024,
+            strangers: strangers.min(most),
+            known: KNOWN.min(most),
             first_request: Duration::from_secs(30),
             idle: Duration::from_secs(300),
             renewal: Duration::from_secs(24 * 3600),

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use windlass_coordinator_core::authorise::Peer;
 use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
 
+use super::strangers_slot::{DRAINED, DRAINING, StrangersSlot};
 use super::{Endpoint, Sessions, control, enrol};
 use crate::authority::peer_of;
-use crate::slots::{Origin, SETTLED, Slot, Slots};
+use crate::slots::{Origin, SETTLED, Slots};
 
 /// A handshake takes this long at most.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// enrolling, or with a certificate that no session has been admitted with so far.
 pub(super) async fn accept_all(sessions: Arc<Sessions>, endpoint: &Endpoint) {
     let slots = Slots::new(sessions.limits.strangers, SETTLED);
+    let draining = Slots::new(DRAINED * sessions.limits.strangers, DRAINING);
     while let Some(incoming) = endpoint.accept().await {
         // Where it gets narrow, a slot is only for who can be reached at the address that it gives.
         if slots.taken() >= sessions.limits.strangers / 2 && incoming.may_retry() {
@@ -29,10 +31,16 @@ pub(super) async fn accept_all(sessions: Arc<Sessions>, endpoint: &Endpoint) {
             continue;
         }
         let evicted = CancellationToken::new();
-        let Some(slot) = slots.admit(Origin::from(incoming.remote_address().ip()), &evicted) else {
+        let origin = Origin::from(incoming.remote_address().ip());
+        // Who holds most of what is still in memory waits until it is not.
+        let drained = draining.admit(origin, &CancellationToken::new());
+        let Some((open, drained)) =
+            drained.and_then(|drained| Some((slots.admit(origin, &evicted)?, drained)))
+        else {
             incoming.refuse();
             continue;
         };
+        let slot = StrangersSlot::new(open, drained);
         let sessions = Arc::clone(&sessions);
         tokio::spawn(async move {
             tokio::select! {
@@ -43,7 +51,7 @@ pub(super) async fn accept_all(sessions: Arc<Sessions>, endpoint: &Endpoint) {
     }
 }
 
-async fn serve(sessions: Arc<Sessions>, incoming: Incoming, slot: Slot<Origin>) {
+async fn serve(sessions: Arc<Sessions>, incoming: Incoming, slot: StrangersSlot) {
     match timeout(PATIENCE, incoming).await {
         Ok(Ok(connection)) => route(sessions, connection, slot).await,
         // Strangers that cannot even shake hands are not worth more than this.
@@ -52,7 +60,7 @@ async fn serve(sessions: Arc<Sessions>, incoming: Incoming, slot: Slot<Origin>) 
     }
 }
 
-async fn route(sessions: Arc<Sessions>, connection: Connection, slot: Slot<Origin>) {
+async fn route(sessions: Arc<Sessions>, connection: Connection, slot: StrangersSlot) {
     let protocol = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
     match protocol.and_then(|data| data.protocol).as_deref() {
         Some(ENROLMENT_ALPN) => enrol::serve(&sessions, &connection).await,

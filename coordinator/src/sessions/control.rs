@@ -13,12 +13,13 @@ use windlass_protocol::Timestamp;
 use windlass_protocol::message::{FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome};
 
 use super::admission::{admit, denial, record_clone};
+use super::endpoint::widen;
 use super::frames::Frames;
 use super::last_sent::{LastSent, Scope};
 use super::registry::Progress;
+use super::strangers_slot::StrangersSlot;
 use super::{Sessions, frames, origin, requests};
 use crate::engine::now;
-use crate::slots::{Origin, Slot};
 
 /// An agent gets this long to say hello, and to read what it is told.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +33,7 @@ const SLOWEST_HEARTBEAT: u16 = 20;
 
 /// Serves one session until it ends. Until it is admitted, whoever has a certificate is a stranger and keeps its slot
 /// as one: certificates are revoked, and machines disabled.
-pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer: Peer, slot: Slot<Origin>) {
+pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer: Peer, slot: StrangersSlot) {
     let address = connection.remote_address();
     let goodbye = match timeout(PATIENCE, open(&connection)).await {
         Err(_) | Ok(None) => Err(Goodbye::Protocol),
@@ -43,7 +44,8 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
                     Err(goodbye)
                 }
                 Ok(()) => {
-                    drop(slot);
+                    slot.admitted();
+                    widen(&connection);
                     Ok(live(&sessions, &connection, peer, send, frames).await)
                 }
             }

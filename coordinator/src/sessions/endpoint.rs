@@ -13,7 +13,7 @@ use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
 
 use super::resets::{self, ResetKey};
 use crate::authority::{AgentVerifier, Authority};
-use crate::serve::cannot_listen;
+use crate::listening::cannot_listen;
 use crate::vault::KeyBytes;
 
 /// Bytes of each of the socket's buffers: with the kernel's defaults a nudge to a thousand agents loses thousands of
@@ -21,10 +21,15 @@ use crate::vault::KeyBytes;
 const SOCKET_BUFFER: usize = 4 << 20;
 /// Bytes that one connection may have in flight towards the coordinator: ten thousand agents are ten thousand windows.
 const RECEIVE_WINDOW: u32 = 512 << 10;
+/// Bytes that a peer may have in flight before it is admitted: its one message, and a little.
+const STRANGERS_WINDOW: u32 = 72 << 10;
 /// Bytes that the coordinator may have in flight towards one agent.
 const SEND_WINDOW: u64 = 2 << 20;
-/// Request streams that an agent may have open at once.
-const REQUEST_STREAMS: u32 = 16;
+/// Streams that an agent may have open at once: the one of its session, and those of its requests.
+const STREAMS: u32 = 1 + 16;
+/// Between two stateless resets. quinn's own 20 ms are one budget for all who come, which anybody can use up, and a fleet
+/// would take minutes to learn of a restart. A reset is shorter than what it answers, so that it amplifies nothing.
+const RESETS: Duration = Duration::from_micros(50);
 /// First packets that may wait to be looked at; the others are refused, and their senders come back with a back-off.
 const INCOMING: usize = 2048;
 /// How long agents have to learn that the coordinator stops.
@@ -64,7 +69,7 @@ impl Endpoint {
         let (socket, buffers) = socket(address).map_err(|why| cannot_listen(address, "UDP", &why))?;
         let runtime = Arc::new(quinn::TokioRuntime);
         let mut resetting = EndpointConfig::new(Arc::new(ResetKey::new(reset_key)));
-        resetting.cid_generator(resets::connection_ids);
+        resetting.cid_generator(resets::connection_ids).min_reset_interval(RESETS);
         let quic = quinn::Endpoint::new(resetting, Some(config), socket, runtime)?;
         Ok(Self { quic, buffers })
     }
@@ -110,12 +115,19 @@ fn config(authority: &Authority) -> anyhow::Result<quinn::ServerConfig> {
     Ok(config)
 }
 
+/// Gives a peer that was admitted the room of one. Before, it holds hardly anything: what it sent and nobody reads stays
+/// with its connection until long after that was closed.
+pub(super) fn widen(connection: &quinn::Connection) {
+    connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
+    connection.set_max_concurrent_bi_streams(VarInt::from_u32(STREAMS));
+}
+
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
-        .max_concurrent_bidi_streams(VarInt::from_u32(REQUEST_STREAMS))
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
+        .receive_window(VarInt::from_u32(STRANGERS_WINDOW))
         .stream_receive_window(VarInt::from_u32(RECEIVE_WINDOW / 2))
         .send_window(SEND_WINDOW)
         .datagram_receive_buffer_size(None)

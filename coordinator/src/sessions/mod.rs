@@ -21,6 +21,7 @@ mod registry;
 mod requests;
 mod resets;
 mod strangers;
+mod strangers_slot;
 mod turns;
 
 use std::net::SocketAddr;

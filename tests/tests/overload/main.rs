@@ -1,5 +1,6 @@
 //! Who takes all that can be had: strangers from one address, and tokens that may only read. Everybody else goes on.
 
+mod floods;
 mod reads;
 mod stopping;
 mod strangers;
@@ -43,14 +44,20 @@ fn deploy(installation: &Installation, version: &str) -> Duration {
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 fn connect(http: &str, token: &str) -> std::io::Result<Stream> {
+    connect_with(http, token, b"http/1.1")
+}
+
+/// The same for this protocol. The token says whom to trust, and is not shown.
+fn connect_with(http: &str, token: &str, protocol: &[u8]) -> std::io::Result<Stream> {
     let token = Token::parse(TokenKind::Api, token).expect("a token");
     let provider = CryptoProvider::get_default().expect("a provider");
-    let config = ClientConfig::builder_with_provider(Arc::clone(provider))
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
         .expect("versions of TLS")
         .dangerous()
         .with_custom_certificate_verifier(PinnedAuthority::new(token.fingerprint, provider))
         .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
     let name = COORDINATOR_NAME.try_into().expect("a name");
     let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
     Ok(StreamOwned::new(connection, TcpStream::connect(http)?))
