@@ -1,14 +1,15 @@
-//! The command line: what all commands have in common, and the nouns.
+//! The command line: the nouns, and who does what is said of each.
 
-use std::path::PathBuf;
+use clap::{CommandFactory, Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand};
-
+use crate::failure::Failure;
 use crate::nouns::{
     apply, audit, contexts, definitions, deployment, enrolment, explain, export, package, release, shell,
     target, tenant, token, variable,
 };
-use crate::output::Format;
+use crate::options::Common;
+use crate::output::Output;
+use crate::session::Session;
 
 /// Pull-based, multi-tenant deployments: the operators' command.
 #[derive(Debug, Parser)]
@@ -20,30 +21,6 @@ pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub noun: Noun,
-}
-
-/// What all commands have in common.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Common options")]
-pub struct Common {
-    /// How answers are printed
-    #[arg(short, long, value_enum, default_value_t, global = true, value_name = "FORMAT")]
-    pub output: Format,
-    /// The coordinator's address; wins over the context
-    #[arg(long, env = "WINDLASS_SERVER", global = true, value_name = "URL")]
-    pub server: Option<String>,
-    /// The file that holds the token, or `-` for standard input; wins over `WINDLASS_TOKEN` and the context
-    #[arg(long, global = true, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
-    /// The space, by name, slug or id; the first one where nobody says
-    #[arg(long, env = "WINDLASS_SPACE", global = true, value_name = "SPACE")]
-    pub space: Option<String>,
-    /// The context, instead of the one in use
-    #[arg(long, env = "WINDLASS_CONTEXT", global = true, value_name = "NAME")]
-    pub context: Option<String>,
-    /// Certificates (PEM) to trust instead of the authority that the token names
-    #[arg(long, env = "WINDLASS_CA", global = true, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
 }
 
 /// What there is to do things with.
@@ -111,25 +88,50 @@ pub enum Noun {
     Man(shell::Man),
 }
 
-/// Which part of a list.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Part {
-    /// Only those with this text in a name
-    #[arg(long, value_name = "TEXT")]
-    pub filter: Option<String>,
-    /// Items at most (100 where it is left out, 1000 at most)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), allow_negative_numbers = true)]
-    pub limit: Option<u32>,
-    /// Go on after this item
-    #[arg(long, value_name = "ITEM")]
-    pub after: Option<String>,
-}
-
-impl Part {
-    /// The parameters of the API.
-    pub fn query(&self) -> Vec<(&'static str, Option<String>)> {
-        let limit = self.limit.map(|limit| limit.to_string());
-        vec![("filter", self.filter.clone()), ("limit", limit), ("after", self.after.clone())]
+impl Arguments {
+    /// Does what the command line says.
+    pub async fn run(self) -> Result<(), Failure> {
+        let Self { common, noun } = self;
+        let output = Output { format: common.output };
+        match noun {
+            Noun::Login(login) => return login.run(&common, output).await,
+            Noun::Context(verb) => return verb.run(output),
+            Noun::Completions(completions) => return completions.run(Self::command()),
+            Noun::Man(man) => return man.run(Self::command(), output),
+            // It is no conversation with a coordinator: the program has run it before.
+            Noun::Dev(_) => return Ok(()),
+            // What a file has to say is read before anybody is asked.
+            Noun::Apply(apply) => {
+                let documents = apply.read()?;
+                return apply.run(&Session::open(&common)?, documents).await;
+            }
+            _ => {}
+        }
+        let session = Session::open(&common)?;
+        match noun {
+            Noun::Export(export) => export.run(&session).await,
+            Noun::Environment(verb) => verb.run(&session, "environment").await,
+            Noun::TagSet(verb) => verb.run(&session, "tag-set").await,
+            Noun::Lifecycle(verb) => verb.run(&session, "lifecycle").await,
+            Noun::LibrarySet(verb) => verb.run(&session, "library-set").await,
+            Noun::Project(verb) => verb.run(&session, "project").await,
+            Noun::Tenant(verb) => verb.run(&session).await,
+            Noun::Target(verb) => verb.run(&session).await,
+            Noun::Enrolment(verb) => verb.run(&session).await,
+            Noun::Token(verb) => verb.run(&session).await,
+            Noun::Package(verb) => verb.run(&session).await,
+            Noun::Release(verb) => verb.run(&session).await,
+            Noun::Deployment(verb) => verb.run(&session).await,
+            Noun::Variable(verb) => verb.run(&session).await,
+            Noun::Explain(verb) => verb.run(&session).await,
+            Noun::Audit(verb) => verb.run(&session).await,
+            Noun::Login(_)
+            | Noun::Context(_)
+            | Noun::Apply(_)
+            | Noun::Dev(_)
+            | Noun::Completions(_)
+            | Noun::Man(_) => Ok(()),
+        }
     }
 }
 

@@ -13,16 +13,17 @@ mod dev;
 mod documents;
 mod failure;
 mod nouns;
+mod options;
 mod output;
 mod progress;
 mod queries;
+mod session;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Noun};
 use failure::Failure;
-use nouns::run_noun;
 
 /// Reads the command line, does what it says, and tells how it went: on standard error in one sentence, and as the
 /// exit code (SEMANTICS 12).
@@ -40,7 +41,7 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(why) => return tell(&Failure::failed(format!("cannot start: {why}"))),
     };
-    let result = runtime.block_on(run_noun(arguments));
+    let result = runtime.block_on(arguments.run());
     // What a pipe's reader did not want to hear any more, nobody waits for.
     runtime.shutdown_background();
     match result {

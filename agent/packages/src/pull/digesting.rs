@@ -5,8 +5,8 @@ use windlass_protocol::Digest;
 use windlass_protocol::digest::Hasher;
 use windlass_protocol::limits::SEGMENT_BYTES;
 
+use super::ending::{Ended, Stop};
 use super::pool::{Piece, Pool};
-use super::workers::{Ended, Stop};
 use super::writing::Write;
 use crate::PullError;
 use crate::recording::Tape;

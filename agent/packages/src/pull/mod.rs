@@ -7,6 +7,7 @@
 
 mod begin;
 mod digesting;
+mod ending;
 mod incoming;
 mod order;
 mod pool;

@@ -11,11 +11,12 @@ use zstd::zstd_safe::compress_bound;
 
 use super::begin::{Partial, PullState};
 use super::digesting::Step;
+use super::ending::Ended;
 use super::incoming::Incoming;
 use super::order::{Content, ContentOrder};
 use super::pool::Pool;
 use super::settling::Package;
-use super::workers::{Ended, Workers, workers_died};
+use super::workers::{Workers, workers_died};
 use super::{Received, segment_length, segments};
 use crate::{Cache, PullError, files, room};
 

@@ -7,7 +7,7 @@ use windlass_protocol::Digest;
 use windlass_protocol::manifest::Manifest;
 use windlass_segments::{disk, fail};
 
-use super::workers::Ended;
+use super::ending::Ended;
 use crate::cache::{Claim, Layout};
 use crate::{Cache, CacheError, PullError, files};
 

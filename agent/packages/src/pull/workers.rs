@@ -7,41 +7,15 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::digesting::{self, Step};
+use super::ending::Ended;
 use super::settling::{self, Package};
 use super::writing;
 use crate::cache::Claim;
-use crate::{Cache, CacheError, PullError};
+use crate::{Cache, PullError};
 
 /// Steps that wait to be digested, and pieces that wait to be written. Small pieces have memory of their own, so
 /// this bounds memory too.
 const QUEUE: usize = 32;
-
-/// How a thread ended that did not fail.
-pub(super) enum Ended {
-    /// It did all that there was to do.
-    Complete,
-    /// Its neighbour went away first, which has the reason.
-    Early,
-}
-
-/// Why a thread stops in the middle.
-pub(super) enum Stop {
-    /// Its neighbour went away.
-    Early,
-    Failed(PullError),
-}
-
-impl From<PullError> for Stop {
-    fn from(error: PullError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<CacheError> for Stop {
-    fn from(error: CacheError) -> Self {
-        Self::Failed(error.into())
-    }
-}
 
 type Thread = JoinHandle<Result<Ended, PullError>>;
 

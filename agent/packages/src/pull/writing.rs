@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use windlass_protocol::Digest;
 use windlass_segments::disk::File;
 
+use super::ending::{Ended, Stop};
 use super::pool::Piece;
 use super::settling::Settle;
-use super::workers::{Ended, Stop};
 use crate::cache::{Claim, Layout};
 use crate::{CacheError, PullError, files, room};
 

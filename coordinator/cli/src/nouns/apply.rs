@@ -6,10 +6,10 @@ use clap::Args;
 use windlass_api::answers::{ApplyAnswer, ChangeKind};
 use windlass_api::requests::{ApplyRequest, PlacedDocument};
 
-use super::Session;
 use crate::documents::read_sources;
 use crate::failure::Failure;
 use crate::output::{Table, note};
+use crate::session::Session;
 
 /// Apply files: all of it, or nothing.
 #[derive(Debug, Args)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use windlass_api::answers::{AuditRecord, AuditVerified, Page, Pulled, WhatCan, WhatCanItem, WhoCan};
 
-use super::Session;
 use crate::failure::Failure;
 use crate::output::{Format, Table, bytes, joined, or_dash, yes_or_no};
+use crate::session::Session;
 
 /// How often is looked for new records.
 const PACE: Duration = Duration::from_secs(1);

@@ -5,9 +5,9 @@ use serde::Serialize;
 use windlass_api::answers::{Page, TokenRole, Whoami};
 use windlass_api::error::Problem;
 
-use crate::arguments::Common;
 use crate::client::{Client, Contexts, StoredContext, Target, read_token};
 use crate::failure::Failure;
+use crate::options::Common;
 use crate::output::{Output, yes_or_no};
 
 /// Keep a coordinator's address and a token as a context.

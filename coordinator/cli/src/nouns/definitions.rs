@@ -3,11 +3,11 @@
 use clap::Subcommand;
 use windlass_api::answers::{DefinitionItem, DefinitionView, Page, ProjectReleases};
 
-use super::Session;
-use crate::arguments::Part;
 use crate::documents;
 use crate::failure::Failure;
+use crate::options::Part;
 use crate::output::{Format, joined, json};
+use crate::session::Session;
 
 /// What to do with things of a kind. They are made and changed with `apply`.
 #[derive(Debug, Subcommand)]

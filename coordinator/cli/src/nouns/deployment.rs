@@ -4,11 +4,11 @@ use clap::{Args, Subcommand};
 use windlass_api::answers::{DeploymentItem, DeploymentView, Done, LogLine, Page, PartEnd};
 use windlass_api::requests::ReasonRequest;
 
-use super::Session;
-use crate::arguments::Part;
 use crate::failure::Failure;
+use crate::options::Part;
 use crate::output::{Format, Table, bytes, or_dash};
 use crate::progress;
+use crate::session::Session;
 
 /// What to do with deployments.
 #[derive(Debug, Subcommand)]

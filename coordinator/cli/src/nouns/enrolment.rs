@@ -4,12 +4,12 @@ use clap::{Args, Subcommand};
 use windlass_api::answers::{EnrolmentItem, Page, TokenMade};
 use windlass_api::requests::{EnrolmentRequest, GrantText};
 
-use super::Session;
 use super::target::ParticipationName;
-use crate::arguments::Part;
 use crate::failure::Failure;
+use crate::options::Part;
 use crate::output::{joined, note, or_dash};
 use crate::queries::QueryOptions;
+use crate::session::Session;
 use windlass_api::durations;
 
 /// What to do with enrolment tokens.

@@ -4,9 +4,10 @@ use clap::Subcommand;
 use windlass_api::answers::{DeploymentStory, TargetExplained, TenantExplained};
 use windlass_api::plan::TargetState;
 
-use super::{Session, plan};
+use super::plan;
 use crate::failure::Failure;
 use crate::output::{Table, or_dash};
+use crate::session::Session;
 
 /// What to explain.
 #[derive(Debug, Subcommand)]

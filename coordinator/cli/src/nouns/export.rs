@@ -3,10 +3,10 @@
 use clap::Args;
 use windlass_api::answers::Documents;
 
-use super::Session;
 use crate::documents;
 use crate::failure::Failure;
 use crate::output::{Format, json};
+use crate::session::Session;
 
 /// Write everything, one kind or one thing as `apply` reads it.
 #[derive(Debug, Args)]

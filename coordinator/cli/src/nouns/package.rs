@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::io::ReaderStream;
 use windlass_api::answers::{PackageView, Page};
 
-use super::Session;
-use crate::arguments::Part;
 use crate::failure::Failure;
+use crate::options::Part;
 use crate::output::{Table, bytes, is_watched};
+use crate::session::Session;
 
 /// What to do with packages.
 #[derive(Debug, Subcommand)]

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 
-use crate::arguments::Arguments;
 use crate::failure::Failure;
 use crate::output::{Format, Output};
 
@@ -26,10 +25,9 @@ pub enum ShellName {
 }
 
 impl Completions {
-    /// Writes them to standard output.
-    pub fn run(&self) -> Result<(), Failure> {
+    /// Writes those of this command to standard output.
+    pub fn run(&self, mut command: Command) -> Result<(), Failure> {
         let mut text = Vec::new();
-        let mut command = Arguments::command();
         let shell = match self.shell {
             ShellName::Bash => clap_complete::Shell::Bash,
             ShellName::Zsh => clap_complete::Shell::Zsh,
@@ -48,13 +46,13 @@ pub struct Man {
 }
 
 impl Man {
-    /// Writes them.
-    pub fn run(&self, output: Output) -> Result<(), Failure> {
+    /// Writes those of this command.
+    pub fn run(&self, command: Command, output: Output) -> Result<(), Failure> {
         let wrong = |why: std::io::Error| {
             Failure::failed(format!("cannot write to {}: {why}", self.folder.display()))
         };
         std::fs::create_dir_all(&self.folder).map_err(wrong)?;
-        clap_mangen::generate_to(Arguments::command(), &self.folder).map_err(wrong)?;
+        clap_mangen::generate_to(command, &self.folder).map_err(wrong)?;
         output.done(&format!("man pages are in {}", self.folder.display()))
     }
 }

@@ -6,11 +6,11 @@ use windlass_api::query::QueryText;
 use windlass_api::requests::GrantText;
 use windlass_protocol::message::Participation;
 
-use super::Session;
-use crate::arguments::Part;
 use crate::failure::Failure;
+use crate::options::Part;
 use crate::output::{joined, yes_or_no};
 use crate::queries::QueryOptions;
+use crate::session::Session;
 
 /// What to do with targets.
 #[derive(Debug, Subcommand)]

@@ -6,9 +6,10 @@ use clap::Subcommand;
 use windlass_api::answers::{ApplyAnswer, MissingValue, Page};
 use windlass_api::requests::{TenantChange, TenantRequest};
 
-use super::{Session, apply, definitions};
-use crate::arguments::Part;
+use super::{apply, definitions};
 use crate::failure::Failure;
+use crate::options::Part;
+use crate::session::Session;
 
 /// What to do with tenants. Their values are applied from files.
 #[derive(Debug, Subcommand)]

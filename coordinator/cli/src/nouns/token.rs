@@ -4,11 +4,12 @@ use clap::{Subcommand, ValueEnum};
 use windlass_api::answers::{Page, TokenItem, TokenMade};
 use windlass_api::requests::TokenRequest;
 
-use super::{Session, enrolment};
-use crate::arguments::Part;
+use super::enrolment;
 use crate::failure::Failure;
+use crate::options::Part;
 use crate::output::or_dash;
 use crate::queries::QueryOptions;
+use crate::session::Session;
 use windlass_api::durations;
 
 /// What to do with tokens.

@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use windlass_api::answers::VariableInspected;
 
-use super::Session;
 use crate::failure::Failure;
 use crate::output::{Table, or_dash};
+use crate::session::Session;
 
 /// What to do with variables.
 #[derive(Debug, Subcommand)]

@@ -8,8 +8,8 @@ use windlass_api::answers::{DeploymentView, LogLine};
 
 use super::line_text;
 use crate::failure::Failure;
-use crate::nouns::Session;
 use crate::output::{Format, note, yaml};
+use crate::session::Session;
 
 /// Between two attempts to connect again.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -6,8 +6,8 @@ use windlass_api::answers::{DeploymentItem, DeploymentView, DeploymentsMade};
 
 use super::screen::Screen;
 use crate::failure::Failure;
-use crate::nouns::Session;
 use crate::output::note;
+use crate::session::Session;
 
 /// How often a deployment is looked at.
 const PACE: Duration = Duration::from_millis(500);

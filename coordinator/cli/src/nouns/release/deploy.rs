@@ -7,10 +7,11 @@ use windlass_api::requests::DeployRequest;
 use windlass_protocol::Digest;
 
 use crate::failure::Failure;
-use crate::nouns::{Session, deployment, plan};
+use crate::nouns::{deployment, plan};
 use crate::output::{Format, note};
 use crate::progress;
 use crate::queries::QueryOptions;
+use crate::session::Session;
 
 /// What is deployed where.
 #[derive(Debug, Args)]

@@ -9,10 +9,10 @@ use clap::{Args, Subcommand};
 use windlass_api::answers::{Page, ReleaseItem, ReleaseMade, ReleaseView};
 use windlass_api::requests::ReleaseRequest;
 
-use super::Session;
-use crate::arguments::Part;
 use crate::failure::Failure;
+use crate::options::Part;
 use crate::output::{Table, joined, note};
+use crate::session::Session;
 
 pub use deploy::Deploy;
 
