@@ -66,9 +66,10 @@ pub fn admits(space: &Space, target: &Target, question: &Question<'_>) -> bool {
     RULES.into_iter().all(|rule| holds(rule, space, target, question))
 }
 
-/// Whether a target would belong to it if it had one of the roles.
-pub fn admits_but_for_roles(space: &Space, target: &Target, question: &Question<'_>) -> bool {
-    RULES.into_iter().all(|rule| rule == TargetRule::Role || holds(rule, space, target, question))
+/// Whether a target would belong to it if it had one of the roles, and if it serves the tenant.
+pub fn admits_for_whom_it_serves(space: &Space, target: &Target, question: &Question<'_>) -> bool {
+    let apart = |rule| matches!(rule, TargetRule::Role | TargetRule::Tenant);
+    RULES.into_iter().all(|rule| apart(rule) || holds(rule, space, target, question))
 }
 
 /// What a target that belongs to a step has to do before it can get anything.

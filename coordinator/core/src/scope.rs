@@ -3,6 +3,7 @@
 //! What an agent says can only narrow: every function here starts from the grant. Its words are looked up here, at every
 //! use, so that they always mean what they would mean if it said them now.
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +16,10 @@ use crate::query::{Empty, Query};
 use crate::state::Space;
 
 /// The roles that a target has.
-pub fn roles(target: &Target) -> BTreeSet<String> {
+pub fn roles(target: &Target) -> Cow<'_, BTreeSet<String>> {
     match &target.advertised.roles {
-        None => target.granted.roles.clone(),
-        Some(advertised) => target.granted.roles.intersection(advertised).cloned().collect(),
+        None => Cow::Borrowed(&target.granted.roles),
+        Some(advertised) => Cow::Owned(target.granted.roles.intersection(advertised).cloned().collect()),
     }
 }
 

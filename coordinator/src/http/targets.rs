@@ -115,7 +115,7 @@ fn item(space: &Space, presence: &dyn Presence, target: &Target) -> TargetItem {
         revoked: target.revoked,
         held: target.is_held(),
         online: presence.online(target.id),
-        roles: scope::roles(target).into_iter().collect(),
+        roles: scope::roles(target).iter().cloned().collect(),
         environments: display::environments(space, &scope::environments(&space.environments, target)),
         over_claims: scope::over_claims(space, target).next().is_some(),
     }

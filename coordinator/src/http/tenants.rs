@@ -13,7 +13,6 @@ use windlass_coordinator_core::decide::Reply;
 use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::model::{Project, Tenant};
 use windlass_coordinator_core::names;
-use windlass_coordinator_core::query::TenantTags;
 use windlass_coordinator_core::state::Space;
 use windlass_coordinator_core::variables::{Context, missing};
 use windlass_protocol::ids::EnvironmentId;
@@ -156,14 +155,7 @@ fn missing_of(space: &Space, tenant: &Tenant) -> Vec<MissingValue> {
         let Some(project) = space.projects.get(*project) else { continue };
         let snapshot = freeze(space, project);
         for environment in environments {
-            let context = Context {
-                snapshot: &snapshot,
-                tenant: Some(TenantTags::of(tenant)),
-                tenant_values: &tenant.values,
-                environment: *environment,
-                target: None,
-                step: None,
-            };
+            let context = Context::of(&snapshot, *environment, Some(tenant));
             let missing = missing(&context).into_iter();
             found.extend(missing.map(|variable| value(space, tenant, project, *environment, variable)));
         }

@@ -61,13 +61,12 @@ fn inspect_in(space: &Space, query: &VariableQuery) -> Result<Vec<VariableInspec
             first.ok_or_else(|| Problem::conflict("there is no environment yet"))?
         }
     };
-    let none = imbl::OrdMap::new();
     let context = Context {
         snapshot: &snapshot,
         tenant: tenant.map(TenantTags::of),
-        tenant_values: tenant.map_or(&none, |tenant| &tenant.values),
+        tenant_values: tenant.map(|tenant| &tenant.values),
         environment,
-        target: target.map(|target| target.id).zip(roles.as_ref()),
+        target: target.map(|target| target.id).zip(roles.as_deref()),
         step: query.step.as_deref().map(|name| step(project, name)).transpose()?,
     };
     let names = names(&snapshot);
@@ -99,7 +98,7 @@ fn names(snapshot: &Snapshot) -> BTreeMap<String, String> {
     names.into_iter().map(|name| (fold(name), name.clone())).collect()
 }
 
-fn inspected(space: &Space, name: &str, context: &Context<'_>) -> VariableInspected {
+fn inspected(space: &Space, name: &str, context: &Context<'_, '_>) -> VariableInspected {
     let found = candidates(name, context);
     let ambiguous = matches!(resolve(name, context), Resolution::Ambiguous(..));
     let shown = found.iter().enumerate().map(|(index, candidate)| {

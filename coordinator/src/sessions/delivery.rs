@@ -217,11 +217,10 @@ pub(super) fn variables(
     let step = find_step(release, step)?;
     let part = deployment.parts.get(&target).ok_or(Gone("the target's part"))?;
     let frozen = deployment.frozen.as_ref().ok_or(Gone("the deployment"))?;
-    let none = imbl::OrdMap::new();
     let context = Context {
         snapshot: &release.snapshot,
         tenant: frozen.tenant.as_ref().map(TenantTags::of),
-        tenant_values: frozen.tenant.as_ref().map_or(&none, |tenant| &tenant.values),
+        tenant_values: frozen.tenant.as_ref().map(|tenant| &tenant.values),
         environment: deployment.environment,
         target: Some((target, &part.roles)),
         step: Some(step),

@@ -58,7 +58,7 @@ impl Scope {
             (true, true) => "those of its configuration that its grant admits",
         };
         EffectiveScope {
-            roles: scope::roles(target).into_iter().collect(),
+            roles: scope::roles(target).iter().cloned().collect(),
             environments: environments.map(|environment| environment.name.to_string()).collect(),
             tenants: tenants.to_owned(),
             participation: scope::participation(target),

@@ -113,7 +113,7 @@ fn started(deployment: DeploymentId, laid: &[LaidStep<'_>]) -> Option<Deployment
     let mut fetching = OrdSet::new();
     for laid in &running {
         for target in &laid.targets {
-            roles.entry(scope::roles(target)).or_default().insert(target.id);
+            roles.entry(scope::roles(target).into_owned()).or_default().insert(target.id);
             if matches!(laid.step.action, StepAction::Package { .. }) {
                 fetching.insert(target.id);
             }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use windlass_api::documents::Tenancy;
 use windlass_protocol::ids::{
@@ -12,7 +11,7 @@ use windlass_protocol::{DisplayName, Slug};
 
 use crate::model::{
     Environment, LibrarySet, Lifecycle, Phase, Project, RetiredTemplate, Step, StoredValue, Tag, TagSet,
-    Template, Tenant, Variable,
+    Template, Tenant, TenantValues, Variable,
 };
 use crate::state::Caps;
 
@@ -151,9 +150,6 @@ patch! {
     }
 }
 
-/// A tenant's values: for a template, for every environment (`None`) or for one.
-type Values = OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>;
-
 /// What is new of a tenant. Its values are told one by one: there may be many, and each may be sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -192,14 +188,14 @@ impl ValuesPatch {
         self.set.is_empty() && self.removed.is_empty()
     }
 
-    fn between(before: &Values, after: &Values) -> Self {
+    fn between(before: &TenantValues, after: &TenantValues) -> Self {
         let news = after.iter().filter(|(place, value)| before.get(*place) != Some(*value));
         let set = news.map(|((template, environment), value)| (*template, *environment, value.clone()));
         let removed = before.keys().filter(|place| !after.contains_key(*place)).copied();
         Self { set: set.collect(), removed: removed.collect() }
     }
 
-    fn onto(&self, values: &mut Values) {
+    fn onto(&self, values: &mut TenantValues) {
         for place in &self.removed {
             values.remove(place);
         }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{
-    DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TagId, TargetId, TemplateId, TenantId,
+    DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TagId, TargetId, TenantId,
 };
 use windlass_protocol::{DisplayName, Slug, Timestamp};
 
 use super::reason::{EndReason, Removal};
+use super::tenant::TenantValues;
 use super::value::StoredValue;
 use crate::graph::Graph;
 use crate::query::Tagged;
@@ -159,7 +160,7 @@ pub struct FrozenTenant {
     pub tags: BTreeSet<TagId>,
     /// Its values.
     #[serde(with = "crate::map_as_list")]
-    pub values: OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>,
+    pub values: TenantValues,
 }
 
 impl Tagged for FrozenTenant {

@@ -30,6 +30,6 @@ pub use reason::{EndReason, Failure, Removal, RunEnd, RunOutcome};
 pub use release::{ChosenPackage, CodeNames, Release, Snapshot, SnapshotSet};
 pub use tags::{Tag, TagSet};
 pub use target::{Ahead, Granted, Target, TargetKey};
-pub use tenant::Tenant;
+pub use tenant::{Tenant, TenantValues};
 pub use token::{ApiToken, Role, TenantLimit};
 pub use value::{RetiredTemplate, ScopedValue, Sealed, StoredValue, Template, ValueScope, Variable};

@@ -10,6 +10,9 @@ use windlass_protocol::{DisplayName, Slug};
 use super::value::StoredValue;
 use crate::query::Tagged;
 
+/// Values for templates, for every environment (`None`) or for one.
+pub type TenantValues = OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>;
+
 /// A tenant: one customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
@@ -27,9 +30,9 @@ pub struct Tenant {
     pub tags: BTreeSet<TagId>,
     /// Connections.
     pub projects: BTreeMap<ProjectId, BTreeSet<EnvironmentId>>,
-    /// Values for templates, for every environment (`None`) or for one.
+    /// Its values.
     #[serde(with = "crate::map_as_list")]
-    pub values: OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>,
+    pub values: TenantValues,
 }
 
 impl Tenant {

@@ -7,7 +7,7 @@ use windlass_api::error::Problem;
 use windlass_protocol::limits;
 use windlass_protocol::names::fold;
 
-use super::given::{Alike, Given, given};
+use super::given::{Alike, Given, Lookups};
 use super::layout::{LaidStep, Layout};
 use crate::model::{CodeNames, Release, Step, StepAction};
 use crate::variables::{Candidate, Inserted, Resolution, data_as_code, shell};
@@ -15,18 +15,29 @@ use crate::variables::{Candidate, Inserted, Resolution, data_as_code, shell};
 /// Steps on targets that one deployment may be: how it starts is one record.
 const MOST_RUNS: usize = 50_000;
 
-/// What of each step of a release is run, in order: the same for whomever it is deployed.
-pub(super) struct Code<'a>(Vec<Cow<'a, CodeNames>>);
+/// What of each step of a release is run: the same for whomever it is deployed.
+pub(super) struct Code<'a> {
+    /// In the order of the steps.
+    names: Vec<Cow<'a, CodeNames>>,
+    /// What was looked at and is no data as code: what was given, after which steps that set something.
+    passed: BTreeSet<(usize, Vec<usize>)>,
+}
 
 impl<'a> Code<'a> {
     pub(super) fn of(release: &'a Release) -> Self {
-        Self(release.snapshot.steps.iter().map(|step| code(release, step)).collect())
+        let names = release.snapshot.steps.iter().map(|step| code(release, step)).collect();
+        Self { names, passed: BTreeSet::new() }
     }
 
     /// Refuses what could not be carried out: more steps on targets than a deployment may be, a name with two equal
     /// values, more values than a target is sent for one step, and a tenant's value or an output variable put bare into a
     /// script or a hook.
-    pub(super) fn check(&self, steps: &[LaidStep<'_>], given: &[Given<'_>]) -> Result<(), Problem> {
+    pub(super) fn check(
+        &mut self,
+        layout: &Layout<'_>,
+        steps: &[LaidStep<'_>],
+        given: &[Given<'_>],
+    ) -> Result<(), Problem> {
         let runs: usize = steps.iter().map(|laid| laid.targets.len()).sum();
         if runs > MOST_RUNS {
             return Err(Problem::conflict(format!(
@@ -34,18 +45,26 @@ impl<'a> Code<'a> {
                  times; deploy to fewer targets at once"
             )));
         }
-        let mut outputs = BTreeSet::new();
-        for ((laid, given), code) in steps.iter().zip(given).zip(&self.0) {
+        let (mut outputs, mut set_by) = (BTreeSet::new(), Vec::new());
+        for (place, ((laid, given), code)) in steps.iter().zip(given).zip(&self.names).enumerate() {
             if laid.skipped.is_some() {
                 continue;
             }
             for alike in &given.alike {
                 check_names(laid.step, alike)?;
-                if let Some(inserted) = data_as_code(code, &outputs, &alike.context) {
+                let looked_at = (alike.number(), set_by.clone());
+                if self.passed.contains(&looked_at) {
+                    continue;
+                }
+                if let Some(inserted) = data_as_code(code, &outputs, &alike.context(layout, laid.step)) {
                     return Err(as_code(laid.step, &inserted));
                 }
+                self.passed.insert(looked_at);
             }
-            outputs.extend(code.sets.iter().map(|name| fold(name)));
+            if !code.sets.is_empty() {
+                outputs.extend(code.sets.iter().map(|name| fold(name)));
+                set_by.push(place);
+            }
         }
         Ok(())
     }
@@ -53,7 +72,8 @@ impl<'a> Code<'a> {
 
 /// Refuses what could not be carried out of one deployment.
 pub fn check(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Problem> {
-    given(layout, steps, |given| Code::of(layout.release).check(steps, given))
+    let given = Lookups::of(layout.release).given(layout, steps);
+    Code::of(layout.release).check(layout, steps, &given)
 }
 
 fn ambiguous(step: &Step, name: &str, one: &Candidate<'_>, two: &Candidate<'_>) -> Problem {
@@ -67,9 +87,9 @@ fn ambiguous(step: &Step, name: &str, one: &Candidate<'_>, two: &Candidate<'_>) 
 
 fn check_names(step: &Step, alike: &Alike<'_>) -> Result<(), Problem> {
     let mut bytes = 0;
-    for (name, resolution) in &alike.variables {
+    for (name, resolution) in alike.variables() {
         match resolution {
-            Resolution::Ambiguous(one, two) => return Err(ambiguous(step, name, one, two)),
+            Resolution::Ambiguous(one, two) => return Err(ambiguous(step, name, &one, &two)),
             Resolution::Value(candidate, _) => {
                 bytes += name.len() + candidate.value.most_bytes() + limits::VARIABLE_OVERHEAD_BYTES;
             }

@@ -1,85 +1,142 @@
-//! What the targets of a step are given of variables, looked up once for all that are given the same.
+//! What the targets of a step are given of variables, looked up once for all that are given the same: targets of a step with
+//! the same roles, and tenants of a request that do not differ in what a value depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use imbl::OrdMap;
-use windlass_protocol::ids::{EnvironmentId, TargetId, TemplateId};
+use windlass_protocol::ids::{EnvironmentId, StepId, TargetId};
 
 use super::layout::{LaidStep, Layout};
-use crate::model::{Release, Step, StoredValue};
+use crate::model::{Release, Step, Target, Tenant, TenantValues};
 use crate::scope;
-use crate::variables::{Context, Needs, Resolution, resolve};
+use crate::variables::{Context, Dependence, Dependencies, Needs, Resolution, missing, resolve};
 
 /// What the targets of a step are given.
 pub(super) struct Given<'a> {
     /// What is given to some of them alike, in the order in which they come first.
     pub(super) alike: Vec<Alike<'a>>,
     /// Which of that each target is given, by its place in the step.
-    pub(super) of: &'a [usize],
+    pub(super) of: Vec<usize>,
 }
 
 /// What some targets of a step are given alike.
 pub(super) struct Alike<'a> {
-    /// What it is resolved for: the first of them.
-    pub(super) context: Context<'a>,
+    found: Rc<Found<'a>>,
+    /// The tenant's own values, which nobody shares.
+    values: Option<&'a TenantValues>,
+}
+
+/// What was looked up for the first whom it concerns, and holds for all who are given the same, whichever tenant's they are.
+struct Found<'a> {
+    number: usize,
+    target: TargetId,
+    roles: BTreeSet<String>,
     /// The variables that the step needs, and what each comes to.
-    pub(super) variables: Vec<(String, Resolution<'a>)>,
+    variables: Vec<(String, Resolution<'a>)>,
 }
 
-/// A step's targets in parts: the first one of each part, with its roles, and which part each target is in.
-type Parted = (Vec<(TargetId, BTreeSet<String>)>, Vec<usize>);
-
-/// A tenant's values for templates.
-type Values = OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>;
-
-/// Shows `act` what the targets of each step are given.
-pub(super) fn given<R>(
-    layout: &Layout<'_>,
-    steps: &[LaidStep<'_>],
-    act: impl FnOnce(&[Given<'_>]) -> R,
-) -> R {
-    let none = Values::new();
-    let values = layout.tenant.map_or(&none, |tenant| &tenant.values);
-    let by_target = scopes_by_target(layout.release);
-    let parted: Vec<_> = steps.iter().map(|laid| part(laid, by_target)).collect();
-    let given = steps.iter().zip(&parted).map(|(laid, parted)| look_up(layout, values, laid.step, parted));
-    act(&given.collect::<Vec<_>>())
-}
-
-fn look_up<'b>(
-    layout: &Layout<'b>,
-    values: &'b Values,
-    step: &'b Step,
-    (firsts, of): &'b Parted,
-) -> Given<'b> {
-    let alike = firsts.iter().map(|(target, roles)| {
-        let context = layout.context(values, Some(step), Some((*target, roles)));
-        let names = Needs::of(&step.needs, &context).names.into_values();
-        let variables = names.map(|name| (resolve(&name, &context), name)).map(|(found, name)| (name, found));
-        Alike { context, variables: variables.collect() }
-    });
-    Given { alike: alike.collect(), of }
-}
-
-/// Parts a step's targets by what they are given: those with the same roles are given the same, unless a value is scoped to
-/// targets.
-fn part(laid: &LaidStep<'_>, by_target: bool) -> Parted {
-    let (mut firsts, mut of) = (Vec::new(), Vec::with_capacity(laid.targets.len()));
-    let mut known = BTreeMap::new();
-    for target in &laid.targets {
-        let roles = scope::roles(target);
-        let place = *known.entry((roles.clone(), by_target.then_some(target.id))).or_insert(firsts.len());
-        if place == firsts.len() {
-            firsts.push((target.id, roles));
-        }
-        of.push(place);
+impl<'a> Alike<'a> {
+    /// Equal for all who are given the same of the same step, but for the tenants' own values.
+    pub(super) fn number(&self) -> usize {
+        self.found.number
     }
-    (firsts, of)
+
+    /// The variables that the step needs, and what each comes to for this tenant.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&str, Resolution<'a>)> {
+        self.found.variables.iter().map(|(name, found)| (name.as_str(), found.of_tenant(self.values)))
+    }
+
+    /// What it is resolved for.
+    pub(super) fn context<'b>(&'b self, layout: &Layout<'b>, step: &'b Step) -> Context<'b, 'b> {
+        layout.context(step, (self.found.target, &self.found.roles))
+    }
 }
 
-/// Whether any value is scoped to targets at all, so that equal roles do not mean equal values.
-fn scopes_by_target(release: &Release) -> bool {
-    let sets = release.snapshot.library_sets.iter().flat_map(|set| &set.variables);
-    let mut variables = release.snapshot.variables.iter().chain(sets);
-    variables.any(|variable| variable.values.iter().any(|value| !value.scope.targets.is_empty()))
+/// What was looked up for deployments of one release.
+pub(super) struct Lookups<'a> {
+    release: &'a Release,
+    dependencies: Dependencies<'a>,
+    /// Environments and tenants by what makes a difference, numbered as they came.
+    groups: BTreeMap<Dependence, Group>,
+    /// Sets of roles, numbered as they came.
+    role_sets: BTreeMap<BTreeSet<String>, usize>,
+    found: BTreeMap<Asked, Rc<Found<'a>>>,
+}
+
+/// Who differs in nothing.
+struct Group {
+    number: usize,
+    missing: Rc<[String]>,
+}
+
+/// What was asked for: the group, the step, the roles, and the target where that makes a difference.
+type Asked = (usize, StepId, usize, Option<TargetId>);
+
+impl<'a> Lookups<'a> {
+    /// For deployments of `release`.
+    pub(super) fn of(release: &'a Release) -> Self {
+        Self {
+            release,
+            dependencies: Dependencies::of(&release.snapshot),
+            groups: BTreeMap::new(),
+            role_sets: BTreeMap::new(),
+            found: BTreeMap::new(),
+        }
+    }
+
+    /// The templates that lack a value.
+    pub(super) fn missing(&mut self, environment: EnvironmentId, tenant: Option<&Tenant>) -> Rc<[String]> {
+        Rc::clone(&self.group(environment, tenant).missing)
+    }
+
+    /// What the targets of each step are given.
+    pub(super) fn given(&mut self, layout: &Layout<'a>, steps: &[LaidStep<'a>]) -> Vec<Given<'a>> {
+        let group = self.group(layout.environment, layout.tenant).number;
+        steps.iter().map(|laid| self.given_of(group, layout, laid)).collect()
+    }
+
+    fn group(&mut self, environment: EnvironmentId, tenant: Option<&Tenant>) -> &Group {
+        let (number, release) = (self.groups.len(), self.release);
+        self.groups.entry(self.dependencies.on(environment, tenant)).or_insert_with(|| {
+            let context = Context::of(&release.snapshot, environment, tenant);
+            Group { number, missing: missing(&context).into() }
+        })
+    }
+
+    fn given_of(&mut self, group: usize, layout: &Layout<'a>, laid: &LaidStep<'a>) -> Given<'a> {
+        let values = layout.tenant.map(|tenant| &tenant.values);
+        let mut given = Given { alike: Vec::new(), of: Vec::with_capacity(laid.targets.len()) };
+        let mut places = BTreeMap::new();
+        for target in &laid.targets {
+            let found = self.find(group, layout, laid.step, target);
+            let place = *places.entry(found.number).or_insert(given.alike.len());
+            if place == given.alike.len() {
+                given.alike.push(Alike { found: Rc::clone(found), values });
+            }
+            given.of.push(place);
+        }
+        given
+    }
+
+    fn find(&mut self, group: usize, layout: &Layout<'a>, step: &'a Step, target: &Target) -> &Rc<Found<'a>> {
+        let roles = scope::roles(target);
+        let role_set = match self.role_sets.get(roles.as_ref()) {
+            Some(number) => *number,
+            None => {
+                let number = self.role_sets.len();
+                self.role_sets.insert(roles.clone().into_owned(), number);
+                number
+            }
+        };
+        let number = self.found.len();
+        let asked = (group, step.id, role_set, self.dependencies.on_target().then_some(target.id));
+        self.found.entry(asked).or_insert_with(|| {
+            let context = layout.context(step, (target.id, &roles));
+            let names = Needs::of(&step.needs, &context).names.into_values();
+            let variables =
+                names.map(|name| (resolve(&name, &context), name)).map(|(found, name)| (name, found));
+            let variables = variables.collect();
+            Rc::new(Found { number, target: target.id, roles: roles.into_owned(), variables })
+        })
+    }
 }

@@ -52,7 +52,7 @@ impl Identity {
             let package = layout.release.packages.get(&step.step.id).map(|package| package.manifest);
             self.tell(&("step", step.step.id, step.skipped, package));
             let alike: Vec<_> = given.alike.iter().map(variables).collect();
-            for (target, of) in step.targets.iter().zip(given.of) {
+            for (target, of) in step.targets.iter().zip(&given.of) {
                 let key = target.key.public_key;
                 self.tell(&("target", target.id, key));
                 self.hasher.update(&alike[*of]);
@@ -73,7 +73,7 @@ fn write_line(lines: &mut Vec<u8>, part: &impl Serialize) {
 
 fn variables(alike: &Alike<'_>) -> Vec<u8> {
     let mut lines = Vec::new();
-    for (name, resolution) in &alike.variables {
+    for (name, resolution) in alike.variables() {
         let Resolution::Value(candidate, _) = resolution else { continue };
         match candidate.value {
             StoredValue::Plain(text) => write_line(&mut lines, &("plain", name, text)),

@@ -1,7 +1,7 @@
 //! Which steps of a deployment run on which targets.
 
-use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ptr;
 
 use windlass_api::plan::{StepRule, TargetRule};
 use windlass_protocol::Timestamp;
@@ -9,7 +9,7 @@ use windlass_protocol::ids::{EnvironmentId, StepId, TargetId};
 
 use crate::matching::{self, Question};
 use crate::model::{Release, Step, Target, Tenant};
-use crate::query::{Empty, TenantTags};
+use crate::query::Empty;
 use crate::scope;
 use crate::state::{Found, Space};
 use crate::variables::Context;
@@ -61,28 +61,13 @@ impl<'a> Layout<'a> {
         matching::refusals(space, target, &self.question(step))
     }
 
-    /// What values are resolved for.
-    pub fn context<'b>(
-        &self,
-        tenant_values: &'b imbl::OrdMap<
-            (windlass_protocol::ids::TemplateId, Option<EnvironmentId>),
-            crate::model::StoredValue,
-        >,
-        step: Option<&'b Step>,
-        target: Option<(TargetId, &'b BTreeSet<String>)>,
-    ) -> Context<'b>
+    /// What values are resolved for, in a step on a target with these roles.
+    pub fn context<'q>(&self, step: &'q Step, target: (TargetId, &'q BTreeSet<String>)) -> Context<'a, 'q>
     where
-        'a: 'b,
+        'a: 'q,
     {
-        let (snapshot, environment) = (self.release.snapshot.as_ref(), self.environment);
-        Context {
-            snapshot,
-            tenant: self.tenant.map(TenantTags::of),
-            tenant_values,
-            environment,
-            target,
-            step,
-        }
+        let context = Context::of(&self.release.snapshot, self.environment, self.tenant);
+        Context { step: Some(step), target: Some(target), ..context }
     }
 
     fn skip_rule(&self, step: &Step) -> Option<StepRule> {
@@ -110,25 +95,93 @@ pub(crate) fn step_rule(
     (!for_tenant).then_some(StepRule::StepTenant)
 }
 
+/// Lays out the deployments of one request, or one alone: what they have in common is looked for once.
+pub(super) struct Layouts<'a> {
+    space: &'a Space,
+    parts: BTreeMap<Part, Vec<&'a Target>>,
+}
+
+/// A part of the targets, for deployments to an environment which are for tenants or untenanted. It is known by where it is:
+/// there it stays as long as the space is borrowed.
+type Part = (EnvironmentId, bool, *const ());
+
+impl<'a> Layouts<'a> {
+    pub(super) const fn of(space: &'a Space) -> Self {
+        Self { space, parts: BTreeMap::new() }
+    }
+
+    /// The steps of the release in order, each with its targets or the rule that skips it.
+    pub(super) fn lay_out(&mut self, layout: &Layout<'a>) -> Vec<LaidStep<'a>> {
+        let space = self.space;
+        // Who belongs to the deployment but for a step's roles is the same for all steps.
+        let (granted, mut anywhere) = (space.rarer(layout.environment, layout.tenant), None);
+        let mut lay = |step: &'a Step| {
+            if let Some(rule) = layout.skip_rule(step) {
+                return LaidStep { step, skipped: Some(rule), targets: Vec::new() };
+            }
+            let question = layout.question(step);
+            let found = space.find(&granted, &question);
+            let targets: Vec<&Target> = if let Found::Skilled(_) = found {
+                space.look_up(found).filter(|target| matching::admits(space, target, &question)).collect()
+            } else {
+                let anywhere = anywhere.get_or_insert_with(|| self.anywhere(layout, &question, found));
+                anywhere.iter().copied().filter(|target| scope::has_any_role(target, &step.roles)).collect()
+            };
+            let skipped = targets.is_empty().then_some(StepRule::NoTarget);
+            LaidStep { step, skipped, targets }
+        };
+        layout.release.snapshot.steps.iter().map(&mut lay).collect()
+    }
+
+    /// Those of whom was found that belong to the deployment but for the roles of the step that asks, in the order of their
+    /// ids.
+    fn anywhere(
+        &mut self,
+        layout: &Layout<'a>,
+        question: &Question<'a>,
+        found: Found<'a>,
+    ) -> Vec<&'a Target> {
+        let space = self.space;
+        let serves =
+            |target: &&Target| layout.tenant.is_none_or(|tenant| scope::has_tenant(space, target, tenant));
+        let mut serving = Vec::new();
+        match found {
+            Found::Named(named) => {
+                let part = self.part(layout, question, ptr::from_ref(named).cast(), named);
+                serving.extend(part.iter().copied().filter(serves));
+            }
+            Found::Granted(parts) | Found::Skilled(parts) => {
+                for granted in parts {
+                    let part = self.part(layout, question, ptr::from_ref(granted).cast(), granted);
+                    serving.extend(part.iter().copied().filter(serves));
+                }
+            }
+        }
+        serving.sort_unstable_by_key(|target| target.id);
+        serving.dedup_by_key(|target| target.id);
+        serving
+    }
+
+    /// Those of a part that belong to deployments of the request for whomever they serve, in any of its steps.
+    fn part(
+        &mut self,
+        layout: &Layout<'a>,
+        question: &Question<'a>,
+        place: *const (),
+        ids: impl IntoIterator<Item = &'a TargetId>,
+    ) -> &[&'a Target] {
+        let (space, steps) = (self.space, &layout.release.snapshot.steps);
+        self.parts.entry((layout.environment, layout.tenant.is_some(), place)).or_insert_with(|| {
+            let found = ids.into_iter().filter_map(|id| space.targets.get(*id));
+            let skilled =
+                |target: &&Target| steps.iter().any(|step| scope::has_any_role(target, &step.roles));
+            let admits = |target: &&Target| matching::admits_for_whom_it_serves(space, target, question);
+            found.filter(|target| skilled(target) && admits(target)).collect()
+        })
+    }
+}
+
 /// The steps of the release in order, each with its targets or the rule that skips it.
 pub fn lay_out<'a>(space: &'a Space, layout: &Layout<'a>) -> Vec<LaidStep<'a>> {
-    // Who belongs to the deployment but for a step's roles is the same for all steps, and looked for once.
-    let anywhere = OnceCell::new();
-    let lay = |step: &'a Step| {
-        if let Some(rule) = layout.skip_rule(step) {
-            return LaidStep { step, skipped: Some(rule), targets: Vec::new() };
-        }
-        let question = layout.question(step);
-        let found = space.find(&question);
-        let targets: Vec<&Target> = if let Found::Skilled(_) = found {
-            space.look_up(found).filter(|target| matching::admits(space, target, &question)).collect()
-        } else {
-            let admits = |target: &&Target| matching::admits_but_for_roles(space, target, &question);
-            let anywhere = anywhere.get_or_init(|| space.look_up(found).filter(admits).collect::<Vec<_>>());
-            anywhere.iter().copied().filter(|target| scope::has_any_role(target, &step.roles)).collect()
-        };
-        let skipped = targets.is_empty().then_some(StepRule::NoTarget);
-        LaidStep { step, skipped, targets }
-    };
-    layout.release.snapshot.steps.iter().map(lay).collect()
+    Layouts::of(space).lay_out(layout)
 }

@@ -13,14 +13,14 @@ use windlass_protocol::ids::TargetId;
 use windlass_protocol::message::Isolation;
 use windlass_protocol::names::fold;
 
-use super::given::Given;
+use super::given::{Alike, Given};
 use super::identity::Identity;
 use super::layout::{LaidStep, Layout};
 use super::request::{Pair, Resolved, resolve};
 use super::tenants::admitted_shown;
 use crate::admission;
 use crate::matching::{self, Waits};
-use crate::model::{StepAction, Target};
+use crate::model::{Release, StepAction, StoredValue, Target};
 use crate::scope;
 use crate::sight::Sight;
 use crate::state::{Space, count};
@@ -35,6 +35,13 @@ struct View<'a> {
     whole: &'a Space,
     /// The space as who asks sees it.
     seen: &'a Space,
+}
+
+impl View<'_> {
+    /// A target of the whole space as who asks sees it.
+    fn see<'t>(&'t self, target: &'t Target) -> Option<&'t Target> {
+        if std::ptr::eq(self.whole, self.seen) { Some(target) } else { self.seen.targets.get(target.id) }
+    }
 }
 
 /// What `request` would do, for who sees all of `space`.
@@ -67,11 +74,11 @@ fn print(
     online: Presence<'_>,
 ) -> Result<Plan, Problem> {
     let View { whole, seen } = view;
-    let mut identity = Identity::of(resolved);
+    let (mut identity, mut printer) = (Identity::of(resolved), Printer::of(view, resolved, online));
     let mut deployments = Vec::new();
     let admitted = admitted_shown(whole, seen, resolved, now, |pair, layout, laid, given| {
         identity.deployment(pair, layout, laid, given);
-        deployments.push(deployment(view, resolved, pair, online, layout, laid, given));
+        deployments.push(printer.deployment(pair, layout, laid, given));
     })?;
     let mut left_out = Vec::new();
     for (pair, refusals) in &admitted.left_out {
@@ -93,36 +100,123 @@ fn tenant_name(space: &Space, pair: Pair) -> Option<String> {
     pair.tenant.and_then(|id| space.tenants.get(id)).map(|tenant| tenant.name.to_string())
 }
 
-fn deployment(
-    view: View<'_>,
-    resolved: &Resolved<'_>,
-    pair: Pair,
-    online: Presence<'_>,
-    layout: &Layout<'_>,
-    laid: &[LaidStep<'_>],
-    given: &[Given<'_>],
-) -> PlannedDeployment {
-    let View { whole: space, seen } = view;
-    let mut waits = Vec::new();
-    let key = (resolved.project.id, pair.environment, pair.tenant);
-    for rule in admission::waits(space, key, None) {
-        waits.push(Wait { rule, reason: wait_sentence(rule, admission::before(space, key, None)) });
+/// Prints the deployments of one plan.
+struct Printer<'a> {
+    view: View<'a>,
+    resolved: &'a Resolved<'a>,
+    online: Presence<'a>,
+    /// The release as who asks sees it: a step that runs for nobody who is seen is none.
+    known: Option<&'a Release>,
+    /// Most targets that are printed of those that get nothing of a step.
+    most_out: usize,
+    /// The variables that are given alike, by its number, as they are printed, but for what they come to: that may be a
+    /// tenant's own.
+    sources: BTreeMap<usize, Vec<PlannedVariable>>,
+}
+
+impl<'a> Printer<'a> {
+    fn of(view: View<'a>, resolved: &'a Resolved<'a>, online: Presence<'a>) -> Self {
+        let known = view.seen.releases.get(&resolved.release.id).map(AsRef::as_ref);
+        let most_out = MOST_OUT.min(MOST_OUT_IN_ALL / resolved.pairs.len().max(1));
+        Self { view, resolved, online, known, most_out, sources: BTreeMap::new() }
     }
-    let targets: BTreeMap<_, _> =
-        laid.iter().flat_map(|step| &step.targets).map(|target| (target.id, target)).collect();
-    for target in targets.values() {
-        let reason = wait_reason(target, layout.now, online(target.id));
-        waits.extend(reason.map(|reason| Wait { rule: WaitRule::Offline, reason }));
+
+    fn deployment(
+        &mut self,
+        pair: Pair,
+        layout: &Layout<'_>,
+        laid: &[LaidStep<'_>],
+        given: &[Given<'_>],
+    ) -> PlannedDeployment {
+        let View { whole: space, seen } = self.view;
+        let mut waits = Vec::new();
+        let key = (self.resolved.project.id, pair.environment, pair.tenant);
+        for rule in admission::waits(space, key, None) {
+            waits.push(Wait { rule, reason: wait_sentence(rule, admission::before(space, key, None)) });
+        }
+        let mut targets: Vec<&Target> = laid.iter().flat_map(|step| &step.targets).copied().collect();
+        targets.sort_unstable_by_key(|target| target.id);
+        targets.dedup_by_key(|target| target.id);
+        for target in targets {
+            let reason = wait_reason(target, layout.now, (self.online)(target.id));
+            waits.extend(reason.map(|reason| Wait { rule: WaitRule::Offline, reason }));
+        }
+        let known = self.known;
+        let is_known = |laid: &LaidStep<'_>| known.is_some_and(|known| known.has_step(laid.step.id));
+        let steps = laid.iter().zip(given).filter(|(laid, _)| is_known(laid));
+        PlannedDeployment {
+            environment: environment_name(seen, pair),
+            tenant: tenant_name(seen, pair),
+            steps: steps.map(|(laid, given)| self.step(layout, laid, given)).collect(),
+            waits,
+        }
     }
-    // A step that runs for nobody who is seen is none.
-    let known = seen.releases.get(&resolved.release.id);
-    let is_known = |laid: &LaidStep<'_>| known.is_some_and(|known| known.has_step(laid.step.id));
-    let steps = laid.iter().zip(given).filter(|(laid, _)| is_known(laid));
-    PlannedDeployment {
-        environment: environment_name(seen, pair),
-        tenant: tenant_name(seen, pair),
-        steps: steps.map(|(laid, given)| print_step(view, resolved, layout, laid, given)).collect(),
-        waits,
+
+    fn step(&mut self, layout: &Layout<'_>, laid: &LaidStep<'_>, given: &Given<'_>) -> PlannedStep {
+        let (step, packages) = (laid.step, &self.resolved.release.packages);
+        let package = packages.get(&step.id).map(|package| format!("{} {}", package.id, package.version));
+        let substitutes = match &step.action {
+            StepAction::Package { substitute, .. } => substitute.clone(),
+            StepAction::Script(_) => Vec::new(),
+        };
+        let state = if laid.skipped.is_some() { StepState::Skipped } else { StepState::Run };
+        let judged = !matches!(laid.skipped, Some(rule) if rule != StepRule::NoTarget);
+        let (targets, more_targets) = match judged {
+            true => print_targets(self.view, layout, laid, self.most_out),
+            false => (Vec::new(), 0),
+        };
+        PlannedStep {
+            name: step.name.to_string(),
+            state,
+            rule: laid.skipped,
+            reason: laid.skipped.map(|rule| step_reason(rule, self.view.seen, layout, laid)),
+            targets,
+            more_targets,
+            variables: self.variables(laid, given),
+            package,
+            substitutes,
+        }
+    }
+
+    /// Each variable once, or once per target where targets differ.
+    fn variables(&mut self, laid: &LaidStep<'_>, given: &Given<'_>) -> Vec<PlannedVariable> {
+        if let [all] = given.alike.as_slice() {
+            let mut printed: Vec<_> = self.alike(all).collect();
+            printed.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+            return printed;
+        }
+        let mut by_name: BTreeMap<String, BTreeMap<usize, PlannedVariable>> = BTreeMap::new();
+        for (place, alike) in given.alike.iter().enumerate() {
+            for variable in self.alike(alike) {
+                by_name.entry(variable.name.clone()).or_default().insert(place, variable);
+            }
+        }
+        let mut printed = Vec::new();
+        for of_name in by_name.into_values() {
+            let Some(first) = of_name.values().next() else { continue };
+            if of_name.len() == given.alike.len() && of_name.values().all(|variable| variable == first) {
+                printed.push(first.clone());
+                continue;
+            }
+            printed.extend(laid.targets.iter().zip(&given.of).filter_map(|(target, place)| {
+                let target = Some(target.name.to_string());
+                Some(PlannedVariable { target, ..of_name.get(place)?.clone() })
+            }));
+        }
+        printed
+    }
+
+    fn alike(&mut self, alike: &Alike<'_>) -> impl Iterator<Item = PlannedVariable> {
+        let seen = self.view.seen;
+        let sources = self.sources.entry(alike.number()).or_insert_with(|| {
+            let variables = alike.variables();
+            variables.map(|(name, resolution)| print_source(seen, name, &resolution)).collect()
+        });
+        let variables = sources.iter().zip(alike.variables());
+        variables.map(|(printed, (_, resolution))| PlannedVariable {
+            value: shown(&resolution),
+            ..printed.clone()
+        })
     }
 }
 
@@ -136,38 +230,6 @@ pub fn wait_sentence(rule: WaitRule, before: usize) -> String {
         }
         (WaitRule::Offline, _) => "a target is not connected".to_owned(),
         (WaitRule::Busy, _) => "a target is busy with something else".to_owned(),
-    }
-}
-
-fn print_step(
-    view: View<'_>,
-    resolved: &Resolved<'_>,
-    layout: &Layout<'_>,
-    laid: &LaidStep<'_>,
-    given: &Given<'_>,
-) -> PlannedStep {
-    let step = laid.step;
-    let package =
-        resolved.release.packages.get(&step.id).map(|package| format!("{} {}", package.id, package.version));
-    let substitutes = match &step.action {
-        StepAction::Package { substitute, .. } => substitute.clone(),
-        StepAction::Script(_) => Vec::new(),
-    };
-    let state = if laid.skipped.is_some() { StepState::Skipped } else { StepState::Run };
-    let most_out = MOST_OUT.min(MOST_OUT_IN_ALL / resolved.pairs.len());
-    let judged = !matches!(laid.skipped, Some(rule) if rule != StepRule::NoTarget);
-    let (targets, more_targets) =
-        if judged { print_targets(view, layout, laid, most_out) } else { (Vec::new(), 0) };
-    PlannedStep {
-        name: step.name.to_string(),
-        state,
-        rule: laid.skipped,
-        reason: laid.skipped.map(|rule| step_reason(rule, view.seen, layout, laid)),
-        targets,
-        more_targets,
-        variables: print_variables(view.seen, laid, given),
-        package,
-        substitutes,
     }
 }
 
@@ -205,35 +267,35 @@ fn print_targets(
     most_out: usize,
 ) -> (Vec<PlannedTarget>, usize) {
     let (View { whole, seen }, environment) = (view, layout.environment);
-    let inside = laid.targets.iter().filter_map(|target| seen.targets.get(target.id));
-    let mut printed: BTreeMap<TargetId, PlannedTarget> =
-        inside.map(|target| (target.id, print_target(seen, target, Vec::new()))).collect();
+    let inside = laid.targets.iter().filter_map(|target| view.see(target));
+    let mut printed: Vec<_> = inside.map(|target| print_target(seen, target, Vec::new())).collect();
     let (most, looked_at) = (printed.len() + most_out, printed.len() + LOOKED_AT);
     let placed = seen.placed(environment);
     let mut of_environment = printed.len();
-    // Whom the request names is nearer than who may serve the tenant, and that nearer than anybody else.
-    let named = layout.only_targets.into_iter().flatten().chain(layout.excluded_targets);
-    let parts = match most_out {
-        0 => Vec::new(),
-        _ => vec![seen.serving(layout.tenant), placed.clone(), seen.skilled(&laid.step.roles)],
-    };
-    let near = parts.iter().flat_map(|part| part.iter().copied().flatten().take(looked_at));
-    for id in named.chain(near) {
-        if printed.len() >= most {
-            break;
+    let mut all = false;
+    if most_out > 0 {
+        let mut known: BTreeSet<_> = laid.targets.iter().map(|target| target.id).collect();
+        // Whom the request names is nearer than who may serve the tenant, and that nearer than anybody else.
+        let named = layout.only_targets.into_iter().flatten().chain(layout.excluded_targets);
+        let parts = [seen.serving(layout.tenant), placed.clone(), seen.skilled(&laid.step.roles)];
+        let near = parts.iter().flat_map(|part| part.iter().copied().flatten().take(looked_at));
+        for id in named.chain(near) {
+            if printed.len() >= most {
+                break;
+            }
+            let found = (seen.targets.get(*id), whole.targets.get(*id));
+            let (false, (Some(target), Some(in_truth))) = (known.contains(id), found) else { continue };
+            let rules = layout.refusals(whole, in_truth, laid.step);
+            if rules.contains(&TargetRule::Environment) && rules.contains(&TargetRule::Role) {
+                continue;
+            }
+            of_environment += usize::from(target.granted.environments.contains(&environment));
+            known.insert(*id);
+            printed.push(print_target(seen, target, rules));
         }
-        let found = (seen.targets.get(*id), whole.targets.get(*id));
-        let (false, (Some(target), Some(in_truth))) = (printed.contains_key(id), found) else { continue };
-        let rules = layout.refusals(whole, in_truth, laid.step);
-        if rules.contains(&TargetRule::Environment) && rules.contains(&TargetRule::Role) {
-            continue;
-        }
-        of_environment += usize::from(target.granted.environments.contains(&environment));
-        printed.insert(*id, print_target(seen, target, rules));
+        all = printed.len() < most && parts.iter().all(|part| count(part) <= looked_at);
     }
-    let all = printed.len() < most && parts.iter().all(|part| count(part) <= looked_at);
     let more = if all { 0 } else { count(&placed).saturating_sub(of_environment) };
-    let mut printed: Vec<_> = printed.into_values().collect();
     printed.sort_by_cached_key(|target| fold(&target.target));
     (printed, more)
 }
@@ -272,7 +334,7 @@ pub fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String
             let names = environments.filter_map(|id| space.environments.get(id));
             scoped_to("environments", names.map(|environment| environment.name.to_string()))
         }
-        TargetRule::Role => scoped_to("roles", scope::roles(target).into_iter()),
+        TargetRule::Role => scoped_to("roles", scope::roles(target).iter().cloned()),
         TargetRule::Participation => match scope::participation(target) {
             Some(participation) => format!("takes part in {participation:?} deployments only").to_lowercase(),
             None => {
@@ -326,43 +388,20 @@ fn scoped_to_tenants(space: &Space, target: &Target) -> String {
     if narrows { format!("{scoped}, and its agent narrows that") } else { scoped }
 }
 
-/// Each variable once, or once per target where targets differ.
-fn print_variables(space: &Space, laid: &LaidStep<'_>, given: &Given<'_>) -> Vec<PlannedVariable> {
-    let mut by_name: BTreeMap<&str, BTreeMap<usize, PlannedVariable>> = BTreeMap::new();
-    for (place, alike) in given.alike.iter().enumerate() {
-        for (name, resolution) in &alike.variables {
-            let variable = print_variable(space, name, resolution);
-            by_name.entry(name).or_default().insert(place, variable);
-        }
-    }
-    let mut printed = Vec::new();
-    for of_name in by_name.into_values() {
-        let Some(first) = of_name.values().next() else { continue };
-        if of_name.len() == given.alike.len() && of_name.values().all(|variable| variable == first) {
-            printed.push(first.clone());
-            continue;
-        }
-        printed.extend(laid.targets.iter().zip(given.of).filter_map(|(target, place)| {
-            let target = Some(target.name.to_string());
-            Some(PlannedVariable { target, ..of_name.get(place)?.clone() })
-        }));
-    }
-    printed
-}
-
 /// What stands in the place of a sensitive value.
 pub const MASK: &str = "********";
 
-fn print_variable(space: &Space, name: &str, resolution: &Resolution<'_>) -> PlannedVariable {
-    let (value, source) = match resolution {
-        Resolution::Undefined if is_system(name) => (None, "the deployment itself".to_owned()),
-        Resolution::Undefined => (None, "nothing defines it; it stays as it is written".to_owned()),
-        Resolution::Value(candidate, _) => (Some(shown(candidate)), source(space, candidate)),
+/// A variable without what it comes to.
+fn print_source(space: &Space, name: &str, resolution: &Resolution<'_>) -> PlannedVariable {
+    let source = match resolution {
+        Resolution::Undefined if is_system(name) => "the deployment itself".to_owned(),
+        Resolution::Undefined => "nothing defines it; it stays as it is written".to_owned(),
+        Resolution::Value(candidate, _) => source(space, candidate),
         Resolution::Ambiguous(one, two) => {
-            (None, format!("two equal values: {} and {}", source(space, one), source(space, two)))
+            format!("two equal values: {} and {}", source(space, one), source(space, two))
         }
     };
-    PlannedVariable { name: name.to_owned(), target: None, value, source }
+    PlannedVariable { name: name.to_owned(), target: None, value: None, source }
 }
 
 fn is_system(name: &str) -> bool {
@@ -370,11 +409,12 @@ fn is_system(name: &str) -> bool {
     folded.starts_with("windlass.") || folded.starts_with("octopus.")
 }
 
-fn shown(candidate: &Candidate<'_>) -> String {
-    match candidate.value {
-        crate::model::StoredValue::Plain(text) => text.clone(),
-        crate::model::StoredValue::Sealed(_) => MASK.to_owned(),
-    }
+fn shown(resolution: &Resolution<'_>) -> Option<String> {
+    let Resolution::Value(candidate, _) = resolution else { return None };
+    Some(match candidate.value {
+        StoredValue::Plain(text) => text.clone(),
+        StoredValue::Sealed(_) => MASK.to_owned(),
+    })
 }
 
 /// Where a candidate comes from, in words.

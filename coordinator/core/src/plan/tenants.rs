@@ -6,17 +6,15 @@ use windlass_api::documents::Tenancy;
 use windlass_api::error::Problem;
 use windlass_api::plan::TenantRule;
 use windlass_protocol::Timestamp;
-use windlass_protocol::ids::{EnvironmentId, TenantId};
+use windlass_protocol::ids::{EnvironmentId, ReleaseId, TenantId};
 
 use super::check::Code;
-use super::given::{Given, given};
-use super::layout::{LaidStep, Layout, lay_out};
+use super::given::{Given, Lookups};
+use super::layout::{LaidStep, Layout, Layouts};
 use super::request::{Pair, Resolved};
-use crate::model::{Project, Release, Tenant};
+use crate::model::{Project, Release};
 use crate::promotion::{self, Blocked, ResolvedPhase};
-use crate::query::TenantTags;
 use crate::state::Space;
-use crate::variables::{Context, missing};
 
 /// A rule that leaves a tenant out, and the sentence for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +45,8 @@ pub(crate) fn judge_in_words(
     environment: EnvironmentId,
     tenant: Option<TenantId>,
 ) -> Vec<TenantRefusal> {
-    TenantChecks::of(space, words, project, release).judge(environment, tenant)
+    let lookups = &mut Lookups::of(release);
+    TenantChecks::of(space, words, project, release).judge(lookups, environment, tenant)
 }
 
 /// What deployments of one release are judged by.
@@ -55,17 +54,22 @@ struct TenantChecks<'a> {
     space: &'a Space,
     words: &'a Space,
     project: &'a Project,
-    release: &'a Release,
+    release: ReleaseId,
     /// The phases of the project's lifecycle.
     phases: Option<Vec<ResolvedPhase>>,
 }
 
 impl<'a> TenantChecks<'a> {
     fn of(space: &'a Space, words: &'a Space, project: &'a Project, release: &'a Release) -> Self {
-        Self { space, words, project, release, phases: phases(space, project) }
+        Self { space, words, project, release: release.id, phases: phases(space, project) }
     }
 
-    fn judge(&self, environment: EnvironmentId, tenant: Option<TenantId>) -> Vec<TenantRefusal> {
+    fn judge(
+        &self,
+        lookups: &mut Lookups<'_>,
+        environment: EnvironmentId,
+        tenant: Option<TenantId>,
+    ) -> Vec<TenantRefusal> {
         let Self { space, words, project, release, phases } = self;
         let mut refusals = Vec::new();
         let mut refuse = |rule, reason: String| refusals.push(TenantRefusal { rule, reason });
@@ -79,13 +83,15 @@ impl<'a> TenantChecks<'a> {
                 }
             },
         };
-        let environment_name = words.environments.get(environment).map(|found| found.name.to_string());
-        let environment_name = environment_name.unwrap_or_else(|| environment.to_string());
+        let environment_name = || {
+            let found = words.environments.get(environment);
+            found.map_or_else(|| environment.to_string(), |found| found.name.to_string())
+        };
         if let Some(tenant) = tenant {
             if !tenant.is_connected(project.id, environment) {
                 refuse(
                     TenantRule::NotConnected,
-                    format!("is not connected to `{environment_name}` in `{}`", project.name),
+                    format!("is not connected to `{}` in `{}`", environment_name(), project.name),
                 );
             }
             if !tenant.enabled {
@@ -93,12 +99,12 @@ impl<'a> TenantChecks<'a> {
             }
         }
         let promoted = phases.as_deref().ok_or(Blocked::NotInLifecycle).and_then(|phases| {
-            promotion::check(phases, &space.history, project.id, release.id, environment, tenant)
+            promotion::check(phases, &space.history, project.id, *release, environment, tenant)
         });
         if let Err(blocked) = promoted {
-            refuse(TenantRule::Lifecycle, sentence(words, &blocked, &environment_name));
+            refuse(TenantRule::Lifecycle, sentence(words, &blocked, &environment_name()));
         }
-        let missing = missing_variables(release, environment, tenant);
+        let missing = lookups.missing(environment, tenant);
         if !missing.is_empty() {
             refuse(TenantRule::MissingVariable, format!("needs values for {}", missing.join(", ")));
         }
@@ -145,27 +151,26 @@ pub fn admitted(
 }
 
 /// The same; each that may be deployed is shown to `show`, as it is laid out and with what its targets are given.
-pub(super) fn admitted_shown(
-    space: &Space,
+pub(super) fn admitted_shown<'a>(
+    space: &'a Space,
     words: &Space,
-    resolved: &Resolved<'_>,
+    resolved: &'a Resolved<'_>,
     now: Timestamp,
-    mut show: impl FnMut(Pair, &Layout<'_>, &[LaidStep<'_>], &[Given<'_>]),
+    mut show: impl FnMut(Pair, &Layout<'a>, &[LaidStep<'a>], &[Given<'a>]),
 ) -> Result<Admitted, Problem> {
     refuse_too_much(resolved)?;
-    let code = Code::of(resolved.release);
+    let (mut code, mut lookups) = (Code::of(resolved.release), Lookups::of(resolved.release));
+    let mut layouts = Layouts::of(space);
     let judging = TenantChecks::of(space, words, resolved.project, resolved.release);
     let mut admitted = Admitted { pairs: Vec::new(), left_out: Vec::new() };
     for pair in &resolved.pairs {
-        let refusals = judging.judge(pair.environment, pair.tenant);
+        let refusals = judging.judge(&mut lookups, pair.environment, pair.tenant);
         if refusals.is_empty() {
             let layout = resolved.layout(space, *pair, now);
-            let laid = lay_out(space, &layout);
-            given(&layout, &laid, |given| {
-                code.check(&laid, given)?;
-                show(*pair, &layout, &laid, given);
-                Ok::<_, Problem>(())
-            })?;
+            let laid = layouts.lay_out(&layout);
+            let given = lookups.given(&layout, &laid);
+            code.check(&layout, &laid, &given)?;
+            show(*pair, &layout, &laid, &given);
             admitted.pairs.push(*pair);
         } else if pair.named {
             return Err(Problem::conflict(refusal_sentence(words, *pair, &refusals)));
@@ -204,19 +209,6 @@ pub fn refusal_sentence(space: &Space, pair: Pair, refusals: &[TenantRefusal]) -
     let who = who.unwrap_or_else(|| "the untenanted deployment".to_owned());
     let reason = refusals.first().map(|refusal| refusal.reason.as_str()).unwrap_or_default();
     format!("{who} in {}: {reason}", environment.unwrap_or_default())
-}
-
-fn missing_variables(release: &Release, environment: EnvironmentId, tenant: Option<&Tenant>) -> Vec<String> {
-    let none = imbl::OrdMap::new();
-    let context = Context {
-        snapshot: &release.snapshot,
-        tenant: tenant.map(TenantTags::of),
-        tenant_values: tenant.map_or(&none, |tenant| &tenant.values),
-        environment,
-        target: None,
-        step: None,
-    };
-    missing(&context)
 }
 
 /// The phases of a project's lifecycle.

@@ -26,18 +26,25 @@ pub enum Facet {
     /// A tag of the smallest tag set of its tenant query: who is admitted by tags carries one of every set, so that one
     /// set finds all.
     Tag(TagId),
+    /// Its tenant query excludes a tenant.
+    ExcludesTenant(TenantId),
+    /// Its tenant query names a tag, of whichever set, included or excluded.
+    NamesTag(TagId),
 }
 
 /// All that a grant is found by.
 fn facets(granted: &Granted) -> impl Iterator<Item = Facet> {
     let untenanted = (granted.participation != Participation::Tenanted).then_some(Facet::Untenanted);
-    let tags = granted.tenants.tags.values().min_by_key(|tags| tags.len());
+    let query = &granted.tenants;
+    let tags = query.tags.values().min_by_key(|tags| tags.len());
     let environments = granted.environments.iter().copied().map(Facet::Environment);
     environments
         .chain(granted.roles.iter().cloned().map(Facet::Role))
         .chain(untenanted)
-        .chain(granted.tenants.tenants.iter().copied().map(Facet::Tenant))
+        .chain(query.tenants.iter().copied().map(Facet::Tenant))
         .chain(tags.into_iter().flatten().copied().map(Facet::Tag))
+        .chain(query.excluded_tenants.iter().copied().map(Facet::ExcludesTenant))
+        .chain(query.named_tags().map(Facet::NamesTag))
 }
 
 /// What who may serve a tenant, or untenanted deployments, is found by.
@@ -65,18 +72,24 @@ impl Space {
     /// Targets among which are all that belong to a step, in the order of their ids. Costs what the rarest of what they
     /// need brings in, not all targets.
     pub fn candidates<'a>(&'a self, question: &Question<'a>) -> impl Iterator<Item = &'a Target> {
-        self.look_up(self.find(question))
+        let granted = self.rarer(question.environment, question.tenant);
+        self.look_up(self.find(&granted, question))
     }
 
-    /// The rarest of what belonging to a step takes; roles only where they are rarer than all else.
-    pub(crate) fn find<'a>(&'a self, question: &Question<'a>) -> Found<'a> {
-        let (placed, serving) = (self.placed(question.environment), self.serving(question.tenant));
-        let granted = if count(&placed) <= count(&serving) { placed } else { serving };
+    /// Those of the environment, or those that may serve the tenant, or untenanted deployments: the fewer. All steps of a
+    /// deployment have them in common.
+    pub(crate) fn rarer(&self, environment: EnvironmentId, tenant: Option<&Tenant>) -> Parts<'_> {
+        let (placed, serving) = (self.placed(environment), self.serving(tenant));
+        if count(&placed) <= count(&serving) { placed } else { serving }
+    }
+
+    /// The rarest of what belonging to a step takes; roles only where they are rarer than all else, which is `granted`.
+    pub(crate) fn find<'a>(&'a self, granted: &Parts<'a>, question: &Question<'a>) -> Found<'a> {
         let skilled = self.skilled(question.roles);
-        let found = if count(&skilled) < count(&granted) {
+        let found = if count(&skilled) < count(granted) {
             (count(&skilled), Found::Skilled(skilled))
         } else {
-            (count(&granted), Found::Granted(granted))
+            (count(granted), Found::Granted(granted.clone()))
         };
         match (question.only, found) {
             (Some(only), (count, _)) if only.len() <= count => Found::Named(only),
@@ -110,6 +123,14 @@ impl Space {
     /// Those that may serve a tenant, or untenanted deployments.
     pub(crate) fn serving(&self, tenant: Option<&Tenant>) -> Parts<'_> {
         self.parts(serving(tenant))
+    }
+
+    /// Those whose grant has one of these, in the order of their names: who refers to a thing is found without asking
+    /// everybody.
+    pub fn granted(&self, facets: impl IntoIterator<Item = Facet>) -> Vec<&Target> {
+        let mut found: Vec<_> = self.look_up(Found::Granted(self.parts(facets))).collect();
+        found.sort_by_cached_key(|target| target.name.folded());
+        found
     }
 
     fn parts(&self, facets: impl IntoIterator<Item = Facet>) -> Parts<'_> {

@@ -78,7 +78,7 @@ pub struct Inserted<'c> {
 pub fn data_as_code<'c>(
     code: &'c CodeNames,
     outputs: &BTreeSet<String>,
-    context: &Context<'_>,
+    context: &Context<'_, '_>,
 ) -> Option<Inserted<'c>> {
     let find = |names: &'c BTreeSet<String>, misplaced| {
         let mut look = Look { outputs, context, seen: BTreeSet::new() };
@@ -89,7 +89,7 @@ pub fn data_as_code<'c>(
 
 struct Look<'a> {
     outputs: &'a BTreeSet<String>,
-    context: &'a Context<'a>,
+    context: &'a Context<'a, 'a>,
     seen: BTreeSet<String>,
 }
 

@@ -1,6 +1,7 @@
 //! Variables: which value a name has, and which names a step needs (SEMANTICS 6).
 
 mod code;
+mod dependencies;
 mod known;
 mod needs;
 mod rank;
@@ -8,6 +9,7 @@ mod resolve;
 mod system;
 
 pub use code::{Data, Inserted, data_as_code, shell};
+pub use dependencies::{Dependence, Dependencies};
 pub use known::{KnownNames, Told};
 pub use needs::{Needs, missing, names_with_prefix, references_in, sensitive};
 pub use rank::Rank;

@@ -20,7 +20,7 @@ impl Needs {
     /// What `written` (names as they stand in the step, its hooks and files) comes to in `context`. A name that ends
     /// with `[` or `.` stands for all variables that begin with it. What a tenant's own value refers to is not followed:
     /// it never makes another value travel (SEMANTICS 6).
-    pub fn of(written: &BTreeSet<String>, context: &Context<'_>) -> Self {
+    pub fn of(written: &BTreeSet<String>, context: &Context<'_, '_>) -> Self {
         let mut needs = Self::default();
         let mut open: Vec<String> = written.iter().cloned().collect();
         while let Some(name) = open.pop() {
@@ -62,7 +62,7 @@ pub fn references_in(text: &str) -> BTreeSet<String> {
 }
 
 /// The first defined variable whose JSON value `name` may be a member of.
-fn holder(name: &str, context: &Context<'_>) -> Option<String> {
+fn holder(name: &str, context: &Context<'_, '_>) -> Option<String> {
     let defined = |holder: &&str| !matches!(resolve(holder, context), Resolution::Undefined);
     let reference = Reference::Name(name.to_owned());
     reference.holders().into_iter().find(defined).map(str::to_owned)
@@ -96,7 +96,7 @@ pub fn names_with_prefix(snapshot: &Snapshot, prefix: &str) -> Vec<String> {
 }
 
 /// The templates without a value for the context: neither the tenant's nor a default, nor an applicable variable.
-pub fn missing(context: &Context<'_>) -> Vec<String> {
+pub fn missing(context: &Context<'_, '_>) -> Vec<String> {
     let sets = context.snapshot.library_sets.iter().flat_map(|set| &set.templates);
     let templates = context.snapshot.templates.iter().chain(sets);
     let unfilled =

@@ -19,7 +19,7 @@ pub struct Rank {
 
 impl Rank {
     /// The rank of a value with this scope, or `None` where the scope does not admit the context.
-    pub(super) fn of(scope: &ValueScope, context: &Context<'_>) -> Option<Self> {
+    pub(super) fn of(scope: &ValueScope, context: &Context<'_, '_>) -> Option<Self> {
         let mut rank = Self::default();
         if !scope.steps.is_empty() {
             rank.step = scope.steps.contains(&context.step?.id);

@@ -2,29 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use imbl::OrdMap;
 use windlass_protocol::ids::{EnvironmentId, LibrarySetId, TargetId, TemplateId};
 use windlass_protocol::names::{fold, folds_to};
 
 use super::Rank;
-use crate::model::{Snapshot, Step, StoredValue, Template, Variable};
+use crate::model::{Snapshot, Step, StoredValue, Template, Tenant, TenantValues, Variable};
 use crate::query::TenantTags;
 
-/// What values are resolved for.
+/// What values are resolved for: values live for `'v`, whom they are looked up for as long as that takes.
 #[derive(Clone, Copy)]
-pub struct Context<'a> {
+pub struct Context<'v, 'q> {
     /// What the release froze.
-    pub snapshot: &'a Snapshot,
+    pub snapshot: &'v Snapshot,
     /// The tenant, or none.
-    pub tenant: Option<TenantTags<'a>>,
-    /// The tenant's values.
-    pub tenant_values: &'a OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>,
+    pub tenant: Option<TenantTags<'q>>,
+    /// The tenant's values; none where there is no tenant.
+    pub tenant_values: Option<&'v TenantValues>,
     /// The environment.
     pub environment: EnvironmentId,
     /// The target with its roles, where it is about one.
-    pub target: Option<(TargetId, &'a BTreeSet<String>)>,
+    pub target: Option<(TargetId, &'q BTreeSet<String>)>,
     /// The step, where it is about one.
-    pub step: Option<&'a Step>,
+    pub step: Option<&'q Step>,
 }
 
 /// Where a value comes from.
@@ -49,16 +48,37 @@ pub struct Candidate<'a> {
     pub value: &'a StoredValue,
     /// Where it comes from.
     pub source: Source,
+    /// Where a tenant's own value stands among the tenant's values.
+    pub filled: Option<(TemplateId, Option<EnvironmentId>)>,
     /// How specific it is.
     pub rank: Rank,
     /// Smaller wins between equal ranks: the project, then library sets in their order, defaults last of all.
     pub owner: usize,
 }
 
-impl Candidate<'_> {
+impl<'v> Context<'v, 'v> {
+    /// What a release gives an environment and a tenant, on no target and in no step.
+    pub fn of(snapshot: &'v Snapshot, environment: EnvironmentId, tenant: Option<&'v Tenant>) -> Self {
+        let tenant_values = tenant.map(|tenant| &tenant.values);
+        let tenant = tenant.map(TenantTags::of);
+        Self { snapshot, tenant, tenant_values, environment, target: None, step: None }
+    }
+}
+
+impl<'v> Candidate<'v> {
+    /// The same for a tenant with these values, which fills the same templates. It never falls back on the value that
+    /// was found: that may be another tenant's.
+    fn of_tenant(self, values: Option<&'v TenantValues>) -> Self {
+        let Some(place) = self.filled else { return self };
+        let value = values
+            .and_then(|values| values.get(&place))
+            .expect("who shares an answer fills the same templates");
+        Self { value, ..self }
+    }
+
     /// Whether the value is a tenant's own: data and not code.
     pub const fn is_data(&self) -> bool {
-        matches!(self.source, Source::TenantForProject | Source::TenantForLibrarySet(_))
+        self.filled.is_some()
     }
 
     fn is_default(&self) -> bool {
@@ -77,8 +97,20 @@ pub enum Resolution<'a> {
     Ambiguous(Candidate<'a>, Candidate<'a>),
 }
 
+impl<'v> Resolution<'v> {
+    /// What the same name comes to for a tenant with these values, for which resolving depends on the same
+    /// ([`Dependence`](super::Dependence)).
+    pub fn of_tenant(&self, values: Option<&'v TenantValues>) -> Self {
+        match self {
+            Self::Undefined => Self::Undefined,
+            Self::Value(one, two) => Self::Value(one.of_tenant(values), two.map(|two| two.of_tenant(values))),
+            Self::Ambiguous(one, two) => Self::Ambiguous(one.of_tenant(values), two.of_tenant(values)),
+        }
+    }
+}
+
 /// The values that apply to `name`, the winner first.
-pub fn candidates<'a>(name: &str, context: &Context<'a>) -> Vec<Candidate<'a>> {
+pub fn candidates<'a>(name: &str, context: &Context<'a, '_>) -> Vec<Candidate<'a>> {
     let name = fold(name);
     let mut found = Vec::new();
     let snapshot = context.snapshot;
@@ -98,7 +130,7 @@ pub fn candidates<'a>(name: &str, context: &Context<'a>) -> Vec<Candidate<'a>> {
 }
 
 /// Which value wins.
-pub fn resolve<'a>(name: &str, context: &Context<'a>) -> Resolution<'a> {
+pub fn resolve<'a>(name: &str, context: &Context<'a, '_>) -> Resolution<'a> {
     let found = candidates(name, context);
     match found.as_slice() {
         [] => Resolution::Undefined,
@@ -122,13 +154,13 @@ fn from_variables<'a>(
     variables: &'a [Variable],
     source: Source,
     owner: usize,
-    context: &Context<'a>,
+    context: &Context<'a, '_>,
 ) {
     let values =
         variables.iter().filter(|variable| folds_to(&variable.name, name)).flat_map(|found| &found.values);
     for scoped in values {
         if let Some(rank) = Rank::of(&scoped.scope, context) {
-            found.push(Candidate { value: &scoped.value, source, rank, owner });
+            found.push(Candidate { value: &scoped.value, source, filled: None, rank, owner });
         }
     }
 }
@@ -139,19 +171,19 @@ fn from_templates<'a>(
     templates: &'a [Template],
     source: Source,
     owner: usize,
-    context: &Context<'a>,
+    context: &Context<'a, '_>,
 ) {
     for template in templates.iter().filter(|template| folds_to(&template.name, name)) {
-        if context.tenant.is_some() {
-            for environment in [Some(context.environment), None] {
-                if let Some(value) = context.tenant_values.get(&(template.id, environment)) {
-                    let rank = Rank::of_tenant_value(environment.is_some());
-                    found.push(Candidate { value, source, rank, owner });
-                }
+        for environment in [Some(context.environment), None] {
+            let place = (template.id, environment);
+            if let Some(value) = context.tenant_values.and_then(|values| values.get(&place)) {
+                let rank = Rank::of_tenant_value(environment.is_some());
+                found.push(Candidate { value, source, filled: Some(place), rank, owner });
             }
         }
         if let Some(value) = &template.default {
-            found.push(Candidate { value, source: Source::Default, rank: Rank::default(), owner });
+            let (source, rank) = (Source::Default, Rank::default());
+            found.push(Candidate { value, source, filled: None, rank, owner });
         }
     }
 }

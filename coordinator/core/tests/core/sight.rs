@@ -295,11 +295,10 @@ fn the_value_that_wins_for_who_is_seen_is_the_one_that_wins_in_truth() {
             let environment = space.environments.named(environment).expect("it is seen").id;
             for name in ["A", "B", "C"] {
                 let tenant = Some(TenantTags::of(tenant));
-                let none = imbl::OrdMap::new();
                 let context = Context {
                     snapshot: &snapshot,
                     tenant,
-                    tenant_values: &none,
+                    tenant_values: None,
                     environment,
                     target: None,
                     step: None,

@@ -156,8 +156,6 @@ fn reach(
 ) -> BTreeMap<TargetId, WhatCanItem> {
     let nothing = BTreeSet::new();
     let no_steps = BTreeSet::new();
-    let no_values = imbl::OrdMap::new();
-    let values = tenant.map_or(&no_values, |tenant| &tenant.values);
     let mut reached: BTreeMap<TargetId, Reads> = BTreeMap::new();
     for release in releases {
         let layout = Layout {
@@ -177,7 +175,7 @@ fn reach(
                     reads.packages.insert(id.clone());
                 }
                 let roles = scope::roles(target);
-                let context = layout.context(values, Some(laid.step), Some((target.id, &roles)));
+                let context = layout.context(laid.step, (target.id, &roles));
                 for name in Needs::of(&laid.step.needs, &context).names.into_values() {
                     match resolve(&name, &context) {
                         Resolution::Undefined => {}

@@ -3,6 +3,7 @@
 mod data;
 mod needs;
 mod ranks;
+mod shared;
 mod templates;
 
 use serde_json::{Value, json};

@@ -161,7 +161,7 @@ fn candidates_come_with_the_winner_first_and_names_ignore_case() {
     let context = Context {
         snapshot: &release.snapshot,
         tenant: None,
-        tenant_values: &imbl::OrdMap::new(),
+        tenant_values: None,
         environment: world.space().environments.named("Staging").expect("it exists").id,
         target: None,
         step: None,
