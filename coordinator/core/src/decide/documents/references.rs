@@ -17,7 +17,7 @@ use crate::model::{
     Variable,
 };
 use crate::query::Query;
-use crate::state::{Space, State};
+use crate::state::{Facet, Space, State};
 
 /// What refers to what is asked of one moment: enrolment tokens end by themselves, or with who made them.
 #[derive(Clone, Copy)]
@@ -68,6 +68,8 @@ struct Naming<'a> {
     step: &'a dyn Fn(&Step) -> bool,
     scope: &'a dyn Fn(&ValueScope) -> bool,
     granted: &'a dyn Fn(&Granted) -> bool,
+    /// By what the targets are found that are granted so.
+    facets: &'a [Facet],
 }
 
 impl Naming<'_> {
@@ -102,7 +104,7 @@ impl Naming<'_> {
                     .map(|variable| format!("variable `{}` of library set `{}`", variable.name, set.name)),
             );
         }
-        let targets = space.targets.by_name().filter(|target| (self.granted)(&target.granted));
+        let targets = space.granted(self.facets.iter().cloned()).into_iter();
         users.extend(targets.map(|target| format!("target `{}`", target.name)));
         // One that brings a target back keeps that one's grant, and gives none of its own.
         let tokens = moment.usable_tokens().filter(|token| token.target.is_none());
@@ -135,11 +137,16 @@ fn tenants(space: &Space, refers: impl Fn(&Tenant) -> bool) -> impl Iterator<Ite
 }
 
 /// Users of what a tenant query can name.
-fn users_in_queries(moment: ReferenceScope<'_>, names: &dyn Fn(&Query) -> bool) -> Vec<String> {
+fn users_in_queries(
+    moment: ReferenceScope<'_>,
+    names: &dyn Fn(&Query) -> bool,
+    facets: &[Facet],
+) -> Vec<String> {
     let naming = Naming {
         step: &|step| names(&step.tenants),
         scope: &|scope| names(&scope.tenants),
         granted: &|granted| names(&granted.tenants),
+        facets,
     };
     let limited = |token: &&ApiToken| {
         token.limit.as_ref().is_some_and(|limit| limit.space == moment.space.head.id && names(&limit.tenants))
@@ -152,13 +159,18 @@ fn users_in_queries(moment: ReferenceScope<'_>, names: &dyn Fn(&Query) -> bool) 
 pub(super) fn users_of_tag(moment: ReferenceScope<'_>, tag: TagId) -> Vec<String> {
     let carrying = moment.space.carriers_by_name([&tag]);
     let carrying = carrying.into_iter().map(|tenant| format!("tenant `{}`", tenant.name));
-    let named = users_in_queries(moment, &|query| query.named_tags().any(|named| named == tag));
+    let named = users_in_queries(
+        moment,
+        &|query| query.named_tags().any(|named| named == tag),
+        &[Facet::NamesTag(tag)],
+    );
     carrying.chain(named).collect()
 }
 
 pub(super) fn users_of_tenant(moment: ReferenceScope<'_>, id: TenantId) -> Vec<String> {
     let deployed = moment.space.open_of(&[Some(id)]).into_iter().map(|deployment| deployment.to_string());
-    let named = users_in_queries(moment, &|query| query.named_tenants().any(|named| named == id));
+    let facets = [Facet::Tenant(id), Facet::ExcludesTenant(id)];
+    let named = users_in_queries(moment, &|query| query.named_tenants().any(|named| named == id), &facets);
     deployed.chain(named).collect()
 }
 
@@ -179,6 +191,7 @@ pub(super) fn users_of_environment(moment: ReferenceScope<'_>, id: EnvironmentId
         step: &|step| step.environments.contains(&id) || step.excluded_environments.contains(&id),
         scope: &|scope| scope.environments.contains(&id),
         granted: &|granted| granted.environments.contains(&id),
+        facets: &[Facet::Environment(id)],
     };
     lifecycles
         .chain(deployments(space, |deployment| deployment.environment == id))
@@ -201,8 +214,12 @@ pub(in super::super) fn users_of_target(moment: ReferenceScope<'_>, id: TargetId
         let only = deployment.only_targets.as_ref().is_some_and(|only| only.contains(&id));
         deployment.state == DeploymentState::Queued && (only || deployment.excluded_targets.contains(&id))
     });
-    let naming =
-        Naming { step: &|_| false, scope: &|scope| scope.targets.contains(&id), granted: &|_| false };
+    let naming = Naming {
+        step: &|_| false,
+        scope: &|scope| scope.targets.contains(&id),
+        granted: &|_| false,
+        facets: &[],
+    };
     waiting.chain(naming.users(moment)).collect()
 }
 

@@ -158,6 +158,15 @@ const OF_TAG: &[(Refer, &str)] = &[
         |world| world.grant("spare", json!({"tenants": {"exclude": {"tags": ["Spares/One"]}}})),
         "target `spare`",
     ),
+    (
+        // Whom it serves is found by the smaller set, and it is not this one.
+        |world| {
+            let two = json!([{"name": "One"}, {"name": "Two"}]);
+            world.apply(&[json!({"kind": "tag-set", "name": "Spares", "tags": two})]);
+            world.grant("spare", json!({"tenants": {"tags": ["Spares/One", "Spares/Two", "Tier/Gold"]}}));
+        },
+        "target `spare`",
+    ),
     (|world| token(world, json!({"grant": {"tenants": {"tags": ["Spares/One"]}}})), "enrolment token `"),
     (|world| frozen(world, step(json!({"tenants": {"tags": ["Spares/One"]}}))), RELEASE),
     (|world| frozen(world, step(json!({"tenants": {"exclude": {"tags": ["Spares/One"]}}}))), RELEASE),
@@ -231,7 +240,7 @@ fn every_kind_of_reference_refuses_the_deletion_of_what_it_names_and_says_which_
             rows += 1;
         }
     }
-    assert_eq!(rows, 13 + 2 * 12 + 11 + 3 + 6 + 1 + 3);
+    assert_eq!(rows, 13 + 2 * 13 + 11 + 3 + 6 + 1 + 3);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use windlass_api::plan::{PlannedStep, TargetState};
 use windlass_coordinator_core::decide::TargetChange;
 use windlass_coordinator_core::matching::{Question, admits};
 use windlass_coordinator_core::model::Target;
+use windlass_coordinator_core::state::Facet;
 use windlass_protocol::ids::TargetId;
 
 use crate::chance;
@@ -68,6 +69,19 @@ fn whom_a_search_finds_for_a_step_is_whom_looking_at_everybody_finds() {
         assert_same_indexes(&restarted.state, &world.state);
 
         let (space, nobody) = (world.space(), BTreeSet::new());
+        for tenant in space.tenants.iter().map(|tenant| tenant.id) {
+            let names =
+                |target: &&Target| target.granted.tenants.named_tenants().any(|named| named == tenant);
+            let naming: Vec<_> = space.targets.by_name().filter(names).collect();
+            assert_eq!(space.granted([Facet::Tenant(tenant), Facet::ExcludesTenant(tenant)]), naming);
+        }
+        for tag in space.tag_sets.iter().flat_map(|set| &set.tags).map(|tag| tag.id) {
+            let names = |target: &&Target| target.granted.tenants.named_tags().any(|named| named == tag);
+            assert_eq!(
+                space.granted([Facet::NamesTag(tag)]),
+                space.targets.by_name().filter(names).collect::<Vec<_>>()
+            );
+        }
         let few: BTreeSet<_> = space.targets.iter().step_by(3).map(|target| target.id).collect();
         for environment in space.environments.iter().map(|environment| environment.id) {
             for tenant in std::iter::once(None).chain(space.tenants.iter().map(Some)) {
