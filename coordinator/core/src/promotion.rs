@@ -42,7 +42,7 @@ pub fn phases(
     let mut named = BTreeSet::new();
     let mut resolved = Vec::new();
     for phase in &lifecycle.phases {
-        let of_phase: Vec<_> = if phase.environments.is_empty() {
+        let of_phase: Vec<_> = if phase.environments.is_empty() && !phase.unseen {
             environments.iter().copied().filter(|id| !named.contains(id)).collect()
         } else {
             phase.environments.clone()

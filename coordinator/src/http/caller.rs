@@ -90,6 +90,11 @@ impl<const CHANGES: bool> Caller<CHANGES> {
         })
     }
 
+    /// Whether everything is seen, and not only what is of some tenants.
+    pub fn sees_all(&self) -> Result<bool, Refusal> {
+        Ok(self.ask().map_err(refusal)?.limits().is_empty())
+    }
+
     /// Records what was looked at: whoever may read may do that, and no decision rests on it.
     pub async fn observe(&self, command: SpaceCommand) -> Result<(), Refusal> {
         let space = self.sight()?.space_id();

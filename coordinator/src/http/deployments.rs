@@ -1,6 +1,6 @@
 //! Deployments: list and view.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,7 +13,9 @@ use windlass_api::answers::{
 use windlass_api::error::Problem;
 use windlass_api::plan::WaitRule;
 use windlass_coordinator_core::graph::{Run, RunState, WorkKind};
-use windlass_coordinator_core::model::{Deployment, DeploymentState, Release, RunEnd, RunOutcome};
+use windlass_coordinator_core::model::{
+    ChosenPackage, Deployment, DeploymentState, PackageKey, Release, RunEnd, RunOutcome,
+};
 use windlass_coordinator_core::sight::Sight;
 use windlass_coordinator_core::state::Space;
 use windlass_coordinator_core::{plan, reasons};
@@ -60,7 +62,8 @@ fn expect_state(name: &str) -> Result<(), Problem> {
     }))
 }
 
-/// The deployments, the newest first. Older ones than the last 10,000 that ended are in the audit alone.
+/// The deployments, the newest first. Of those that ended, the last 20 of each tenant are listed for certain, and more as
+/// long as they are among 10,000 that are shared out fairly, but not to who is limited to tenants; the audit has all.
 #[utoipa::path(get, path = "/deployments", tag = "deployments", params(Which, Paging),
     responses((status = 200, body = Page<DeploymentItem>)))]
 pub async fn list(
@@ -142,7 +145,12 @@ fn view_of(sight: &Sight, presence: &dyn Presence, found: &Deployment) -> Deploy
     let fetch = found.graph.place_of(WorkKind::Fetch);
     let targets = found.parts.keys().map(|target| {
         let run = fetch.and_then(|fetch| found.graph.run(fetch, *target));
-        target_view(space, found, *target, run, presence.progress(found.id, *target))
+        let (state, progress) = (run.map(|run| &run.state), presence.progress(found.id, *target));
+        let traffic = match sight.is_whole() {
+            true => traffic(state, progress),
+            false => Traffic::of_whole(whole_size(space, found, release.map(Arc::as_ref), *target)),
+        };
+        target_view(space, found, *target, state, traffic)
     });
     DeploymentView {
         item: item(space, found),
@@ -186,39 +194,73 @@ pub fn step_name(release: Option<&Release>, id: StepId) -> String {
     known.map_or_else(|| id.to_string(), |step| step.name.to_string())
 }
 
+/// How far the bytes of a target's packages have come.
+#[derive(Default)]
+struct Traffic {
+    moved: Option<u64>,
+    saved: Option<u64>,
+    total: u64,
+}
+
+impl Traffic {
+    /// For who is limited to tenants, on every machine: what had to travel tells what it has of others, and on which
+    /// machines that is told, which of them serve others.
+    const fn of_whole(total: u64) -> Self {
+        Self { moved: None, saved: None, total }
+    }
+}
+
+/// What travelled and what did not have to, by now.
+fn traffic(state: Option<&RunState>, progress: Option<FetchProgress>) -> Traffic {
+    let FetchProgress { moved, saved, total } = match state {
+        Some(RunState::Assigned { .. } | RunState::Started { .. }) => progress.unwrap_or_default(),
+        Some(RunState::Ended(RunEnd { outcome: RunOutcome::Succeeded, moved, saved, .. })) => {
+            FetchProgress { moved: *moved, saved: *saved, total: moved + saved }
+        }
+        None | Some(RunState::Ended(_)) => FetchProgress::default(),
+    };
+    Traffic { moved: Some(moved), saved: Some(saved), total }
+}
+
+/// Bytes of all packages that a target needs for a deployment.
+fn whole_size(space: &Space, found: &Deployment, release: Option<&Release>, target: TargetId) -> u64 {
+    let packages = found.graph.steps_on(target).filter_map(|step| release?.packages.get(&step));
+    let sizes: BTreeMap<_, _> =
+        packages.map(|package| (package.manifest, package_size(space, package))).collect();
+    sizes.values().sum()
+}
+
+/// Bytes of a package when it is unpacked; 0 where it is gone.
+pub fn package_size(space: &Space, chosen: &ChosenPackage) -> u64 {
+    let key = PackageKey { id: chosen.id.clone(), version: chosen.version.clone() };
+    space.packages.get(&key).map_or(0, |package| package.size)
+}
+
 fn target_view(
     space: &Space,
     found: &Deployment,
     target: TargetId,
-    run: Option<&Run>,
-    progress: Option<FetchProgress>,
+    state: Option<&RunState>,
+    Traffic { moved, saved, total }: Traffic,
 ) -> DeploymentTargetView {
     let removed = removal(space, found, target);
-    let (fetch, progress, failed) = match run.map(|run| &run.state) {
-        None => (FetchStatus::NotNeeded, FetchProgress::default(), None),
-        Some(RunState::Assigned { .. } | RunState::Started { .. }) => {
-            (FetchStatus::Assigned, progress.unwrap_or_default(), None)
-        }
-        Some(RunState::Ended(RunEnd { outcome, moved, saved, .. })) => match outcome {
-            RunOutcome::Succeeded => (
-                FetchStatus::Done,
-                FetchProgress { moved: *moved, saved: *saved, total: moved + saved },
-                None,
-            ),
+    let (fetch, failed) = match state {
+        None => (FetchStatus::NotNeeded, None),
+        Some(RunState::Assigned { .. } | RunState::Started { .. }) => (FetchStatus::Assigned, None),
+        Some(RunState::Ended(RunEnd { outcome, .. })) => match outcome {
+            RunOutcome::Succeeded => (FetchStatus::Done, None),
             // It did not fail: it was told to stop.
-            RunOutcome::Stopped => (FetchStatus::Stopped, FetchProgress::default(), None),
-            RunOutcome::Failed(why) => {
-                (FetchStatus::Failed, FetchProgress::default(), Some(reasons::failure(why)))
-            }
-            other => (FetchStatus::Failed, FetchProgress::default(), reasons::outcome_in_words(other)),
+            RunOutcome::Stopped => (FetchStatus::Stopped, None),
+            RunOutcome::Failed(why) => (FetchStatus::Failed, Some(reasons::failure(why))),
+            other => (FetchStatus::Failed, reasons::outcome_in_words(other)),
         },
     };
     DeploymentTargetView {
         target: reasons::target_name(space, found, target),
         fetch,
-        moved: progress.moved,
-        saved: progress.saved,
-        total: progress.total,
+        moved,
+        saved,
+        total,
         end: removed.as_ref().map(|_| PartEnd::ScopeRemoved),
         reason: removed.or(failed),
     }

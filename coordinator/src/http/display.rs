@@ -32,9 +32,10 @@ pub fn tenant(space: &Space, id: Option<TenantId>) -> Option<String> {
     id.map(|id| name(&space.tenants, id))
 }
 
-/// The name of a token; its id where it was deleted or is not seen.
+/// The name of a token; its id where it was deleted. That of somebody else is nothing to who is limited.
 pub fn token(sight: &Sight, id: TokenId) -> String {
-    sight.token(id).map_or_else(|| id.to_string(), |token| token.name.to_string())
+    let unknown = || if sight.is_whole() { id.to_string() } else { "another token".to_owned() };
+    sight.token(id).map_or_else(unknown, |token| token.name.to_string())
 }
 
 /// A role of a token.

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 /// A record of the journal. What is sealed in it is left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditRecord {
-    /// Its number.
+    /// Its number; for who is limited to tenants, among those that they see.
     pub sequence: u64,
     /// When.
     pub time: String,
@@ -14,16 +14,16 @@ pub struct AuditRecord {
     pub space: Option<String>,
     /// Who, in words.
     pub actor: String,
-    /// From where.
+    /// From where; to who is limited to tenants, of what they did themselves.
     pub origin: Option<String>,
-    /// Why.
+    /// Why; to who is limited to tenants, where all that was done is shown.
     pub reason: Option<String>,
     /// What happened, in words.
     pub summary: Vec<String>,
     /// What happened, as it is recorded.
     pub events: Vec<serde_json::Value>,
-    /// The hash of the chain at this record.
-    pub hash: String,
+    /// The hash of the chain at this record; null for who is limited to tenants: it is of everything before.
+    pub hash: Option<String>,
 }
 
 /// The journal is whole.
@@ -155,7 +155,7 @@ closed_list! {
 /// Something that a target pulled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PulledItem {
-    /// The record's number.
+    /// The record's number; for who is limited to tenants, among those that they see.
     pub sequence: u64,
     /// When; the first time, where the record counts several.
     pub time: String,
@@ -171,7 +171,8 @@ pub struct PulledItem {
     pub kind: PulledKind,
     /// The package's manifest, or the variables' digest.
     pub digest: String,
-    /// Bytes of content that travelled, of all times; of what was about to leave, those that were to.
+    /// Bytes of content that travelled, of all times; of what was about to leave, those that were to. To who is limited to
+    /// tenants, those of the whole package.
     pub bytes: u64,
     /// Names of the variables, or of the package with its version.
     pub names: Vec<String>,

@@ -148,10 +148,10 @@ pub struct DeploymentTargetView {
     pub target: String,
     /// How far they are.
     pub fetch: FetchStatus,
-    /// Bytes that travelled.
-    pub moved: u64,
-    /// Bytes that did not have to.
-    pub saved: u64,
+    /// Bytes that travelled; null for who is limited to tenants: it would tell what the machine had from others.
+    pub moved: Option<u64>,
+    /// Bytes that did not have to; null likewise.
+    pub saved: Option<u64>,
     /// Bytes of the whole; 0 where nobody knows yet.
     pub total: u64,
     /// How its part ended, where that was before the deployment's end.

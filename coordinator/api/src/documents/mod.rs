@@ -238,6 +238,10 @@ pub struct PhaseText {
     /// How many of its environments must have succeeded; all where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum: Option<u32>,
+    /// Whether who asked sees no environment of the lifecycle's phases, and this stands for them. It is told, and cannot
+    /// be applied.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unseen: bool,
 }
 
 /// A library set: variables and templates that several projects include.

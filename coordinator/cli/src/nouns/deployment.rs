@@ -138,8 +138,8 @@ fn described(view: &DeploymentView) -> String {
             targets.row(vec![
                 target.target.clone(),
                 target.fetch.to_string(),
-                bytes(target.moved),
-                bytes(target.saved),
+                or_dash(target.moved.map(bytes).as_deref()),
+                or_dash(target.saved.map(bytes).as_deref()),
                 or_dash(target.end.map(PartEnd::word)),
                 or_dash(target.reason.as_deref()),
             ]);

@@ -70,12 +70,8 @@ impl Screen {
         for target in &view.targets {
             let text = match target.fetch {
                 FetchStatus::Done => {
-                    format!(
-                        "packages are on {}, moved {}, saved {}",
-                        target.target,
-                        bytes(target.moved),
-                        bytes(target.saved)
-                    )
+                    let traffic = traffic(target).map(|text| format!(", {text}")).unwrap_or_default();
+                    format!("packages are on {}{traffic}", target.target)
                 }
                 FetchStatus::Failed => {
                     let reason = target.reason.as_deref().unwrap_or_default();
@@ -103,12 +99,14 @@ impl Screen {
     fn bar(&mut self, deployment: &str, target: &DeploymentTargetView) {
         let Some(bars) = &self.bars else { return };
         let key = (deployment.to_owned(), target.target.clone());
-        if target.fetch != FetchStatus::Assigned || target.total == 0 {
+        let come = target.moved.zip(target.saved).map(|(moved, saved)| moved + saved);
+        // How far it is, is not told to everybody.
+        let Some(come) = come.filter(|_| target.fetch == FetchStatus::Assigned && target.total > 0) else {
             if let Some(bar) = self.fetching.remove(&key) {
                 bar.finish_and_clear();
             }
             return;
-        }
+        };
         let bar = self.fetching.entry(key).or_insert_with(|| {
             let bar = bars.add(ProgressBar::new(target.total));
             match ProgressStyle::with_template("{prefix} {wide_bar} {percent}% {msg}") {
@@ -118,9 +116,15 @@ impl Screen {
             .with_prefix(target.target.clone())
         });
         bar.set_length(target.total);
-        bar.set_position(target.moved + target.saved);
-        bar.set_message(format!("moved {}, saved {}", bytes(target.moved), bytes(target.saved)));
+        bar.set_position(come);
+        bar.set_message(traffic(target).unwrap_or_default());
     }
+}
+
+/// What travelled to a target and what did not have to, where that is told.
+fn traffic(target: &DeploymentTargetView) -> Option<String> {
+    let (moved, saved) = target.moved.zip(target.saved)?;
+    Some(format!("moved {}, saved {}", bytes(moved), bytes(saved)))
 }
 
 #[cfg(test)]

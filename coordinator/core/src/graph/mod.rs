@@ -179,6 +179,17 @@ impl Graph {
         self.runs.iter().map(|((node, target), run)| (*node, *target, run))
     }
 
+    /// The same without what travelled for it.
+    pub(crate) fn without_traffic(&self) -> Self {
+        let runs = self.runs.iter().map(|(place, run)| match &run.state {
+            RunState::Ended(end) => {
+                (*place, Run { attempt: run.attempt, state: RunState::Ended(end.without_traffic()) })
+            }
+            RunState::Assigned { .. } | RunState::Started { .. } => (*place, run.clone()),
+        });
+        Self { runs: runs.collect(), ..self.clone() }
+    }
+
     /// Runs that are not over.
     pub const fn open(&self) -> &OrdSet<(usize, TargetId)> {
         &self.open

@@ -10,10 +10,10 @@ use windlass_protocol::ids::{
 };
 use windlass_protocol::{DisplayName, Slug, Timestamp};
 
-use super::reason::{EndReason, Removal};
+use super::reason::{EndReason, Removal, RunEnd, RunOutcome};
 use super::tenant::TenantValues;
 use super::value::StoredValue;
-use crate::graph::Graph;
+use crate::graph::{Graph, RunState, WorkKind};
 use crate::query::Tagged;
 
 /// What is deployed.
@@ -78,6 +78,13 @@ impl Deployment {
     pub const fn release(&self) -> ReleaseId {
         let Subject::Release(release) = self.subject;
         release
+    }
+
+    /// Whether a target has all that it needs of the deployment's packages.
+    pub fn has_fetched(&self, target: TargetId) -> bool {
+        let fetched = self.graph.place_of(WorkKind::Fetch).and_then(|place| self.graph.run(place, target));
+        let end = fetched.map(|run| &run.state);
+        matches!(end, Some(RunState::Ended(RunEnd { outcome: RunOutcome::Succeeded, .. })))
     }
 
     /// Whether it is over.

@@ -26,6 +26,9 @@ pub struct Phase {
     pub environments: Vec<EnvironmentId>,
     /// When it is complete.
     pub rule: PhaseRule,
+    /// Whether who looks sees none of its environments: it stands for none, not for all others. Never stored.
+    #[serde(skip)]
+    pub unseen: bool,
 }
 
 /// When a phase is complete.

@@ -111,6 +111,12 @@ impl RunEnd {
     pub const fn of(outcome: RunOutcome) -> Self {
         Self { outcome, lines: 0, moved: 0, saved: 0 }
     }
+
+    /// The same without what travelled for it, which tells what the machine had from others.
+    pub(crate) fn without_traffic(&self) -> Self {
+        let Self { outcome, lines, moved: _, saved: _ } = self.clone();
+        Self { outcome, lines, moved: 0, saved: 0 }
+    }
 }
 
 /// How a run ended.

@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::query::{Empty, Query};
 use crate::scope;
-use crate::state::Space;
+use crate::state::{Flow, Space};
 
 /// What is left of `whole`.
 pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
@@ -31,7 +31,8 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     fill(&mut left.tag_sets, whole.tag_sets.iter().filter_map(|set| tag_set(&seen, set)));
     left.history = whole.history.of(|tenant| seen.tenants.contains_key(&tenant));
     left.deployments = deployments(whole, &seen);
-    left.finished = whole.finished.iter().filter(|id| left.deployments.contains_key(*id)).copied().collect();
+    let finished: Vec<_> = whole.finished.iter().filter(|id| left.deployments.contains_key(id)).collect();
+    left.finished = finished.into();
     let mut view = LimitedView::new(whole, &seen, &left.deployments);
     let targets: Vec<_> =
         whole.targets.iter().filter_map(|found| view.target(whole, &left.deployments, found)).collect();
@@ -39,9 +40,13 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     view.targets = left.targets.iter().map(|target| target.id).collect();
     let projects = seen.places.keys().filter_map(|id| whole.projects.get(*id));
     fill(&mut left.projects, projects.map(|found| view.project(found)));
-    let sets: BTreeSet<_> = left.projects.iter().flat_map(|project| &project.library_sets).copied().collect();
-    let sets = sets.into_iter().filter_map(|id| whole.library_sets.get(id));
-    fill(&mut left.library_sets, sets.map(|found| view.library_set(found)));
+    // The sets of what they are connected to, and those that ask for values which they have given.
+    let included: BTreeSet<_> = left.projects.iter().flat_map(|project| &project.library_sets).collect();
+    let sets = whole.library_sets.iter().filter_map(|set| match included.contains(&set.id) {
+        true => Some(view.library_set(set)),
+        false => seen.has_value(&set.templates).then(|| view.left_library_set(set)),
+    });
+    fill(&mut left.library_sets, sets.collect::<Vec<_>>().into_iter());
     let lifecycles: BTreeSet<_> = left.projects.iter().map(|project| project.lifecycle).collect();
     let lifecycles = lifecycles.into_iter().filter_map(|id| whole.lifecycles.get(id));
     fill(&mut left.lifecycles, lifecycles.map(|found| lifecycle(&seen, found)));
@@ -80,7 +85,8 @@ fn tag_set(seen: &VisibleTenants<'_>, found: &TagSet) -> Option<TagSet> {
     (!tags.is_empty()).then_some(TagSet { id, slug, name, single, tags })
 }
 
-/// A phase of which no environment is seen is none; one that stands for all others stays.
+/// A phase of which no environment is seen is none; one that stands for all others stays. Where that leaves no phase, one
+/// says so: without any, each environment would be one (SEMANTICS 4).
 fn lifecycle(seen: &VisibleTenants<'_>, found: &Lifecycle) -> Lifecycle {
     let phases = found.phases.iter().filter_map(|phase| {
         let left: Vec<_> =
@@ -91,19 +97,25 @@ fn lifecycle(seen: &VisibleTenants<'_>, found: &Lifecycle) -> Lifecycle {
             rule => rule,
         };
         let rule = if phase.environments.is_empty() { phase.rule } else { rule };
-        let Phase { name, environments, rule: _ } = phase.clone();
-        (environments.is_empty() || !left.is_empty()).then_some(Phase { name, environments: left, rule })
+        let Phase { name, environments, rule: _, unseen } = phase.clone();
+        let is_seen = environments.is_empty() || !left.is_empty();
+        is_seen.then_some(Phase { name, environments: left, rule, unseen })
     });
+    let mut phases: Vec<_> = phases.collect();
+    if phases.is_empty() && !found.phases.is_empty() {
+        let (name, environments) = ("Elsewhere".to_owned(), Vec::new());
+        phases.push(Phase { name, environments, rule: PhaseRule::All, unseen: true });
+    }
     let Lifecycle { id, slug, name, phases: _ } = found.clone();
-    Lifecycle { id, slug, name, phases: phases.collect() }
+    Lifecycle { id, slug, name, phases }
 }
 
-/// Their deployments. Targets that a request named are left out: they may be others'.
+/// Their deployments: those that are open, and of those that are over what is remembered whatever others do. Targets
+/// that a request named are left out: they may be others'. So is what travelled, which tells what a machine had before.
 fn deployments(whole: &Space, seen: &VisibleTenants<'_>) -> OrdMap<DeploymentId, Arc<Deployment>> {
-    let theirs = whole
-        .deployments
-        .iter()
-        .filter(|(_, found)| found.tenant.is_some_and(|tenant| seen.tenants.contains_key(&tenant)));
+    let flows: Vec<Flow> = seen.tenants.keys().map(|tenant| Some(*tenant)).collect();
+    let finished = flows.iter().flat_map(|flow| whole.finished.certain(*flow));
+    let theirs = whole.open_of(&flows).into_iter().chain(finished);
     let left = |found: &Arc<Deployment>| {
         let known = |ids: &BTreeSet<TargetId>| {
             ids.iter().copied().filter(|target| found.parts.contains_key(target)).collect()
@@ -128,6 +140,7 @@ fn deployments(whole: &Space, seen: &VisibleTenants<'_>) -> OrdMap<DeploymentId,
             frozen,
             outputs,
         } = Deployment::clone(found);
+        let graph = graph.without_traffic();
         Arc::new(Deployment {
             id,
             project,
@@ -147,7 +160,7 @@ fn deployments(whole: &Space, seen: &VisibleTenants<'_>) -> OrdMap<DeploymentId,
             outputs,
         })
     };
-    theirs.map(|(id, found)| (*id, left(found))).collect()
+    theirs.filter_map(|id| Some((id, left(whole.deployments.get(&id)?)))).collect()
 }
 
 /// The packages that steps ask for which are seen, and what of them targets hold.
@@ -161,14 +174,20 @@ fn packages(whole: &Space, left: &mut Space) {
     let found = wanted.into_iter().flat_map(|id| whole.packages_of(id));
     let packages: OrdMap<PackageKey, Arc<Package>> =
         found.map(|found| (found.key.clone(), Arc::clone(found))).collect();
-    // What targets hold of theirs, and not of others'.
+    // What targets fetched for them. That a machine has it from others already is nothing that is seen.
     let theirs: BTreeSet<_> = left
         .deployments
         .values()
         .filter_map(|found| Some((found, left.releases.get(&found.release())?)))
         .flat_map(|(found, release)| {
-            let manifests = release.packages.values().map(|package| package.manifest);
-            manifests.flat_map(|manifest| found.parts.keys().map(move |target| (*target, manifest)))
+            let has = |target: &TargetId, step: &StepId| {
+                found.has_fetched(*target) && found.graph.steps_on(*target).any(|on| on == *step)
+            };
+            let packages = release.packages.iter();
+            packages.flat_map(move |(step, package)| {
+                let targets = found.parts.keys().filter(move |target| has(target, step));
+                targets.map(move |target| (*target, package.manifest))
+            })
         })
         .collect();
     let pulled = whole.pulled.iter().filter(|pulled| theirs.contains(*pulled));
@@ -260,7 +279,7 @@ impl<'a> LimitedView<'a> {
         })
     }
 
-    /// A project that they are not connected to any more is there by its name.
+    /// A project that they are not connected to any more is there by its name, with what names their own values.
     fn project(&self, found: &Project) -> Project {
         let Project {
             id,
@@ -278,7 +297,8 @@ impl<'a> LimitedView<'a> {
             steps = self.steps(&steps, id);
             variables = self.variables(&variables, &ids(&steps), self.places(id));
         } else {
-            (library_sets, templates, variables, steps) = Default::default();
+            templates = self.seen.own_templates(&templates);
+            (library_sets, variables, steps) = Default::default();
         }
         let retired = Vec::new();
         Project { id, slug, name, tenancy, lifecycle, library_sets, templates, retired, variables, steps }
@@ -292,6 +312,13 @@ impl<'a> LimitedView<'a> {
         let variables = self.variables(&found.variables, &BTreeSet::new(), &self.seen.environments);
         let LibrarySet { id, slug, name, templates, retired: _, variables: _ } = found.clone();
         LibrarySet { id, slug, name, templates, retired: Vec::new(), variables }
+    }
+
+    /// A set that nothing includes which they are connected to: what names their own values.
+    fn left_library_set(&self, found: &LibrarySet) -> LibrarySet {
+        let LibrarySet { id, slug, name, templates, retired: _, variables: _ } = found.clone();
+        let (templates, retired, variables) = (self.seen.own_templates(&templates), Vec::new(), Vec::new());
+        LibrarySet { id, slug, name, templates, retired, variables }
     }
 
     fn release(&self, found: &Release) -> Release {

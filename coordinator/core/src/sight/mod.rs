@@ -7,6 +7,7 @@
 
 mod limited;
 mod queries;
+mod record;
 
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ use crate::matching::{self, Question};
 use crate::model::{ApiToken, Deployment, Project, Release, Tenant};
 use crate::plan::{self, TenantRefusal};
 use crate::state::{Space, State};
+
+pub use record::SeenRecords;
 
 /// A space at one moment, as far as somebody sees it.
 #[derive(Clone)]
@@ -81,6 +84,11 @@ impl Sight {
         if self.is_whole() { Ok(&self.state) } else { Err(refused()) }
     }
 
+    /// What is seen of the record. It has to be shown each record in order, from the first one on.
+    pub fn records(&self) -> SeenRecords<'_> {
+        SeenRecords::new(self)
+    }
+
     /// Says so where nobody is named for whom something is asked: that something is done for no tenant is nothing that
     /// who is limited sees.
     pub fn expect_named(&self, tenant: bool) -> Result<(), Problem> {
@@ -90,7 +98,8 @@ impl Sight {
         Err(Problem::usage("no tenant is named; say for whom with --tenant"))
     }
 
-    /// The number of the last record. It tells how much everybody does: nothing to be shown to who is limited.
+    /// The number of the last record. It tells how much everybody does: nothing to be shown to who is limited, to whom
+    /// records are told by numbers of their own ([`Self::records`]).
     pub fn record(&self) -> u64 {
         self.state.number
     }
@@ -98,6 +107,20 @@ impl Sight {
     /// What it was opened with.
     pub const fn permit(&self) -> &PersonPermit {
         &self.permit
+    }
+
+    /// The space of a record: this one, and for who has no limit any other.
+    pub fn space_of_id(&self, id: SpaceId) -> Option<&Space> {
+        match self.seen.as_deref() {
+            Some(seen) => Some(seen).filter(|_| id == self.space),
+            None => self.state.space(id),
+        }
+    }
+
+    /// The name of a target that is seen, wherever it is.
+    pub fn target_name(&self, id: TargetId) -> Option<String> {
+        let space = if self.is_whole() { self.state.space_of(id)? } else { self.space() };
+        space.targets.get(id).map(|target| target.name.to_string())
     }
 
     /// The token that looks, and, for who has no limit, every other.

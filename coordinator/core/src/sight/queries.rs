@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use windlass_protocol::ids::{EnvironmentId, ProjectId, TagId, TagSetId, TenantId};
+use windlass_protocol::ids::{EnvironmentId, ProjectId, TagId, TagSetId, TemplateId, TenantId};
 use windlass_protocol::message::Participation;
 
-use crate::model::{Advertisement, SaidTags, Tenant, TenantLimit};
+use crate::model::{Advertisement, Project, SaidTags, Template, Tenant, TenantLimit};
 use crate::query::{Empty, Query};
-use crate::state::Space;
+use crate::state::{Flow, Space};
 
 /// The tenants that are seen, where they are and were, and what they carry.
 pub(super) struct VisibleTenants<'a> {
@@ -21,6 +21,8 @@ pub(super) struct VisibleTenants<'a> {
     pub(super) places: BTreeMap<ProjectId, BTreeSet<EnvironmentId>>,
     pub(super) environments: BTreeSet<EnvironmentId>,
     pub(super) tags: BTreeSet<TagId>,
+    /// What they have values of their own for.
+    pub(super) templates: BTreeSet<TemplateId>,
 }
 
 impl<'a> VisibleTenants<'a> {
@@ -37,17 +39,42 @@ impl<'a> VisibleTenants<'a> {
         }
         // What was theirs stays theirs.
         let mut places = connected.clone();
-        let deployed = whole.deployments.values().map(|found| found.key()).chain(whole.history.keys());
+        let flows: Vec<Flow> = tenants.keys().map(|tenant| Some(*tenant)).collect();
+        let open = whole.open_of(&flows).into_iter().filter_map(|id| whole.deployments.get(&id));
+        let deployed = open.map(|found| found.key()).chain(whole.history.keys());
         for (project, environment, _) in
             deployed.filter(|(.., of)| of.is_some_and(|of| tenants.contains_key(&of)))
         {
             places.entry(project).or_default().insert(environment);
         }
-        let valued = tenants.values().flat_map(|tenant| tenant.values.keys());
-        let valued = valued.filter_map(|(_, environment)| *environment);
+        // What asks for values that they have given: those are their own, wherever they are connected.
+        let valued: BTreeSet<_> = tenants.values().flat_map(|tenant| tenant.values.keys()).copied().collect();
+        let templates: BTreeSet<_> = valued.iter().map(|(template, _)| *template).collect();
+        let asks = |project: &&Project| project.templates.iter().any(|found| templates.contains(&found.id));
+        for project in whole.projects.iter().filter(asks) {
+            places.entry(project.id).or_default();
+        }
+        let valued = valued.into_iter().filter_map(|(_, environment)| environment);
         let environments = places.values().flatten().copied().chain(valued).collect();
         let tags = tenants.values().flat_map(|tenant| &tenant.tags).copied().collect();
-        Self { whole, tenants, connected, places, environments, tags }
+        Self { whole, tenants, connected, places, environments, tags, templates }
+    }
+
+    /// Whether somebody who is seen has a value of their own for one of these.
+    pub(super) fn has_value(&self, templates: &[Template]) -> bool {
+        templates.iter().any(|template| self.templates.contains(&template.id))
+    }
+
+    /// Those of these that somebody who is seen has a value of their own for, as what names it. What they were told beside
+    /// that may be news since they left.
+    pub(super) fn own_templates(&self, templates: &[Template]) -> Vec<Template> {
+        let own = templates.iter().filter(|template| self.templates.contains(&template.id));
+        own.map(|template| {
+            let Template { id, name, label: _, help: _, default: _, control, options: _ } = template.clone();
+            let (label, help, default, options) = Default::default();
+            Template { id, name, label, help, default, control, options }
+        })
+        .collect()
     }
 
     /// What is left of a query; `None` where it matches nobody who is seen.

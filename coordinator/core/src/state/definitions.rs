@@ -38,5 +38,7 @@ impl Indexed for Tenant {
 
     fn forget(&self, space: &mut Space) {
         space.reindex_tenant(Some(self), None);
+        space.finished.orphan(self.id);
+        space.forget_finished();
     }
 }

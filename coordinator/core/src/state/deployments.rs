@@ -1,5 +1,6 @@
 //! How events change deployments, and the work, turns and history that follow from them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
@@ -8,16 +9,14 @@ use windlass_protocol::{Digest, Timestamp};
 
 use super::apply::{At, Missing};
 use super::history::Held;
+use super::indexes::Flow;
 use super::{Space, assignment_id};
 use crate::event::{DeploymentCreated, DeploymentEvent, DeploymentStarted};
 use crate::graph::{Graph, RunState, Settled, WorkKind};
 use crate::model::{
     Called, Deployment, DeploymentEnd, DeploymentState, EndReason, Frozen, FrozenTenant, Part, RunEnd,
-    RunOutcome,
+    RunOutcome, StoredValue,
 };
-
-/// Finished deployments that stay in memory to be looked at. Older ones are in the journal alone.
-const FINISHED_IN_MEMORY: usize = 10_000;
 
 impl Space {
     pub(super) fn apply_to_deployment(&mut self, at: At, event: &DeploymentEvent) -> Result<(), Missing> {
@@ -34,13 +33,7 @@ impl Space {
                 self.index_work(*deployment, node, target);
             }
             DeploymentEvent::RunEnded { deployment, node, target, end, outputs, .. } => {
-                self.end_run(*deployment, *node, *target, end)?;
-                let step = self.step_of(*deployment, *node)?;
-                let changed = self.deployment_mut(*deployment)?;
-                for (name, value) in outputs {
-                    let step = step.ok_or("fetching sets nothing")?;
-                    changed.outputs.insert((step, *target, name.clone()), value.clone());
-                }
+                self.end_run(*deployment, *node, *target, end, outputs)?;
             }
             DeploymentEvent::ScopeRemoved { deployment, target, why } => {
                 self.drop_all_work(*deployment, *target);
@@ -155,14 +148,22 @@ impl Space {
         node: usize,
         target: TargetId,
         end: &RunEnd,
+        outputs: &BTreeMap<String, StoredValue>,
     ) -> Result<(), Missing> {
-        self.drop_run(id, node, target);
-        self.settle(id, &Settled::Ended { node, target, end })?;
-        if end.outcome != RunOutcome::Succeeded {
+        // A step may outlive its deployment for as long as it likes. Which deployments are remembered then is a matter of
+        // memory, and no history may depend on it.
+        if !self.deployments.contains_key(&id) {
             return Ok(());
         }
-        let Some(step) = self.step_of(id, node)? else { return Ok(()) };
-        let deployment = self.deployments.get(&id).ok_or("no such deployment")?;
+        self.drop_run(id, node, target);
+        self.settle(id, &Settled::Ended { node, target, end })?;
+        let step = self.step_of(id, node)?;
+        let deployment = self.deployment_mut(id)?;
+        for (name, value) in outputs {
+            let step = step.ok_or("fetching sets nothing")?;
+            deployment.outputs.insert((step, target, name.clone()), value.clone());
+        }
+        let Some(step) = step.filter(|_| end.outcome == RunOutcome::Succeeded) else { return Ok(()) };
         let (key, release) = (deployment.key(), deployment.release());
         let package = self.releases.get(&release).and_then(|release| release.packages.get(&step));
         if let Some(manifest) = package.map(|package| package.manifest) {
@@ -186,14 +187,24 @@ impl Space {
         changed.outputs = imbl::OrdMap::new();
         self.enter(id, DeploymentState::Ended(end))?;
         self.index_parts(&deployment, false);
-        self.finished.push_back(id);
-        if self.finished.len() > FINISHED_IN_MEMORY
-            && let Some(oldest) = self.finished.pop_front()
-            && let Some(forgotten) = self.deployments.remove(&oldest)
-        {
-            self.forget_assignments(&forgotten);
-        }
+        let exists = self.has_flow(deployment.tenant);
+        self.finished.push(deployment.tenant, exists, id);
+        self.forget_finished();
         Ok(())
+    }
+
+    /// Whether there is somebody whose the deployments of a flow are.
+    pub(super) fn has_flow(&self, flow: Flow) -> bool {
+        flow.is_none_or(|tenant| self.tenants.get(tenant).is_some())
+    }
+
+    /// Forgets the finished deployments that there is no more room for.
+    pub(super) fn forget_finished(&mut self) {
+        while let Some(id) = self.finished.pop() {
+            if let Some(forgotten) = self.deployments.remove(&id) {
+                self.forget_assignments(&forgotten);
+            }
+        }
     }
 
     /// Puts a deployment into a state, and its turn right.

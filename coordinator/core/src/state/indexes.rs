@@ -299,6 +299,12 @@ impl Space {
         for set in self.tag_sets.iter().cloned().collect::<Vec<_>>() {
             self.reindex_tags(None, Some(&set));
         }
+        let mut finished = std::mem::take(&mut self.finished);
+        finished.index(|id| {
+            let flow = self.deployments.get(&id).and_then(|deployment| deployment.tenant);
+            (flow, self.has_flow(flow))
+        });
+        self.finished = finished;
         for deployment in self.deployments.clone().values() {
             self.remember_assignments(deployment);
             if !deployment.is_over() {

@@ -10,6 +10,7 @@ use windlass_protocol::ids::{
 use windlass_protocol::message::Generation;
 use windlass_protocol::{Digest, DisplayName, Slug, Timestamp};
 
+use super::finished::Finished;
 use super::history::History;
 use super::indexes::{Flow, Indexes};
 use crate::catalogue::Catalogue;
@@ -77,10 +78,10 @@ pub struct Space {
     pub packages: OrdMap<PackageKey, Arc<Package>>,
     /// Releases.
     pub releases: OrdMap<ReleaseId, Arc<Release>>,
-    /// Deployments: all that are not over, and the latest of those that are.
+    /// Deployments: all that are not over, and those of the rest that are remembered.
     pub deployments: OrdMap<DeploymentId, Arc<Deployment>>,
-    /// Deployments that are over, oldest first.
-    pub finished: imbl::Vector<DeploymentId>,
+    /// Deployments that are over and remembered, in the order in which they ended.
+    pub finished: Finished,
     /// What succeeded where, and what each target holds.
     pub history: History,
     /// The flow that got the last slot: the next one has its turn.
@@ -124,7 +125,7 @@ impl Space {
             packages: OrdMap::new(),
             releases: OrdMap::new(),
             deployments: OrdMap::new(),
-            finished: imbl::Vector::new(),
+            finished: Finished::default(),
             history: History::default(),
             turn: None,
             unsettled: OrdSet::new(),

@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use windlass_api::error::ProblemKind;
 use windlass_api::requests::{DeployRequest, TokenRequest};
 use windlass_coordinator_core::authorise::{self, Action};
-use windlass_coordinator_core::decide::Command;
+use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::freeze::freeze;
+use windlass_coordinator_core::graph::RunState;
+use windlass_coordinator_core::model::Deployment;
 use windlass_coordinator_core::plan;
 use windlass_coordinator_core::query::TenantTags;
 use windlass_coordinator_core::scope;
@@ -26,7 +28,7 @@ use crate::world::{Happening, World, happening, lively, small};
 
 const TOKEN: TokenId = TokenId::from_bytes([9; 16]);
 
-fn limited(world: &mut World, name: &str, tenants: Value) -> Result<(), windlass_api::error::Problem> {
+pub fn limited(world: &mut World, name: &str, tenants: Value) -> Result<(), windlass_api::error::Problem> {
     let tenants = Some(serde_json::from_value(tenants).expect("a query"));
     let request =
         TokenRequest { name: name.to_owned(), role: "auditor".to_owned(), ttl_seconds: None, tenants };
@@ -40,7 +42,7 @@ fn sight(world: &World, token: TokenId, secret: &str) -> Sight {
     Sight::open(Arc::new(world.state.clone()), &permit.expect("it may read"), None).expect("there is a space")
 }
 
-fn of_limited(world: &World) -> Sight {
+pub fn of_limited(world: &World) -> Sight {
     sight(world, TOKEN, "secret")
 }
 
@@ -68,6 +70,13 @@ fn ids(space: &Space) -> BTreeSet<String> {
         .collect()
 }
 
+/// What is seen of the record, as it would be in the journal.
+fn records(world: &World, sight: &Sight) -> Vec<String> {
+    let mut seen = sight.records();
+    let left = world.records.iter().filter_map(|record| seen.see(record.clone()));
+    left.map(|record| serde_json::to_string(&record).expect("a record is JSON")).collect()
+}
+
 fn text(space: &Space) -> String {
     serde_json::to_string(space).expect("a space has nothing that JSON cannot hold")
 }
@@ -75,7 +84,7 @@ fn text(space: &Space) -> String {
 #[test]
 fn nothing_that_is_seen_names_what_is_not_and_who_belongs_where_is_what_it_is_in_truth() {
     let base = lively();
-    let mut seen_deployments = 0;
+    let (mut seen_deployments, mut seen_records) = (0, 0);
     chance::cases(40, &(vec(happening(), 20..60), 0..3_usize), |(history, who): (Vec<Happening>, usize)| {
         let mut world = base.clone();
         history.into_iter().for_each(|happening| world.happen(happening));
@@ -110,11 +119,21 @@ fn nothing_that_is_seen_names_what_is_not_and_who_belongs_where_is_what_it_is_in
                 assert!(as_seen.is_some() || !(in_truth && anywhere), "{tenant:?} {target:?}");
             }
         }
+        for record in records(&world, &sight) {
+            for hidden in ids(whole).difference(&known).filter(|hidden| !served.contains(*hidden)) {
+                // A machine acts as itself in what it did for them.
+                assert!(!record.contains(hidden), "{hidden} in {record}");
+            }
+            seen_records += 1;
+        }
         let theirs = whole
             .deployments
-            .values()
-            .filter(|found| found.tenant.is_some_and(|tenant| seen.tenants.get(tenant).is_some()));
-        assert_eq!(theirs.count(), seen.deployments.len());
+            .iter()
+            .filter(|(_, found)| found.tenant.is_some_and(|tenant| seen.tenants.get(tenant).is_some()));
+        let over = |found: &&Arc<Deployment>| found.is_over();
+        let (over, open): (Vec<_>, Vec<_>) = theirs.map(|(_, found)| found).partition(over);
+        assert_eq!(open.len(), seen.deployments.values().filter(|found| !found.is_over()).count());
+        assert!(over.len() >= seen.finished.len());
         seen_deployments += seen.deployments.len();
         let all = sight_of_all(&world);
         assert!(
@@ -122,7 +141,7 @@ fn nothing_that_is_seen_names_what_is_not_and_who_belongs_where_is_what_it_is_in
                 && std::ptr::eq(all.space(), all.expect_whole().unwrap().space_named(None).unwrap())
         );
     });
-    assert!(seen_deployments > 10, "{seen_deployments}");
+    assert!(seen_deployments > 10 && seen_records > 100, "{seen_deployments}, {seen_records}");
 }
 
 fn sight_of_all(world: &World) -> Sight {
@@ -166,8 +185,10 @@ fn shared() -> World {
 fn installations_that_differ_in_what_is_not_seen_look_alike() {
     let world = shared();
     let before = text(of_limited(&world).space());
+    let told = records(&world, &of_limited(&world));
+    assert!(told.len() > 5, "{told:?}");
     for word in ["Beta", "Stable", "theirs", "Theirs", "Somebody"] {
-        assert!(!before.contains(word), "{word} in {before}");
+        assert!(!before.contains(word) && !told.concat().contains(word), "{word} in {before} or {told:?}");
     }
     let mut other = world.clone();
     other.apply(&[
@@ -190,6 +211,7 @@ fn installations_that_differ_in_what_is_not_seen_look_alike() {
     drop(other.try_deploy(again).expect("it can be made"));
     assert_ne!(text(other.space()), text(world.space()));
     assert_eq!(text(of_limited(&other).space()), before);
+    assert_eq!(records(&other, &of_limited(&other)), told);
 }
 
 #[test]
@@ -340,4 +362,105 @@ fn who_has_left_sees_what_was_theirs_and_nothing_that_came_later() {
     let steps: Vec<_> = release.snapshot.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!((release.version.to_string().as_str(), steps), ("1.0.0", vec!["Install", "Ours"]));
     assert_eq!(seen.deployments.len(), 1);
+}
+
+/// What a tenant has given is its own, wherever it is connected now; what asks for it may have other news since then.
+#[test]
+fn own_values_are_seen_also_where_nobody_who_is_seen_is_connected_any_more() {
+    let mut world = small();
+    let template =
+        |name: &str, help: &str| json!({"name": name, "help": help, "default": format!("news of {name}")});
+    let asking = |help: &str| {
+        let mut web = crate::world::project("Web", json!([]));
+        web["templates"] = json!([template("Title", help), template("Colour", help)]);
+        web["library-sets"] = json!(["Details"]);
+        let set = json!({"kind": "library-set", "name": "Details", "variables": {"Any": [{"value": "news"}]},
+            "templates": [template("Contact", help), template("Street", help)]});
+        [set, web]
+    };
+    let alpha = |projects: Value| {
+        json!({"kind": "tenant", "name": "Alpha", "projects": projects, "values": {
+        "Web": {"Title": "Alpha's"}, "Details": {"Contact": "Anna"}}})
+    };
+    world.apply(&asking("how"));
+    world.apply(&[alpha(json!({"Web": ["Testing"]}))]);
+    world.apply(&[alpha(json!({}))]);
+    world.apply(&asking("news"));
+    limited(&mut world, "Alpha's", json!({"tenants": ["Alpha"]})).expect("it can be made");
+    let sight = of_limited(&world);
+    let seen = sight.space();
+    let web = seen.projects.named("Web").expect("it asks for a value that Alpha has given");
+    let details = seen.library_sets.named("Details").expect("it does, too");
+    let names = |templates: &[windlass_coordinator_core::model::Template]| -> Vec<String> {
+        templates.iter().map(|template| template.name.clone()).collect()
+    };
+    assert_eq!(
+        (names(&web.templates), names(&details.templates)),
+        (vec!["Title".into()], vec!["Contact".into()])
+    );
+    let text = text(seen);
+    for hidden in ["news", "Colour", "Street"] {
+        assert!(!text.contains(hidden), "{hidden} in {text}");
+    }
+}
+
+#[test]
+fn a_lifecycle_of_which_nothing_is_seen_does_not_read_as_one_with_a_phase_for_each_environment() {
+    let mut world = small();
+    world.apply(&[
+        json!({"kind": "lifecycle", "name": "Free", "phases": [{"name": "Tests", "environments": ["Testing"]}]}),
+        json!({"kind": "tenant", "name": "Alpha", "projects": {"Web": ["Production"]}}),
+    ]);
+    limited(&mut world, "Alpha's", json!({"tenants": ["Alpha"]})).expect("it can be made");
+    let sight = of_limited(&world);
+    let seen = sight.space();
+    let lifecycle = seen.lifecycles.named("Free").expect("a project of theirs has it");
+    let order: Vec<_> = seen.environments_in_order().into_iter().map(|found| found.id).collect();
+    let phases = windlass_coordinator_core::promotion::phases(lifecycle, &order, |id| id.to_string());
+    assert!(phases.iter().all(|phase| phase.environments.is_empty()), "{phases:?}");
+    assert_eq!(lifecycle.phases.len(), 1, "it is said that there are some");
+    assert!(!text(seen).contains("Tests"));
+}
+
+/// What a machine has to pull for one tenant depends on what it holds of another.
+#[test]
+fn what_a_shared_machine_had_already_is_not_seen() {
+    let mut world = small();
+    world.package("shop", "1.0.0");
+    let step = json!({"name": "Copy", "roles": ["web"], "package": {"id": "shop"}});
+    let connected = |name: &str| json!({"kind": "tenant", "name": name, "projects": {"Shop": ["Staging"]}});
+    world.apply(&[crate::world::project("Shop", json!([step])), connected("Alpha"), connected("Beta")]);
+    world.release("Shop", "1.0.0");
+    let target = world.enrol(
+        "shared",
+        json!({"roles": ["web"], "environments": ["Staging"],
+        "tenants": {"tenants": ["Alpha", "Beta"]}}),
+    );
+    limited(&mut world, "Alpha's", json!({"tenants": ["Alpha"]})).expect("it can be made");
+    let request = |tenant: &str| {
+        json!({"project": "Shop", "version": "1.0.0", "environments": ["Staging"],
+        "tenants": {"tenants": [tenant]}})
+    };
+    let manifest = Digest::of("shop 1.0.0");
+    let theirs = world.deploy(request("Beta"));
+    let assignment = world.work(theirs)[0].1;
+    let peer = world.peer(target);
+    let pulled = SpaceCommand::RecordPulled { peer, assignment, manifest, bytes: 10 };
+    world.ask(pulled).expect("it may pull");
+    world.succeed(theirs);
+    let ours = world.deploy(request("Alpha"));
+    let held = |world: &World| of_limited(world).space().pulled.len();
+    assert_eq!(held(&world), 0, "nothing was fetched for Alpha yet");
+    world.work_off(ours, &Outcome::Succeeded);
+    assert_eq!(held(&world), 1);
+    let traffic = |sight: &Sight| -> Vec<(u64, u64)> {
+        let ended = |state: &RunState| match state {
+            RunState::Ended(end) => Some((end.moved, end.saved)),
+            _ => None,
+        };
+        let graph = &sight.space().deployments[&ours].graph;
+        graph.runs().filter_map(|(.., run)| ended(&run.state)).collect()
+    };
+    assert_eq!(traffic(&sight_of_all(&world)), [(10, 990)]);
+    assert_eq!(traffic(&of_limited(&world)), [(0, 0)]);
 }

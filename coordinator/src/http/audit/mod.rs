@@ -1,4 +1,5 @@
-//! The audit: the journal itself, read from its files, and what follows from the state (PRODUCT, P5).
+//! The audit: the journal itself, read from its files, and what follows from the state (PRODUCT, P5). Who is limited to
+//! tenants reads what concerns them, as records with numbers of their own (SEMANTICS 10).
 
 mod journal;
 mod pulled;
@@ -71,7 +72,8 @@ pub struct Records {
     #[serde(default)]
     #[param(inline)]
     pub order: ListOrder,
-    /// The part begins after the record of this number, in this order; with `oldest`, 0 is before the first one.
+    /// The part begins after the record of this number, in this order; with `oldest`, 0 is before the first one. To who is
+    /// limited to tenants, what they see of the record is numbered from 1.
     pub after: Option<u64>,
     /// Records at most, up to 1000; 100 where it is left out. Large records make a part shorter.
     pub limit: Option<usize>,
@@ -83,12 +85,15 @@ pub struct Records {
     pub filter: Option<String>,
 }
 
-/// The records of the journal, the newest first unless the oldest are asked for first. Sealed values are left out.
+/// The records of the journal, the newest first unless the oldest are asked for first. Sealed values are left out, and for
+/// who is limited to tenants all that concerns others too.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(Records),
     responses((status = 200, body = Page<AuditRecord>)))]
 pub async fn list(caller: Reader, Asked(asked): Asked<Records>) -> Answer<Page<AuditRecord>> {
     let (data, quotas) = (caller.context.services.data.clone(), &caller.context.quotas);
-    let quota = if asked.is_narrowed() { &quotas.reads } else { &quotas.short };
+    // Whoever is limited has to have all of it looked through.
+    let looks_through = asked.is_narrowed() || !caller.sees_all()?;
+    let quota = if looks_through { &quotas.reads } else { &quotas.short };
     let reading = caller.read_heavily(quota, "reading the journal", move |sight, wanted| {
         select(&data, sight, wanted, &asked)
     });
@@ -108,7 +113,6 @@ fn select(
     still_wanted: &Wanted,
     asked: &Records,
 ) -> Result<Page<AuditRecord>, Problem> {
-    let state = sight.expect_whole()?;
     let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
     let ids = asked.about.as_deref().map(|about| ids_of(sight.space(), about)).transpose()?;
     if let Some(event) = &asked.event {
@@ -118,7 +122,7 @@ fn select(
     // What is not shown is not found either: whether a record comes would tell, letter by letter, what is hidden in it.
     let about = |text: &str| ids.as_ref().is_none_or(|ids| ids.iter().any(|id| text.contains(id)));
     let shows = |entry: &Entry| {
-        let text = summary::shown_text(entry);
+        let text = summary::shown_text(sight, entry);
         about(&text)
             && filter.as_ref().is_none_or(|filter| windlass_protocol::names::fold(&text).contains(filter))
     };
@@ -127,26 +131,30 @@ fn select(
             && about(&entry.text)
             && (ids.is_none() && filter.is_none() || shows(entry))
     };
-    let last = state.number;
+    // What who is limited sees has numbers of its own, and nothing may tell where all of it ends.
+    let last = if sight.is_whole() { sight.record() } else { u64::MAX };
     let newest = asked.order == ListOrder::Newest;
     let known = if newest { 1..=last } else { 0..=last };
     if let Some(after) = asked.after.filter(|after| !known.contains(after)) {
         return Err(pages::no_place(&after.to_string()));
     }
     let (from, last) = match (newest, asked.after) {
-        (false, after) => (after.unwrap_or(0) + 1, last),
+        (false, after) => (after.unwrap_or(0).saturating_add(1), last),
         (true, after) => {
             let last = after.map_or(last, |after| after - 1);
             // One more than is shown tells whether there are more.
-            let from = if asked.is_narrowed() { 1 } else { last.saturating_sub(limit as u64).max(1) };
+            let all = asked.is_narrowed() || !sight.is_whole();
+            let from = if all { 1 } else { last.saturating_sub(limit as u64).max(1) };
             (from, last)
         }
     };
     let mut found: VecDeque<Entry> = VecDeque::new();
     let (mut more, mut bytes) = (false, 0);
-    let mut journal = Journal::open(data, from, last, still_wanted)?;
+    let mut journal = Journal::open(data, sight, (from, last), still_wanted)?;
+    let mut seen = 0;
     while let Some(entry) = journal.next()? {
-        if !wanted(&entry) {
+        seen = entry.record.number;
+        if more && !newest || !(from..=last).contains(&seen) || !wanted(&entry) {
             continue;
         }
         bytes += entry.text.len();
@@ -156,15 +164,19 @@ fn select(
             let dropped = if newest { found.pop_front() } else { found.pop_back() };
             bytes -= dropped.map_or(0, |entry| entry.text.len());
         }
-        if more && !newest {
+        if more && !newest && sight.is_whole() {
             break;
         }
+    }
+    // How many records there are for who is limited is known at their end.
+    if let Some(after) = asked.after.filter(|after| !sight.is_whole() && *after > seen) {
+        return Err(pages::no_place(&after.to_string()));
     }
     if newest {
         found.make_contiguous().reverse();
     }
     let next = found.back().filter(|_| more).map(|entry| entry.record.number.to_string());
-    let items = found.iter().map(|entry| summary::record(sight, state, entry)).collect();
+    let items = found.iter().map(|entry| summary::record(sight, entry)).collect();
     Ok(Page { items, next })
 }
 
@@ -252,7 +264,8 @@ pub async fn who_can(caller: Reader, Named(tenant): Named<String>, Asked(of): As
     Ok(Json(asking.await?))
 }
 
-/// What a target did pull: packages and variables, from the record.
+/// What a target did pull: packages and variables, from the record. To who is limited to tenants: what there is of theirs
+/// on it, wherever it had that from.
 #[utoipa::path(get, path = "/audit/pulled/{target}", tag = "audit",
     params(("target" = String, Path, description = "Id, slug or name; the id of a deleted one."), Part),
     responses((status = 200, body = Pulled)))]

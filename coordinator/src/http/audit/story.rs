@@ -29,7 +29,7 @@ pub(in crate::http) fn tell(
     }
     let id = id.to_string();
     let (mut earlier, mut told, mut lines) = (0, 0, VecDeque::new());
-    let mut journal = Journal::open(data, 1, sight.record(), wanted)?;
+    let mut journal = Journal::open(data, sight, (1, sight.record()), wanted)?;
     while let Some(entry) = journal.next()? {
         if !entry.text.contains(&id) {
             continue;

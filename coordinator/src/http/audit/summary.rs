@@ -5,7 +5,7 @@ use windlass_api::answers::AuditRecord;
 use windlass_api::error::Problem;
 use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event};
 use windlass_coordinator_core::reasons;
-use windlass_coordinator_core::state::{Space, State};
+use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::ReleaseId;
 use windlass_protocol::names::nearest;
 
@@ -16,15 +16,15 @@ use windlass_coordinator_core::sight::Sight;
 /// What is never shown, whatever it stands in: digests of tokens' secrets, and ciphertexts.
 const HIDDEN: [&str; 2] = ["secret", "ciphertext"];
 
-pub(super) fn record(sight: &Sight, state: &State, entry: &Entry) -> AuditRecord {
+pub(super) fn record(sight: &Sight, entry: &Entry) -> AuditRecord {
     let record = &entry.record;
-    let space = record.stream.space().and_then(|id| state.space(id));
-    let events: Vec<Value> = record.events.iter().filter_map(recorded).map(shown).collect();
+    let space = record.stream.space().and_then(|id| sight.space_of_id(id));
+    let events = events(sight, entry);
     AuditRecord {
         sequence: record.number,
         time: display::time(record.time),
         space: space.map(|space| space.head.name.to_string()),
-        actor: actor(sight, state, record.header.actor),
+        actor: actor(sight, record.header.actor),
         origin: record.header.origin.clone(),
         reason: record.header.reason.clone(),
         summary: record
@@ -39,22 +39,63 @@ pub(super) fn record(sight: &Sight, state: &State, entry: &Entry) -> AuditRecord
 }
 
 /// What is shown of a record as one text, to be searched.
-pub(super) fn shown_text(entry: &Entry) -> String {
+pub(super) fn shown_text(sight: &Sight, entry: &Entry) -> String {
     let header = &entry.record.header;
-    let events: Vec<Value> = entry.record.events.iter().filter_map(recorded).map(shown).collect();
-    serde_json::json!([header.actor, header.origin, header.reason, events]).to_string()
+    let events = events(sight, entry);
+    if sight.is_whole() {
+        return serde_json::json!([header.actor, header.origin, header.reason, events]).to_string();
+    }
+    // The ids of others are not found either.
+    serde_json::json!([actor(sight, header.actor), header.origin, header.reason, events]).to_string()
 }
 
-fn actor(sight: &Sight, state: &State, actor: Actor) -> String {
+/// The events of a record as they are shown.
+fn events(sight: &Sight, entry: &Entry) -> Vec<Value> {
+    let shown = entry.record.events.iter().filter_map(recorded).map(shown);
+    shown.map(|event| in_words(sight, event)).collect()
+}
+
+/// An event without the ids of what is not seen. Of who is limited, nothing but what they see is told; this is about
+/// machines that served them and are not theirs any more, and the like.
+fn in_words(sight: &Sight, value: Value) -> Value {
+    match value {
+        _ if sight.is_whole() => value,
+        Value::String(text) => Value::String(match hidden_kind(sight.space(), &text) {
+            Some(kind) => format!("another {kind}"),
+            None => text,
+        }),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, value)| (key, in_words(sight, value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| in_words(sight, item)).collect()),
+        other => other,
+    }
+}
+
+/// What kind of thing an id is of that is not in the space, if it is one.
+fn hidden_kind<'a>(space: &Space, id: &'a str) -> Option<&'a str> {
+    let (kind, _) = id.rsplit_once('-').filter(|(_, rest)| rest.len() == 26)?;
+    let unseen = match kind {
+        "target" => !id.parse().is_ok_and(|id| space.targets.get(id).is_some()),
+        "environment" => !id.parse().is_ok_and(|id| space.environments.get(id).is_some()),
+        "project" => !id.parse().is_ok_and(|id| space.projects.get(id).is_some()),
+        "tenant" => !id.parse().is_ok_and(|id| space.tenants.get(id).is_some()),
+        "release" => !id.parse().is_ok_and(|id: ReleaseId| space.releases.contains_key(&id)),
+        "token" | "enrolment" | "key" => true,
+        _ => false,
+    };
+    unseen.then_some(kind)
+}
+
+fn actor(sight: &Sight, actor: Actor) -> String {
     match actor {
         Actor::Installer => "the installer".to_owned(),
         Actor::Coordinator => "the coordinator".to_owned(),
         Actor::Token(id) => format!("token {}", display::token(sight, id)),
         Actor::Target(id) => {
-            let name = state.space_of(id).map(|space| display::name(&space.targets, id));
-            format!("target {}", name.unwrap_or_else(|| id.to_string()))
+            format!("target {}", sight.target_name(id).unwrap_or_else(|| unseen(sight, "target", id)))
         }
-        Actor::Enrolment(id) => format!("{id}"),
+        Actor::Enrolment(id) => unseen(sight, "enrolment", id),
     }
 }
 
@@ -184,7 +225,13 @@ fn thing((sight, space): About<'_>, id: &str) -> Option<String> {
         }
         _ => None,
     };
-    Some(found.unwrap_or_else(|| id.to_owned()))
+    let known = |name: &String| sight.is_whole() || name != id;
+    Some(found.filter(known).unwrap_or_else(|| unseen(sight, kind, id)))
+}
+
+/// What is not there, or not there to be seen, is called so.
+fn unseen(sight: &Sight, kind: &str, id: impl std::fmt::Display) -> String {
+    if sight.is_whole() { id.to_string() } else { format!("another {kind}") }
 }
 
 #[cfg(test)]

@@ -111,6 +111,7 @@ impl Shown for Lifecycle {
                 PhaseRule::AtLeast(minimum) => Some(minimum),
                 PhaseRule::All | PhaseRule::Optional => None,
             },
+            unseen: phase.unseen,
         });
         Document::Lifecycle(LifecycleDocument {
             name: self.name.to_string(),

@@ -48,6 +48,9 @@ fn define_phase(
     named: &mut BTreeSet<EnvironmentId>,
 ) -> Result<Phase, Problem> {
     let name: DisplayName = text.name.parse().map_err(|why| Problem::usage(format!("its name: {why}")))?;
+    if text.unseen {
+        return Err(Problem::usage("it is `unseen`: the lifecycle was exported by who sees nothing of it"));
+    }
     let mut environments = Vec::new();
     for name in &text.environments {
         let environment = draft.space().environments.find(name)?;
@@ -69,5 +72,5 @@ fn define_phase(
         (false, Some(minimum)) => PhaseRule::AtLeast(minimum),
         (false, None) => PhaseRule::All,
     };
-    Ok(Phase { name: name.into(), environments, rule })
+    Ok(Phase { name: name.into(), environments, rule, unseen: false })
 }

@@ -106,6 +106,7 @@ fn names_and_frames() -> Vec<Case> {
             vec![lifecycle(json!([{"name": "One", "optional": true, "minimum": 1}]))],
         ),
         ("a minimum of nothing", vec![lifecycle(json!([{"name": "One", "minimum": 0}]))]),
+        ("what was not seen", vec![lifecycle(json!([{"name": "Elsewhere", "unseen": true}]))]),
     ]
 }
 

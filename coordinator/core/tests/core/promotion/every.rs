@@ -68,6 +68,7 @@ fn lifecycle(named: &[Named]) -> Lifecycle {
         name: "phase".to_owned(),
         environments: places(*named).collect(),
         rule: *rule,
+        unseen: false,
     };
     Lifecycle {
         id: LIFECYCLE,

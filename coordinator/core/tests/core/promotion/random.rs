@@ -82,6 +82,7 @@ impl Small {
             name: "phase".to_owned(),
             environments: named.iter().map(|id| environment(*id)).collect(),
             rule: *rule,
+            unseen: false,
         };
         Lifecycle {
             id: LifecycleId::from_bytes([0; 16]),
