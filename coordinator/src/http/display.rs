@@ -32,7 +32,7 @@ pub fn tenant(space: &Space, id: Option<TenantId>) -> Option<String> {
     id.map(|id| name(&space.tenants, id))
 }
 
-/// The name of a token; its id where it was deleted. That of somebody else is nothing to who is limited.
+/// The name of a token; its id where it was deleted. Who is limited is told nothing of another one.
 pub fn token(sight: &Sight, id: TokenId) -> String {
     let unknown = || if sight.is_whole() { id.to_string() } else { "another token".to_owned() };
     sight.token(id).map_or_else(unknown, |token| token.name.to_string())

@@ -16,7 +16,7 @@ pub struct AuditRecord {
     pub actor: String,
     /// From where; to who is limited to tenants, of what they did themselves.
     pub origin: Option<String>,
-    /// Why; to who is limited to tenants, where all that was done is shown.
+    /// Why; to who is limited to tenants, of what they did themselves.
     pub reason: Option<String>,
     /// What happened, in words.
     pub summary: Vec<String>,

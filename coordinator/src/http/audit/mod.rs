@@ -131,23 +131,8 @@ fn select(
             && about(&entry.text)
             && (ids.is_none() && filter.is_none() || shows(entry))
     };
-    // What who is limited sees has numbers of its own, and nothing may tell where all of it ends.
-    let last = if sight.is_whole() { sight.record() } else { u64::MAX };
     let newest = asked.order == ListOrder::Newest;
-    let known = if newest { 1..=last } else { 0..=last };
-    if let Some(after) = asked.after.filter(|after| !known.contains(after)) {
-        return Err(pages::no_place(&after.to_string()));
-    }
-    let (from, last) = match (newest, asked.after) {
-        (false, after) => (after.unwrap_or(0).saturating_add(1), last),
-        (true, after) => {
-            let last = after.map_or(last, |after| after - 1);
-            // One more than is shown tells whether there are more.
-            let all = asked.is_narrowed() || !sight.is_whole();
-            let from = if all { 1 } else { last.saturating_sub(limit as u64).max(1) };
-            (from, last)
-        }
-    };
+    let (from, last) = range(sight, asked, limit)?;
     let mut found: VecDeque<Entry> = VecDeque::new();
     let (mut more, mut bytes) = (false, 0);
     let mut journal = Journal::open(data, sight, (from, last), still_wanted)?;
@@ -178,6 +163,24 @@ fn select(
     let next = found.back().filter(|_| more).map(|entry| entry.record.number.to_string());
     let items = found.iter().map(|entry| summary::record(sight, entry)).collect();
     Ok(Page { items, next })
+}
+
+/// The first and the last record that may be in a part.
+fn range(sight: &Sight, asked: &Records, limit: usize) -> Result<(u64, u64), Problem> {
+    // What who is limited sees has numbers of its own, and nothing may tell where all of it ends.
+    let last = if sight.is_whole() { sight.record() } else { u64::MAX };
+    let newest = asked.order == ListOrder::Newest;
+    let known = if newest { 1..=last } else { 0..=last };
+    if let Some(after) = asked.after.filter(|after| !known.contains(after)) {
+        return Err(pages::no_place(&after.to_string()));
+    }
+    if !newest {
+        return Ok((asked.after.unwrap_or(0).saturating_add(1), last));
+    }
+    let last = asked.after.map_or(last, |after| after - 1);
+    let all = asked.is_narrowed() || !sight.is_whole();
+    // One more than is shown tells whether there are more.
+    Ok((if all { 1 } else { last.saturating_sub(limit as u64).max(1) }, last))
 }
 
 /// The ids that a text means: it is one, or it names things of any kind.

@@ -13,6 +13,9 @@ use super::journal::{Entry, recorded};
 use crate::http::display;
 use windlass_coordinator_core::sight::Sight;
 
+/// What is there and not seen is called so, with its kind.
+const UNSEEN: &str = "another ";
+
 /// What is never shown, whatever it stands in: digests of tokens' secrets, and ciphertexts.
 const HIDDEN: [&str; 2] = ["secret", "ciphertext"];
 
@@ -61,7 +64,7 @@ fn in_words(sight: &Sight, value: Value) -> Value {
     match value {
         _ if sight.is_whole() => value,
         Value::String(text) => Value::String(match hidden_kind(sight.space(), &text) {
-            Some(kind) => format!("another {kind}"),
+            Some(kind) => format!("{UNSEEN}{kind}"),
             None => text,
         }),
         Value::Object(map) => {
@@ -88,14 +91,18 @@ fn hidden_kind<'a>(space: &Space, id: &'a str) -> Option<&'a str> {
 }
 
 fn actor(sight: &Sight, actor: Actor) -> String {
-    match actor {
-        Actor::Installer => "the installer".to_owned(),
-        Actor::Coordinator => "the coordinator".to_owned(),
-        Actor::Token(id) => format!("token {}", display::token(sight, id)),
-        Actor::Target(id) => {
-            format!("target {}", sight.target_name(id).unwrap_or_else(|| unseen(sight, "target", id)))
-        }
-        Actor::Enrolment(id) => unseen(sight, "enrolment", id),
+    let (kind, id, name) = match actor {
+        Actor::Installer => return "the installer".to_owned(),
+        Actor::Coordinator => return "the coordinator".to_owned(),
+        Actor::Token(id) => ("token", id.to_string(), sight.token(id).map(|token| token.name.to_string())),
+        Actor::Target(id) => ("target", id.to_string(), sight.target_name(id)),
+        Actor::Enrolment(id) if sight.is_whole() => return id.to_string(),
+        Actor::Enrolment(id) => ("enrolment token", id.to_string(), None),
+    };
+    match name {
+        Some(name) => format!("{kind} {name}"),
+        None if sight.is_whole() => format!("{kind} {id}"),
+        None => format!("{UNSEEN}{kind}"),
     }
 }
 
@@ -189,7 +196,9 @@ fn describe((sight, space): About<'_>, fields: &Map<String, Value>, depth: usize
                 about.push(format!("{key} {}", items.iter().map(plain).collect::<Vec<_>>().join(" ")));
             }
             (key, Value::String(id)) => {
-                about.extend(thing((sight, space), id).map(|name| format!("{key} {name}")))
+                let named =
+                    |name: String| if name.starts_with(UNSEEN) { name } else { format!("{key} {name}") };
+                about.extend(thing((sight, space), id).map(named));
             }
             (key, Value::Object(inner)) if depth > 0 => match inner.get("name").and_then(Value::as_str) {
                 Some(name) => about.push(format!("{key} {name}")),
@@ -225,13 +234,9 @@ fn thing((sight, space): About<'_>, id: &str) -> Option<String> {
         }
         _ => None,
     };
-    let known = |name: &String| sight.is_whole() || name != id;
-    Some(found.filter(known).unwrap_or_else(|| unseen(sight, kind, id)))
-}
-
-/// What is not there, or not there to be seen, is called so.
-fn unseen(sight: &Sight, kind: &str, id: impl std::fmt::Display) -> String {
-    if sight.is_whole() { id.to_string() } else { format!("another {kind}") }
+    let found = found.unwrap_or_else(|| id.to_owned());
+    let hidden = hidden_kind(space, &found).filter(|_| !sight.is_whole());
+    Some(hidden.map_or_else(|| found.clone(), |kind| format!("{UNSEEN}{kind}")))
 }
 
 #[cfg(test)]

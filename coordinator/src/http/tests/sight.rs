@@ -121,6 +121,12 @@ fn paths(ids: &[String]) -> Vec<String> {
         paths.push(format!("/api/v1/missing-values?tenant={tenant}"));
     }
     paths.push("/api/v1/targets/shared-1/explanation?project=Synergy&environment=Production".to_owned());
+    for asked in
+        ["order=oldest", "event=deployment-created", "about=Customer-2", "about=shared-1", "filter=e"]
+    {
+        paths.push(format!("/api/v1/audit?limit=1000&{asked}"));
+    }
+    paths.extend(ids.iter().map(|id| format!("/api/v1/audit?about={id}")));
     paths
 }
 
@@ -186,10 +192,8 @@ async fn a_limited_token_learns_nothing_of_others_on_any_route_and_sees_what_is_
         missing["items"].as_array().unwrap().iter().all(|value| value["tenant"] == "Customer-2"),
         "{missing}"
     );
-    for path in ["/audit", "/audit/verification", "/audit/pulled/shared-1"] {
-        let (status, body) = api.raw(Method::GET, &format!("/api/v1{path}"), Some(&token), "").await;
-        assert_eq!(status, StatusCode::FORBIDDEN, "{path}: {}", String::from_utf8_lossy(&body));
-    }
+    let (status, body) = api.raw(Method::GET, "/api/v1/audit/verification", Some(&token), "").await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{}", String::from_utf8_lossy(&body));
     let plan = json!({"project": "Synergy", "version": "latest", "environments": ["Production"],
         "tenants": {"tenants": ["Customer-2"]}});
     let (status, body) = api.raw(Method::POST, "/api/v1/plans", Some(&token), plan.to_string()).await;
@@ -198,4 +202,131 @@ async fn a_limited_token_learns_nothing_of_others_on_any_route_and_sees_what_is_
     assert!(HIDDEN.iter().all(|hidden| !text.contains(hidden)), "{text}");
     let whole = api.post("/plans", plan).await;
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["digest"], whole["digest"]);
+}
+
+/// What a limited token gets, as it must be described.
+async fn get(api: &ApiFixture, token: &str, path: &str) -> (StatusCode, Value) {
+    let path = format!("/api/v1{path}");
+    let (status, body) = api.raw(Method::GET, &path, Some(token), "").await;
+    let answer = serde_json::from_slice(&body).unwrap();
+    super::described::expect_described(&Method::GET, &path, status, &answer);
+    (status, answer)
+}
+
+fn numbers(page: &Value) -> Vec<u64> {
+    page["items"].as_array().unwrap().iter().map(|item| item["sequence"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_record_of_a_limited_token_is_numbered_by_itself_and_its_parts_come_to_the_whole() {
+    let (api, token) = installation().await;
+    let (status, all) = get(&api, &token, "/audit?order=oldest&limit=1000").await;
+    assert_eq!(status, StatusCode::OK);
+    let count = numbers(&all).len() as u64;
+    assert!(count > 8 && count < api.engine.state().number, "{count}");
+    assert_eq!(numbers(&all), (1..=count).collect::<Vec<_>>());
+    for item in all["items"].as_array().unwrap() {
+        assert_eq!((&item["hash"], &item["origin"]), (&Value::Null, &Value::Null));
+        assert!(!item.to_string().contains("token-"), "{item}");
+    }
+    let text = all.to_string();
+    assert!(
+        text.contains("deployment-created") && text.contains("run-ended") && text.contains("another token")
+    );
+    assert!(!text.contains("for Customer-3"), "what others wrote may be about anybody: {text}");
+    for order in ["newest", "oldest"] {
+        let (mut read, mut after) = (Vec::new(), String::new());
+        loop {
+            let (_, part) = get(&api, &token, &format!("/audit?order={order}&limit=2{after}")).await;
+            read.extend(numbers(&part));
+            let Some(next) = part["next"].as_str() else { break };
+            after = format!("&after={next}");
+        }
+        read.sort_unstable();
+        assert_eq!(read, (1..=count).collect::<Vec<_>>(), "{order}");
+    }
+    // Beyond its end it is alike, how much more there is of others.
+    for order in ["newest", "oldest"] {
+        let mut told = Vec::new();
+        for beyond in [count + 1, api.engine.state().number, u64::MAX] {
+            let (status, problem) = get(&api, &token, &format!("/audit?order={order}&after={beyond}")).await;
+            told.push((status, problem["message"].as_str().unwrap().replace(&beyond.to_string(), "N")));
+        }
+        assert_eq!(told[0].0, StatusCode::BAD_REQUEST);
+        assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
+    }
+    let last = get(&api, &token, &format!("/audit?order=oldest&after={count}")).await;
+    assert_eq!((last.0, &last.1["items"]), (StatusCode::OK, &json!([])));
+}
+
+#[tokio::test]
+async fn what_a_limited_token_is_told_of_a_machine_does_not_depend_on_what_it_holds_of_others() {
+    let (api, token) = installation().await;
+    let package = api.get("/packages/synergy-web/latest").await;
+    let (status, pulled) = get(&api, &token, "/audit/pulled/shared-1").await;
+    assert_eq!(status, StatusCode::OK);
+    let items = pulled["items"].as_array().unwrap();
+    let expected = json!({"kind": "package", "digest": package["manifest"], "bytes": package["size"],
+        "names": ["synergy-web 1.4.0"], "tenant": "Customer-2", "times": 1});
+    assert_eq!(items.len(), 2, "{items:?}");
+    for item in items {
+        for (field, value) in expected.as_object().unwrap() {
+            assert_eq!(&item[field], value, "{item}");
+        }
+    }
+    let (_, first) = get(&api, &token, "/audit/pulled/shared-1?limit=1").await;
+    assert_eq!(first["items"], json!([items[0]]));
+    let next = first["next"].as_str().unwrap();
+    let (_, second) = get(&api, &token, &format!("/audit/pulled/shared-1?limit=1&after={next}")).await;
+    assert_eq!((&second["items"], &second["next"]), (&json!([items[1]]), &Value::Null));
+    // A machine that is not seen is none, by whatever name.
+    let hidden = api.get("/targets/theirs-1").await["id"].as_str().unwrap().to_owned();
+    for name in ["theirs-1", &hidden, "target-00000000000000000000000000"] {
+        let (status, problem) = get(&api, &token, &format!("/audit/pulled/{name}")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{problem}");
+    }
+    let (_, deployments) = get(&api, &token, "/deployments").await;
+    for item in deployments["items"].as_array().unwrap() {
+        let path = format!("/deployments/{}", item["id"].as_str().unwrap());
+        let (_, view) = get(&api, &token, &path).await;
+        let target = &view["targets"][0];
+        assert_eq!((&target["moved"], &target["saved"]), (&Value::Null, &Value::Null));
+        assert_eq!((&target["total"], &target["fetch"]), (&package["size"], &json!("done")));
+        let whole = api.get(&path).await;
+        assert_eq!((&whole["targets"][0]["moved"], &whole["targets"][0]["saved"]), (&json!(5), &json!(7)));
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_is_not_theirs_any_more_is_another_one_in_what_happened() {
+    let (api, _) = installation().await;
+    api.apply(&[
+        json!({"kind": "tenant", "name": "Customer-2", "tags": ["Hosting/Shared 1"],
+            "projects": {"Synergy": ["Staging", "Production"], "Says": ["Production"]}}),
+        json!({"kind": "project", "name": "Says", "lifecycle": "Says", "tenancy": "tenanted", "steps": [
+            {"name": "Say", "roles": ["says"], "script": {"body": "true"}}]}),
+        json!({"kind": "lifecycle", "name": "Says", "phases": [{"name": "All", "environments": ["Production"]}]}),
+    ])
+    .await;
+    let grant = |tenant: &str| json!({"roles": ["says"], "environments": ["Production"], "tenants": {"tenants": [tenant]}});
+    let says = api.enrol("says-1", grant("Customer-2")).await;
+    api.post("/releases", json!({"project": "Says"})).await;
+    let request = json!({"project": "Says", "version": "latest", "environments": ["Production"],
+        "tenants": {"tenants": ["Customer-2"]}});
+    let made = api.post("/deployments", request).await;
+    let id = made["deployments"][0]["id"].as_str().or(made["deployments"][0].as_str()).unwrap().to_owned();
+    work_off(&api, says).await;
+    let (status, _) = api.send(Method::PUT, "/targets/says-1/grant", grant("Customer-3")).await;
+    assert_eq!(status, StatusCode::OK);
+    let made = api
+        .post("/tokens", json!({"name": "Other", "role": "auditor", "tenants": {"tenants": ["Customer-2"]}}))
+        .await;
+    let token = made["token"].as_str().unwrap();
+    assert_eq!(get(&api, token, "/targets/says-1").await.0, StatusCode::NOT_FOUND);
+    for path in [format!("/deployments/{id}/explanation"), format!("/audit?about={id}")] {
+        let (status, told) = get(&api, token, &path).await;
+        let text = told.to_string();
+        assert_eq!(status, StatusCode::OK, "{text}");
+        assert!(text.contains("another target") && !text.contains(&says.to_string()), "{path}: {text}");
+    }
 }
