@@ -6,6 +6,9 @@ use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
+
 use crate::disk::{self, File};
 use crate::mark::Mark;
 use crate::{LINE_BYTES, Options, SegmentError, fail, files, names};
@@ -107,6 +110,18 @@ impl Writer {
         }
         let result = self.rotate_if_full().and_then(|()| self.write_buffer());
         self.settle(result)
+    }
+
+    /// Sets room on the disk aside for so many more bytes in this segment, so that they can be written when it is full.
+    /// Nobody sees it. A file system that sets nothing aside is no error; a failed write lets the room go.
+    pub fn reserve(&mut self, bytes: u64) -> Result<(), SegmentError> {
+        self.check_usable()?;
+        let Segment { file, path, length } = &self.segment;
+        let end = i64::try_from(length.saturating_add(bytes)).unwrap_or(i64::MAX);
+        match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, end) {
+            Ok(()) | Err(Errno::EOPNOTSUPP) => Ok(()),
+            Err(error) => Err(SegmentError::writing("set room aside in", path, &self.folder)(error.into())),
+        }
     }
 
     /// Removes the segments that lie wholly before `line`, but never the last one. Returns how many.

@@ -96,7 +96,13 @@ fn a_full_file_system_loses_nothing_acknowledged() {
         assert!(mount.unwrap().success());
         let folder = place.join("lines");
         fs::write(place.join("ballast"), [0; 20_000]).unwrap();
+        let (mut provident, _) = Writer::open(place.join("provident"), Options::default()).unwrap();
+        provident.reserve(20_000).unwrap();
         let count = fill(&folder, options);
+        provident.append(&[b'x'; 19_000]).unwrap();
+        provident.sync().expect("its room was set aside");
+        let full = provident.reserve(200_000).unwrap_err();
+        assert!(matches!(full, SegmentError::Full { .. }), "{full:?}");
         fs::remove_file(place.join("ballast")).unwrap();
         check(&folder, options, count);
         return println!("\nacknowledged {count}");
