@@ -30,13 +30,18 @@ impl Backoff {
         wait
     }
 
-    /// The coordinator admits this agent: the next failure is the first again. So is the next renewal, unless this
-    /// session too begins with a certificate that is due for it.
+    /// The coordinator admits this agent: the next renewal is the first again, unless this session too begins with a
+    /// certificate that is due for it.
     pub fn welcomed(&mut self, renewal_due: bool) {
-        self.failures = 0;
         if !renewal_due {
             self.renewals = 0;
         }
+    }
+
+    /// A session has lasted: the next failure is the first again. A welcome alone does not count, or sessions that all
+    /// end right after it would follow each other without a pause.
+    pub fn lasted(&mut self) {
+        self.failures = 0;
     }
 }
 
@@ -51,14 +56,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_a_minute_and_start_anew_after_a_welcome() {
+    fn waits_double_up_to_a_minute_and_start_anew_after_a_session_that_lasted() {
         let mut backoff = Backoff::default();
         let longest: Vec<_> = (0..9).map(|_| backoff.failed(u64::MAX - 1)).collect();
         assert!(longest.windows(2).all(|pair| pair[0] <= pair[1] + LONGEST / 2), "{longest:?}");
         for _ in 0..100 {
             assert!((LONGEST / 2..=LONGEST).contains(&backoff.failed(12_345)));
         }
-        backoff.welcomed(true);
+        backoff.welcomed(false);
+        assert!((LONGEST / 2..=LONGEST).contains(&backoff.failed(7)), "a welcome alone is no session");
+        backoff.lasted();
         assert!((FIRST / 2..=FIRST).contains(&backoff.failed(7)));
     }
 
