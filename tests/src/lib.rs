@@ -4,6 +4,7 @@ pub mod agents;
 pub mod archives;
 pub mod canaries;
 pub mod client;
+pub mod distance;
 pub mod installation;
 pub mod journal;
 pub mod namespace;

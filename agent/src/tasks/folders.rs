@@ -13,6 +13,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,10 @@ use windlass_segments::disk;
 use windlass_supervisor::Account;
 
 use crate::durable;
+
+/// Held while a step's folders are made or found. Tasks of one tenant share folders and notes: what one finds missing
+/// another may be writing, and of two that bring other ids only one may.
+static PREPARING: Mutex<()> = Mutex::new(());
 
 /// Whose a folder is.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +63,7 @@ pub(super) fn prepare(
     assignment: AssignmentId,
     account: Option<Account>,
 ) -> anyhow::Result<Folders> {
+    let _alone = PREPARING.lock().unwrap_or_else(PoisonError::into_inner);
     let tenant = tenant_folder(root, place);
     let above = tenant.parent().context("the install root has folders below it")?;
     // Others may pass through to their own tenant's folder, and see nothing.
@@ -176,19 +182,18 @@ fn check_owner(note: &Path, owner: &Owner) -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-#[cfg(feature = "fail-points")]
 mod tests {
     use windlass_protocol::Digest;
     use windlass_protocol::message::{Action, PackageReference};
-    use windlass_segments::power::Recording;
 
     use super::*;
 
-    /// What was released there is reported, so it must not go with a folder above it.
-    #[test]
-    fn a_step_that_has_its_folders_has_them_after_a_loss_of_power() {
-        let slug = |text: &str| text.parse().unwrap();
-        let place = InstallationPath {
+    fn slug(text: &str) -> windlass_protocol::names::Slug {
+        text.parse().unwrap()
+    }
+
+    fn place() -> InstallationPath {
+        InstallationPath {
             space: (SpaceId::from_bytes([1; 16]), slug("default")),
             environment: (EnvironmentId::from_bytes([2; 16]), slug("production")),
             environment_name: "Production".to_owned(),
@@ -196,15 +201,18 @@ mod tests {
             tenant_name: Some("Customer".to_owned()),
             project: (ProjectId::from_bytes([3; 16]), slug("synergy")),
             version: "1.0.0".to_owned(),
-        };
+        }
+    }
+
+    fn work(step: u8, name: &str) -> RunWork {
         let package = PackageReference {
             id: "web".to_owned(),
             version: "1.0.0".to_owned(),
             manifest: Digest::of("web"),
             size: 1,
         };
-        let work = RunWork {
-            step: (StepId::from_bytes([4; 16]), slug("web")),
+        RunWork {
+            step: (StepId::from_bytes([step; 16]), slug(name)),
             name: "Web".to_owned(),
             action: Action::Package { package, substitute: Vec::new() },
             variables: None,
@@ -212,10 +220,17 @@ mod tests {
             safe_to_repeat: false,
             concurrent: false,
             keep: 1,
-        };
+        }
+    }
+
+    /// What was released there is reported, so it must not go with a folder above it.
+    #[cfg(feature = "fail-points")]
+    #[test]
+    fn a_step_that_has_its_folders_has_them_after_a_loss_of_power() {
+        let (place, work) = (place(), work(4, "web"));
         let disk = tempfile::tempdir().unwrap();
         let assignment = AssignmentId::from_bytes([5; 16]);
-        let recording = Recording::start(disk.path());
+        let recording = windlass_segments::power::Recording::start(disk.path());
         prepare(&disk.path().join("install"), &place, &work, assignment, None).unwrap();
         recording.acknowledge(1);
         let folders = |root: &Path| prepare(&root.join("install"), &place, &work, assignment, None);
@@ -225,5 +240,30 @@ mod tests {
             let found = folders(loss.folder).unwrap_or_else(|why| panic!("{}: {why:#}", loss.name));
             assert_eq!(found.step, step);
         });
+    }
+
+    /// Two steps of each name: the one that comes first has it, and the other is refused, whenever they come.
+    #[test]
+    fn first_steps_at_once_find_the_folders_that_they_share_and_no_name_has_two_owners() {
+        for _ in 0..20 {
+            let disk = tempfile::tempdir().unwrap();
+            let start = std::sync::Barrier::new(8);
+            let prepared = |number: u8| {
+                let (place, work) = (place(), work(number, &format!("step{}", number % 4)));
+                start.wait();
+                prepare(disk.path(), &place, &work, AssignmentId::from_bytes([number; 16]), None)
+            };
+            let outcomes: Vec<_> = std::thread::scope(|scope| {
+                let prepared = &prepared;
+                let tasks: Vec<_> = (0..8).map(|number| scope.spawn(move || prepared(number))).collect();
+                tasks.into_iter().map(|task| task.join().unwrap()).collect()
+            });
+            let (first, second) = outcomes.split_at(4);
+            for of_one_name in first.iter().zip(second) {
+                let refused = [of_one_name.0, of_one_name.1].into_iter().filter_map(|one| one.as_ref().err());
+                let said: Vec<_> = refused.map(|why| format!("{why:#}")).collect();
+                assert!(said.len() == 1 && said[0].contains("belongs to something else"), "{said:?}");
+            }
+        }
     }
 }

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{TaskContext, script};
+use windlass_agent_core::telling;
+
+use super::TaskContext;
 
 /// Where the lines lie, in the folder of an assignment.
 pub(super) fn folder(work: &Path) -> PathBuf {
@@ -12,7 +14,7 @@ pub(super) fn folder(work: &Path) -> PathBuf {
 
 /// Writes warnings down, in the place of those of a try before this one that a crash took: before the step's end is
 /// written down, none of its last lines is told. Where the disk does not take them they are in the agent's own log.
-pub(super) async fn write(context: &TaskContext, warnings: Vec<String>) {
+pub(super) async fn write(context: &TaskContext, mut warnings: Vec<String>) {
     for warning in &warnings {
         tracing::warn!(assignment = %context.id(), "{warning}");
     }
@@ -20,7 +22,7 @@ pub(super) async fn write(context: &TaskContext, warnings: Vec<String>) {
         return;
     }
     let folder = folder(&context.agent.ledger().folder(context.id()));
-    let warnings = warnings.into_iter().map(script::cut).collect();
+    warnings.iter_mut().for_each(telling::cut);
     let written = tokio::task::spawn_blocking(move || {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;

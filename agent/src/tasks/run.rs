@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use windlass_agent_core::course::Stage;
-use windlass_protocol::codec::{self, TooLarge};
+use windlass_agent_core::telling;
 use windlass_protocol::message::{
-    Action, Body, Outcome, OutputLine, OutputVariable, OutputVariableValue, Report, ReportKind, Request,
-    RunWork,
+    Action, Body, Outcome, OutputVariable, OutputVariableValue, Report, ReportKind, RunWork,
 };
 use windlass_supervisor::{Account, OutputValue};
 
 use super::folders::{self, Folders};
+use super::output::Extent;
 use super::script::{self, Process, Ran};
 use super::variables::{self, Variables};
 use super::{TaskContext, accounts, notes, package, reporting};
@@ -20,45 +21,42 @@ use super::{TaskContext, accounts, notes, package, reporting};
 const STAGES: [Stage; 5] =
     [Stage::Script, Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
 
-pub(super) async fn run(context: &TaskContext, work: &RunWork) -> anyhow::Result<()> {
+/// Runs a step to its durable end, and says from when on it may print something.
+pub(super) async fn run(
+    context: &TaskContext,
+    work: &RunWork,
+    extent: &watch::Sender<Extent>,
+) -> anyhow::Result<()> {
     let turn = if work.concurrent { None } else { Some(context.agent.turn.acquire().await?) };
     if context.is_withdrawn() && !order_has_begun(context) {
         return clear(context, work).await;
     }
+    extent.send_replace(Extent::Growing);
     let outcome = match prepare_and_act(context, work).await {
         Ok(outcome) => outcome,
         // The machine is not as it should be (a folder in the way, no account): that is the step's failure.
-        Err(why) => Some(Outcome::Failed { reason: script::cut(format!("{why:#}")) }),
+        Err(why) => Some(Outcome::Failed { reason: format!("{why:#}") }),
     };
     // Others need not wait for what a tenant's processes may make long.
     drop(turn);
     // Before the end is written down: whatever stops this process until then, it is done again.
     clear(context, work).await?;
     let Some(outcome) = outcome else { return Ok(()) };
-    let words = match &outcome {
-        Outcome::Succeeded => "succeeded".to_owned(),
-        Outcome::Failed { reason } => format!("failed: {reason}"),
-        other => format!("{other:?}").to_lowercase(),
-    };
-    context.agent.did(format!("step `{}` of {} {words}", work.name, context.assignment.path.project.1));
     let folder = context.agent.ledger().folder(context.id());
     let (variables, lines) = tokio::task::spawn_blocking(move || gather(&folder)).await??;
     let kind = ReportKind::Ended { outcome, variables, lines };
-    context.agent.ledger().end(&sendable(Report { assignment: context.id(), kind }))
-}
-
-/// The report, or the failure that it comes to if it is larger than the coordinator takes: sent as it is, it would be
-/// refused for ever.
-fn sendable(report: Report) -> Report {
-    let Err(TooLarge { bytes, most }) = codec::body(&Request::Report(vec![report.clone()])) else {
-        return report;
-    };
-    let reason = format!(
-        "the step set output variables of {bytes} bytes together, and they may have {most}; put what is large in files"
-    );
-    let lines = if let ReportKind::Ended { lines, .. } = report.kind { lines } else { 0 };
-    let kind = ReportKind::Ended { outcome: Outcome::Failed { reason }, variables: Vec::new(), lines };
-    Report { kind, ..report }
+    // As it is told, so that what is kept is what others hear.
+    let report = telling::fitting(Report { assignment: context.id(), kind });
+    if let ReportKind::Ended { outcome, .. } = &report.kind {
+        let words = match outcome {
+            Outcome::Succeeded => "succeeded".to_owned(),
+            Outcome::Failed { reason } => format!("failed: {reason}"),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        let project = &context.assignment.path.project.1;
+        context.agent.did(format!("step `{}` of {project} {words}", work.name));
+    }
+    context.agent.ledger().end(&report)
 }
 
 fn order_has_begun(context: &TaskContext) -> bool {
@@ -166,7 +164,7 @@ fn gather(work: &Path) -> anyhow::Result<(Vec<OutputVariable>, u64)> {
             variables.push(OutputVariable { name: set.name, value });
         }
     }
-    for folder in output_folders(work) {
+    for folder in output_folders(work, true) {
         for line in windlass_supervisor::output(&folder, 1) {
             line?;
             lines += 1;
@@ -175,64 +173,12 @@ fn gather(work: &Path) -> anyhow::Result<(Vec<OutputVariable>, u64)> {
     Ok((variables, lines))
 }
 
-/// Where lines of a step's output lie, in the order in which they are numbered through.
-fn output_folders(work: &Path) -> impl Iterator<Item = std::path::PathBuf> {
-    stage_folders(work).chain([notes::folder(work)])
+/// Where lines of a step's output lie, in the order in which they are numbered through: of each stage that has begun
+/// so far, and, once all is `over`, of the agent itself.
+pub(super) fn output_folders(work: &Path, over: bool) -> impl Iterator<Item = std::path::PathBuf> {
+    stage_folders(work).chain(over.then(|| notes::folder(work)))
 }
 
 fn stage_folders(work: &Path) -> impl Iterator<Item = std::path::PathBuf> {
     STAGES.into_iter().flat_map(move |stage| script::attempts(work, stage).collect::<Vec<_>>())
-}
-
-/// Lines of a step's output from number `from` on, all stages numbered through.
-pub(super) fn read_output(work: &Path, from: u64, most: usize) -> anyhow::Result<Vec<OutputLine>> {
-    let mut found = Vec::new();
-    let mut number = 0;
-    for folder in output_folders(work) {
-        for line in windlass_supervisor::output(&folder, 1) {
-            let (_, line) = line?;
-            number += 1;
-            if number >= from {
-                found.push(reporting::travelling(line));
-            }
-            if found.len() == most {
-                return Ok(found);
-            }
-        }
-    }
-    Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use windlass_protocol::ids::AssignmentId;
-
-    use super::*;
-
-    fn report(variables: usize) -> Report {
-        let variable = |number| OutputVariable {
-            name: format!("Output{number}"),
-            value: OutputVariableValue::Plain("x".repeat(windlass_protocol::limits::VARIABLE_BYTES)),
-        };
-        let variables = (0..variables).map(variable).collect();
-        let kind = ReportKind::Ended { outcome: Outcome::Succeeded, variables, lines: 7 };
-        Report { assignment: AssignmentId::from_bytes([1; 16]), kind }
-    }
-
-    #[test]
-    fn a_step_that_sets_more_than_can_be_told_has_failed_and_says_so() {
-        assert!(sendable(report(31)) == report(31));
-        let told = sendable(report(32));
-        let ReportKind::Ended { outcome: Outcome::Failed { reason }, variables, lines: 7 } = &told.kind
-        else {
-            panic!("another kind of report");
-        };
-        assert!(variables.is_empty());
-        assert_eq!(
-            reason,
-            "the step set output variables of 2097644 bytes together, and they may have 2097152; put what is large \
-             in files"
-        );
-        assert!(codec::body(&Request::Report(vec![told])).is_ok());
-    }
 }

@@ -9,19 +9,17 @@ use anyhow::Context;
 use data_encoding::HEXLOWER;
 use tokio::time::sleep;
 use windlass_agent_core::course::Stage;
-use windlass_protocol::limits;
 use windlass_protocol::message::{Outcome, RunWork, Shell as WireShell};
 use windlass_segments::{disk, fail};
 use windlass_supervisor::{Account, Ended, Job, SCRIPT_PATH, StartError, StepError, StepStatus};
 use windlass_templates::Shell;
 
-use super::reporting::Output;
 use super::variables::Variables;
 use super::{TaskContext, preludes};
 
 /// How often a running process is looked at. Its end is on the disk, so nothing depends on this but how soon it is
 /// told.
-const LOOK: Duration = Duration::from_millis(50);
+pub(super) const LOOK: Duration = Duration::from_millis(50);
 /// Seconds between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(10);
 /// Bytes of output that a step may print; the rest is counted and dropped.
@@ -95,7 +93,7 @@ pub(super) async fn run(
         }
         let place = folder.join(format!("{}-{}", stage.name(), begun + 1));
         if let Err(why) = start(&place, &job).await? {
-            return Ok(Ran::Ended(Outcome::Failed { reason: cut(why.sentence()) }));
+            return Ok(Ran::Ended(Outcome::Failed { reason: why.sentence() }));
         }
         if let Some(outcome) = judge(&watch(context, &place, work).await?, work) {
             return Ok(Ran::Ended(outcome));
@@ -186,11 +184,10 @@ async fn bury(folder: &Path) -> anyhow::Result<Result<Ended, StepError>> {
     Ok(tokio::task::spawn_blocking(move || windlass_supervisor::bury(&folder)).await?)
 }
 
-/// Watches a process to its end, sending its output on the way, and stops it when the task is withdrawn. What has no
+/// Watches a process to its end, and stops it when the task is withdrawn. What has no
 /// supervisor is buried: it may be that one which was started before a crash is just about to take the step, and two
 /// would run it twice.
 async fn watch(context: &TaskContext, folder: &Path, work: &RunWork) -> anyhow::Result<Ended> {
-    let mut output = Output::of(context);
     let mut told_to_stop = false;
     loop {
         let status = look(folder).await?;
@@ -219,13 +216,7 @@ async fn watch(context: &TaskContext, folder: &Path, work: &RunWork) -> anyhow::
             }
             StepStatus::Starting | StepStatus::Running { .. } => {}
         }
-        tokio::select! {
-            sent = output.send_available() => {
-                sent?;
-                sleep(LOOK).await;
-            }
-            () = sleep(LOOK) => {}
-        }
+        sleep(LOOK).await;
     }
 }
 
@@ -241,17 +232,11 @@ fn judge(ended: &Ended, work: &RunWork) -> Option<Outcome> {
         Process::Exited { code: 0 } => Outcome::Succeeded,
         Process::Exited { code } => Outcome::Failed { reason: format!("exit code {code}") },
         Process::Killed { signal } => Outcome::Failed { reason: format!("killed by signal {signal}") },
-        Process::NotStarted { reason } => Outcome::Failed { reason: cut(reason.clone()) },
+        Process::NotStarted { reason } | Process::Unkept { reason } => {
+            Outcome::Failed { reason: reason.clone() }
+        }
         Process::Unknown => Outcome::Unknown,
     })
-}
-
-/// A sentence of at most the length that a report may have.
-pub(super) fn cut(mut sentence: String) -> String {
-    while sentence.len() > limits::REASON_BYTES {
-        sentence.pop();
-    }
-    sentence
 }
 
 /// The shell of a script, as templates quote for it.

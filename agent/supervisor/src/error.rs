@@ -54,6 +54,11 @@ pub enum StepError {
 }
 
 impl StepError {
+    /// Whether the disk, or what may be taken of it, is used up.
+    pub(crate) const fn is_full(&self) -> bool {
+        matches!(self, Self::Segments(SegmentError::Full { .. }))
+    }
+
     /// For `map_err`: `action` failed on `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }

@@ -39,5 +39,5 @@ pub use marks::{Ended, Outcome, Started};
 pub use outlet::note;
 pub use output::{OutputLine, OutputLines, Stream, output};
 pub use start::{StartError, start};
-pub use supervise::{SuperviseError, supervise};
+pub use supervise::{SuperviseError, hide_memory, supervise};
 pub use variables::{OutputValue, OutputVariable, SealFunction, output_variables};

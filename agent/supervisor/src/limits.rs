@@ -21,6 +21,9 @@ pub const SYNC_AGE: Duration = Duration::from_secs(1);
 /// Bytes of one segment of output, small so that what the coordinator acknowledged can be removed soon.
 pub const OUTPUT_SEGMENT_BYTES: u64 = 4 << 20;
 
+/// Bytes on the disk that are set aside for the marks of a step: both, with the longest sentence why nothing ran.
+pub const MARKS_BYTES: u64 = 16 << 10;
+
 /// Characters of the shortest value that is masked (SEMANTICS 6): shorter ones occur in everything.
 pub const SECRET_CHARACTERS: usize = 4;
 

@@ -7,6 +7,7 @@ use windlass_segments::{Options, Writer};
 
 use crate::error::StepError;
 use crate::layout;
+use crate::limits;
 
 /// The step may have run from here on. Names its main process so that no other is ever taken for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +64,22 @@ pub enum Outcome {
     Void,
     /// The supervisor was lost. The step may have done nothing, a part or all of its work.
     Unknown,
+    /// The main process returned well, but the disk did not take what it set for later steps: they would miss it.
+    Unkept {
+        /// Why, in one sentence.
+        reason: String,
+    },
+}
+
+impl Ended {
+    /// The same end of a step whose output variables cannot be kept. One that did not go well needs no other reason.
+    pub(crate) fn without_variables(&self, reason: String) -> Self {
+        let outcome = match &self.outcome {
+            Outcome::Exited { code: 0 } => Outcome::Unkept { reason },
+            outcome => outcome.clone(),
+        };
+        Self { outcome, ..self.clone() }
+    }
 }
 
 /// What a step's folder says about it.
@@ -109,10 +126,11 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Opens the marks of a step's folder, and makes their place.
+    /// Opens the marks of a step's folder, makes their place, and sets room for them aside: a step that fills the disk
+    /// has ended all the same.
     pub(crate) fn open(folder: &Path) -> Result<Self, StepError> {
         let mut recorder = Self { folder: layout::marks(folder), writer: None };
-        recorder.writer()?;
+        recorder.writer()?.reserve(limits::MARKS_BYTES)?;
         Ok(recorder)
     }
 
@@ -173,6 +191,7 @@ mod tests {
             (Outcome::NotStarted { reason: "no".into() }, r#""not-started","reason":"no""#),
             (Outcome::Void, r#""void""#),
             (Outcome::Unknown, r#""unknown""#),
+            (Outcome::Unkept { reason: "full".into() }, r#""unkept","reason":"full""#),
         ] {
             let line = serde_json::to_string(&Mark::Ended(ended(outcome))).expect("written");
             assert_eq!(line, format!(r#"{{"mark":"ended","outcome":{written},{rest}"#));

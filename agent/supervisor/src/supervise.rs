@@ -105,12 +105,20 @@ struct Step {
 }
 
 impl Step {
-    /// Writes the end down, however long the disk refuses: nobody else can tell how the step ended.
+    /// Writes the end down, however long the disk refuses: nobody else can tell how the step ended. For what the step set
+    /// there may be no room on a full disk, and waiting for it would be waiting for the step's own files to go.
     fn end(&mut self, variables: Option<&Collector<'_>>, ended: Ended) -> Result<(), SuperviseError> {
         fail::point("supervisor-before-ended");
         loop {
             let kept = variables.map_or(Ok(()), |variables| variables.write(&self.folder));
-            match kept.and_then(|()| self.recorder.ended(&ended)) {
+            let written = match kept {
+                Err(error) if error.is_full() => {
+                    let reason = format!("its output variables cannot be kept: the disk is full: {error}");
+                    self.recorder.ended(&ended.without_variables(reason))
+                }
+                kept => kept.and_then(|()| self.recorder.ended(&ended)),
+            };
+            match written {
                 Ok(()) => break,
                 // Without the folder nobody is left who wants to know.
                 Err(error) if !self.folder.exists() => return Err(error.into()),
@@ -136,11 +144,16 @@ fn separate(folder: &Path) -> Result<(PathBuf, Signals), SuperviseError> {
     }
     let signals = Signals::listen().map_err(setup("listen to signals"))?;
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
-    // It holds secrets: no core dump, and no look into its memory by a step that runs as the same user.
-    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(|error| setup("forbid core dumps")(error.into()))?;
-    prctl::set_dumpable(false).map_err(|error| setup("hide its memory")(error.into()))?;
+    hide_memory().map_err(setup("hide its memory"))?;
     unistd::chdir("/").map_err(|error| setup("leave its folder")(error.into()))?;
     Ok((folder, signals))
+}
+
+/// For a process that holds secrets, and for those that it starts before they start others: no core dump, and no look
+/// into its memory by what runs as the same user (THREATS F1).
+pub fn hide_memory() -> io::Result<()> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    Ok(prctl::set_dumpable(false)?)
 }
 
 /// Takes the step's lock, and makes sure that the step was never started.
@@ -187,4 +200,18 @@ fn not_started(reason: String, stopped: bool) -> Ended {
 
 fn ended(outcome: Outcome, stopped: bool) -> Ended {
     Ended { outcome, timed_out: false, stopped, dropped_bytes: 0, time: clock::now() }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::resource::getrlimit;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_hides_its_memory_is_not_dumped() {
+        hide_memory().expect("any process may");
+        assert!(!prctl::get_dumpable().expect("asked"));
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE).expect("asked"), (0, 0));
+    }
 }

@@ -3,8 +3,11 @@
 
 mod attacker;
 mod clean_up;
+mod far;
 mod gone;
+mod hooks;
 mod powershell;
+mod private;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
