@@ -15,3 +15,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8], points: &'static str) -> anyhow::
 pub(crate) fn create_folder(folder: &Path) -> anyhow::Result<()> {
     disk::create_durable_folder(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
+
+/// Whether an error says that there is no room.
+pub(crate) fn is_full(why: &anyhow::Error) -> bool {
+    why.chain().filter_map(|why| why.downcast_ref()).any(disk::is_full)
+}

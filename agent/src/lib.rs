@@ -11,6 +11,7 @@ pub mod enrol;
 pub mod identity;
 mod ledger;
 pub mod link;
+mod reserve;
 pub mod status;
 pub mod supervisor;
 mod tasks;

@@ -35,6 +35,11 @@ impl CoordinatorClock {
         self.known().told(time, run());
     }
 
+    /// The latest time that any session was told.
+    pub(super) fn latest(&self) -> Timestamp {
+        self.known().latest
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,18 +1,20 @@
 //! One connection's life: hello, what the coordinator says, heartbeats and progress, until it breaks or is ended.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use windlass_agent_core::backoff::Backoff;
 use windlass_protocol::Timestamp;
 use windlass_protocol::limits::UNFINISHED_ASSIGNMENTS;
 use windlass_protocol::message::{
-    Answer, FromAgent, FromCoordinator, Generation, Goodbye, Hello, Request, SESSION_ALPN, VERSION, Welcome,
+    Answer, FromAgent, FromCoordinator, Goodbye, Hello, Request, SESSION_ALPN, VERSION, Welcome,
 };
 
 use super::Agent;
+use super::orders::{Orders, Renewed, Wanted};
 use crate::link::{self, Credentials, Link};
 use crate::status::Connection;
 
@@ -42,8 +44,9 @@ pub(super) async fn run(
     let clock = Arc::clone(&agent.clock);
     let link = link::connect_by(clock, address, fingerprint, Some(&credentials), SESSION_ALPN).await?;
     let (mut control, mut replies) = link.hello(&agent.hello()?).await?;
-    let mut session =
-        Session { agent, link: link.clone(), taken: None, heartbeat: FIRST_HEARTBEAT, renew: false };
+    let mut session = Session { agent, heartbeat: FIRST_HEARTBEAT, wanted: watch::Sender::default() };
+    let orders = Orders::new(agent, link.clone(), session.wanted.subscribe());
+    let mut orders = pin!(orders.follow());
     let mut beat = tokio::time::interval(session.heartbeat);
     beat.reset();
     loop {
@@ -52,9 +55,9 @@ pub(super) async fn run(
                 Err(_) => return Ok(Over::Broken("the connection was lost".to_owned())),
                 Ok(said) => {
                     let before = session.heartbeat;
-                    if let Some(over) = session.heard(said, backoff).await? {
+                    if let Some(goodbye) = session.heard(said, backoff) {
                         link.close();
-                        return Ok(over);
+                        return Ok(Over::Goodbye(goodbye));
                     }
                     if session.heartbeat != before {
                         beat = tokio::time::interval(session.heartbeat);
@@ -62,6 +65,11 @@ pub(super) async fn run(
                     }
                 }
             },
+            // Beside the control stream: a coordinator that is slow to answer one hears the heartbeats all the same.
+            Renewed = &mut orders => {
+                link.close();
+                return Ok(Over::Renewed);
+            }
             _ = beat.tick() => control.say(&FromAgent::Heartbeat).await?,
             shown = to_show.recv() => if let Some(shown) = shown {
                 control.say(&shown).await?;
@@ -70,41 +78,39 @@ pub(super) async fn run(
     }
 }
 
-/// A session that stands.
-pub(super) struct Session<'a> {
-    pub(super) agent: &'a Arc<Agent>,
-    pub(super) link: Link,
-    /// The generation up to which assignments were taken in this session.
-    pub(super) taken: Option<Generation>,
+/// What the coordinator said on the control stream of a session.
+struct Session<'a> {
+    agent: &'a Arc<Agent>,
     heartbeat: Duration,
-    /// Whether the coordinator said that the certificate is due for renewal.
-    renew: bool,
+    wanted: watch::Sender<Wanted>,
 }
 
 impl Session<'_> {
-    /// Acts upon what the coordinator says; what ends the session is returned.
-    async fn heard(&mut self, said: FromCoordinator, backoff: &mut Backoff) -> anyhow::Result<Option<Over>> {
+    /// Acts upon what the coordinator says. Nothing of that ends the session but its own goodbye: what this machine cannot
+    /// do just now (its disk may be full) is done later, and other work goes on.
+    fn heard(&mut self, said: FromCoordinator, backoff: &mut Backoff) -> Option<Goodbye> {
         match said {
             FromCoordinator::Welcome(welcome) => {
                 backoff.welcomed(welcome.renew);
-                return self.welcomed(*welcome).await;
+                self.welcomed(*welcome);
             }
-            FromCoordinator::Nudge { generation } => self.pull(generation).await?,
+            FromCoordinator::Nudge { generation } => {
+                self.wanted.send_modify(|wanted| wanted.generation = Some(generation));
+            }
             FromCoordinator::Alive { now, heartbeat_seconds, generation } => {
-                self.agent.time(now)?;
+                backoff.lasted();
+                self.agent.told_time(now);
                 self.heartbeat = Duration::from_secs(heartbeat_seconds.max(1).into());
-                if let Some(over) = self.renew_if_due().await {
-                    return Ok(Some(over));
-                }
-                self.pull(generation).await?;
+                // Also where it is no other: what could not be done then may be done now.
+                self.wanted.send_modify(|wanted| wanted.generation = Some(generation));
             }
-            FromCoordinator::Goodbye(goodbye) => return Ok(Some(Over::Goodbye(goodbye))),
+            FromCoordinator::Goodbye(goodbye) => return Some(goodbye),
         }
-        Ok(None)
+        None
     }
 
-    async fn welcomed(&mut self, welcome: Welcome) -> anyhow::Result<Option<Over>> {
-        self.agent.time(welcome.now)?;
+    fn welcomed(&mut self, welcome: Welcome) {
+        self.agent.told_time(welcome.now);
         self.heartbeat = Duration::from_secs(welcome.heartbeat_seconds.max(1).into());
         tracing::info!(target = welcome.target, space = welcome.space, "connected");
         self.agent.update_status(|status| {
@@ -113,31 +119,8 @@ impl Session<'_> {
             status.effective = Some(welcome.effective);
             status.time = welcome.now;
         });
-        self.renew = welcome.renew;
-        if let Some(over) = self.renew_if_due().await {
-            return Ok(Some(over));
-        }
-        self.agent.link.send_replace(Some(self.link.clone()));
-        self.pull(welcome.generation).await?;
-        Ok(None)
-    }
-
-    /// Renews the certificate, if it is due. A coordinator that cannot do it now is asked again with the next heartbeat:
-    /// until the certificate has expired, everything else goes on.
-    async fn renew_if_due(&mut self) -> Option<Over> {
-        if !self.renew {
-            return None;
-        }
-        match self.agent.renew(&self.link).await {
-            Ok(()) => Some(Over::Renewed),
-            Err(why) => {
-                tracing::warn!(
-                    why = format!("{why:#}"),
-                    "the certificate is due for renewal and was not renewed"
-                );
-                None
-            }
-        }
+        let Welcome { generation, renew, .. } = welcome;
+        self.wanted.send_replace(Wanted { generation: Some(generation), renew });
     }
 }
 
@@ -157,18 +140,15 @@ impl Agent {
         })
     }
 
-    /// The time, by the coordinator's clock: never earlier than the latest that it told.
-    fn time(&self, told: Timestamp) -> anyhow::Result<Timestamp> {
+    /// The coordinator told the time. It is kept for later processes too, unless the disk is full: this one knows it.
+    fn told_time(&self, told: Timestamp) {
         self.clock.told(told);
-        let ledger = self.ledger();
-        let latest = ledger.clock()?;
-        if told > latest {
-            ledger.set_clock(told)?;
+        if let Err(why) = self.ledger().set_clock(self.clock.latest()) {
+            tracing::warn!(why = format!("{why:#}"), "the time that the coordinator told is not kept");
         }
-        Ok(told.max(latest))
     }
 
-    async fn renew(&self, link: &Link) -> anyhow::Result<()> {
+    pub(super) async fn renew(&self, link: &Link) -> anyhow::Result<()> {
         let request = Request::Renew { request: self.identity.renewal_request()? };
         match link.answer(&request).await? {
             Answer::Renewed { certificate } => {

@@ -18,6 +18,7 @@ use windlass_segments::{disk, fail};
 use windlass_store::Store;
 
 use crate::durable;
+use crate::reserve::Reserve;
 
 /// Bytes of sled's cache: an agent idles in a few megabytes.
 const CACHE_BYTES: u64 = 1 << 20;
@@ -36,6 +37,7 @@ pub(crate) struct Entry {
 pub(crate) struct Ledger {
     store: Store,
     folder: PathBuf,
+    reserve: Reserve,
 }
 
 const ENTRY: u8 = b'a';
@@ -47,8 +49,11 @@ impl Ledger {
     pub(crate) fn open(state_root: &Path) -> anyhow::Result<Self> {
         let folder = state_root.join("work");
         durable::create_folder(&folder)?;
+        let reserve = Reserve::new(state_root);
+        // Opening the store writes, and what is to be ended may be what fills the disk.
+        reserve.make_room_for_store()?;
         let store = Store::open(&state_root.join("store"), CACHE_BYTES)?;
-        let ledger = Self { store, folder };
+        let ledger = Self { store, folder, reserve };
         ledger.sweep()?;
         Ok(ledger)
     }
@@ -101,6 +106,7 @@ impl Ledger {
     }
 
     pub(crate) fn set_clock(&self, time: Timestamp) -> anyhow::Result<()> {
+        self.reserve.check_store()?;
         Ok(self.store.put(CLOCK, &serde_json::to_vec(&time)?)?)
     }
 
@@ -122,6 +128,8 @@ impl Ledger {
         signed: &SignedAssignment,
         owner: (SpaceId, Option<TenantId>),
     ) -> anyhow::Result<()> {
+        self.reserve.hold()?;
+        self.reserve.check_store()?;
         let folder = self.folder(id);
         durable::create_folder(&folder)?;
         durable::write(&folder.join("assignment"), &serde_json::to_vec(signed)?, "assignment")?;
@@ -152,7 +160,14 @@ impl Ledger {
     /// Writes down how an assignment ended, durably, before it is told.
     pub(crate) fn end(&self, report: &Report) -> anyhow::Result<()> {
         let path = self.folder(report.assignment).join("report");
-        durable::write(&path, &serde_json::to_vec(report)?, "report")
+        let text = serde_json::to_vec(report)?;
+        match durable::write(&path, &text, "report") {
+            Err(why) if durable::is_full(&why) => {
+                self.reserve.give_up();
+                durable::write(&path, &text, "report")
+            }
+            written => written,
+        }
     }
 
     /// How an assignment ended, if it has.
@@ -172,6 +187,7 @@ impl Ledger {
 
     /// The coordinator has everything of an assignment: its files go.
     pub(crate) fn close(&self, id: AssignmentId, entry: Entry) -> anyhow::Result<()> {
+        self.reserve.make_room_for_store()?;
         fail::point("ledger-before-close");
         self.store.put(&Self::key(id), &serde_json::to_vec(&Entry { closed: true, ..entry })?)?;
         self.store.commit()?;

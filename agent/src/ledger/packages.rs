@@ -40,6 +40,7 @@ impl Ledger {
         generation: Generation,
         packages: &[PackageReference],
     ) -> anyhow::Result<()> {
+        self.reserve.make_room_for_store()?;
         let lane = [&[FETCHED], lane(place).as_bytes().as_slice()].concat();
         let known = self.store.scan(&lane).collect::<Result<Vec<_>, _>>()?;
         for (_, value) in &known {
@@ -64,6 +65,7 @@ impl Ledger {
 
     /// Notes what a release is made of. It has its name by then, and until this is written its assignment is open.
     pub(crate) fn note_release(&self, folder: &Path, package: Digest) -> anyhow::Result<()> {
+        self.reserve.make_room_for_store()?;
         let path = folder.as_os_str().as_bytes();
         fail::point("ledger-before-release");
         self.store.put(&release_key(path), &[package.as_bytes().as_slice(), path].concat())?;

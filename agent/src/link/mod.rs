@@ -4,13 +4,20 @@ mod connect;
 mod frames;
 mod incoming;
 
+use std::time::Duration;
+
 use quinn::{Connection, SendStream};
+use tokio::time::timeout;
 use windlass_protocol::codec::Message;
 use windlass_protocol::gathering::FrameError;
 use windlass_protocol::message::{Answer, FromAgent, FromCoordinator, Hello, Request};
 
 pub use connect::{Credentials, connect, connect_by};
 pub use incoming::Incoming;
+
+/// How long a coordinator may take for each part of an answer that is one frame, and of a request: more than it takes
+/// when it is busy, and not so long that a task seems to hang.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An established connection. Cheap to clone.
 #[derive(Clone)]
@@ -29,31 +36,37 @@ impl Link {
     pub async fn hello(&self, hello: &Hello) -> Result<(ControlSender, ControlReceiver), FrameError> {
         let (mut send, receive) = self.connection.open_bi().await.map_err(|_| FrameError::Ended)?;
         frames::write(&mut send, hello).await?;
-        Ok((ControlSender(send), ControlReceiver(Incoming::new(receive))))
+        // What it says there comes when it comes: a connection that is gone ends by itself.
+        Ok((ControlSender(send), ControlReceiver(Incoming::new(receive, Duration::MAX))))
     }
 
-    /// Asks one request; what follows the answer's first frame is left on the stream.
+    /// Asks one request; what follows the answer's first frame is left on the stream. The answer may take any time: a
+    /// pull waits for its turn, and who asked anew would wait for another.
     pub async fn ask(&self, request: &Request) -> Result<Incoming, FrameError> {
         self.ask_message(request).await
     }
 
     /// Asks with any message, on a stream of its own.
     pub async fn ask_message<M: Message>(&self, message: &M) -> Result<Incoming, FrameError> {
-        let (mut send, receive) = self.connection.open_bi().await.map_err(|_| FrameError::Ended)?;
-        frames::write(&mut send, message).await?;
+        self.ask_within(Duration::MAX, message).await
+    }
+
+    async fn ask_within<M: Message>(&self, patience: Duration, message: &M) -> Result<Incoming, FrameError> {
+        let opened = timeout(PATIENCE, self.connection.open_bi()).await.map_err(|_| FrameError::Ended)?;
+        let (mut send, receive) = opened.map_err(|_| FrameError::Ended)?;
+        frames::write_within(PATIENCE, &mut send, message).await?;
         let _ = send.finish();
-        Ok(Incoming::new(receive))
+        Ok(Incoming::new(receive, patience))
     }
 
     /// Asks one request whose answer is one frame.
     pub async fn answer(&self, request: &Request) -> Result<Answer, FrameError> {
-        let mut stream = self.ask(request).await?;
-        stream.message().await
+        self.exchange(request).await
     }
 
     /// Asks with one message whose answer is one frame.
     pub async fn exchange<M: Message, A: Message>(&self, message: &M) -> Result<A, FrameError> {
-        let mut stream = self.ask_message(message).await?;
+        let mut stream = self.ask_within(PATIENCE, message).await?;
         stream.message().await
     }
 

@@ -104,9 +104,14 @@ steps: [{name: Site, roles: [web], package: {id: site}}]
 
 /// Deploys a version and returns why it failed, if it did.
 fn deploy(installation: &Installation, version: &str) -> Option<String> {
+    deploy_of(installation, "Web", version)
+}
+
+/// The same of any project.
+fn deploy_of(installation: &Installation, project: &str, version: &str) -> Option<String> {
     let mut command = Command::new("timeout");
-    command.arg("120").arg(installation.program("windlass").get_program());
-    command.args(["release", "deploy", "--project", "Web", "--version", version]);
+    command.arg("60").arg(installation.program("windlass").get_program());
+    command.args(["release", "deploy", "--project", project, "--version", version]);
     command.args(["--environment", "Production", "--wait"]);
     command.env("WINDLASS_SERVER", installation.server()).env("WINDLASS_TOKEN", installation.token());
     let output = command.output().expect("it starts");
@@ -131,11 +136,16 @@ fn json(installation: &Installation, arguments: &[&str]) -> Value {
 /// Enrols an agent whose state and releases lie on disks of their own, and starts it.
 fn agent(installation: &Installation) -> Process {
     let folder = &installation.folder;
+    enrol(installation, &folder.join("state"), &folder.join("install"));
+    run(installation)
+}
+
+/// Enrols an agent whose state and releases lie there.
+fn enrol(installation: &Installation, state: &Path, install: &Path) {
+    let folder = &installation.folder;
     let text = format!(
-        "coordinator = \"{}\"\nstate_root = {:?}\ninstall_root = {:?}\nisolation = \"none\"\n",
+        "coordinator = \"{}\"\nstate_root = {state:?}\ninstall_root = {install:?}\nisolation = \"none\"\n",
         installation.quic,
-        folder.join("state"),
-        folder.join("install")
     );
     let configuration = folder.join("agent.toml");
     fs::write(&configuration, text).expect("a file");
@@ -144,12 +154,108 @@ fn agent(installation: &Installation) -> Process {
     let mut enrol = installation.program("windlass-agent");
     enrol.args(["enrol", "--name", "web-1", "--token", token, "--config"]).arg(&configuration);
     assert!(enrol.status().expect("it starts").success());
+}
+
+/// Starts the agent and waits for its session.
+fn run(installation: &Installation) -> Process {
+    let folder = &installation.folder;
     let mut run = installation.program("windlass-agent");
-    let agent = Process::start(run.arg("run").arg("--config").arg(&configuration), &folder.join("agent.log"));
+    run.arg("run").arg("--config").arg(folder.join("agent.toml"));
+    let agent = Process::start(&mut run, &folder.join("agent.log"));
     wait_until("the agent's session", || {
         json(installation, &["target", "list"])["items"][0]["online"] == true
     });
     agent.expect("it starts")
+}
+
+/// Projects of one script each.
+fn scripts(scripts: &[(&str, &str)]) -> String {
+    let project = |(name, body): &(&str, &str)| {
+        format!(
+            "---\nkind: project\nname: {name}\nsteps: [{{name: Say, roles: [web], concurrent: true, \
+             script: {{body: '{body}'}}}}]\n"
+        )
+    };
+    "kind: environment\nname: Production\n".to_owned() + &scripts.iter().map(project).collect::<String>()
+}
+
+/// What the agent said in its log so far that holds this.
+fn said(installation: &Installation, words: &str) -> usize {
+    let log = fs::read_to_string(installation.folder.join("agent.log")).expect("it has one");
+    log.lines().filter(|line| line.contains(words)).count()
+}
+
+#[test]
+fn a_step_that_fills_the_disk_ends_and_what_it_took_is_free_again() {
+    if !inside("full_disk::a_step_that_fills_the_disk_ends_and_what_it_took_is_free_again") {
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("a folder");
+    let installation = Installation::start(temporary.path()).expect("an installation");
+    let disk = temporary.path().join("disk");
+    mount(&disk, "24m", "");
+    let fill = "set_windlassvariable Url http://x; head -c 60000000 /dev/zero > big";
+    let failing = format!("{fill}; exit 1");
+    let quiet = format!("{fill} 2>/dev/null; exit 0");
+    let projects = [("Fail", &*failing), ("Fill", &*quiet), ("Other", "true")];
+    installation.apply(&scripts(&projects));
+    enrol(&installation, &disk.join("state"), &disk.join("install"));
+    let _agent = run(&installation);
+    for (project, _) in projects {
+        installation.windlass(&["release", "create", "--project", project, "--version", "1.0.0"]);
+    }
+    let reason = deploy_of(&installation, "Fail", "1.0.0").expect("it fails by itself");
+    assert!(reason.contains("exit code 1"), "{reason}");
+    assert_eq!(deploy_of(&installation, "Other", "1.0.0"), None, "there is room again");
+    let reason = deploy_of(&installation, "Fill", "1.0.0").expect("what it set cannot be kept");
+    assert!(reason.contains("output variables cannot be kept") && reason.contains("full"), "{reason}");
+    assert_eq!(deploy_of(&installation, "Other", "1.0.0"), None, "there is room again");
+}
+
+#[test]
+fn an_agent_on_a_full_disk_ends_what_runs_starts_again_and_takes_new_work_when_there_is_room() {
+    if !inside(
+        "full_disk::an_agent_on_a_full_disk_ends_what_runs_starts_again_and_takes_new_work_when_there_is_room",
+    ) {
+        return;
+    }
+    let temporary = tempfile::tempdir().expect("a folder");
+    let installation = Installation::start(temporary.path()).expect("an installation");
+    let (disk, go) = (temporary.path().join("disk"), temporary.path().join("go"));
+    mount(&disk, "24m", "");
+    let wait = format!("until [ -e {} ]; do sleep 0.05; done; exit 3", go.display());
+    installation.apply(&scripts(&[("Wait", &wait), ("Other", "true")]));
+    enrol(&installation, &disk.join("state"), &disk.join("install"));
+    let mut agent = run(&installation);
+    for project in ["Wait", "Other"] {
+        installation.windlass(&["release", "create", "--project", project, "--version", "1.0.0"]);
+    }
+    let start = |project| {
+        let what = ["release", "deploy", "--project", project, "--version", "1.0.0"];
+        let started = json(&installation, &[&what[..], &["--environment", "Production"]].concat());
+        started["deployments"][0]["id"].as_str().expect("an id").to_owned()
+    };
+    let state = |id: &str| json(&installation, &["deployment", "view", id])["state"].clone();
+    let running = start("Wait");
+    wait_until("the step runs", || {
+        said(&installation, "connected") == 1
+            && windlass_workshop::names(&disk.join("state/work")).len() == 1
+            && state(&running) == "running"
+    });
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let filler = fill(&disk);
+    let waiting = start("Other");
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    assert_eq!(said(&installation, "connected"), 1, "one assignment that cannot be taken ends no session");
+    assert_eq!(state(&waiting), "running");
+    agent.kill();
+    let agent = run(&installation);
+    fs::write(&go, "").expect("the coordinator's disk has room");
+    wait_until("the end of what ran", || state(&running) == "failed");
+    assert_eq!(said(&installation, "connected"), 1);
+    fs::remove_file(filler).expect("the filler is there");
+    wait_until("the end of what waited", || state(&waiting) == "succeeded");
+    drop(agent);
 }
 
 #[test]

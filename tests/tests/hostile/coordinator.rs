@@ -1,6 +1,7 @@
 //! A coordinator that the agent trusts, it was enrolled with it, and that says what a test wants it to say.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,10 @@ pub struct Script {
     pub renews: bool,
     /// When certificates were renewed.
     pub renewals: Mutex<Vec<Instant>>,
+    /// Whether no request is ever answered; heartbeats are wanted each second then.
+    pub silent: bool,
+    /// Heartbeats that came.
+    pub heartbeats: AtomicUsize,
 }
 
 struct Authority {
@@ -147,7 +152,7 @@ async fn session(connection: &Connection, authority: &Arc<Authority>, script: &A
     let welcome = Welcome {
         version: VERSION,
         now: Timestamp::from_milliseconds(1),
-        heartbeat_seconds: 10,
+        heartbeat_seconds: if script.silent { 1 } else { 10 },
         target: "machine".to_owned(),
         space: "Default".to_owned(),
         effective: EffectiveScope {
@@ -160,7 +165,11 @@ async fn session(connection: &Connection, authority: &Arc<Authority>, script: &A
         renew: script.renews,
     };
     say(&mut control, &FromCoordinator::Welcome(Box::new(welcome))).await;
-    let listening = async { while read::<FromAgent>(&mut said).await.is_ok() {} };
+    let listening = async {
+        while let Ok(said) = read::<FromAgent>(&mut said).await {
+            script.heartbeats.fetch_add(usize::from(said == FromAgent::Heartbeat), Ordering::Relaxed);
+        }
+    };
     let serving = async {
         while let Ok((answers, question)) = connection.accept_bi().await {
             let (authority, script) = (Arc::clone(authority), Arc::clone(script));
@@ -200,6 +209,9 @@ async fn assignments(script: &Script, after: Option<AssignmentPlace>) -> Assignm
 
 async fn request(authority: &Authority, script: &Script, mut answers: SendStream, mut question: RecvStream) {
     let Ok(request) = read::<Request>(&mut question).await else { return };
+    if script.silent {
+        return std::future::pending().await;
+    }
     let answer = match request {
         Request::Assignments { after, .. } => Answer::Assignments(assignments(script, after).await),
         Request::Pull(wanted) => {

@@ -1,8 +1,9 @@
 //! Hostile packages, refused whole with one clear sentence: by the coordinator when they are uploaded, and by the agent
-//! when a coordinator sends them; and a coordinator whose clock is wrong.
+//! when a coordinator sends them; and a coordinator whose clock is wrong, or that answers nothing.
 
 mod coordinator;
 mod renewals;
+mod silence;
 mod streams;
 mod uploads;
 

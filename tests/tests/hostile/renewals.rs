@@ -20,6 +20,8 @@ fn an_agent_that_is_told_to_renew_without_end_takes_longer_and_longer() {
         pulls: Default::default(),
         renews: true,
         renewals: Default::default(),
+        silent: false,
+        heartbeats: Default::default(),
     });
     let folder = tempfile::tempdir().expect("a folder");
     let program = windlass_tests::programs().expect("the programs build").join("windlass-agent");

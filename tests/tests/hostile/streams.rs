@@ -247,6 +247,8 @@ fn a_hostile_coordinator_gets_one_sentence_and_puts_nothing_on_the_disk() {
         pulls: Default::default(),
         renews: false,
         renewals: Default::default(),
+        silent: false,
+        heartbeats: Default::default(),
     };
     let (address, token, script) = start(script);
     let folder = tempfile::tempdir().expect("a folder");
