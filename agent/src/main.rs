@@ -91,6 +91,12 @@ pub(crate) fn main() -> ExitCode {
     if let Command::Supervise { folder } = &command {
         return if supervisor::supervise(folder).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
+    // Keys, tokens and the variables of steps are in its memory.
+    if let Err(why) = windlass_supervisor::hide_memory() {
+        return windlass_sentences::end(
+            &anyhow::Error::from(why).context("cannot hide this process's memory"),
+        );
+    }
     windlass_trust::install_provider();
     // Our own crates alone: what libraries say of a peer's mistakes, a stranger could fill the log with.
     let filter = tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG")
