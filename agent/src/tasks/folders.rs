@@ -266,4 +266,18 @@ mod tests {
             }
         }
     }
+
+    /// The notes of two steps lie beside each other, and a step may have any name.
+    #[test]
+    fn the_note_of_one_step_is_never_in_the_way_of_anothers() {
+        let disk = tempfile::tempdir().unwrap();
+        let prepared = |number: u8, name: &str| {
+            let assignment = AssignmentId::from_bytes([number; 16]);
+            prepare(disk.path(), &place(), &work(number, name), assignment, None).map(drop)
+        };
+        prepared(1, "partial").unwrap();
+        prepared(2, "web").unwrap();
+        prepared(3, "partial").expect_err("it is another step's still");
+        prepared(1, "partial").unwrap();
+    }
 }
