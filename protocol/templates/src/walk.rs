@@ -247,6 +247,10 @@ mod tests {
             ("#{Foo.Bar}#{Foo[x].Bar}#{ Foo . Baz }", &["Foo.Bar", "Foo.Baz", "Foo[x].Bar"]),
             ("#{Foo | Append #{Bar} | Bogus}", &["Bar", "Foo"]),
             ("#{Foo[#{Bar}].Baz}", &["Bar", "Foo[…"]),
+            (
+                "#{Foo[ #{Bar} ] | ToUpper}#{Baz[x] .Y | Quoted}#{if Qux[*] }#{/if}",
+                &["Bar", "Baz[x].Y", "Foo[…", "Qux[…"],
+            ),
             ("#{Foo[#{Bar[#{Baz}]}].X}#{Q[*].R}", &["Baz", "Bar[…", "Foo[…", "Q[…"]),
             ("#{if A == B}#{C}#{else}#{D}#{/if}", &["A", "B", "C", "D"]),
             ("#{unless A | Contains #{B}}#{C}#{/unless}", &["A", "B", "C"]),
@@ -273,7 +277,7 @@ mod tests {
             ("x #{Foo | Append #{Bar} | Quoted}", &[]),
             // What happens to a literal inside of an expression, nobody knows.
             ("#{Foo | Append #{Bar | Quoted} #{Baz} #{Qux | Contains x}}", &["Bar", "Baz", "Foo"]),
-            ("#{if Foo == Bar}x#{/if} #{Baz[#{Foo}] | Quoted}", &[]),
+            ("echo #{if Foo == Bar}x#{/if} #{Baz[#{Foo}] | Quoted}", &[]),
             ("#{Baz[#{Foo}]}", &["Baz[…"]),
             ("x #{each x in Foo}#{x.Name | Quoted} #{Octopus.Template.Each.Index}#{/each}", &[]),
             ("#{each x in Foo}#{each y in x}#{y.Key}#{/each}#{/each}", &["Foo", "Foo[…"]),
