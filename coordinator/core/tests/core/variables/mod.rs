@@ -2,8 +2,10 @@
 
 mod data;
 mod needs;
+mod outputs;
 mod ranks;
 mod shared;
+mod rendered;
 mod templates;
 
 use serde_json::{Value, json};
