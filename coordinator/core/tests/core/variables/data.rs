@@ -213,6 +213,31 @@ fn what_a_value_makes_harmless_inside_of_it_is_not_where_it_is_inserted() {
 }
 
 #[test]
+fn a_secret_in_which_the_tenants_name_stands_is_no_code_either() {
+    for (body, secret, refused) in [
+        ("echo #{Conn}", "db=#{Octopus.Deployment.Tenant.Name};p", true),
+        ("echo #{Conn}", "#{windlass.deployment.tenant.name.Part}", true),
+        ("echo #{Address}", "db=#{Windlass.Deployment.Tenant.Name | ToUpper};p", true),
+        ("echo #{Conn | Quoted}", "db=#{Windlass.Deployment.Tenant.Name};p", false),
+        ("get_windlassvariable Conn", "db=#{Windlass.Deployment.Tenant.Name};p", false),
+        ("echo #{Conn}", "db=#{Windlass.Environment.Name};p", false),
+    ] {
+        let variables =
+            json!({"Conn": [{"value": {"secret": secret}}], "Address": [{"value": "at #{Conn}"}]});
+        let steps = json!([{"name": "Show", "roles": ["web"], "script": {"body": body}}]);
+        let mut world = released(json!({"variables": variables, "steps": steps}));
+        let answer = world.try_deploy(request(Some("Alpha"))).map_err(|problem| problem.message);
+        let says = |message: &String| message.contains("puts the tenant's name into the script as code");
+        assert_eq!(
+            answer.as_ref().err().map(says),
+            refused.then_some(true),
+            "{body} with {secret}: {answer:?}"
+        );
+        assert!(world.try_deploy(request(None)).is_ok(), "there is no tenant: {body} with {secret}");
+    }
+}
+
+#[test]
 fn a_value_that_a_tenant_gets_while_its_deployment_waits_is_not_code_either() {
     let mut world = with_package(MAKES);
     world.try_release("Web", "1.0.0", &hook("echo #{Alias}")).expect("nothing of it is sensitive");
