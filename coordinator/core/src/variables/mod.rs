@@ -1,8 +1,8 @@
 //! Variables: which value a name has, and which names a step needs (SEMANTICS 6).
 
 mod code;
-mod dependencies;
 mod delivered;
+mod dependencies;
 mod known;
 mod needs;
 mod outputs;
@@ -11,8 +11,8 @@ mod resolve;
 mod system;
 
 pub use code::{Data, Inserted, data_as_code, shell};
-pub use dependencies::{Dependence, Dependencies};
 pub use delivered::{Delivered, NotDelivered, delivered};
+pub use dependencies::{Dependence, Dependencies};
 pub use known::{KnownNames, Told};
 pub use needs::{Needs, missing, names_with_prefix, references_in, sensitive};
 pub use outputs::outputs;

@@ -77,7 +77,7 @@ fn as_output(name: &str) -> String {
 }
 
 /// The variables that a value refers to.
-fn references(value: &StoredValue) -> BTreeSet<String> {
+pub(super) fn references(value: &StoredValue) -> BTreeSet<String> {
     match value {
         StoredValue::Plain(text) => references_in(text),
         StoredValue::Sealed(sealed) => sealed.references.clone(),

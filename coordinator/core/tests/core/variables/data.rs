@@ -193,6 +193,43 @@ fn a_filter_that_does_not_protect_where_it_stands_lets_no_data_in() {
 }
 
 #[test]
+fn a_name_that_stays_as_it_is_written_takes_no_protection_away_from_what_follows() {
+    for (text, refused) in [
+        ("echo #{Unknown} #{Alias | Quoted}", Some("Unknown")),
+        ("echo #{Unknown} #{Url | Quoted}", Some("Unknown")),
+        ("echo #{Through} #{Alias | Quoted}", Some("Through")),
+        ("echo #{Url | Quoted} #{Alias | Quoted} #{Port} #{Alias | Quoted}", None),
+        ("echo #{Windlass.Environment.Name} #{Alias | Quoted}", None),
+        ("echo #{Unknown}\necho #{Alias | Quoted} x#{Unknown} #{Alias | Quoted}", None),
+        ("echo #{Unknown} #{Port | Quoted} #{Alias | Contains x}", None),
+        ("echo #{Windlass.Action[Make].Output[machine].Any | Quoted} #{Alias | Quoted}", None),
+    ] {
+        let mut world = with_package(MAKES);
+        world.apply(&[web(json!({
+            "templates": [{"name": "Alias", "default": "none"}],
+            "variables": {"Port": [{"value": "80"}], "Through": [{"value": "#{Port}#{Unknown}"}]},
+            "steps": [
+                {"name": "Make", "roles": ["web"], "script": {"body": MAKES}},
+                {"name": "Copy", "roles": ["web"], "package": {"id": "shop"}},
+            ],
+        }))]);
+        world.try_release("Web", "1.0.0", &hook(text)).expect("nothing of it is sensitive");
+        world.apply(&[alpha(json!({"Alias": "$(reboot)"}))]);
+        let planned = try_plan(&world, &request(Some("Alpha"))).map(drop);
+        let deployed = world.try_deploy(request(Some("Alpha"))).map(drop);
+        for answer in [planned, deployed] {
+            let message = answer.err().map(|problem| problem.message);
+            let start = refused.map(|name| format!("step `Copy`: nothing defines `{name}`, so it stays"));
+            let as_expected = match (&message, &start) {
+                (Some(message), Some(start)) => message.starts_with(start),
+                (message, start) => message.is_none() && start.is_none(),
+            };
+            assert!(as_expected, "{text}: {message:?}");
+        }
+    }
+}
+
+#[test]
 fn what_a_value_makes_harmless_inside_of_it_is_not_where_it_is_inserted() {
     let variables = json!({
         "Options": [{"value": "\"#{Alias | Quoted}\""}], "Encoded": [{"value": "#{Alias | ToBase64}"}],

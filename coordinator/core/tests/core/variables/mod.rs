@@ -4,8 +4,8 @@ mod data;
 mod needs;
 mod outputs;
 mod ranks;
-mod shared;
 mod rendered;
+mod shared;
 mod templates;
 
 use serde_json::{Value, json};

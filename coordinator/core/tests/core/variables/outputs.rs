@@ -108,7 +108,7 @@ fn an_output_travels_however_a_step_comes_to_read_it_and_no_other_does() {
         // Something else is read instead of it, or nothing.
         (json!({"Url.Host": [{"value": "h"}]}), "echo #{Url.Host}", &[]),
         (json!({"Url": [{"value": "{}"}]}), "echo #{Url.Host}", &[]),
-        (json!({}), "echo #{Urls.Host | Quoted} #{Windlass.Action[S1].Output[one].Url | Quoted}", &[]),
+        (json!({}), "echo #{Windlass.Action[S1].Output[one].Url | Quoted} #{Urls.Host | Quoted}", &[]),
     ];
     for (variables, body, expected) in cases {
         let (mut world, id) = deployed(variables.clone(), &["true", body]);

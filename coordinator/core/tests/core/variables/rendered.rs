@@ -204,3 +204,22 @@ fn a_script_becomes_the_same_with_what_it_is_given_as_with_all_that_there_is() {
     });
     assert!(planned > 100, "{planned} are not refused by the plan");
 }
+
+#[test]
+fn what_the_plan_lets_pass_no_target_refuses() {
+    let (base, mut with_data) = (base(), 0);
+    // Whether something lies in the JSON of something else, and whether a filter can be applied, is known at the end.
+    let foreseen = |name: &String| !name.contains(['.', '[']) && !name.eq_ignore_ascii_case("o");
+    cases(600, &case(), |case| {
+        let Some((given, _)) = run(&base, &case) else { return };
+        let rendered = given.render(&case.body);
+        let shown = shown(&case);
+        assert!(rendered.bare.is_empty(), "{:?}: {} with {shown}", rendered.bare, case.body);
+        let stays = rendered.unapplied.len() + rendered.endless.len();
+        if stays == 0 && rendered.unknown.iter().all(foreseen) {
+            assert!(rendered.misplaced.is_empty(), "{:?}: {} with {shown}", rendered.misplaced, case.body);
+        }
+        with_data += usize::from(!rendered.quoted.is_empty());
+    });
+    assert!(with_data > 10, "{with_data} have data in them");
+}
