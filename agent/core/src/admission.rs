@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use windlass_protocol::ids::{AssignmentId, SpaceId, TargetId, TenantId};
-use windlass_protocol::message::{Advertised, Assignment, Generation, InstallationPath, Isolation, Refusal};
+use windlass_protocol::message::{
+    Advertised, Assignment, Generation, InstallationPath, Isolation, Participation, Refusal,
+};
 use windlass_protocol::names::fold;
 use windlass_protocol::{Digest, Timestamp};
 
@@ -65,8 +67,9 @@ pub fn admit(known: &Known<'_>, assignment: &Assignment, digest: Digest) -> Admi
     Admission::Admit
 }
 
-/// Whether the machine's own configuration admits work of this. Tags are known to the coordinator alone, so
-/// where the configuration names any, the coordinator's answer stands.
+/// Whether the machine's own configuration admits work of this: in its environment, and for that tenant or for none, as it
+/// wants to take part. Tags are known to the coordinator alone, so where the configuration names any, the coordinator's
+/// answer stands.
 fn inside(configuration: &Advertised, path: &InstallationPath) -> bool {
     let names = |listed: &[String], name: &str, slug: &str| {
         listed.iter().any(|entry| entry == slug || fold(entry) == fold(name))
@@ -81,5 +84,59 @@ fn inside(configuration: &Advertised, path: &InstallationPath) -> bool {
             names(listed, path.tenant_name.as_deref().unwrap_or_default(), slug.as_str())
         }
     };
-    environment && tenant
+    let takes_part = match configuration.participation {
+        None | Some(Participation::Both) => true,
+        Some(Participation::Tenanted) => path.tenant.is_some(),
+        Some(Participation::Untenanted) => path.tenant.is_none(),
+    };
+    environment && tenant && takes_part
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_protocol::ids::{EnvironmentId, ProjectId};
+
+    use super::*;
+
+    fn path(tenant: Option<&str>) -> InstallationPath {
+        let slug = |text: &str| text.parse().expect("a slug");
+        InstallationPath {
+            space: (SpaceId::from_bytes([1; 16]), slug("default")),
+            environment: (EnvironmentId::from_bytes([2; 16]), slug("staging")),
+            environment_name: "Staging".to_owned(),
+            tenant: tenant.map(|slug_of| (TenantId::from_bytes([3; 16]), slug(slug_of))),
+            tenant_name: tenant.map(|name| name.to_uppercase()),
+            project: (ProjectId::from_bytes([4; 16]), slug("web")),
+            version: "1.0.0".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_machines_own_configuration_admits_what_it_names_and_as_it_takes_part() {
+        use Participation::{Both, Tenanted, Untenanted};
+        let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let said = |environments, tenants, tenant_tags, participation| Advertised {
+            environments,
+            tenants,
+            tenant_tags,
+            participation,
+            ..Advertised::default()
+        };
+        // What the configuration says, whether it admits untenanted work, and work for Alpha.
+        for (configuration, untenanted, for_alpha) in [
+            (said(None, None, None, None), true, true),
+            (said(names(&["Staging"]), None, None, Some(Both)), true, true),
+            (said(names(&["Testing"]), None, None, None), false, false),
+            (said(names(&[]), None, None, None), false, false),
+            (said(None, names(&["alpha"]), None, None), true, true),
+            (said(None, names(&["Alpha"]), None, Some(Tenanted)), false, true),
+            (said(None, names(&["beta"]), None, None), true, false),
+            (said(None, names(&["beta"]), names(&["Ring/Canary"]), None), true, true),
+            (said(None, None, None, Some(Tenanted)), false, true),
+            (said(None, None, names(&["Ring/Canary"]), Some(Untenanted)), true, false),
+        ] {
+            let admits = |tenant| inside(&configuration, &path(tenant));
+            assert_eq!((admits(None), admits(Some("alpha"))), (untenanted, for_alpha), "{configuration:?}");
+        }
+    }
 }

@@ -96,7 +96,7 @@ pub fn participation(target: &Target) -> Option<Participation> {
 
 /// Participation where nobody said one: decided once, when a target is made.
 pub fn participation_by_default(tenants: &Query) -> Participation {
-    if tenants.includes_nothing() { Participation::Untenanted } else { Participation::Tenanted }
+    if tenants.is_empty() { Participation::Untenanted } else { Participation::Tenanted }
 }
 
 /// The tenants that a target may serve. Costs what the grant admits, not all tenants.

@@ -2,24 +2,18 @@
 //!
 //! Both are made from one state and the vault. Whoever calls this holds the permit for it.
 
-use std::collections::BTreeMap;
-
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
-use windlass_coordinator_core::model::{Deployment, Frozen, Part, Release, Step, StepAction, StoredValue};
-use windlass_coordinator_core::query::TenantTags;
+use windlass_coordinator_core::model::{Deployment, Frozen, Release, Step, StepAction, StoredValue};
 use windlass_coordinator_core::state::{Space, WorkItem, WorkKind};
-use windlass_coordinator_core::variables::{
-    Context, Needs, Resolution, SystemNames, is_tenants_name, resolve, shadows, system_variables,
-};
+use windlass_coordinator_core::variables::{Delivered, NotDelivered, delivered};
 use windlass_protocol::Digest;
 use windlass_protocol::codec::TooLarge;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, SpaceId, StepId, TargetId};
 use windlass_protocol::message::{
-    Action, Assignment, ClearVariable, ClearVariables, FetchWork, InstallationPath, Origin, PackageReference,
+    Action, Assignment, ClearVariable, ClearVariables, FetchWork, InstallationPath, PackageReference,
     RunWork, Work,
 };
-use windlass_protocol::names::fold;
 
 use super::Sessions;
 use crate::engine::Engine;
@@ -50,9 +44,9 @@ pub(super) enum DeliveryError {
         /// Why not.
         why: VaultError,
     },
-    /// Two values that nothing tells apart.
-    #[error("`{0}` has two values that nothing tells apart")]
-    Ambiguous(String),
+    /// What the core says.
+    #[error(transparent)]
+    NotDelivered(#[from] NotDelivered),
     /// More than an agent takes at once: variables that the step's own deployment made, for all else was looked at
     /// before it started.
     #[error("what the target needs for it is too large: {0}")]
@@ -215,16 +209,6 @@ pub(super) fn variables(
     let deployment = space.deployments.get(&deployment).ok_or(Gone("the deployment"))?;
     let release = space.releases.get(&deployment.release()).ok_or(Gone("the release"))?;
     let step = find_step(release, step)?;
-    let part = deployment.parts.get(&target).ok_or(Gone("the target's part"))?;
-    let frozen = deployment.frozen.as_ref().ok_or(Gone("the deployment"))?;
-    let context = Context {
-        snapshot: &release.snapshot,
-        tenant: frozen.tenant.as_ref().map(TenantTags::of),
-        tenant_values: frozen.tenant.as_ref().map(|tenant| &tenant.values),
-        environment: deployment.environment,
-        target: Some((target, &part.roles)),
-        step: Some(step),
-    };
     let (of, key) = match deployment.tenant {
         None => ("the space".to_owned(), space.head.key),
         Some(id) => {
@@ -233,94 +217,19 @@ pub(super) fn variables(
         }
     };
     let salt = sessions.services.vault.salt(key, assignment).map_err(|why| DeliveryError::Key { of, why })?;
-    let mut variables = BTreeMap::new();
-    let mut put = |name: String, value: &StoredValue, origin: Origin| -> Result<(), DeliveryError> {
-        let clear = clear(sessions, value)?;
+    let delivered = delivered(deployment, release, step, target)?.into_iter().map(|variable| {
+        let Delivered { name, value, origin } = variable;
         let sensitive = value.is_sensitive();
-        variables.insert(fold(&name), ClearVariable { name, value: clear, sensitive, origin });
-        Ok(())
-    };
-    for ((of_step, on_target, name), value) in &deployment.outputs {
-        let Some(full) = output_name(deployment, release, *of_step, *on_target, name) else { continue };
-        if needs_output(step, &full) {
-            put(full, value, Origin::Other)?;
-        }
-        if *on_target == target && needs_output(step, name) && !shadows(&release.snapshot, name) {
-            put(name.clone(), value, Origin::Other)?;
-        }
-    }
-    for name in Needs::of(&step.needs, &context).names.into_values() {
-        match resolve(&name, &context) {
-            // An output variable never shadows a variable, so this comes after and overwrites.
-            Resolution::Value(candidate, _) => {
-                let origin = if candidate.is_data() { Origin::Tenant } else { Origin::Process };
-                put(name, candidate.value, origin)?;
-            }
-            Resolution::Ambiguous(..) => return Err(DeliveryError::Ambiguous(name)),
-            Resolution::Undefined => {}
-        }
-    }
-    // The system's own come last: nothing shadows them, whatever it is called.
-    for (name, value) in system(frozen, deployment.id, release, part, step) {
-        // A name is no template; one that looks like one is taken as it is. And what a tenant is called is the tenant's.
-        let origin = match is_tenants_name(&name) {
-            true => Origin::Tenant,
-            false if value.contains("#{") => Origin::Other,
-            false => Origin::Process,
-        };
-        variables.insert(fold(&name), ClearVariable { name, value, sensitive: false, origin });
-    }
-    Ok(ClearVariables { salt, variables: variables.into_values().collect() })
+        Ok(ClearVariable { name, value: clear(sessions, value)?, sensitive, origin })
+    });
+    Ok(ClearVariables { salt, variables: delivered.collect::<Result<_, VaultError>>()? })
 }
 
-fn clear(sessions: &Sessions, value: &StoredValue) -> Result<String, DeliveryError> {
+fn clear(sessions: &Sessions, value: StoredValue) -> Result<String, VaultError> {
     match value {
-        StoredValue::Plain(text) => Ok(text.clone()),
-        StoredValue::Sealed(sealed) => Ok(sessions.services.vault.reveal(sealed)?.reveal().to_owned()),
+        StoredValue::Plain(text) => Ok(text),
+        StoredValue::Sealed(sealed) => Ok(sessions.services.vault.reveal(&sealed)?.reveal().to_owned()),
     }
-}
-
-fn system(
-    frozen: &Frozen,
-    deployment: DeploymentId,
-    release: &Release,
-    part: &Part,
-    step: &Step,
-) -> Vec<(String, String)> {
-    system_variables(&SystemNames {
-        space: frozen.space.name.as_str(),
-        environment: frozen.environment.name.as_str(),
-        tenant: frozen.tenant.as_ref().map(|tenant| tenant.called.name.as_str()),
-        project: frozen.project.name.as_str(),
-        release: &release.version.to_string(),
-        machine: part.name.as_str(),
-        step: step.name.as_str(),
-        deployment: &deployment.to_string(),
-    })
-}
-
-/// The full name of an output variable: `Windlass.Action[Step].Output[Target].Name`.
-fn output_name(
-    deployment: &Deployment,
-    release: &Release,
-    step: StepId,
-    target: TargetId,
-    name: &str,
-) -> Option<String> {
-    let step = find_step(release, step).ok()?;
-    let target = deployment.parts.get(&target)?;
-    Some(format!("Windlass.Action[{}].Output[{}].{name}", step.name, target.name))
-}
-
-fn needs_output(step: &Step, name: &str) -> bool {
-    let octopus = name.replacen("Windlass.", "Octopus.", 1);
-    step.needs.iter().any(|needed| {
-        let needed = fold(needed);
-        [name, &octopus]
-            .into_iter()
-            .map(fold)
-            .any(|name| needed == name || (needed.ends_with(['[', '.']) && name.starts_with(&needed)))
-    })
 }
 
 #[cfg(test)]

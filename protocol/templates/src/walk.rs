@@ -1,9 +1,9 @@
 //! Walks a tree for the names in it: which can be read, and which are inserted bare.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::filters::{Escape, Filter};
-use crate::places::Places;
+use crate::places::{Course, Places};
 use crate::reference::Reference;
 use crate::shell::Shell;
 use crate::syntax::{Condition, Expression, Node, Operand, Step, Symbol, Template, fold};
@@ -17,6 +17,9 @@ pub struct Insertions {
     /// What passes through one, but stands where that does not protect: inside quotes, comments or here-documents, or as
     /// a command.
     pub misplaced: BTreeSet<Reference>,
+    /// What would be misplaced if a name before it were defined by nothing, by that name: what stays as it is written may
+    /// open a comment.
+    pub misplaced_after: BTreeMap<Reference, BTreeSet<Reference>>,
 }
 
 impl Template {
@@ -39,7 +42,7 @@ impl Template {
             read: BTreeSet::new(),
             insertions: Insertions::default(),
             locals: Vec::new(),
-            places: shell.map(Places::new),
+            course: shell.map(|shell| Course::new(Places::new(shell))),
             loops: 0,
         };
         walk.nodes(&self.nodes);
@@ -57,12 +60,14 @@ struct Local {
 }
 
 /// How what an expression reads gets into the text.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 enum Way {
     /// Not, or harmlessly.
     None,
     Bare,
     Misplaced,
+    /// Harmlessly, where all of these are defined.
+    MisplacedAfter(BTreeSet<Reference>),
 }
 
 struct Walk<'a> {
@@ -71,7 +76,7 @@ struct Walk<'a> {
     insertions: Insertions,
     locals: Vec<Local>,
     /// Where the script has come to, if the text is one.
-    places: Option<Places>,
+    course: Option<Course>,
     /// How deep in loops.
     loops: usize,
 }
@@ -81,21 +86,24 @@ impl Walk<'_> {
         for node in nodes {
             match node {
                 Node::Text(source) => {
-                    if let Some(places) = &mut self.places {
-                        places.pass(&self.source[source.clone()]);
+                    if let Some(course) = &mut self.course {
+                        course.pass(&self.source[source.clone()]);
                     }
                 }
-                Node::Substitution { expression, .. } => {
+                Node::Substitution { expression, source } => {
+                    let before = std::mem::take(&mut self.read);
                     self.expression(expression, self.way(expression));
-                    if let Some(places) = &mut self.places {
-                        places.pass_word();
+                    let read = std::mem::replace(&mut self.read, before);
+                    self.read.extend(read.iter().cloned());
+                    if let Some(course) = &mut self.course {
+                        course.pass_substitution(&self.source[source.clone()], read);
                     }
                 }
                 Node::Choice { condition, truthy, falsy, .. } => {
                     self.condition(condition);
-                    let before = self.places.clone();
+                    let before = self.course.clone();
                     self.nodes(truthy);
-                    let after = std::mem::replace(&mut self.places, before);
+                    let after = std::mem::replace(&mut self.course, before);
                     self.nodes(falsy);
                     self.join(after);
                 }
@@ -115,37 +123,44 @@ impl Walk<'_> {
         let mut tries = 0;
         loop {
             if (self.loops > LOOPS || tries > 1)
-                && let Some(places) = &mut self.places
+                && let Some(course) = &mut self.course
             {
-                places.lose();
+                course.lose();
             }
-            let before = self.places.clone();
+            let before = self.course.clone();
             self.nodes(body);
-            let after = std::mem::replace(&mut self.places, before);
-            let settled = match (&self.places, &after) {
-                (Some(before), Some(after)) => before.contain(after),
-                _ => true,
+            let after = std::mem::replace(&mut self.course, before);
+            let (settled, left) = match (&self.course, &after) {
+                (Some(before), Some(after)) => before.contains(after),
+                _ => (true, true),
             };
-            if settled {
+            if settled && left {
                 break;
             }
             self.join(after);
+            // What stayed as it is written makes nothing less certain; twice round shows what follows it.
+            if settled && tries > 0 {
+                break;
+            }
             tries += 1;
         }
         self.loops -= 1;
     }
 
-    fn join(&mut self, other: Option<Places>) {
-        if let (Some(places), Some(other)) = (&mut self.places, other) {
-            places.join(other);
+    fn join(&mut self, other: Option<Course>) {
+        if let (Some(course), Some(other)) = (&mut self.course, other) {
+            course.join(other);
         }
     }
 
     /// How what an expression of the text itself yields gets into the text.
     fn way(&self, expression: &Expression) -> Way {
-        match (expression.escape(), &self.places) {
+        match (expression.escape(), &self.course) {
             (Some(Escape::Answer), _) => Way::None,
-            (Some(escape), Some(places)) if places.admits(escape) => Way::None,
+            (Some(escape), Some(course)) if course.admits(escape) => {
+                let after: BTreeSet<_> = course.admits_with(escape).cloned().collect();
+                if after.is_empty() { Way::None } else { Way::MisplacedAfter(after) }
+            }
             (Some(_), Some(_)) => Way::Misplaced,
             _ => Way::Bare,
         }
@@ -161,16 +176,22 @@ impl Walk<'_> {
     fn expression(&mut self, expression: &Expression, way: Way) {
         if let Some(symbol) = &expression.symbol {
             let reads = self.symbol(symbol);
-            match way {
+            match &way {
                 Way::None => {}
                 Way::Bare => self.insertions.bare.extend(reads),
                 Way::Misplaced => self.insertions.misplaced.extend(reads),
+                Way::MisplacedAfter(names) => {
+                    for name in names {
+                        let after = self.insertions.misplaced_after.entry(name.clone()).or_default();
+                        after.extend(reads.iter().cloned());
+                    }
+                }
             }
         }
         for argument in expression.filters.iter().flat_map(|call| &call.arguments) {
             if let Operand::Expression(argument) = argument {
                 let answer = argument.escape() == Some(Escape::Answer);
-                self.expression(argument, if answer { Way::None } else { way });
+                self.expression(argument, if answer { Way::None } else { way.clone() });
             }
         }
     }
@@ -247,6 +268,10 @@ mod tests {
             ("#{Foo.Bar}#{Foo[x].Bar}#{ Foo . Baz }", &["Foo.Bar", "Foo.Baz", "Foo[x].Bar"]),
             ("#{Foo | Append #{Bar} | Bogus}", &["Bar", "Foo"]),
             ("#{Foo[#{Bar}].Baz}", &["Bar", "Foo[…"]),
+            (
+                "#{Foo[ #{Bar} ] | ToUpper}#{Baz[x] .Y | Quoted}#{if Qux[*] }#{/if}",
+                &["Bar", "Baz[x].Y", "Foo[…", "Qux[…"],
+            ),
             ("#{Foo[#{Bar[#{Baz}]}].X}#{Q[*].R}", &["Baz", "Bar[…", "Foo[…", "Q[…"]),
             ("#{if A == B}#{C}#{else}#{D}#{/if}", &["A", "B", "C", "D"]),
             ("#{unless A | Contains #{B}}#{C}#{/unless}", &["A", "B", "C"]),
@@ -273,7 +298,7 @@ mod tests {
             ("x #{Foo | Append #{Bar} | Quoted}", &[]),
             // What happens to a literal inside of an expression, nobody knows.
             ("#{Foo | Append #{Bar | Quoted} #{Baz} #{Qux | Contains x}}", &["Bar", "Baz", "Foo"]),
-            ("#{if Foo == Bar}x#{/if} #{Baz[#{Foo}] | Quoted}", &[]),
+            ("echo #{if Foo == Bar}x#{/if} #{Baz[#{Foo}] | Quoted}", &[]),
             ("#{Baz[#{Foo}]}", &["Baz[…"]),
             ("x #{each x in Foo}#{x.Name | Quoted} #{Octopus.Template.Each.Index}#{/each}", &[]),
             ("#{each x in Foo}#{each y in x}#{y.Key}#{/each}#{/each}", &["Foo", "Foo[…"]),
@@ -291,6 +316,30 @@ mod tests {
             Template::parse("#{A | Quoted}#{B | ToBase64}#{C | Contains x}#{D}").insertions(None);
         assert_eq!(shown(insertions.bare), ["A", "B", "D"]);
         assert_eq!(shown(insertions.misplaced), [""; 0]);
+    }
+
+    #[test]
+    fn what_stays_as_it_is_written_may_open_a_comment_up_to_the_end_of_its_line() {
+        for (text, expected) in [
+            ("echo #{T} #{A | Quoted}", &["T: A"][..]),
+            ("echo x#{T} #{A | Quoted}\n#{U}\necho #{B | Quoted}", &[]),
+            ("echo #{T}\necho #{A | Quoted} x#{T} #{A | ToUpper}", &[]),
+            ("echo #{T | Append #{U}} #{A | ToBase64} #{B | Contains x}", &["T: A", "U: A"]),
+            ("echo #{A | Quoted} #{B | Quoted}", &["A: B"]),
+            ("echo #{if X}#{T}#{/if} #{A | Quoted}", &["T: A"]),
+            ("echo #{each x in L}#{x | Quoted} #{/each}", &["L: L", "L: L[", "L[: L", "L[: L["]),
+            ("echo \"#{T}\" #{A | Quoted}", &[]),
+            ("echo \"#{T | Append \" '\"}\" #{A | Quoted}", &["T: A"]),
+        ] {
+            let after = Template::parse(text).insertions(Some(Shell::Bash)).misplaced_after;
+            let name = |reference: &Reference| match reference {
+                Reference::Name(name) | Reference::Prefix(name) => name.clone(),
+            };
+            let pairs = after.iter().flat_map(|(stays, misplaced)| {
+                misplaced.iter().map(|found| format!("{}: {}", name(stays), name(found)))
+            });
+            assert_eq!(pairs.collect::<Vec<_>>(), expected, "{text}");
+        }
     }
 
     #[test]

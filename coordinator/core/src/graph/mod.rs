@@ -169,6 +169,18 @@ impl Graph {
         self.nodes.iter().position(|node| node.plot.work == work)
     }
 
+    /// The places of all nodes that a node comes after, over however many others: these are over before it is ready.
+    pub fn before(&self, place: usize) -> BTreeSet<usize> {
+        let after = |place| self.node(place).into_iter().flat_map(|node| node.plot.after.iter().copied());
+        let (mut before, mut open) = (BTreeSet::new(), after(place).collect::<Vec<_>>());
+        while let Some(place) = open.pop() {
+            if before.insert(place) {
+                open.extend(after(place));
+            }
+        }
+        before
+    }
+
     /// The newest run of a node on a target.
     pub fn run(&self, node: usize, target: TargetId) -> Option<&Run> {
         self.runs.get(&(node, target))

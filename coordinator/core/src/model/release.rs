@@ -80,6 +80,10 @@ pub struct CodeNames {
     /// Names that it makes harmless by a filter, but not for where they stand: inside quotes, say.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub misplaced: BTreeSet<String>,
+    /// Names that would be misplaced if one before them were defined by nothing, by that one: it stays as it is written,
+    /// and may open a comment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub misplaced_after: BTreeMap<String, BTreeSet<String>>,
     /// Output variables that it sets.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub sets: BTreeSet<String>,

@@ -123,8 +123,14 @@ fn as_code(step: &Step, inserted: &Inserted<'_>) -> Problem {
         StepAction::Script(_) => "the script",
         StepAction::Package { .. } => "a hook of its package",
     };
-    let Inserted { name, data, misplaced } = inserted;
+    let Inserted { name, data, misplaced, after } = inserted;
     let (step, as_code) = (&step.name, format!("puts {data} into {place} as code"));
+    if let Some(stays) = after {
+        return Problem::conflict(format!(
+            "step `{step}`: nothing defines `{stays}`, so it stays as it is written, and behind it inserting `{name}` puts \
+             {data} into {place} where its filter does not protect; define `{stays}`, or take it out"
+        ));
+    }
     Problem::conflict(match (name.strip_suffix('['), misplaced) {
         (Some(list), false) => {
             format!(

@@ -43,6 +43,13 @@ pub struct LaidStep<'a> {
     pub targets: Vec<&'a Target>,
 }
 
+impl LaidStep<'_> {
+    /// Whether targets are asked for it at all.
+    pub(super) fn is_judged(&self) -> bool {
+        matches!(self.skipped, None | Some(StepRule::NoTarget))
+    }
+}
+
 impl<'a> Layout<'a> {
     /// The question that a target is asked for a step.
     pub fn question(&self, step: &'a Step) -> Question<'a> {

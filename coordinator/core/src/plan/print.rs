@@ -77,7 +77,7 @@ fn print(
     let (mut identity, mut printer) = (Identity::of(resolved), Printer::of(view, resolved, online));
     let mut deployments = Vec::new();
     let admitted = admitted_shown(whole, seen, resolved, now, |pair, layout, laid, given| {
-        identity.deployment(pair, layout, laid, given);
+        identity.deployment(whole, pair, layout, laid, given, printer.most_out);
         deployments.push(printer.deployment(pair, layout, laid, given));
     })?;
     let mut left_out = Vec::new();
@@ -160,8 +160,7 @@ impl<'a> Printer<'a> {
             StepAction::Script(_) => Vec::new(),
         };
         let state = if laid.skipped.is_some() { StepState::Skipped } else { StepState::Run };
-        let judged = !matches!(laid.skipped, Some(rule) if rule != StepRule::NoTarget);
-        let (targets, more_targets) = match judged {
+        let (targets, more_targets) = match laid.is_judged() {
             true => print_targets(self.view, layout, laid, self.most_out),
             false => (Vec::new(), 0),
         };
@@ -256,7 +255,7 @@ const MOST_OUT: usize = 20;
 const MOST_OUT_IN_ALL: usize = 1000;
 
 /// Targets that are looked at for these beside those that get the step, of each kind that may be near.
-const LOOKED_AT: usize = 100;
+pub(super) const LOOKED_AT: usize = 100;
 
 /// The targets that a reader expects to see: those that get a step, and the nearest ones that do not, of the environment or
 /// with the step's roles. How many more of the environment there are is told with them.

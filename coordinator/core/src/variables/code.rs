@@ -1,13 +1,15 @@
 //! What is data and not code: no tenant's value or name and no output variable stands bare in a text that is run
 //! (SEMANTICS 6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use windlass_protocol::message::Shell as StepShell;
 use windlass_protocol::names::fold;
 use windlass_templates::{Insertions, Reference, Shell, Template as Text, script_outputs};
 
+use super::needs::references;
+use super::system::is_systems;
 use super::{Context, Resolution, is_tenants_name, names_with_prefix, resolve};
 use crate::model::{CodeNames, StoredValue};
 
@@ -48,10 +50,16 @@ pub const fn shell(of: StepShell) -> Shell {
 impl CodeNames {
     /// What a script or a hook with this text does with variables, as that shell reads it.
     pub fn of(text: &str, shell: Shell) -> Self {
-        let Insertions { bare, misplaced } = Text::parse(text).insertions(Some(shell));
+        let Insertions { bare, misplaced, misplaced_after } = Text::parse(text).insertions(Some(shell));
+        let names = |references: BTreeSet<Reference>| references.into_iter().map(written).collect();
+        let mut after: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (stays, misplaced) in misplaced_after {
+            after.entry(written(stays)).or_default().extend(misplaced.into_iter().map(written));
+        }
         Self {
-            bare: bare.into_iter().map(written).collect(),
-            misplaced: misplaced.into_iter().map(written).collect(),
+            bare: names(bare),
+            misplaced: names(misplaced),
+            misplaced_after: after,
             sets: script_outputs(text),
         }
     }
@@ -71,6 +79,8 @@ pub struct Inserted<'c> {
     pub data: Data,
     /// Whether a filter makes it harmless, but not where it stands.
     pub misplaced: bool,
+    /// A name that nothing defines, and that stays as it is written: only therefore it does not.
+    pub after: Option<&'c str>,
 }
 
 /// A name that such a text inserts as code although it is data, or has data put into it by `#{…}`. `outputs` are the
@@ -82,9 +92,16 @@ pub fn data_as_code<'c>(
 ) -> Option<Inserted<'c>> {
     let find = |names: &'c BTreeSet<String>, misplaced| {
         let mut look = Look { outputs, context, seen: BTreeSet::new() };
-        names.iter().find_map(|name| Some(Inserted { name, data: look.at(name)?, misplaced }))
+        names.iter().find_map(|name| Some(Inserted { name, data: look.at(name)?, misplaced, after: None }))
     };
-    find(&code.bare, false).or_else(|| find(&code.misplaced, true))
+    let find_after = || {
+        code.misplaced_after.iter().find_map(|(name, misplaced)| {
+            let stays = Look { outputs, context, seen: BTreeSet::new() }.stays(name);
+            let found = if stays { find(misplaced, true) } else { None };
+            found.map(|found| Inserted { after: Some(name), ..found })
+        })
+    };
+    find(&code.bare, false).or_else(|| find(&code.misplaced, true)).or_else(find_after)
 }
 
 struct Look<'a> {
@@ -123,20 +140,47 @@ impl Look<'_> {
         inside.iter().find_map(|name| self.at(name))
     }
 
+    /// Whether a text that inserts this name keeps it, or what a value of it inserts, as it is written, since nothing
+    /// defines it. What may lie in the JSON of something counts as defined: what is in there, nobody knows yet.
+    fn stays(&mut self, name: &str) -> bool {
+        if !self.seen.insert(fold(name)) {
+            return false;
+        }
+        if is_tenants_name(name) {
+            return self.context.tenant.is_none();
+        }
+        let elements = || names_with_prefix(self.context.snapshot, name);
+        if is_systems(name) || self.is_output(name) || (name.ends_with('[') && !elements().is_empty()) {
+            return false;
+        }
+        let inside = match resolve(name, self.context) {
+            Resolution::Undefined => return self.holder(name).is_none(),
+            Resolution::Ambiguous(..) => return false,
+            Resolution::Value(candidate, _) if candidate.is_data() => return false,
+            Resolution::Value(candidate, _) => references(candidate.value),
+        };
+        inside.iter().any(|name| self.stays(name))
+    }
+
     /// What no variable defines is an output variable, or lies in the JSON of the longest part of its name that is one
     /// or the other.
     fn undefined(&mut self, name: &str) -> Option<Data> {
         if self.is_output(name) {
             return Some(Data::Output);
         }
+        let holder = self.holder(name)?;
+        self.at(&holder)
+    }
+
+    /// The longest part of a name that is something: what the name stands for may lie in the JSON of that.
+    fn holder(&self, name: &str) -> Option<String> {
         let reference = Reference::Name(name.to_owned());
         let known = |holder: &&str| {
             self.is_tenants_name(holder)
                 || self.is_output(holder)
                 || !matches!(resolve(holder, self.context), Resolution::Undefined)
         };
-        let holder = reference.holders().into_iter().find(known)?;
-        self.at(holder)
+        reference.holders().into_iter().find(known).map(str::to_owned)
     }
 
     /// Whether the tenant's name stands there. The system's own come before whatever else has such a name.

@@ -11,7 +11,7 @@ use windlass_protocol::names::fold;
 use windlass_templates::Reference;
 
 use super::references_in;
-use super::system::is_systems;
+use super::system::{TENANTS_NAME, is_systems, is_tenants_name};
 use crate::model::{Template, Variable};
 use crate::state::Space;
 
@@ -84,6 +84,9 @@ impl KnownNames {
             let reference = Reference::Name(folded.clone());
             let holder = reference.holders().into_iter().find_map(|holder| self.0.get(holder));
             let known = self.0.get(&folded).or(holder).cloned();
+            // Every deployment for a tenant has its name, which tells nothing of a secret, and is no code.
+            let tenants = is_tenants_name(&name) || reference.holders().into_iter().any(is_tenants_name);
+            let known = if tenants { Some(TENANTS_NAME.to_owned()) } else { known };
             // The beginning of a name that is defined says no more than that.
             let prefix = Some(folded.clone()).filter(|prefix| prefix.ends_with('[') && elements(prefix));
             // What is gone through has elements, and comes with a reference to these. And every deployment has the
@@ -115,7 +118,9 @@ mod tests {
             ("#{LIST[#{hunter}].hunter}", &["list["], true),
             ("#{Both[#{Host}]}", &["Both", "Host", "both["], false),
             ("#{Hunter[*]}#{Hosts}", &[], true),
-            ("#{windlass.environment.NAME}#{Octopus.Deployment.Tenant.Name}", &[], false),
+            ("#{windlass.environment.NAME}", &[], false),
+            ("#{Octopus.Deployment.tenant.Name}", &["Windlass.Deployment.Tenant.Name"], false),
+            ("#{Windlass.Deployment.Tenant.Name.Hunter}", &["Windlass.Deployment.Tenant.Name"], false),
             ("#{Windlass.Hunter}", &[], true),
             ("##{hunter}#{hunter", &[], false),
         ] {

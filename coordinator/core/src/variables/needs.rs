@@ -14,6 +14,8 @@ use crate::model::{Snapshot, StoredValue};
 pub struct Needs {
     /// The variables, by folded name, as they are spelled where they are defined or used.
     pub names: BTreeMap<String, String>,
+    /// Names that nothing defines here, and beginnings of names, folded: what steps set may have them.
+    outputs: BTreeSet<String>,
 }
 
 impl Needs {
@@ -25,7 +27,11 @@ impl Needs {
         let mut open: Vec<String> = written.iter().cloned().collect();
         while let Some(name) = open.pop() {
             if name.ends_with(['[', '.']) {
-                open.extend(names_with_prefix(context.snapshot, &name));
+                if !needs.outputs.contains(&as_output(&name)) {
+                    open.extend(names_with_prefix(context.snapshot, &name));
+                    // Where none of them is what is asked for at last, it is a member of the JSON that they would be in.
+                    open.extend(needs.undefined(&name, context));
+                }
                 continue;
             }
             if needs.names.contains_key(&fold(&name)) {
@@ -34,18 +40,44 @@ impl Needs {
             match resolve(&name, context) {
                 Resolution::Value(candidate, _) if candidate.is_data() => {}
                 Resolution::Value(candidate, _) => open.extend(references(candidate.value)),
-                // `Foo.Bar` may be a member of the JSON in `Foo`: then it is `Foo` that is needed.
-                Resolution::Undefined => open.extend(holder(&name, context)),
+                Resolution::Undefined => open.extend(needs.undefined(&name, context)),
                 Resolution::Ambiguous(..) => {}
             }
             needs.names.insert(fold(&name), name);
         }
         needs
     }
+
+    /// What no variable defines is what a step set, or lies in the JSON of the longest part of its name that is one or
+    /// the other: `Foo` for `Foo.Bar`. That variable, if there is one.
+    fn undefined(&mut self, name: &str, context: &Context<'_, '_>) -> Option<String> {
+        self.outputs.insert(as_output(name));
+        let reference = Reference::Name(name.to_owned());
+        for holder in reference.holders() {
+            if !matches!(resolve(holder, context), Resolution::Undefined) {
+                return Some(holder.to_owned());
+            }
+            self.outputs.insert(as_output(holder));
+        }
+        None
+    }
+
+    /// Whether an output variable is read by this name, its own or its full one.
+    pub(super) fn reads_output(&self, name: &str) -> bool {
+        let name = as_output(name);
+        let begins = |read: &String| read.ends_with(['[', '.']) && name.starts_with(read.as_str());
+        self.outputs.contains(&name) || self.outputs.iter().any(begins)
+    }
+}
+
+/// How names of output variables are compared: the full ones may be written in Octopus's way as well.
+fn as_output(name: &str) -> String {
+    let name = fold(name);
+    name.strip_prefix("octopus.").map_or(name.clone(), |rest| format!("windlass.{rest}"))
 }
 
 /// The variables that a value refers to.
-fn references(value: &StoredValue) -> BTreeSet<String> {
+pub(super) fn references(value: &StoredValue) -> BTreeSet<String> {
     match value {
         StoredValue::Plain(text) => references_in(text),
         StoredValue::Sealed(sealed) => sealed.references.clone(),
@@ -59,13 +91,6 @@ pub fn references_in(text: &str) -> BTreeSet<String> {
         Reference::Name(name) | Reference::Prefix(name) => name,
     };
     written.into_iter().map(name).collect()
-}
-
-/// The first defined variable whose JSON value `name` may be a member of.
-fn holder(name: &str, context: &Context<'_, '_>) -> Option<String> {
-    let defined = |holder: &&str| !matches!(resolve(holder, context), Resolution::Undefined);
-    let reference = Reference::Name(name.to_owned());
-    reference.holders().into_iter().find(defined).map(str::to_owned)
 }
 
 /// A sensitive variable of this name, or that begins so if it ends with `[`: one with a sensitive value in whatever scope,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use windlass_protocol::ids::{EnvironmentId, LibrarySetId, TargetId, TemplateId};
 use windlass_protocol::names::{fold, folds_to};
 
@@ -27,7 +28,7 @@ pub struct Context<'v, 'q> {
 }
 
 /// Where a value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Source {
     /// A variable of the project.
     Project,

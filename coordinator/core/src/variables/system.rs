@@ -27,7 +27,10 @@ pub struct SystemNames<'a> {
     pub deployment: &'a str,
 }
 
-/// What the name of the tenant is called, folded. It is the tenant's like its values, and as little code (SEMANTICS 6).
+/// What the name of the tenant is called.
+pub(super) const TENANTS_NAME: &str = "Windlass.Deployment.Tenant.Name";
+
+/// The same, folded, and in Octopus's words. It is the tenant's like its values, and as little code (SEMANTICS 6).
 const TENANT: [&str; 2] = ["windlass.deployment.tenant.name", "octopus.deployment.tenant.name"];
 
 /// How the names begin, folded, that nobody but the system defines.

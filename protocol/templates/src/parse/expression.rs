@@ -76,6 +76,7 @@ fn symbol(cursor: &mut Cursor<'_>, depth: usize) -> Parsed<Symbol> {
             steps.push(Step::Name(identifier(cursor)?));
         } else if cursor.take("[") {
             steps.push(index(cursor, depth)?);
+            cursor.skip_white_space();
         } else {
             return Ok(Symbol { head, steps });
         }

@@ -6,10 +6,12 @@
 //! by reference ([`Shell::reference`](crate::Shell)) is a second wall and no replacement: in arithmetic, `[[ ]]` or `eval`
 //! a shell runs what a variable holds.
 
+mod course;
 mod posix;
 mod pwsh;
 mod python;
 
+pub(crate) use course::Course;
 use posix::Posix;
 use pwsh::Pwsh;
 use python::Python;

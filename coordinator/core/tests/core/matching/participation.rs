@@ -100,10 +100,12 @@ fn participation_is_decided_once_and_no_later_grant_changes_it_by_itself() {
     let scope = |tenants| json!({"roles": ["web"], "environments": ["Staging"], "tenants": tenants});
     let cases = [
         (json!({}), Participation::Untenanted, json!({"tenants": ["Alpha"]})),
+        // What is excluded is named as well: whoever writes that thinks of tenants, and nobody's work is no tenant's.
+        (json!({"exclude": {"tenants": ["Alpha"]}}), Participation::Tenanted, json!({})),
         (
-            json!({"exclude": {"tenants": ["Alpha"]}}),
-            Participation::Untenanted,
-            json!({"tags": ["Ring/Canary"]}),
+            json!({"exclude": {"tags": ["Ring/Canary"]}}),
+            Participation::Tenanted,
+            json!({"tenants": ["Alpha"]}),
         ),
         (json!({"tenants": ["Alpha"]}), Participation::Tenanted, json!({})),
         (json!({"tags": ["Ring/Canary"]}), Participation::Tenanted, json!({})),

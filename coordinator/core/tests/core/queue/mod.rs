@@ -1,5 +1,6 @@
 //! The queue (SEMANTICS 9): slots in turns, caps, and what a plan says of waiting.
 
+mod digests;
 mod fairness;
 mod plans;
 mod waits;

@@ -193,6 +193,43 @@ fn a_filter_that_does_not_protect_where_it_stands_lets_no_data_in() {
 }
 
 #[test]
+fn a_name_that_stays_as_it_is_written_takes_no_protection_away_from_what_follows() {
+    for (text, refused) in [
+        ("echo #{Unknown} #{Alias | Quoted}", Some("Unknown")),
+        ("echo #{Unknown} #{Url | Quoted}", Some("Unknown")),
+        ("echo #{Through} #{Alias | Quoted}", Some("Through")),
+        ("echo #{Url | Quoted} #{Alias | Quoted} #{Port} #{Alias | Quoted}", None),
+        ("echo #{Windlass.Environment.Name} #{Alias | Quoted}", None),
+        ("echo #{Unknown}\necho #{Alias | Quoted} x#{Unknown} #{Alias | Quoted}", None),
+        ("echo #{Unknown} #{Port | Quoted} #{Alias | Contains x}", None),
+        ("echo #{Windlass.Action[Make].Output[machine].Any | Quoted} #{Alias | Quoted}", None),
+    ] {
+        let mut world = with_package(MAKES);
+        world.apply(&[web(json!({
+            "templates": [{"name": "Alias", "default": "none"}],
+            "variables": {"Port": [{"value": "80"}], "Through": [{"value": "#{Port}#{Unknown}"}]},
+            "steps": [
+                {"name": "Make", "roles": ["web"], "script": {"body": MAKES}},
+                {"name": "Copy", "roles": ["web"], "package": {"id": "shop"}},
+            ],
+        }))]);
+        world.try_release("Web", "1.0.0", &hook(text)).expect("nothing of it is sensitive");
+        world.apply(&[alpha(json!({"Alias": "$(reboot)"}))]);
+        let planned = try_plan(&world, &request(Some("Alpha"))).map(drop);
+        let deployed = world.try_deploy(request(Some("Alpha"))).map(drop);
+        for answer in [planned, deployed] {
+            let message = answer.err().map(|problem| problem.message);
+            let start = refused.map(|name| format!("step `Copy`: nothing defines `{name}`, so it stays"));
+            let as_expected = match (&message, &start) {
+                (Some(message), Some(start)) => message.starts_with(start),
+                (message, start) => message.is_none() && start.is_none(),
+            };
+            assert!(as_expected, "{text}: {message:?}");
+        }
+    }
+}
+
+#[test]
 fn what_a_value_makes_harmless_inside_of_it_is_not_where_it_is_inserted() {
     let variables = json!({
         "Options": [{"value": "\"#{Alias | Quoted}\""}], "Encoded": [{"value": "#{Alias | ToBase64}"}],
@@ -209,6 +246,31 @@ fn what_a_value_makes_harmless_inside_of_it_is_not_where_it_is_inserted() {
         }));
         world.apply(&[alpha(json!({"Alias": "$(reboot)"}))]);
         assert_eq!(try_plan(&world, &request(Some("Alpha"))).is_err(), refused, "{body}");
+    }
+}
+
+#[test]
+fn a_secret_in_which_the_tenants_name_stands_is_no_code_either() {
+    for (body, secret, refused) in [
+        ("echo #{Conn}", "db=#{Octopus.Deployment.Tenant.Name};p", true),
+        ("echo #{Conn}", "#{windlass.deployment.tenant.name.Part}", true),
+        ("echo #{Address}", "db=#{Windlass.Deployment.Tenant.Name | ToUpper};p", true),
+        ("echo #{Conn | Quoted}", "db=#{Windlass.Deployment.Tenant.Name};p", false),
+        ("get_windlassvariable Conn", "db=#{Windlass.Deployment.Tenant.Name};p", false),
+        ("echo #{Conn}", "db=#{Windlass.Environment.Name};p", false),
+    ] {
+        let variables =
+            json!({"Conn": [{"value": {"secret": secret}}], "Address": [{"value": "at #{Conn}"}]});
+        let steps = json!([{"name": "Show", "roles": ["web"], "script": {"body": body}}]);
+        let mut world = released(json!({"variables": variables, "steps": steps}));
+        let answer = world.try_deploy(request(Some("Alpha"))).map_err(|problem| problem.message);
+        let says = |message: &String| message.contains("puts the tenant's name into the script as code");
+        assert_eq!(
+            answer.as_ref().err().map(says),
+            refused.then_some(true),
+            "{body} with {secret}: {answer:?}"
+        );
+        assert!(world.try_deploy(request(None)).is_ok(), "there is no tenant: {body} with {secret}");
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod data;
 mod needs;
+mod outputs;
 mod ranks;
+mod rendered;
 mod shared;
 mod templates;
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use windlass_api::documents::{Document, ValueText};
 use windlass_api::requests::PlacedDocument;
 use windlass_coordinator_core::model::Sealed;
+use windlass_coordinator_core::variables::KnownNames;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{KeyId, ValueId};
 
@@ -15,6 +16,12 @@ impl World {
     /// Seals every `{secret: …}`, as the edge does before anything is decided; keys of tenants that are made so, by place.
     pub(super) fn seal(&mut self, documents: &mut [PlacedDocument]) -> BTreeMap<usize, KeyId> {
         let mut keys = BTreeMap::new();
+        let all = || documents.iter().map(|placed| &placed.document);
+        let names = |document: &Document| match document {
+            Document::Tenant(_) => None,
+            _ => Some(KnownNames::of(self.space(), document, all())),
+        };
+        let names: Vec<_> = all().map(names).collect();
         for (place, placed) in documents.iter_mut().enumerate() {
             let known = match &placed.document {
                 Document::Tenant(tenant) => self.space().tenants.named(&tenant.name).map(|tenant| tenant.key),
@@ -29,7 +36,8 @@ impl World {
                 }
                 let digest = Digest::of(format!("{key} {}", secret.reveal()));
                 let (value_id, ciphertext) = (ValueId::from_bytes(self.bytes()), "c2VhbGVk".to_owned());
-                let references = Default::default();
+                let told = names[place].as_ref().map(|names| names.told(secret.reveal()));
+                let references = told.map(|told| told.references).unwrap_or_default();
                 *value = ValueText::Sealed(Sealed { key, value: value_id, ciphertext, digest, references });
             }
         }
