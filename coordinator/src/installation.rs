@@ -62,10 +62,26 @@ pub fn open_journal(data: &Path) -> anyhow::Result<Embedded> {
 }
 
 /// Makes an installation in `data` and returns the first administrator's token, which is shown once and kept nowhere.
-/// The journal's first record is what makes it one: interrupted before, it is simply made again.
+/// The journal's first record is what makes it one: interrupted before, it is simply made again. Its lock is held from
+/// before the first key is made, so that of two who try at once none writes over the other's keys.
 pub fn init(data: &Path) -> anyhow::Result<Zeroizing<String>> {
     disk::create_durable_folder(data)
         .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    // Before there is a journal: where only that is lost, none is begun.
+    expect_none(data)?;
+    let mut journal = open_journal(data)?;
+    // Who had the lock before may have made one.
+    let replayed = expect_none(data)?;
+    let vault = Vault::new(vault::Embedded::create(data)?);
+    let authority = Authority::create(&vault)?;
+    vault::write_private(&certificate_file(data), authority.certificate())?;
+    let (token, command) = first(&vault, &authority)?;
+    record(&mut journal, &replayed, &command)?;
+    Ok(token.to_text())
+}
+
+/// Refuses where `data` holds an installation, or what is left of one.
+fn expect_none(data: &Path) -> anyhow::Result<Replayed> {
     let replayed = journal::replay(data)?;
     if replayed.state.authority.is_some() {
         return Err(Fault::new(
@@ -79,12 +95,7 @@ pub fn init(data: &Path) -> anyhow::Result<Zeroizing<String>> {
         .into());
     }
     refuse_remains(data)?;
-    let vault = Vault::new(vault::Embedded::create(data)?);
-    let authority = Authority::create(&vault)?;
-    vault::write_private(&certificate_file(data), authority.certificate())?;
-    let (token, command) = first(&vault, &authority)?;
-    record(&mut open(data, &replayed)?, &replayed, &command)?;
-    Ok(token.to_text())
+    Ok(replayed)
 }
 
 /// Makes the keys of a new installation, and what its first record is made of: the token is the first administrator's.
@@ -215,6 +226,55 @@ mod tests {
     use crate::authority::AGENT_SECONDS;
     use crate::journal::{GENESIS, InMemory};
     use crate::vault::KeyName;
+
+    #[test]
+    fn who_makes_an_installation_has_its_journal_before_it_makes_a_key() {
+        windlass_trust::install_provider();
+        let place = tempfile::tempdir().unwrap();
+        let other = open_journal(place.path()).unwrap();
+        let why = init(place.path()).unwrap_err();
+        assert!(why.to_string().contains("another coordinator runs"), "{why}");
+        let left: Vec<_> =
+            fs::read_dir(place.path()).unwrap().map(|left| left.unwrap().file_name()).collect();
+        assert_eq!(left, ["journal"]);
+        drop(other);
+        init(place.path()).unwrap();
+    }
+
+    #[test]
+    fn of_many_who_make_an_installation_at_once_one_does_and_it_is_whole() {
+        windlass_trust::install_provider();
+        for _ in 0..4 {
+            let place = tempfile::tempdir().unwrap();
+            let (data, together) = (place.path().join("data"), std::sync::Barrier::new(3));
+            let made = std::thread::scope(|threads| {
+                let making = || {
+                    threads.spawn(|| {
+                        together.wait();
+                        init(&data)
+                    })
+                };
+                [making(), making(), making()].map(|made| made.join().unwrap())
+            });
+            let whole = made.iter().flatten().count();
+            assert_eq!(whole, 1, "{:?}", made.map(|made| made.err().map(|why| format!("{why:#}"))));
+            let state = journal::replay(&data).unwrap().state;
+            let vault = Vault::new(vault::Embedded::open(&data).unwrap());
+            let certificate = certificate(&data, state.authority.unwrap()).unwrap();
+            unlock(&state, &vault, certificate, AGENT_SECONDS).map(drop).unwrap();
+        }
+    }
+
+    #[test]
+    fn where_only_the_journal_is_lost_nothing_is_made() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join("packages")).unwrap();
+        for _ in 0..2 {
+            let why = init(place.path()).unwrap_err();
+            assert!(why.to_string().contains("is left of an installation"), "{why}");
+            assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+        }
+    }
 
     #[test]
     fn without_a_key_that_all_rests_on_there_is_no_start_and_its_name_is_told() {

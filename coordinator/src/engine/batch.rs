@@ -12,7 +12,6 @@ use windlass_coordinator_core::event::{Actor, Record, Stream};
 use windlass_coordinator_core::state::State;
 
 use super::edges::{random, random_bytes};
-use super::now;
 use crate::journal::{AppendError, Appended, Head, Journal, Line, encode};
 
 /// The longest line of a record. The core bounds what it decides well below this; what is longer all the same is refused,
@@ -225,7 +224,8 @@ impl Batch {
                 return;
             };
             let envelope = Envelope {
-                time: now(),
+                // The clock was looked at for what this follows, and not since: it may have jumped.
+                time: self.state.time,
                 actor: Actor::Coordinator,
                 origin: None,
                 reason: None,

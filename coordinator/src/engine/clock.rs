@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+use windlass_api::error::{Problem, ProblemKind};
 use windlass_protocol::Timestamp;
 
 use super::edges::clock;
@@ -34,7 +35,19 @@ pub struct Jumped {
     pub seconds: u64,
 }
 
+impl From<Jumped> for Problem {
+    fn from(jumped: Jumped) -> Self {
+        Self::new(ProblemKind::Unavailable, jumped.to_string())
+    }
+}
+
 impl Watch {
+    /// One whose clock has jumped.
+    #[cfg(test)]
+    pub(super) fn jumped() -> Self {
+        Self::began(Timestamp::from_milliseconds(0), passed())
+    }
+
     /// Begins to watch.
     pub fn begin() -> Self {
         Self::began(clock(), passed())

@@ -70,6 +70,18 @@ impl Engine {
         replayed: Replayed,
         published: Published,
     ) -> anyhow::Result<(Self, Ended)> {
+        Self::start_by(Watch::begin(), journal, data, replayed, published)
+    }
+
+    /// The same by a clock that is watched already.
+    fn start_by(
+        clock: Watch,
+        journal: impl Journal + 'static,
+        data: Option<PathBuf>,
+        replayed: Replayed,
+        published: Published,
+    ) -> anyhow::Result<(Self, Ended)> {
+        let clock = Arc::new(clock);
         let head = Head { number: replayed.state.number, hash: replayed.head };
         edges::recorded(replayed.state.time);
         let state = Arc::new(replayed.state);
@@ -81,10 +93,11 @@ impl Engine {
             public: Arc::clone(&public),
             published,
             own_queue: queue.downgrade(),
+            clock: Arc::clone(&clock),
             last_snapshot: replayed.from,
         };
         let ended = std::thread::Builder::new().name("engine".to_owned()).spawn(move || writer.run(jobs))?;
-        Ok((Self { queue, state: public, clock: Arc::new(Watch::begin()) }, ended))
+        Ok((Self { queue, state: public, clock }, ended))
     }
 
     /// The state as of the last durable record.
@@ -95,7 +108,7 @@ impl Engine {
     /// Decides a command; the answer comes when its record is durable.
     pub async fn submit(&self, envelope: Envelope, command: Command) -> Result<Reply, Problem> {
         let unavailable = |text: String| Problem::new(ProblemKind::Unavailable, text);
-        self.clock.look().map_err(|jumped| unavailable(jumped.to_string()))?;
+        self.clock.look()?;
         let (answer, answered) = oneshot::channel();
         let (envelope, command) = (Box::new(envelope), Box::new(command));
         let stopping = || unavailable("the coordinator is stopping; try again".to_owned());

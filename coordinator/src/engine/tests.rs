@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
+use tokio::sync::oneshot;
 use windlass_api::error::ProblemKind;
 use windlass_coordinator_core::decide::{Command, EnrolmentUse, Envelope, Reply, SpaceCommand};
 use windlass_coordinator_core::event::{Actor, EnrolmentEvent, Event, Record, Stream};
@@ -14,7 +15,9 @@ use windlass_protocol::message::{Advertised, Isolation};
 use windlass_protocol::{Digest, Timestamp};
 
 use super::batch::{Answer, Asked, Ledger};
-use crate::journal::{AppendError, Appended, GENESIS, Head, InMemory, Journal, Line};
+use super::clock::Watch;
+use super::{Engine, Job};
+use crate::journal::{AppendError, Appended, GENESIS, Head, InMemory, Journal, Line, Replayed};
 
 mod stores;
 
@@ -308,4 +311,25 @@ fn another_history_ends_the_engine() {
     let mut lost = Ledger::new(two, engine_one.head(), Arc::clone(engine_one.state()));
     let why = lost.catch_up().expect_err("it is another history");
     assert!(why.to_string().contains("another history at record 1"), "{why}");
+}
+
+#[tokio::test]
+async fn what_the_engine_does_by_itself_waits_for_a_clock_that_has_jumped() {
+    for (clock, done) in [(Watch::begin(), true), (Watch::jumped(), false)] {
+        let journal = InMemory::default();
+        initialise(&mut engine(&journal), &mut Chance(7));
+        let (records, state) = read(&journal);
+        let head = Line::read(&journal.lines()[0], GENESIS).expect("a line").hash;
+        let replayed = Replayed { state, head, from: 0 };
+        let started = Engine::start_by(clock, journal.clone(), None, replayed, Box::new(|_, _| {}));
+        let (engine, _) = started.expect("a thread");
+        let (answer, answered) = oneshot::channel();
+        let command = Box::new(Command::RecordSnapshot { record: 1, digest: Digest::of("state") });
+        let envelope = Box::new(Engine::own_envelope());
+        let job = Job::Decide { envelope, command, answer: Some(answer) };
+        engine.queue.send(job).await.expect("it runs");
+        let answer = answered.await.expect("an answer");
+        assert_eq!(answer.is_ok(), done, "{answer:?}");
+        assert_eq!(journal.lines().len(), records.len() + usize::from(done));
+    }
 }

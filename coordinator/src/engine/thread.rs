@@ -11,6 +11,7 @@ use windlass_coordinator_core::state::State;
 use windlass_segments::fail;
 
 use super::batch::{Answer, Asked, Ledger};
+use super::clock::Watch;
 use super::edges::recorded;
 use super::{Engine, Job, Published};
 use crate::journal::{Journal, Snapshot};
@@ -30,6 +31,7 @@ pub(super) struct Writer<J> {
     pub(super) published: Published,
     pub(super) own_queue: mpsc::WeakSender<Job>,
     pub(super) last_snapshot: u64,
+    pub(super) clock: Arc<Watch>,
 }
 
 impl<J: Journal> Writer<J> {
@@ -62,6 +64,14 @@ impl<J: Journal> Writer<J> {
             match job {
                 Job::CatchUp => self.ledger.catch_up()?,
                 Job::Decide { envelope, command, answer } => {
+                    // Of what others ask for it was looked at when they did.
+                    if is_own(&command)
+                        && let Err(jumped) = self.clock.look()
+                    {
+                        tracing::error!(%jumped, "what is left to do has to wait");
+                        answer.into_iter().for_each(|answer| drop(answer.send(Err(jumped.into()))));
+                        continue;
+                    }
                     asked.push(Asked { envelope: *envelope, command: *command });
                     askers.push(answer);
                 }
@@ -127,4 +137,9 @@ impl<J: Journal> Writer<J> {
             tracing::warn!(%why, "cannot start the thread for a snapshot");
         }
     }
+}
+
+/// Whether this thread makes such a command, for itself.
+const fn is_own(command: &Command) -> bool {
+    matches!(command, Command::RecordSnapshot { .. } | Command::Space(_, SpaceCommand::GoOn))
 }

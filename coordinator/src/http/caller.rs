@@ -22,6 +22,7 @@ use windlass_protocol::token::{Token, TokenKind};
 
 use super::Context;
 use super::connection_state::ConnectionState;
+use super::cost::{self, Cost};
 use super::extract::Asker;
 use super::refusal::Refusal;
 use crate::engine::{Engine, now};
@@ -47,6 +48,8 @@ pub struct Caller<const CHANGES: bool> {
     key: Option<String>,
     /// A digest of what is asked for, where the command alone does not tell ([`Caller::asks`]).
     asked: Option<Digest>,
+    /// What the route says that it costs.
+    pub(super) cost: Cost,
 }
 
 /// Somebody who may read everything that is not secret.
@@ -171,7 +174,7 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
             }
             return Err(Refusal::unknown_caller());
         };
-        let caller = Self {
+        let mut caller = Self {
             context: context.clone(),
             token: TokenId::from_bytes(token.id),
             secret: token.secret_digest(),
@@ -179,6 +182,7 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
             space: named_space(parts)?,
             key: idempotency_key(parts)?,
             asked: None,
+            cost: Cost::Small,
         };
         match caller.ask() {
             Err(PersonDenied::Unknown) => stranger(),
@@ -190,6 +194,9 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
             state.admit(caller.token);
         }
         parts.extensions.insert(Asker(caller.token));
+        caller.cost = cost::reserve(parts, context, caller.token).await?;
+        // It may have waited for who it is to take what was asked for before.
+        caller.authorise()?;
         Ok(caller)
     }
 }

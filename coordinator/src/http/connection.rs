@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::answer::PIECE;
 use super::connection_state::{ConnectionState, Overstay, attend};
 use super::server::Limits;
 
@@ -50,7 +51,9 @@ impl Connection {
             tracing::debug!(peer = %self.peer, "a TLS handshake failed");
             return;
         };
-        let router = self.router.layer(from_fn_with_state((self.peer, self.state.clone()), attend));
+        let router = self
+            .router
+            .layer(from_fn_with_state((self.peer, self.state.clone(), self.limits.patience), attend));
         let connection =
             builder().serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).into_owned();
         tokio::pin!(connection);
@@ -64,7 +67,8 @@ impl Connection {
             overstay = self.state.overstayed(self.limits.first_request, self.limits.idle) => {
                 tracing::debug!(peer = %self.peer, ?overstay, "a connection is ended");
                 // Nobody is owed anything: a slot that somebody else has now must not be taken a moment longer.
-                if overstay == Overstay::Evicted {
+                // An answer that is not taken lies in memory.
+                if matches!(overstay, Overstay::Evicted | Overstay::Unread) {
                     return;
                 }
             }
@@ -85,6 +89,7 @@ fn builder() -> Builder<TokioExecutor> {
         .keep_alive_interval(Some(HEAD))
         .max_header_list_size(HEAD_BYTES as u32)
         .max_concurrent_streams(STREAMS)
+        .max_send_buf_size(PIECE)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW);
     builder

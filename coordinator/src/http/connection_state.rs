@@ -1,22 +1,22 @@
-//! What is known of a connection while it lasts: whether it ever showed a valid token, and whether it asks for
-//! anything.
+//! What is known of a connection while it lasts: whether it ever showed a valid token, whether it asks for anything,
+//! and whether it takes what it asked for.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body::{Frame, SizeHint};
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use windlass_protocol::ids::TokenId;
 
+use super::answer::{Outgoing, Patience};
+use super::cost::Reserved;
 use crate::slots::{Origin, Slot, Slots};
 
 /// How a connection stands. Cheap to clone; all clones are of the same connection.
@@ -29,6 +29,16 @@ struct Inner {
     known: Arc<Slots<TokenId>>,
     /// Cancelled when its slot is somebody else's.
     evicted: CancellationToken,
+    offers: Mutex<Offers>,
+    /// Something is offered that is due before all else.
+    offered: Notify,
+}
+
+/// Pieces of answers that are offered, and by when each has to be taken, by request.
+#[derive(Default)]
+struct Offers {
+    due: BTreeMap<u64, Instant>,
+    next: u64,
 }
 
 /// The slot that a connection has: a stranger's by its address, then one by its token.
@@ -53,6 +63,8 @@ pub(super) enum Overstay {
     Stranger,
     /// Nothing was asked on it for long.
     Idle,
+    /// An answer was not taken for long.
+    Unread,
     /// All slots are taken, and it was the oldest of who holds most.
     Evicted,
 }
@@ -60,7 +72,8 @@ pub(super) enum Overstay {
 impl ConnectionState {
     pub(super) fn new(slot: Slot<Origin>, known: Arc<Slots<TokenId>>, evicted: CancellationToken) -> Self {
         let slot = Mutex::new(HeldSlot::Stranger { _slot: slot });
-        Self(Arc::new(Inner { now: watch::Sender::default(), slot, known, evicted }))
+        let (now, offers, offered) = (watch::Sender::default(), Mutex::default(), Notify::new());
+        Self(Arc::new(Inner { now, slot, known, evicted, offers, offered }))
     }
 
     /// A request showed a valid token. The first one that does is whose connection it is.
@@ -78,10 +91,11 @@ impl ConnectionState {
     }
 
     /// Ends when the connection has to: without its slot, without a valid token for `first_request`, later without a
-    /// request for `idle`.
+    /// request for `idle`, or with an answer that is not taken.
     pub(super) async fn overstayed(&self, first_request: Duration, idle: Duration) -> Overstay {
         tokio::select! {
             () = self.evicted() => Overstay::Evicted,
+            () = self.unread() => Overstay::Unread,
             overstay = self.outstayed(first_request, idle) => overstay,
         }
     }
@@ -103,18 +117,61 @@ impl ConnectionState {
         }
     }
 
+    /// Ends when a piece of an answer was offered for too long.
+    async fn unread(&self) {
+        loop {
+            let first = self.offers().due.values().min().copied();
+            match first {
+                Some(due) if due <= Instant::now() => return,
+                Some(due) => {
+                    let _ = timeout_at(due, self.0.offered.notified()).await;
+                }
+                None => self.0.offered.notified().await,
+            }
+        }
+    }
+
+    fn offers(&self) -> MutexGuard<'_, Offers> {
+        self.0.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn begin(&self) -> OpenRequest {
         self.0.now.send_modify(|now| now.open += 1);
-        OpenRequest(self.clone())
+        let mut offers = self.offers();
+        offers.next += 1;
+        OpenRequest { state: self.clone(), number: offers.next }
     }
 }
 
 /// A request, until its answer is sent or nobody wants it any more.
-struct OpenRequest(ConnectionState);
+pub(super) struct OpenRequest {
+    state: ConnectionState,
+    number: u64,
+}
+
+impl OpenRequest {
+    /// A piece of the answer is offered, for so long.
+    pub(super) fn offered(&self, patience: Duration) {
+        let due = Instant::now() + patience;
+        let mut offers = self.state.offers();
+        let is_first = offers.due.values().all(|other| due < *other);
+        offers.due.insert(self.number, due);
+        drop(offers);
+        if is_first {
+            self.state.0.offered.notify_one();
+        }
+    }
+
+    /// It was taken.
+    pub(super) fn taken(&self) {
+        self.state.offers().due.remove(&self.number);
+    }
+}
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        self.0.0.now.send_modify(|now| {
+        self.taken();
+        self.state.0.now.send_modify(|now| {
             now.open -= 1;
             now.answered += 1;
         });
@@ -123,40 +180,16 @@ impl Drop for OpenRequest {
 
 /// Tells every request whom it comes from and on which connection, and counts it until its answer is sent.
 pub(super) async fn attend(
-    State((peer, state)): State<(SocketAddr, ConnectionState)>,
+    State((peer, state, patience)): State<(SocketAddr, ConnectionState, Patience)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let asked = state.begin();
+    let (asked, reserved) = (state.begin(), Reserved::default());
     request.extensions_mut().insert(ConnectInfo(peer));
     request.extensions_mut().insert(state);
-    next.run(request).await.map(|body| Body::new(Attended { body, _asked: asked }))
-}
-
-/// The body of an answer; its end is the request's.
-struct Attended {
-    body: Body,
-    _asked: OpenRequest,
-}
-
-impl http_body::Body for Attended {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    request.extensions_mut().insert(reserved.clone());
+    let answer = next.run(request).await;
+    answer.map(|body| Body::new(Outgoing::new(body, asked, reserved.take(), patience)))
 }
 
 #[cfg(test)]
@@ -191,6 +224,32 @@ mod tests {
         state.admit(TOKEN);
         let _next = state.0.known.admit(TOKEN, &CancellationToken::new()).unwrap();
         assert_eq!(state.overstayed(LONG, LONG).await, Overstay::Evicted);
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_of_an_answer_has_to_go_and_who_takes_some_in_time_stays() {
+        let state = state();
+        state.admit(TOKEN);
+        let (slow, quick, waiting) = (state.begin(), state.begin(), state.begin());
+        let taking = async {
+            for _ in 0..15 {
+                slow.offered(SHORT * 2000);
+                tokio::time::sleep(SHORT * 200).await;
+                slow.taken();
+            }
+        };
+        tokio::select! {
+            overstay = state.overstayed(LONG, LONG) => panic!("{overstay:?}: it was taken each time"),
+            () = taking => {}
+        }
+        slow.offered(LONG);
+        let both = async { tokio::join!(state.overstayed(LONG, LONG), async { quick.offered(SHORT) }) };
+        assert_eq!(
+            timeout(LONG / 60, both).await.expect("what comes later is due first").0,
+            Overstay::Unread
+        );
+        drop((quick, waiting));
+        assert!(timeout(SHORT * 50, state.overstayed(LONG, LONG)).await.is_err(), "it is gone");
     }
 
     #[tokio::test]

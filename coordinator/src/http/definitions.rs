@@ -117,10 +117,10 @@ fn part_of<T: Shown>(space: &Space, paging: &Paging) -> Result<Page<DefinitionIt
     let names =
         |found: &&T| paging.admits([found.name().as_str(), found.slug().as_str(), &found.id().to_string()]);
     let found = T::of(space).by_name().filter(names);
-    Ok(paging.page(found.map(|found| (found.name().folded(), found)))?.map(|found| {
+    paging.page(found.map(|found| (found.name().folded(), found)), |found| {
         let Head { id, slug, name } = head_of(found);
         DefinitionItem { kind: T::WORD.to_owned(), id, slug, name, summary: found.summary(space) }
-    }))
+    })
 }
 
 fn head_of<T: Kind>(found: &T) -> Head {

@@ -97,8 +97,8 @@ pub async fn list(
         let tenant = display::tenant(space, found.tenant);
         paging.admits([project.as_str(), &environment].into_iter().chain(tenant.as_deref()))
     };
-    let page = paging.page(found.into_iter().filter(named).map(|found| (found.id.to_string(), found)))?;
-    Ok(Json(page.map(|found| item(space, found))))
+    let keyed = found.into_iter().filter(named).map(|found| (found.id.to_string(), found));
+    Ok(Json(paging.page(keyed, |found| item(space, found))?))
 }
 
 /// A deployment: where it stands, what it waits for, how far each step is on each target.

@@ -43,6 +43,9 @@ impl<const CHANGES: bool> Caller<CHANGES> {
         what: &'static str,
         read: impl FnOnce(&Sight, &Wanted) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Refusal> {
+        if !self.cost.takes_turns_of(quota, &self.context.quotas) {
+            return Err(Refusal::internal(what, &"the route does not say that it takes such turns"));
+        }
         let permit = self.context.until_stopped(quota.take(self.token())).await??;
         // It may have waited for long.
         self.authorise()?;

@@ -4,12 +4,14 @@
 //! authorised; nothing is answered to anybody else. What is decided, the core decides; here requests become commands,
 //! and state becomes answers.
 
+mod answer;
 mod apply;
 mod audit;
 mod body;
 mod caller;
 mod connection;
 mod connection_state;
+mod cost;
 mod definitions;
 mod deploy;
 mod deployments;

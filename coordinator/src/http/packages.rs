@@ -164,8 +164,8 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<P
     let sight = caller.sight()?;
     let admitted = sight.space().packages.values().filter(|package| paging.admits([package.key.id.as_str()]));
     let key = |package: &Package| format!("{}/{}", package.key.id, package.key.version);
-    let page = paging.page(admitted.map(|package| (key(package), package)))?;
-    Ok(Json(page.map(|package| view_of(package))))
+    let keyed = admitted.map(|package| (key(package), package));
+    Ok(Json(paging.page(keyed, |package| view_of(package))?))
 }
 
 /// A package.

@@ -1,6 +1,8 @@
 //! Lists in parts: `?after=&limit=&filter=`.
 
-use serde::Deserialize;
+use std::io;
+
+use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 use windlass_api::answers::Page;
 use windlass_api::error::Problem;
@@ -8,8 +10,59 @@ use windlass_protocol::names::fold;
 
 /// Items of a part where nobody says.
 const USUAL: usize = 100;
-/// Items of a part at most: an answer stays a few hundred kilobytes.
+/// Items of a part at most.
 const MOST: usize = 1000;
+
+/// Bytes of the items of a part, as JSON, but for a single one: an answer lies in memory until who asked has taken it.
+pub(super) const PART_BYTES: usize = 1 << 20;
+
+/// A part of a list while it is filled.
+pub(super) struct Part<T> {
+    items: Vec<T>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl<T: Serialize> Part<T> {
+    /// One without items, for at most so many.
+    pub(super) const fn of(limit: usize) -> Self {
+        Self { items: Vec::new(), bytes: 0, limit }
+    }
+
+    /// Takes an item if there is room for it; the first one always has room.
+    pub(super) fn take(&mut self, item: T) -> bool {
+        self.bytes += json_bytes(&item);
+        let fits = self.items.is_empty() || self.items.len() < self.limit && self.bytes <= PART_BYTES;
+        if fits {
+            self.items.push(item);
+        }
+        fits
+    }
+
+    /// The part, and where the following one begins.
+    pub(super) fn followed_by(self, next: Option<String>) -> Page<T> {
+        Page { items: self.items, next }
+    }
+}
+
+/// How many bytes something has as JSON.
+fn json_bytes(item: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // What is no JSON cannot be answered either, and says so then.
+    let _ = serde_json::to_writer(&mut count, item);
+    count.0
+}
 
 /// Which part of a list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -35,25 +88,28 @@ impl Paging {
         names.into_iter().any(|name| fold(name).contains(&filter))
     }
 
-    /// The part of `items`. Each key is unique and what `after` names. What is built of an item to be shown, is built
-    /// of the part alone ([`Page::map`]).
-    pub fn page<T>(&self, items: impl Iterator<Item = (String, T)>) -> Result<Page<T>, Problem> {
+    /// The part of `items`. Each key is unique and what `after` names. What is shown of an item is built of those in the
+    /// part alone, until there is enough: large items make a part shorter.
+    pub fn page<T, V: Serialize>(
+        &self,
+        items: impl Iterator<Item = (String, T)>,
+        mut show: impl FnMut(T) -> V,
+    ) -> Result<Page<V>, Problem> {
         let mut items = items;
         if let Some(after) = &self.after
             && !items.any(|(key, _)| key == *after)
         {
             return Err(no_place(after));
         }
-        let mut part = Vec::new();
+        let mut part = Part::of(self.limit());
         let mut last = None;
         for (key, item) in items {
-            if part.len() == self.limit() {
-                return Ok(Page { items: part, next: last });
+            if !part.take(show(item)) {
+                return Ok(part.followed_by(last));
             }
             last = Some(key);
-            part.push(item);
         }
-        Ok(Page { items: part, next: None })
+        Ok(part.followed_by(None))
     }
 }
 
@@ -70,7 +126,8 @@ mod tests {
     use super::*;
 
     fn names(paging: &Paging) -> (Vec<char>, Option<String>) {
-        let page = paging.page(('a'..='e').map(|letter| (letter.to_string(), letter))).unwrap();
+        let page =
+            paging.page(('a'..='e').map(|letter| (letter.to_string(), letter)), |letter| letter).unwrap();
         (page.items, page.next)
     }
 
@@ -94,9 +151,25 @@ mod tests {
     }
 
     #[test]
+    fn large_items_make_a_part_shorter_and_none_is_too_large_to_be_read() {
+        let sizes = [PART_BYTES / 2, PART_BYTES / 3, PART_BYTES / 3, 4 * PART_BYTES, 1];
+        let mut paging = Paging { limit: Some(10), ..Paging::default() };
+        let mut parts = Vec::new();
+        loop {
+            let items = sizes.iter().enumerate().map(|(index, size)| (index.to_string(), *size));
+            let page = paging.page(items, |size| "x".repeat(size)).unwrap();
+            parts.push(page.items.iter().map(String::len).collect::<Vec<_>>());
+            let Some(next) = page.next else { break };
+            paging.after = Some(next);
+        }
+        assert_eq!(parts.concat(), sizes);
+        assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 1, 1]);
+    }
+
+    #[test]
     fn what_is_no_place_in_the_list_is_no_end_of_it() {
         let paging = Paging { after: Some("bb".to_owned()), ..Paging::default() };
-        let problem = paging.page([("a".to_owned(), 'a')].into_iter()).unwrap_err();
+        let problem = paging.page([("a".to_owned(), 'a')].into_iter(), |letter| letter).unwrap_err();
         assert!(problem.message.starts_with("`bb` is no place in this list"), "{problem}");
     }
 }

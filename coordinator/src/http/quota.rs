@@ -12,7 +12,7 @@ use windlass_protocol::ids::TokenId;
 
 use super::refusal::Refusal;
 
-/// How many there may be of something.
+/// How many there may be of something, or how much: then each counts what it weighs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// At once, of all tokens.
@@ -39,8 +39,16 @@ pub(super) struct Quotas {
     pub(super) storing: Arc<Quota>,
     /// Plans and parts of the journal: each a fraction of a second.
     pub(super) short: Arc<Quota>,
+    /// Parts of what steps printed.
+    pub(super) output: Arc<Quota>,
     /// Readings of the whole journal, or of everybody's scopes: seconds, or minutes where there is much.
     pub(super) reads: Arc<Quota>,
+    /// Bytes of answers that are made, or made and not taken yet. Who takes none gets no more.
+    pub(super) answers: Arc<Quota>,
+    /// The same of small ones, which nobody waits for because of large ones.
+    pub(super) small_answers: Arc<Quota>,
+    /// Those who follow output: each holds a piece, and has the store looked at three times a second.
+    pub(super) followers: Arc<Quota>,
 }
 
 impl Quotas {
@@ -54,7 +62,11 @@ impl Quotas {
             uploads: quota(ANY, 4, 16, 256),
             storing: quota(4, 2, 4, 256),
             short: quota(4, 2, 64, 1024),
+            output: quota(4, 2, 128, 2048),
             reads: quota(2, 1, 8, 256),
+            answers: quota(512 << 20, 32 << 20, 256, 4096),
+            small_answers: quota(128 << 20, 8 << 20, 256, 4096),
+            followers: quota(512, 32, 0, 0),
         }
     }
 }
@@ -75,6 +87,7 @@ struct Inner {
 
 struct Waiting {
     token: TokenId,
+    weight: usize,
     turn: oneshot::Sender<Permit>,
 }
 
@@ -82,6 +95,7 @@ struct Waiting {
 pub struct Permit {
     quota: Arc<Quota>,
     token: TokenId,
+    weight: usize,
 }
 
 impl Quota {
@@ -92,10 +106,20 @@ impl Quota {
     /// One of few for this token, now or when it is its turn; refused where too many wait already. Who drops the future
     /// waits no longer.
     pub(super) async fn take(self: &Arc<Self>, token: TokenId) -> Result<Permit, Refusal> {
+        self.take_weighing(token, 1).await
+    }
+
+    /// The same for what weighs so much. It begins as long as there is any room, however much it then takes: what is
+    /// heavy waits no longer than what is light.
+    pub(super) async fn take_weighing(
+        self: &Arc<Self>,
+        token: TokenId,
+        weight: usize,
+    ) -> Result<Permit, Refusal> {
         let turn = {
             let mut inner = self.inner();
-            if inner.begin(token, &self.limits) {
-                return Ok(self.permit(token));
+            if inner.begin(token, weight, &self.limits) {
+                return Ok(self.permit(token, weight));
             }
             inner.waiting.retain(|waiting| !waiting.turn.is_closed());
             let own = inner.waiting.iter().filter(|waiting| waiting.token == token).count();
@@ -106,23 +130,23 @@ impl Quota {
                 return Err(Refusal::busy());
             }
             let (sender, turn) = oneshot::channel();
-            inner.waiting.push(Waiting { token, turn: sender });
+            inner.waiting.push(Waiting { token, weight, turn: sender });
             turn
         };
         turn.await.map_err(|why| Refusal::internal("waiting for a turn", &why))
     }
 
-    fn permit(self: &Arc<Self>, token: TokenId) -> Permit {
-        Permit { quota: Arc::clone(self), token }
+    fn permit(self: &Arc<Self>, token: TokenId, weight: usize) -> Permit {
+        Permit { quota: Arc::clone(self), token, weight }
     }
 
     /// Takes back what a token held, and gives it to who is next.
-    fn give_back(self: &Arc<Self>, token: TokenId) {
-        self.inner().end(token);
+    fn give_back(self: &Arc<Self>, token: TokenId, weight: usize) {
+        self.inner().end(token, weight);
         loop {
             let Some(next) = self.inner().next(&self.limits) else { return };
             // Not under the lock: what nobody waits for any more comes back at once, by its own end.
-            let permit = self.permit(next.token);
+            let permit = self.permit(next.token, next.weight);
             let _ = next.turn.send(permit);
         }
     }
@@ -133,20 +157,24 @@ impl Quota {
 }
 
 impl Inner {
-    fn begin(&mut self, token: TokenId, limits: &Limits) -> bool {
+    fn begin(&mut self, token: TokenId, weight: usize, limits: &Limits) -> bool {
         let held = self.held.get(&token).copied().unwrap_or_default();
         if self.total >= limits.at_once || held >= limits.of_token {
             return false;
         }
-        self.held.insert(token, held + 1);
-        self.total += 1;
+        self.add(token, weight);
         true
     }
 
-    fn end(&mut self, token: TokenId) {
-        self.total -= 1;
+    fn add(&mut self, token: TokenId, weight: usize) {
+        *self.held.entry(token).or_default() += weight;
+        self.total += weight;
+    }
+
+    fn end(&mut self, token: TokenId, weight: usize) {
+        self.total -= weight;
         if let Some(held) = self.held.get_mut(&token) {
-            *held -= 1;
+            *held -= weight;
             if *held == 0 {
                 self.held.remove(&token);
             }
@@ -157,19 +185,31 @@ impl Inner {
     fn next(&mut self, limits: &Limits) -> Option<Waiting> {
         self.waiting.retain(|waiting| !waiting.turn.is_closed());
         let held = |waiting: &Waiting| self.held.get(&waiting.token).copied().unwrap_or_default();
-        let (index, token) = self
+        let (index, token, weight) = self
             .waiting
             .iter()
             .enumerate()
             .min_by_key(|(_, waiting)| held(waiting))
-            .map(|(index, waiting)| (index, waiting.token))?;
-        self.begin(token, limits).then(|| self.waiting.remove(index))
+            .map(|(index, waiting)| (index, waiting.token, waiting.weight))?;
+        self.begin(token, weight, limits).then(|| self.waiting.remove(index))
+    }
+}
+
+impl Permit {
+    /// It turned out to weigh so much, at least 1, more or less than was thought.
+    pub(super) fn weigh(&mut self, weight: usize) {
+        let (before, weight) = (self.weight, weight.max(1));
+        self.weight = weight;
+        match weight.checked_sub(before) {
+            Some(more) => self.quota.inner().add(self.token, more),
+            None => self.quota.give_back(self.token, before - weight),
+        }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.quota.give_back(self.token);
+        self.quota.give_back(self.token, self.weight);
     }
 }
 
@@ -212,6 +252,24 @@ mod tests {
         assert!(poll!(&mut third).is_pending());
         drop((another, second, other));
         assert!(poll!(&mut third).is_ready() && poll!(&mut fourth).is_ready());
+    }
+
+    #[tokio::test]
+    async fn what_is_heavier_than_it_was_thought_keeps_its_token_waiting_until_it_has_gone() {
+        let quota = Quota::new(Limits { at_once: 30, of_token: 10, waiting_of_token: 2, waiting: 3 });
+        let mut heavy = quota.take_weighing(ONE, 4).await.unwrap();
+        let light = quota.take_weighing(ONE, 4).now_or_never().expect("there is room").unwrap();
+        heavy.weigh(25);
+        let mut next = Box::pin(quota.take_weighing(ONE, 1));
+        drop(light);
+        assert!(poll!(&mut next).is_pending());
+        let others = quota.take_weighing(OTHER, 9).now_or_never().expect("its share is free").unwrap();
+        assert!(quota.take_weighing(THIRD, 1).now_or_never().is_none(), "34 of 30");
+        heavy.weigh(0);
+        assert!(poll!(&mut next).is_ready());
+        drop((heavy, others));
+        let left = quota.inner();
+        assert!(left.total == 0 && left.held.is_empty());
     }
 
     #[tokio::test]

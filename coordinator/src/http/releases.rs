@@ -149,8 +149,8 @@ pub async fn list(
         let project = display::name(&space.projects, release.project);
         paging.admits([release.version.to_string().as_str(), &project])
     });
-    let page = paging.page(admitted.map(|release| (release.id.to_string(), release)))?;
-    Ok(Json(page.map(|release| item(space, release))))
+    let keyed = admitted.map(|release| (release.id.to_string(), release));
+    Ok(Json(paging.page(keyed, |release| item(space, release))?))
 }
 
 /// A release.

@@ -1,10 +1,10 @@
 //! All routes, in one place, and the description that is made from them.
 
-use std::sync::Arc;
-
-use axum::Json;
+use axum::Extension;
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -14,11 +14,12 @@ use utoipa::openapi::{
     Components, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required, Response, path::PathItem,
 };
 use utoipa::{PartialSchema, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 use windlass_api::error::Problem;
 
 use super::caller::{LONGEST_KEY, Reader};
+use super::cost::Cost;
 use super::refusal::Refusal;
 use super::{
     Context, apply, audit, definitions, deploy, deployments, explain, logs, packages, releases, targets,
@@ -31,12 +32,11 @@ const BASE: &str = "/api/v1";
 /// The whole API, ready to be served.
 pub fn router(context: Context) -> Router {
     let (router, description) = described();
-    let description = Arc::new(description);
+    // One text for all who ask.
+    let description = Bytes::from(serde_json::to_vec(&description).expect("a description is JSON"));
+    let describe = move |_: Reader| async move { ([(CONTENT_TYPE, "application/json")], description) };
     let router = router
-        .route(
-            &format!("{BASE}/openapi.json"),
-            get(move |_: Reader| async move { Json(OpenApi::clone(&description)) }),
-        )
+        .route(&format!("{BASE}/openapi.json"), get(describe).route_layer(Extension(Cost::Small)))
         .fallback(|| async { Refusal::nothing_here(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { Refusal::nothing_here(StatusCode::METHOD_NOT_ALLOWED) })
         .layer(axum::middleware::map_response(never_cached));
@@ -49,53 +49,71 @@ pub fn openapi() -> OpenApi {
 }
 
 fn described() -> (Router<Context>, OpenApi) {
-    let (router, mut description) = OpenApiRouter::with_openapi(head()).nest(BASE, paths()).split_for_parts();
+    let (router, mut description) =
+        OpenApiRouter::with_openapi(head()).nest(BASE, paths().0).split_for_parts();
     for (path, item) in &mut description.paths.paths {
         say_what_all_have_in_common(path, item);
     }
     (router, description)
 }
 
-fn paths() -> OpenApiRouter<Context> {
-    OpenApiRouter::new()
-        .routes(routes!(apply::apply))
-        .routes(routes!(apply::export))
-        .routes(routes!(definitions::list))
-        .routes(routes!(definitions::view, definitions::delete))
-        .routes(routes!(tenants::create))
-        .routes(routes!(tenants::change))
-        .routes(routes!(tenants::missing_values))
-        .routes(routes!(targets::list))
-        .routes(routes!(targets::view, targets::delete))
-        .routes(routes!(targets::grant))
-        .routes(routes!(targets::enable))
-        .routes(routes!(targets::disable))
-        .routes(routes!(targets::revoke))
-        .routes(routes!(targets::confirm))
-        .routes(routes!(tokens::whoami))
-        .routes(routes!(tokens::list, tokens::create))
-        .routes(routes!(tokens::delete))
-        .routes(routes!(tokens::list_enrolments, tokens::create_enrolment))
-        .routes(routes!(tokens::delete_enrolment))
-        .routes(routes!(packages::list, packages::upload))
-        .routes(routes!(packages::view))
-        .routes(routes!(releases::list, releases::create))
-        .routes(routes!(releases::view))
-        .routes(routes!(deploy::plan))
-        .routes(routes!(deployments::list, deploy::deploy))
-        .routes(routes!(deployments::view))
-        .routes(routes!(deploy::cancel))
-        .routes(routes!(logs::read))
-        .routes(routes!(logs::follow::follow))
-        .routes(routes!(explain::target))
-        .routes(routes!(explain::tenant))
-        .routes(routes!(explain::deployment))
-        .routes(routes!(variables::inspect))
-        .routes(routes!(audit::list))
-        .routes(routes!(audit::verify))
-        .routes(routes!(audit::what_can))
-        .routes(routes!(audit::who_can))
-        .routes(routes!(audit::pulled))
+/// The routes. There is no way into it without saying what an answer costs others.
+#[derive(Default)]
+struct Table(OpenApiRouter<Context>);
+
+impl Table {
+    fn costs(self, cost: Cost, (schemas, paths, methods): UtoipaMethodRouter<Context>) -> Self {
+        Self(self.0.routes((schemas, paths, methods.route_layer(Extension(cost)))))
+    }
+}
+
+fn paths() -> Table {
+    Table::default()
+        .costs(Cost::Part, routes!(apply::apply))
+        .costs(Cost::Reads, routes!(apply::export))
+        .costs(Cost::Part, routes!(definitions::list))
+        .costs(Cost::Whole, routes!(definitions::view))
+        .costs(Cost::Small, routes!(definitions::delete))
+        .costs(Cost::Part, routes!(tenants::create))
+        .costs(Cost::Part, routes!(tenants::change))
+        .costs(Cost::Reads, routes!(tenants::missing_values))
+        .costs(Cost::Part, routes!(targets::list))
+        .costs(Cost::Whole, routes!(targets::view))
+        .costs(Cost::Small, routes!(targets::delete))
+        .costs(Cost::Whole, routes!(targets::grant))
+        .costs(Cost::Whole, routes!(targets::enable))
+        .costs(Cost::Whole, routes!(targets::disable))
+        .costs(Cost::Whole, routes!(targets::revoke))
+        .costs(Cost::Whole, routes!(targets::confirm))
+        .costs(Cost::Small, routes!(tokens::whoami))
+        .costs(Cost::Part, routes!(tokens::list))
+        .costs(Cost::Small, routes!(tokens::create))
+        .costs(Cost::Small, routes!(tokens::delete))
+        .costs(Cost::Part, routes!(tokens::list_enrolments))
+        .costs(Cost::Small, routes!(tokens::create_enrolment))
+        .costs(Cost::Small, routes!(tokens::delete_enrolment))
+        .costs(Cost::Part, routes!(packages::list))
+        .costs(Cost::Small, routes!(packages::upload))
+        .costs(Cost::Small, routes!(packages::view))
+        .costs(Cost::Part, routes!(releases::list))
+        .costs(Cost::Part, routes!(releases::create))
+        .costs(Cost::Part, routes!(releases::view))
+        .costs(Cost::Short, routes!(deploy::plan))
+        .costs(Cost::Part, routes!(deployments::list))
+        .costs(Cost::Whole, routes!(deploy::deploy))
+        .costs(Cost::Whole, routes!(deployments::view))
+        .costs(Cost::Small, routes!(deploy::cancel))
+        .costs(Cost::Output, routes!(logs::read))
+        .costs(Cost::Follow, routes!(logs::follow::follow))
+        .costs(Cost::Part, routes!(explain::target))
+        .costs(Cost::Part, routes!(explain::tenant))
+        .costs(Cost::Reads, routes!(explain::deployment))
+        .costs(Cost::Whole, routes!(variables::inspect))
+        .costs(Cost::Reads, routes!(audit::list))
+        .costs(Cost::Reads, routes!(audit::verify))
+        .costs(Cost::Reads, routes!(audit::what_can))
+        .costs(Cost::Reads, routes!(audit::who_can))
+        .costs(Cost::Reads, routes!(audit::pulled))
 }
 
 fn head() -> OpenApi {

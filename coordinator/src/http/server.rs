@@ -17,6 +17,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::answer::Patience;
+use super::body::PACE;
 use super::connection::Connection;
 use super::connection_state::ConnectionState;
 use super::{Context, router};
@@ -38,6 +40,8 @@ pub(super) struct Limits {
     pub(super) first_request: Duration,
     /// And may then be without any request for so long.
     pub(super) idle: Duration,
+    /// An answer that is not taken ends it.
+    pub(super) patience: Patience,
     /// How often the certificate is made anew: it is good for thirty days.
     pub(super) renewal: Duration,
 }
@@ -60,6 +64,7 @@ impl Limits {
             known: KNOWN.min(most),
             first_request: Duration::from_secs(30),
             idle: Duration::from_secs(300),
+            patience: Patience { answer: PACE, stream: Duration::from_secs(15 * 60) },
             renewal: Duration::from_secs(24 * 3600),
         }
     }

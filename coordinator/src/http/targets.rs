@@ -27,8 +27,8 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<T
         .targets
         .by_name()
         .filter(|target| paging.admits([target.name.as_str(), target.slug.as_str(), &target.id.to_string()]));
-    let page = paging.page(admitted.map(|target| (target.name.folded(), target)))?;
-    Ok(Json(page.map(|target| item(space, presence, target))))
+    let keyed = admitted.map(|target| (target.name.folded(), target));
+    Ok(Json(paging.page(keyed, |target| item(space, presence, target))?))
 }
 
 /// A target: granted, advertised and effective scope, over-claims, presence.

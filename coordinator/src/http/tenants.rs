@@ -20,7 +20,7 @@ use windlass_protocol::ids::EnvironmentId;
 use super::caller::{Changer, Reader};
 use super::extract::{Asked, Body, Named};
 use super::pages::Paging;
-use super::refusal::{Answer, Refusal};
+use super::refusal::Answer;
 use super::{apply, display, documents};
 
 /// Makes a tenant.
@@ -133,20 +133,20 @@ pub async fn missing_values(
     Asked(whose): Asked<Whose>,
     Asked(paging): Asked<Paging>,
 ) -> Answer<Page<MissingValue>> {
-    let sight = caller.sight()?;
-    let listing = move || -> Result<_, Problem> {
+    let reads = &caller.context.quotas.reads;
+    let listing = caller.read_heavily(reads, "looking for missing values", move |sight, wanted| {
         let space = sight.space();
         let tenants: Vec<&Tenant> = match &whose.tenant {
             Some(name) => vec![space.tenants.find(name)?],
             None => space.tenants.by_name().collect(),
         };
-        let values = tenants.into_iter().flat_map(|tenant| missing_of(space, tenant));
+        let tenants = tenants.into_iter().take_while(|_| wanted.holds());
+        let values = tenants.flat_map(|tenant| missing_of(space, tenant));
         let admitted = values.filter(|value| paging.admits([value.tenant.as_str(), &value.variable]));
         let keyed = admitted.enumerate().map(|(index, value)| (format!("{index:08}"), value));
-        paging.page(keyed)
-    };
-    let page = tokio::task::spawn_blocking(listing).await;
-    Ok(Json(page.map_err(|why| Refusal::internal("looking for missing values", &why))??))
+        paging.page(keyed, |value| value)
+    });
+    Ok(Json(listing.await?))
 }
 
 fn missing_of(space: &Space, tenant: &Tenant) -> Vec<MissingValue> {

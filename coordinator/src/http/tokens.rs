@@ -78,8 +78,8 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<T
     let sight = caller.sight()?;
     let mut tokens: Vec<_> = sight.tokens().filter(|token| paging.admits([token.name.as_str()])).collect();
     tokens.sort_by_key(|token| token.name.folded());
-    let page = paging.page(tokens.into_iter().map(|token| (token.name.folded(), token)))?;
-    Ok(Json(page.map(|token| item(&sight, token))))
+    let keyed = tokens.into_iter().map(|token| (token.name.folded(), token));
+    Ok(Json(paging.page(keyed, |token| item(&sight, token))?))
 }
 
 fn item(sight: &Sight, token: &ApiToken) -> TokenItem {
@@ -155,7 +155,7 @@ pub async fn list_enrolments(caller: Reader, Asked(paging): Asked<Paging>) -> An
     let admitted = keyed.filter(|(id, token)| {
         paging.admits(token.name.as_ref().map(|name| name.as_str()).into_iter().chain([id.as_str()]))
     });
-    Ok(Json(paging.page(admitted)?.map(|token| enrolment(&sight, space, token))))
+    Ok(Json(paging.page(admitted, |token| enrolment(&sight, space, token))?))
 }
 
 fn enrolment(sight: &Sight, space: &Space, token: &Enrolment) -> EnrolmentItem {

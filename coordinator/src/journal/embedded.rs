@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use windlass_segments::{Options, SegmentError, Writer};
 
 use super::{AppendError, Appended, Head, Journal, folder, lines};
@@ -26,10 +27,17 @@ impl Embedded {
     }
 
     /// After a full disk the files are opened anew, at what is durable: nothing else is known of them. The lock on the
-    /// folder goes with the old writer, so that one has to be gone first.
+    /// folder goes with the old writer, so that one has to be gone first. Where there is no room for that either, it is
+    /// tried again with the next append.
     fn reopen(&mut self, durable: u64) -> Result<(), AppendError> {
         self.writer = None;
-        let writer = open(&self.data).map_err(broken)?;
+        let writer = match open(&self.data) {
+            Err(why) if passes(&why) => {
+                tracing::warn!(%why, "the journal cannot be opened anew yet");
+                return Err(AppendError::Full);
+            }
+            opened => opened.map_err(broken)?,
+        };
         let found = writer.durable();
         if found != durable {
             let text = format!("it holds {found} records and not {durable} after a full disk");
@@ -49,15 +57,29 @@ fn open(data: &Path) -> Result<Writer, SegmentError> {
     Ok(writer)
 }
 
+/// Whether opening may succeed later, and nothing is wrong with what lies there: there was no room, or nothing left to
+/// open a file with.
+fn passes(why: &SegmentError) -> bool {
+    match why {
+        SegmentError::Full { .. } => true,
+        SegmentError::Io { source, .. } => {
+            let errno = source.raw_os_error().map(Errno::from_raw);
+            matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+        }
+        _ => false,
+    }
+}
+
 fn broken(why: SegmentError) -> AppendError {
     AppendError::Broken(why.to_string())
 }
 
 impl Journal for Embedded {
     fn append(&mut self, head: Head, lines: &[Appended]) -> Result<(), AppendError> {
-        let Some(writer) = &mut self.writer else {
-            return Err(AppendError::Broken("it is closed".to_owned()));
-        };
+        if self.writer.is_none() {
+            self.reopen(head.number)?;
+        }
+        let Some(writer) = &mut self.writer else { return Err(AppendError::Full) };
         match writer.durable().cmp(&head.number) {
             Ordering::Less => return Err(AppendError::AnotherHistory { number: writer.durable() }),
             Ordering::Equal => {}

@@ -10,7 +10,7 @@ use windlass_protocol::message::OutputLine;
 
 use super::batch::Batch;
 use super::entry::{Entry, Taken};
-use super::read::{Found, Piece};
+use super::read::{Found, Piece, Room};
 use super::{Limits, Logs, OutputError};
 
 /// A way to it, with limits of its own. Clones share what is kept.
@@ -96,12 +96,18 @@ impl Logs for InMemory {
         &self,
         assignment: AssignmentId,
         from: u64,
-        most: usize,
+        room: Room,
         announced: Option<u64>,
     ) -> Result<Vec<Piece>, OutputError> {
         let shared = self.shared();
-        let mut found = Found::new(from, most);
+        let mut found = Found::new(from, room);
         for batch in shared.batches.iter().filter(|batch| batch.assignment == assignment) {
+            if found.is_full() {
+                break;
+            }
+            if batch.end().is_some_and(|end| end <= found.next()) {
+                continue;
+            }
             found.take(batch.clone());
         }
         let entry = shared.entries.get(&assignment).copied();

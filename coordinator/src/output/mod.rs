@@ -18,7 +18,7 @@ use windlass_protocol::message::OutputLine;
 
 pub use embedded::Embedded;
 pub use memory::InMemory;
-pub use read::{Missing, NumberedLine, Piece, Why};
+pub use read::{Missing, NumberedLine, Piece, Room, Why};
 
 /// Bytes of one assignment's output that are kept: the agent's own cap of 32 MiB for each of the four hooks of a
 /// package, and a little. It is not taken on the agent's word.
@@ -68,13 +68,13 @@ pub trait Logs: Send + Sync {
         lines: Vec<OutputLine>,
     ) -> BoxFuture<'_, Result<u64, OutputError>>;
 
-    /// Reads the output of an assignment from line `from` on (the first is 1), at most `most` pieces. `announced` is how
+    /// Reads the output of an assignment from line `from` on (the first is 1), as much as there is room for. `announced` is how
     /// many lines it has in all where that is known, so that the ones which are gone altogether are told too. Blocking.
     fn read(
         &self,
         assignment: AssignmentId,
         from: u64,
-        most: usize,
+        room: Room,
         announced: Option<u64>,
     ) -> Result<Vec<Piece>, OutputError>;
 }

@@ -2,7 +2,7 @@
 
 use windlass_protocol::message::OutputLine;
 
-use super::batch::Batch;
+use super::batch::{Batch, line_bytes};
 use super::entry::Entry;
 
 /// A line of output with its number.
@@ -53,18 +53,29 @@ impl Piece {
     }
 }
 
+/// How much is read at once. It ends with the first piece that fills it: a reader with room for one piece, or one byte,
+/// gets one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Pieces.
+    pub pieces: usize,
+    /// Bytes of lines, as they are counted against the limit of their assignment.
+    pub bytes: u64,
+}
+
 /// What a reader has found so far, batch by batch.
 pub(super) struct Found {
     /// The number of the line that comes next.
     next: u64,
-    most: usize,
+    room: Room,
     pieces: Vec<Piece>,
+    bytes: u64,
 }
 
 impl Found {
-    /// Nothing yet, of lines from `from` on, at most so many pieces.
-    pub(super) const fn new(from: u64, most: usize) -> Self {
-        Self { next: if from > 1 { from } else { 1 }, most, pieces: Vec::new() }
+    /// Nothing yet, of lines from `from` on.
+    pub(super) const fn new(from: u64, room: Room) -> Self {
+        Self { next: if from > 1 { from } else { 1 }, room, pieces: Vec::new(), bytes: 0 }
     }
 
     /// The number of the line that comes next.
@@ -74,7 +85,7 @@ impl Found {
 
     /// Whether no more is wanted.
     pub(super) fn is_full(&self) -> bool {
-        self.pieces.len() >= self.most
+        self.pieces.len() >= self.room.pieces || self.bytes >= self.room.bytes
     }
 
     pub(super) fn take(&mut self, batch: Batch) {
@@ -83,6 +94,10 @@ impl Found {
                 continue;
             }
             self.miss_until(number, Why::Removed);
+            if self.is_full() {
+                return;
+            }
+            self.bytes += line_bytes(&line);
             self.pieces.push(Piece::Line(NumberedLine { number, line }));
             self.next = number + 1;
         }
@@ -91,6 +106,9 @@ impl Found {
     /// Tells what is missing after the last line that is kept, of `announced` ones in all where that is known. Of an
     /// assignment that nothing is known of, `forgotten` says whether that may be because retention took all of it.
     pub(super) fn end(mut self, entry: Option<Entry>, forgotten: bool, announced: Option<u64>) -> Vec<Piece> {
+        if self.is_full() {
+            return self.pieces;
+        }
         let announced = announced.unwrap_or(0).saturating_add(1);
         match entry {
             Some(entry) if entry.full => self.miss_until(entry.next.max(announced), Why::LeftOut),
@@ -98,12 +116,11 @@ impl Found {
             None if forgotten => self.miss_until(announced, Why::Removed),
             None => {}
         }
-        self.pieces()
+        self.pieces
     }
 
     /// What was found, where there is more.
-    pub(super) fn pieces(mut self) -> Vec<Piece> {
-        self.pieces.truncate(self.most);
+    pub(super) fn pieces(self) -> Vec<Piece> {
         self.pieces
     }
 

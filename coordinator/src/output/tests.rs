@@ -9,10 +9,13 @@ use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::message::{OutputLine, OutputStream};
 
 use super::batch::line_bytes;
-use super::{Embedded, InMemory, Limits, Logs, Missing, OutputError, Piece, Why};
+use super::{Embedded, InMemory, Limits, Logs, Missing, OutputError, Piece, Room, Why};
 
 pub(super) const SMALL: Limits =
     Limits { assignment_bytes: 1 << 20, total_bytes: 64 << 10, segment_bytes: 8 << 10 };
+
+/// Room for everything.
+const ALL: Room = Room { pieces: usize::MAX, bytes: u64::MAX };
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -43,7 +46,7 @@ pub(super) type Runs = Vec<Result<(u64, u64), Missing>>;
 
 pub(super) fn runs(store: &dyn Logs, assignment: AssignmentId, announced: Option<u64>) -> Runs {
     let mut runs = Runs::new();
-    for piece in store.read(assignment, 1, usize::MAX, announced).unwrap() {
+    for piece in store.read(assignment, 1, ALL, announced).unwrap() {
         match (piece, runs.last_mut()) {
             (Piece::Missing(missing), _) => runs.push(Err(missing)),
             (Piece::Line(line), last) => {
@@ -132,11 +135,11 @@ async fn lines_are_taken_once_and_in_order_and_a_gap_is_answered_with_what_is_ex
         let wrong = store.append(one, u64::MAX, lines(1..=1)).await;
         assert!(matches!(wrong, Err(OutputError::Numbers)), "{wrong:?}");
         for (from, most, first, last) in [(1, 2, 1, 2), (2, 2, 2, 3), (0, 9, 1, 5), (5, 9, 5, 5)] {
-            let pieces = store.read(one, from, most, None).unwrap();
+            let pieces = store.read(one, from, Room { pieces: most, ..ALL }, None).unwrap();
             let numbers: Vec<_> = pieces.iter().map(Piece::last).collect();
             assert_eq!(numbers, (first..=last).collect::<Vec<_>>(), "{most} from {from}");
         }
-        assert_eq!(store.read(one, 6, 9, None).unwrap(), []);
+        assert_eq!(store.read(one, 6, ALL, None).unwrap(), []);
     }
 }
 

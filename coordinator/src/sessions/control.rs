@@ -16,7 +16,7 @@ use super::admission::{admit, denial, record_clone};
 use super::endpoint::widen;
 use super::frames::Frames;
 use super::last_sent::{LastSent, Scope};
-use super::registry::Progress;
+use super::registry::{Entered, Progress};
 use super::strangers_slot::StrangersSlot;
 use super::{Sessions, frames, origin, requests};
 use crate::engine::now;
@@ -93,18 +93,22 @@ async fn live(
     let wake = Arc::new(Notify::new());
     let address = connection.remote_address();
     let registry = &sessions.services.registry;
-    let (number, older) = registry.enter(peer.target, Arc::clone(&wake), connection.clone(), address);
+    let is_open = {
+        let connection = connection.clone();
+        move || connection.close_reason().is_none()
+    };
+    let (entered, older) = registry.enter(peer.target, Arc::clone(&wake), Box::new(is_open), address);
     if let Some(older) = older {
         // An agent that comes back before its old connection timed out is no clone: it comes from the same place.
-        if origin(older.address) != origin(address) && older.connection.close_reason().is_none() {
+        if origin(older.address) != origin(address) && (older.is_open)() {
             record_clone(sessions, &peer, &origin(older.address), &origin(address)).await;
         }
         older.wake.notify_one();
     }
     let began_expired = peer.expires < now();
-    let mut session = Session { sessions, peer, number, last_sent: None, began_expired };
+    let mut session = Session { sessions, peer, entered, last_sent: None, began_expired };
     let goodbye = session.run(connection, &wake, &mut send, &mut frames).await;
-    registry.leave(peer.target, number);
+    drop(session);
     part(&mut send, goodbye).await;
     goodbye
 }
@@ -112,8 +116,7 @@ async fn live(
 struct Session<'a> {
     sessions: &'a Arc<Sessions>,
     peer: Peer,
-    /// Its number in the registry.
-    number: u64,
+    entered: Entered,
     last_sent: Option<LastSent>,
     /// A session with an expired certificate stands, to renew it and for nothing else.
     began_expired: bool,
@@ -168,7 +171,7 @@ impl Session<'_> {
 
     /// Tells the agent what is new: its scope, or that its work changed. An error is the goodbye.
     async fn tell(&mut self, send: &mut SendStream) -> Result<(), Goodbye> {
-        if !self.sessions.services.registry.is_newest(self.peer.target, self.number) {
+        if !self.entered.is_newest() {
             return Err(Goodbye::Replaced);
         }
         let state = self.sessions.engine.state();

@@ -54,6 +54,8 @@ struct Counts {
 #[derive(Default)]
 pub(super) struct Counters {
     counts: Mutex<Counts>,
+    /// Held by who records: what has been taken is recorded, or counted again, before anybody looks again.
+    recording: tokio::sync::Mutex<()>,
     news: tokio::sync::Notify,
     /// Who is nobody, counted where it is refused.
     pub(super) strangers: Arc<Strangers>,
@@ -102,20 +104,24 @@ impl Counters {
     }
 
     /// Records what was counted, again and again: soon after the first, then once a minute. Never ends.
-    pub(super) async fn record_every_minute(&self, engine: &Engine) {
+    pub(super) async fn record_every_minute(self: &Arc<Self>, engine: &Engine) {
         loop {
             tokio::select! {
                 () = self.news.notified() => {}
                 () = self.strangers.news.notified() => {}
             }
             tokio::time::sleep(SOON).await;
-            self.record(engine).await;
+            // In a task of its own: what has been taken and not recorded yet would go with who waits here.
+            let (counters, engine) = (Arc::clone(self), engine.clone());
+            let _ = tokio::spawn(async move { counters.record(&engine).await }).await;
             tokio::time::sleep(INTERVAL).await;
         }
     }
 
-    /// Records what was counted so far. What cannot be recorded now is counted on.
+    /// Records what was counted so far, after what is being recorded. What cannot be recorded now is counted on. To be
+    /// waited for: dropped on the way, it loses counts.
     pub(super) async fn record(&self, engine: &Engine) {
+        let _one_at_a_time = self.recording.lock().await;
         self.strangers.record(engine).await;
         let Counts { denied, repeats, clones } = std::mem::take(&mut *self.counts());
         let state = engine.state();
@@ -209,9 +215,14 @@ async fn submit(engine: &Engine, space: SpaceId, command: SpaceCommand) -> bool 
 
 #[cfg(test)]
 mod tests {
+    use windlass_api::requests::EnrolmentRequest;
+    use windlass_coordinator_core::event::Actor;
+    use windlass_protocol::Digest;
+    use windlass_protocol::ids::{KeyId, TokenId};
     use windlass_protocol::message::EnrolRefusal;
 
     use super::*;
+    use crate::journal::{GENESIS, InMemory, Replayed};
 
     fn refused(origin: usize) -> Repeated {
         let enrolment = EnrolmentId::from_bytes([1; 16]);
@@ -242,6 +253,48 @@ mod tests {
             .sum();
         assert_eq!(others, 3 * (100 - ORIGINS as u64));
         assert!(counts.repeats.values().all(|times| times.first <= times.last));
+    }
+
+    /// An engine, and what it has counted twice as much of as goes into one record.
+    async fn engine_and_counts() -> (Engine, Arc<Counters>) {
+        let replayed = Replayed { state: State::default(), head: GENESIS, from: 0 };
+        let (engine, _) = Engine::start(InMemory::default(), None, replayed, Box::new(|_, _| {})).unwrap();
+        let installer = || Engine::envelope(Actor::Installer, None);
+        let token = (TokenId::from_bytes([1; 16]), Digest::of("administrator"));
+        let key = KeyId::from_bytes([2; 16]);
+        let command = Command::Initialise { authority: Digest::of("ca"), token, key };
+        engine.submit(installer(), command).await.unwrap();
+        let space = *engine.state().spaces.keys().next().unwrap();
+        let counters = Arc::new(Counters::default());
+        for number in 0..2 * RECORD / ORIGINS {
+            let enrolment = EnrolmentId::from_bytes([u8::try_from(number).unwrap(); 16]);
+            let request = EnrolmentRequest::default();
+            let command = SpaceCommand::CreateEnrolment { request, token: (enrolment, Digest::of("secret")) };
+            engine.submit(installer(), Command::Space(space, command)).await.unwrap();
+            for origin in 0..ORIGINS {
+                let (rule, origin) = (EnrolRefusal::Used, format!("192.0.2.{origin}"));
+                counters.again(Repeated::EnrolmentRefused { enrolment, rule, origin }, 0);
+            }
+        }
+        (engine, counters)
+    }
+
+    #[tokio::test]
+    async fn what_is_being_recorded_when_the_coordinator_stops_is_recorded() {
+        let (engine, counters) = engine_and_counts().await;
+        let before = engine.state().number;
+        let stops = async {
+            while engine.state().number == before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stops => {}
+            () = counters.record_every_minute(&engine) => {}
+        }
+        counters.record(&engine).await;
+        assert_eq!(engine.state().number, before + 2, "two records");
     }
 
     #[test]

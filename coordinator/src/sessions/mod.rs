@@ -69,7 +69,7 @@ pub struct Sessions {
     turns: turns::Turns,
     /// Making plans for pulls.
     planning: Arc<Semaphore>,
-    counters: counters::Counters,
+    counters: Arc<counters::Counters>,
 }
 
 /// How many are served at once.
@@ -87,7 +87,7 @@ impl Sessions {
         let signer = AssignmentSigner::from_secret(&services.vault.own_key(SIGNING_KEY)?);
         let sealing_key = SealingKey::from_secret(&services.vault.own_key(OUTPUT_KEY)?);
         let (turns, planning) = (turns::Turns::new(limits.pulls), Arc::new(Semaphore::new(PLANS)));
-        let counters = counters::Counters::with(Arc::clone(&services.strangers));
+        let counters = Arc::new(counters::Counters::with(Arc::clone(&services.strangers)));
         Ok(Arc::new(Self { engine, services, signer, sealing_key, limits, turns, planning, counters }))
     }
 

@@ -28,9 +28,38 @@ pub struct Progress {
 /// A live session, as others see it.
 pub(super) struct Live {
     pub(super) wake: Arc<Notify>,
-    pub(super) connection: quinn::Connection,
+    pub(super) is_open: IsOpen,
     pub(super) address: SocketAddr,
     number: u64,
+}
+
+/// Whether a session's connection still stands.
+pub(super) type IsOpen = Box<dyn Fn() -> bool + Send + Sync>;
+
+/// A session in the registry. It leaves when this is dropped, however it came to that: also where whoever served it did
+/// not come to its end, because its slot was given away or something panicked. Else its target would stay connected for
+/// ever, and would never be lost.
+pub(super) struct Entered {
+    registry: Arc<Registry>,
+    target: TargetId,
+    number: u64,
+}
+
+impl Entered {
+    /// Whether no other session has taken the place of this one.
+    pub(super) fn is_newest(&self) -> bool {
+        self.registry.inner().live.get(&self.target).is_some_and(|live| live.number == self.number)
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let mut inner = self.registry.inner();
+        // Unless another one has taken its place.
+        if inner.live.get(&self.target).is_some_and(|live| live.number == self.number) {
+            inner.live.remove(&self.target);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -126,30 +155,18 @@ impl Registry {
 
     /// Registers a session; the one that it takes the place of, if any, is returned.
     pub(super) fn enter(
-        &self,
+        self: &Arc<Self>,
         target: TargetId,
         wake: Arc<Notify>,
-        connection: quinn::Connection,
+        is_open: IsOpen,
         address: SocketAddr,
-    ) -> (u64, Option<Live>) {
+    ) -> (Entered, Option<Live>) {
         let mut inner = self.inner();
         inner.next += 1;
         let number = inner.next;
-        let older = inner.live.insert(target, Live { wake, connection, address, number });
-        (number, older)
-    }
-
-    /// Whether no other session has taken the place of this one.
-    pub(super) fn is_newest(&self, target: TargetId, number: u64) -> bool {
-        self.inner().live.get(&target).is_some_and(|live| live.number == number)
-    }
-
-    /// Takes a session out, unless another one has taken its place.
-    pub(super) fn leave(&self, target: TargetId, number: u64) {
-        let mut inner = self.inner();
-        if inner.live.get(&target).is_some_and(|live| live.number == number) {
-            inner.live.remove(&target);
-        }
+        let older = inner.live.insert(target, Live { wake, is_open, address, number });
+        drop(inner);
+        (Entered { registry: Arc::clone(self), target, number }, older)
     }
 
     /// Wakes the sessions whose target, or whose work, is not what it was, and forgets what is no more. Costs what
@@ -190,5 +207,45 @@ impl Registry {
         for target in worked {
             inner.keep_progress_of_open_work(target, after);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: TargetId = TargetId::from_bytes([1; 16]);
+
+    fn enter(registry: &Arc<Registry>) -> (Entered, Option<Live>) {
+        registry.enter(TARGET, Arc::default(), Box::new(|| true), ([192, 0, 2, 1], 1).into())
+    }
+
+    #[tokio::test]
+    async fn a_session_whose_serving_is_dropped_on_the_way_is_not_connected_any_more() {
+        let registry = Arc::default();
+        let serving = async {
+            let _entered = enter(&registry);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = serving => {}
+            // As when its slot is given away.
+            () = async { assert!(registry.is_online(TARGET)) } => {}
+        }
+        assert!(!registry.is_online(TARGET));
+    }
+
+    #[test]
+    fn a_session_that_ends_leaves_the_one_that_took_its_place() {
+        let registry = Arc::default();
+        let (older, none) = enter(&registry);
+        let (newer, found) = enter(&registry);
+        assert!(none.is_none() && found.is_some_and(|live| (live.is_open)()));
+        assert!(!older.is_newest() && newer.is_newest());
+        drop(older);
+        assert!(registry.is_online(TARGET));
+        drop(newer);
+        assert!(!registry.is_online(TARGET));
     }
 }

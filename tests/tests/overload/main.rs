@@ -4,6 +4,7 @@ mod floods;
 mod reads;
 mod stopping;
 mod strangers;
+mod unread;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

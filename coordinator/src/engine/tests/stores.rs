@@ -10,7 +10,7 @@ use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::message::{OutputLine, OutputStream};
 
 use super::*;
-use crate::output::{self, Limits, Logs, Piece};
+use crate::output::{self, Limits, Logs, Piece, Room};
 use crate::vault::{self, KeyName, Vault, VaultError};
 
 struct Coordinator {
@@ -166,7 +166,10 @@ fn two_coordinators_share_keys_and_output_and_what_one_destroys_opens_nowhere() 
             coordinator.vault.destroy_all(&coordinator.seen);
             scene.check(coordinator, true);
             for (assignment, last) in &scene.acknowledged {
-                let pieces = coordinator.logs.read(*assignment, 1, usize::MAX, None).expect("it can be read");
+                let pieces = coordinator
+                    .logs
+                    .read(*assignment, 1, Room { pieces: usize::MAX, bytes: u64::MAX }, None)
+                    .expect("it can be read");
                 let numbers: Vec<_> = pieces.iter().map(Piece::last).collect();
                 assert_eq!(numbers, (1..=*last).collect::<Vec<_>>(), "each line once");
             }

@@ -17,7 +17,7 @@ use crate::http::caller::Reader;
 use crate::http::deploy::deployment_id;
 use crate::http::extract::{Asked, Named};
 use crate::http::refusal::Refusal;
-use crate::output::{Logs, Missing, Piece, Why};
+use crate::output::{Logs, Missing, Piece, Room, Why};
 
 /// How often is looked for new lines.
 const PACE: Duration = Duration::from_millis(300);
@@ -25,8 +25,10 @@ const PACE: Duration = Duration::from_millis(300);
 const QUIET: Duration = Duration::from_secs(15);
 /// How long lines that a step announced are waited for once the deployment is over.
 const LATE: Duration = Duration::from_secs(10);
-/// Lines of one output that are read at once.
-const AT_ONCE: usize = 500;
+/// What is read at once of one output.
+const AT_ONCE: Room = Room { pieces: 500, bytes: 256 << 10 };
+/// Bytes of a piece of the stream, and what is read at once more: it lies in memory until who follows has taken it.
+const PIECE: usize = 128 << 10;
 
 /// The lines of all steps on all targets as they come, as NDJSON of `LogLine`. Begins with the first line. Ends when
 /// the deployment is over and every line has come; empty lines in between mean nothing.
@@ -45,7 +47,7 @@ pub async fn follow(
         caller,
         deployment,
         asked,
-        next: BTreeMap::new(),
+        read: Read::default(),
         over_since: None,
         spoke: Instant::now(),
     };
@@ -64,23 +66,39 @@ struct Follower {
     caller: Reader,
     deployment: DeploymentId,
     asked: Lines,
-    /// The number of the line that comes next, by output.
-    next: BTreeMap<(usize, TargetId), u64>,
+    read: Read,
     over_since: Option<Instant>,
     spoke: Instant,
+}
+
+/// How far the outputs are read.
+#[derive(Default)]
+struct Read {
+    /// The number of the line that comes next, by output.
+    next: BTreeMap<(usize, TargetId), u64>,
+    /// The output to begin with: of those that all print much, none has to wait for the end of another.
+    turn: usize,
+}
+
+/// What came since.
+struct News {
+    text: Bytes,
+    /// Whether every line has come that a step announced.
+    complete: bool,
+    /// Whether the deployment is over.
+    over: bool,
 }
 
 impl Follower {
     /// The next lines; `None` at the end. The token is looked at each time: one that was taken back reads no further.
     async fn wait_for_more(&mut self) -> Result<Option<Bytes>, ()> {
         loop {
-            let (found, over) = self.look().map_err(|refusal| {
+            let News { text, complete, over } = self.look().await.map_err(|refusal| {
                 tracing::debug!(deployment = %self.deployment, ?refusal, "the output is not followed any further");
             })?;
-            let (bytes, complete) = self.read(found).await?;
-            if !bytes.is_empty() {
+            if !text.is_empty() {
                 self.spoke = Instant::now();
-                return Ok(Some(bytes));
+                return Ok(Some(text));
             }
             if over {
                 let since = *self.over_since.get_or_insert_with(Instant::now);
@@ -97,53 +115,52 @@ impl Follower {
         }
     }
 
-    fn look(&self) -> Result<(Vec<StepOutput>, bool), Refusal> {
-        let sight = self.caller.sight()?;
-        let (step, target) = (self.asked.step.as_deref(), self.asked.target.as_deref());
-        let found = outputs(sight.space(), self.deployment, step, target)?;
-        Ok((found.outputs, found.over))
-    }
-
-    /// Lines that have come since, and whether every announced line has.
-    async fn read(&mut self, outputs: Vec<StepOutput>) -> Result<(Bytes, bool), ()> {
+    /// Lines that have come since.
+    async fn look(&mut self) -> Result<News, Refusal> {
         let logs = Arc::clone(&self.caller.context.services.output);
-        let mut next = std::mem::take(&mut self.next);
-        let reading = tokio::task::spawn_blocking(move || {
-            let read = read_places(logs.as_ref(), &outputs, &mut next);
-            (read, next)
+        let (deployment, mut read) = (self.deployment, std::mem::take(&mut self.read));
+        let (step, target) = (self.asked.step.clone(), self.asked.target.clone());
+        let turns = &self.caller.context.quotas.output;
+        let looking = self.caller.read_heavily(turns, "reading output", move |sight, _| {
+            let found = outputs(sight.space(), deployment, step.as_deref(), target.as_deref())?;
+            let (text, complete) = read.on(logs.as_ref(), &found.outputs)?;
+            Ok((News { text, complete, over: found.over }, read))
         });
-        let (read, next) = reading.await.map_err(|why| {
-            tracing::error!(%why, "reading output failed");
-        })?;
-        self.next = next;
-        // Why is in the log.
-        read.map_err(|_| ())
+        let (news, read) = looking.await?;
+        self.read = read;
+        Ok(news)
     }
 }
 
-fn read_places(
-    logs: &dyn Logs,
-    outputs: &[StepOutput],
-    next: &mut BTreeMap<(usize, TargetId), u64>,
-) -> Result<(Bytes, bool), Problem> {
-    let mut text = Vec::new();
-    let mut complete = true;
-    for output in outputs {
-        let from = next.entry(output.key()).or_insert(1);
-        if output.lines.is_some_and(|lines| *from > lines) {
-            continue;
-        }
-        for piece in output.read(logs, *from, AT_ONCE)? {
-            // How many lines are left out is only known when the step has ended.
-            if output.lines.is_none() && matches!(piece, Piece::Missing(Missing { why: Why::LeftOut, .. })) {
-                break;
+impl Read {
+    /// Reads on in each output, until there is enough for a piece of the stream; and whether every announced line has come.
+    fn on(&mut self, logs: &dyn Logs, outputs: &[StepOutput]) -> Result<(Bytes, bool), Problem> {
+        let mut text = Vec::new();
+        let mut complete = true;
+        let begin = self.turn.checked_rem(outputs.len()).unwrap_or_default();
+        for (turn, output) in (begin..).zip(outputs[begin..].iter().chain(&outputs[..begin])) {
+            if text.len() >= PIECE {
+                self.turn = turn;
+                return Ok((text.into(), false));
             }
-            serde_json::to_writer(&mut text, &output.line(&piece))
-                .map_err(|why| Problem::failed(why.to_string()))?;
-            text.push(b'\n');
-            *from = piece.last() + 1;
+            let from = self.next.entry(output.key()).or_insert(1);
+            if output.lines.is_some_and(|lines| *from > lines) {
+                continue;
+            }
+            for piece in output.read(logs, *from, AT_ONCE)? {
+                // How many lines are left out is only known when the step has ended.
+                if output.lines.is_none()
+                    && matches!(piece, Piece::Missing(Missing { why: Why::LeftOut, .. }))
+                {
+                    break;
+                }
+                serde_json::to_writer(&mut text, &output.line(&piece))
+                    .map_err(|why| Problem::failed(why.to_string()))?;
+                text.push(b'\n');
+                *from = piece.last() + 1;
+            }
+            complete &= output.lines.is_some_and(|lines| *from > lines);
         }
-        complete &= output.lines.is_some_and(|lines| *from > lines);
+        Ok((text.into(), complete))
     }
-    Ok((text.into(), complete))
 }

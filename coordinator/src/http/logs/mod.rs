@@ -16,12 +16,14 @@ use step_outputs::{Position, StepOutput, outputs};
 use super::caller::Reader;
 use super::deploy::deployment_id;
 use super::extract::{Asked, Named};
-use super::refusal::{Answer, Refusal};
-use crate::output::Logs;
+use super::heavy::Wanted;
+use super::pages::{PART_BYTES, Part};
+use super::refusal::Answer;
+use crate::output::{Logs, Room};
 
 /// Lines of a part where nobody says.
 const USUAL: usize = 1000;
-/// Lines of a part at most: with 32 KiB each, an answer stays in memory.
+/// Lines of a part at most.
 const MOST: usize = 2000;
 
 /// Which lines.
@@ -30,7 +32,7 @@ const MOST: usize = 2000;
 pub struct Lines {
     /// The part begins after this line; `next` of the part before.
     pub after: Option<String>,
-    /// Lines at most, up to 2000; 1000 where it is left out.
+    /// Lines at most, up to 2000; 1000 where it is left out. Long lines make a part shorter.
     pub limit: Option<usize>,
     /// Only the step of this name.
     pub step: Option<String>,
@@ -47,15 +49,17 @@ pub async fn read(
     Named(id): Named<String>,
     Asked(asked): Asked<Lines>,
 ) -> Answer<Page<LogLine>> {
-    let outputs = {
-        let sight = caller.sight()?;
-        outputs(sight.space(), deployment_id(&id)?, asked.step.as_deref(), asked.target.as_deref())?.outputs
-    };
+    let deployment = deployment_id(&id)?;
     let after = asked.after.as_deref().map(str::parse::<Position>).transpose()?;
     let limit = asked.limit.unwrap_or(USUAL).clamp(1, MOST);
     let logs = Arc::clone(&caller.context.services.output);
-    let reading = tokio::task::spawn_blocking(move || part(logs.as_ref(), &outputs, after, limit)).await;
-    Ok(Json(reading.map_err(|why| Refusal::internal("reading output", &why))??))
+    let turns = &caller.context.quotas.output;
+    let reading = caller.read_heavily(turns, "reading output", move |sight, wanted| {
+        let (step, target) = (asked.step.as_deref(), asked.target.as_deref());
+        let found = outputs(sight.space(), deployment, step, target)?;
+        part(logs.as_ref(), &found.outputs, after, limit, wanted)
+    });
+    Ok(Json(reading.await?))
 }
 
 fn part(
@@ -63,24 +67,32 @@ fn part(
     outputs: &[StepOutput],
     after: Option<Position>,
     limit: usize,
+    wanted: &Wanted,
 ) -> Result<Page<LogLine>, Problem> {
-    let mut page = Page { items: Vec::new(), next: None };
+    let mut part = Part::of(limit);
+    let room = Room { pieces: limit + 1, bytes: PART_BYTES as u64 };
     let mut last = None;
     for output in outputs {
-        let from = match &after {
+        let mut from = match &after {
             Some(after) if output.is_before(after) => continue,
             Some(after) if output.is_at(after) => after.number + 1,
             _ => 1,
         };
-        let room = limit + 1 - page.items.len();
-        for piece in output.read(logs, from, room)? {
-            if page.items.len() == limit {
-                page.next = last;
-                return Ok(page);
+        // What was read may have filled the room there was for reading, and not the part.
+        loop {
+            wanted.expect()?;
+            let pieces = output.read(logs, from, room)?;
+            if pieces.is_empty() {
+                break;
             }
-            last = Some(output.position(piece.last()).to_string());
-            page.items.push(output.line(&piece));
+            for piece in pieces {
+                if !part.take(output.line(&piece)) {
+                    return Ok(part.followed_by(last));
+                }
+                last = Some(output.position(piece.last()).to_string());
+                from = piece.last() + 1;
+            }
         }
     }
-    Ok(page)
+    Ok(part.followed_by(None))
 }

@@ -15,7 +15,7 @@ use windlass_protocol::names::fold;
 
 use crate::engine::now;
 use crate::http::{deployments, display};
-use crate::output::{Logs, NumberedLine, Piece, Why};
+use crate::output::{Logs, NumberedLine, Piece, Room, Why};
 
 /// A step of a deployment on a target.
 #[derive(Debug, Clone)]
@@ -85,11 +85,11 @@ impl StepOutput {
         (self.index, self.target)
     }
 
-    /// Its output from line `from` on, at most `most` pieces. Waits for the store.
-    pub(super) fn read(&self, logs: &dyn Logs, from: u64, most: usize) -> Result<Vec<Piece>, Problem> {
+    /// Its output from line `from` on, as much as there is room for. Waits for the store.
+    pub(super) fn read(&self, logs: &dyn Logs, from: u64, room: Room) -> Result<Vec<Piece>, Problem> {
         let Self { deployment, step, target, .. } = *self;
         let assignment = assignment_id(deployment, target, WorkKind::Run(step), 1);
-        logs.read(assignment, from, most, self.lines).map_err(|why| {
+        logs.read(assignment, from, room, self.lines).map_err(|why| {
             tracing::error!(%deployment, %step, %target, %why, "the output of a step cannot be read");
             Problem::failed("the output of a step cannot be read; the coordinator's log tells why")
         })

@@ -15,23 +15,29 @@ use windlass_trust::PinnedAuthority;
 
 use super::api::ApiFixture;
 use crate::http::Server;
+use crate::http::answer::Patience;
 use crate::http::server::Limits;
 
 /// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_millis(200);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const SHORT: Duration = Duration::from_millis(200);
 const LONG: Duration = Duration::from_secs(3600);
-const LIMITS: Limits = Limits { strangers: 64, known: 64, first_request: LONG, idle: LONG, renewal: LONG };
+const PATIENT: Patience = Patience { answer: LONG, stream: LONG };
+pub(super) const LIMITS: Limits =
+    Limits { strangers: 64, known: 64, first_request: LONG, idle: LONG, patience: PATIENT, renewal: LONG };
 
 /// A serving door.
-struct TestServer {
-    api: ApiFixture,
+pub(super) struct TestServer {
+    pub(super) api: ApiFixture,
     server: Arc<Server>,
 }
 
 impl TestServer {
     async fn open(limits: Limits) -> Self {
-        let api = ApiFixture::new();
+        Self::open_on(ApiFixture::new(), limits).await
+    }
+
+    pub(super) async fn open_on(api: ApiFixture, limits: Limits) -> Self {
         let services = api.context.services.clone();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = Arc::new(
@@ -64,7 +70,7 @@ impl TestServer {
         timeout(PATIENCE, connecting).await.expect("a handshake takes no time").ok()
     }
 
-    async fn connect(&self, protocol: &[u8]) -> TlsStream<TcpStream> {
+    pub(super) async fn connect(&self, protocol: &[u8]) -> TlsStream<TcpStream> {
         self.connect_from([127, 0, 0, 1], protocol).await.expect("a connection")
     }
 
@@ -107,10 +113,15 @@ async fn ended(stream: &mut TlsStream<TcpStream>) {
 }
 
 /// The beginning of a connection of HTTP/2: the preface, and settings that change nothing.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// A request of HTTP/2 as one frame of headers: literals that are in no table.
 fn headers(stream: u8, token: Option<&str>) -> Vec<u8> {
+    headers_of(stream, "/api/v1/whoami", token)
+}
+
+/// The same for any path.
+pub(super) fn headers_of(stream: u8, path: &str, token: Option<&str>) -> Vec<u8> {
     let mut block = vec![0x82, 0x87];
     let mut literal = |name: &[u8], value: &str| {
         block.extend(name);
@@ -121,19 +132,19 @@ fn headers(stream: u8, token: Option<&str>) -> Vec<u8> {
         }
         block.extend(value.bytes());
     };
-    literal(&[0x04], "/api/v1/whoami");
+    literal(&[0x04], path);
     literal(&[0x01], "here");
     if let Some(token) = token {
         literal(&[0x0f, 0x08], &format!("Bearer {token}"));
     }
     // Headers that are whole and end the stream.
-    let mut frame = vec![0, 0, block.len() as u8, 0x01, 0x05, 0, 0, 0, stream];
+    let mut frame = vec![0, (block.len() >> 8) as u8, block.len() as u8, 0x01, 0x05, 0, 0, 0, stream];
     frame.extend(block);
     frame
 }
 
 /// Reads frames of HTTP/2 until one of this kind for this stream.
-async fn frame(stream: &mut TlsStream<TcpStream>, kind: u8, of: u8) -> std::io::Result<Vec<u8>> {
+pub(super) async fn frame(stream: &mut TlsStream<TcpStream>, kind: u8, of: u8) -> std::io::Result<Vec<u8>> {
     loop {
         let mut head = [0; 9];
         timeout(PATIENCE, stream.read_exact(&mut head)).await.expect("in time")?;
@@ -145,9 +156,9 @@ async fn frame(stream: &mut TlsStream<TcpStream>, kind: u8, of: u8) -> std::io::
     }
 }
 
-const HEADERS: u8 = 1;
+pub(super) const HEADERS: u8 = 1;
 /// `:status: 200` in HPACK's own table.
-const OK: u8 = 0x88;
+pub(super) const OK: u8 = 0x88;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_never_shows_a_token_is_sent_away_whatever_is_said() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use windlass_coordinator_core::decide::{SpaceCommand, WorkReport, WorkReportKind};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::state::WorkKind;
-use windlass_protocol::ids::TargetId;
+use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::Outcome;
 use windlass_workshop::{tar, tree};
 
@@ -60,11 +60,21 @@ pub(super) async fn work_off(api: &ApiFixture, target: TargetId) {
                     vec![WorkReportKind::Started, ended]
                 }
             };
-            let reports = kinds.into_iter().map(|kind| WorkReport { assignment, kind }).collect();
-            api.in_space(Actor::Target(target), SpaceCommand::Report { peer: api.peer(target), reports })
-                .await;
+            report(api, target, assignment, kinds).await;
         }
     }
+}
+
+/// Reports as the target's agent.
+pub(super) async fn report(
+    api: &ApiFixture,
+    target: TargetId,
+    assignment: AssignmentId,
+    kinds: Vec<WorkReportKind>,
+) {
+    let reports = kinds.into_iter().map(|kind| WorkReport { assignment, kind }).collect();
+    let command = SpaceCommand::Report { peer: api.peer(target), reports };
+    api.in_space(Actor::Target(target), command).await;
 }
 
 #[tokio::test]

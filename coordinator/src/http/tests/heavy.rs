@@ -12,13 +12,14 @@ use super::api::ApiFixture;
 use crate::http::Context;
 use crate::http::body::Incoming;
 use crate::http::caller::Reader;
+use crate::http::cost::Cost;
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn reader(api: &ApiFixture) -> Reader {
     let request = Request::builder().header(header::AUTHORIZATION, format!("Bearer {}", api.token));
-    let (mut parts, ()) = request.body(()).unwrap().into_parts();
+    let (mut parts, ()) = request.extension(Cost::Reads).body(()).unwrap().into_parts();
     Reader::from_request_parts(&mut parts, &api.context).await.unwrap()
 }
 

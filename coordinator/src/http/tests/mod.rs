@@ -14,3 +14,4 @@ mod keys;
 mod repeated;
 mod round_trip;
 mod sight;
+mod unread;

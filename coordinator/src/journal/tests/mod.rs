@@ -1,6 +1,7 @@
 //! Starts: from snapshots, from what is left of them, and from what a loss of power leaves.
 
 mod contract;
+mod full;
 mod million;
 #[cfg(feature = "fail-points")]
 mod power;

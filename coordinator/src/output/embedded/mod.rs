@@ -23,7 +23,7 @@ use windlass_segments::SegmentError;
 use windlass_store::StoreError;
 
 use super::batch::Batch;
-use super::read::{Found, Piece};
+use super::read::{Found, Piece, Room};
 use super::{Limits, Logs, OutputError};
 use files::{is_removed, parse};
 use index::Index;
@@ -176,10 +176,10 @@ impl Logs for Embedded {
         &self,
         assignment: AssignmentId,
         from: u64,
-        most: usize,
+        room: Room,
         announced: Option<u64>,
     ) -> Result<Vec<Piece>, OutputError> {
-        Ok(self.find(assignment, Found::new(from, most), announced)?)
+        Ok(self.find(assignment, Found::new(from, room), announced)?)
     }
 }
 

@@ -17,8 +17,8 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
@@ -200,11 +200,11 @@ pub fn done_elsewhere(change: Change<'_>) {
 }
 
 /// Writes a file that only its owner may read, durably, all or nothing: whoever reads it finds all of the old content
-/// or all of the new. `points` begins the names of the points at which crash tests kill.
+/// or all of the new. Of several who do so at the same time, in whatever processes, each comes to its end, and the last
+/// one's stays. `points` begins the names of the points at which crash tests kill.
 pub fn replace(path: &Path, bytes: &[u8], points: &'static str) -> io::Result<()> {
-    let partial = path.with_extension("partial");
-    let mut options = OpenOptions::new();
-    let mut file = File::open(options.write(true).create(true).truncate(true), &partial)?;
+    let partial = partial(path);
+    let mut file = own(&partial)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fail::step(points, "before-rename");
@@ -213,6 +213,37 @@ pub fn replace(path: &Path, bytes: &[u8], points: &'static str) -> io::Result<()
     sync_folder(parent(path))?;
     fail::step(points, "after-sync");
     Ok(())
+}
+
+/// What the next content of a file is called until it is whole. The whole name is in it, since files may differ in
+/// what looks like an ending alone; and it is always the same, so that a crash leaves no more than one, which the next
+/// writer takes over: a name for each try would leave copies that nobody removes, also of keys.
+pub fn partial(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    path.with_file_name(name)
+}
+
+/// Opens a file to write it from its beginning, when nobody else writes it: who holds its lock is the one. The lock goes
+/// with the file, also by a crash.
+fn own(partial: &Path) -> io::Result<File> {
+    loop {
+        let mut options = OpenOptions::new();
+        let file = File::open(options.write(true).create(true).truncate(false), partial)?;
+        file.lock()?;
+        let opened = file.metadata()?;
+        // Who had the lock before may have given this very file its final name: then it is not to be written any more.
+        match fs::symlink_metadata(partial) {
+            Ok(named) if (named.dev(), named.ino()) == (opened.dev(), opened.ino()) => {
+                if opened.len() > 0 {
+                    file.set_len(0)?;
+                }
+                return Ok(file);
+            }
+            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+            Ok(_) | Err(_) => {}
+        }
+    }
 }
 
 /// Whether an error says that there is no room: on the disk, in the quota, or under the limit on file sizes.

@@ -1,0 +1,90 @@
+//! Answers as they go out: piece by piece, so that what is not taken is known, and lies in memory as long as its place in
+//! a quota lasts and no longer.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http_body::{Body as _, Frame, SizeHint};
+
+use super::connection_state::OpenRequest;
+use super::cost::Place;
+
+/// Bytes that are given away at once. Beyond what one stream gives there is nothing of an answer that nobody counts.
+pub(super) const PIECE: usize = 16 << 10;
+
+/// How long each piece of an answer is offered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Of an answer that is whole: as long as a piece of a body that comes in is waited for, and half as much in that time.
+    pub(super) answer: Duration,
+    /// Of a stream: who reads along may stop at a page for a while, and holds little.
+    pub(super) stream: Duration,
+}
+
+/// The body of an answer; its end is the request's.
+pub(super) struct Outgoing {
+    body: Body,
+    /// What came of it and was not given away.
+    rest: Bytes,
+    request: OpenRequest,
+    _place: Option<Place>,
+    patience: Duration,
+}
+
+impl Outgoing {
+    pub(super) fn new(body: Body, request: OpenRequest, place: Option<Place>, patience: Patience) -> Self {
+        let mut place = place;
+        if let (Some(place), Some(bytes)) = (&mut place, body.size_hint().exact()) {
+            place.weigh(bytes);
+        }
+        let is_stream = place.as_ref().is_some_and(Place::is_of_stream);
+        let patience = if is_stream { patience.stream } else { patience.answer };
+        Self { body, rest: Bytes::new(), request, _place: place, patience }
+    }
+
+    fn give(&mut self) -> Bytes {
+        self.request.offered(self.patience);
+        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        // A slice would keep all of it in memory for as long as any piece is on its way.
+        Bytes::copy_from_slice(&piece)
+    }
+}
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        // Who comes for more has taken what there was, or as good as that.
+        self.request.taken();
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        Poll::Ready(Some(Ok(Frame::data(self.give()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (rest, of_body) = (self.rest.len() as u64, self.body.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(of_body.lower() + rest);
+        if let Some(upper) = of_body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
+    }
+}
