@@ -12,6 +12,7 @@
 mod batch;
 mod clock;
 mod edges;
+mod going_on;
 mod thread;
 
 #[cfg(test)]
@@ -82,6 +83,7 @@ impl Engine {
             published,
             own_queue: queue.downgrade(),
             last_snapshot: replayed.from,
+            going_on: going_on::GoingOn::default(),
         };
         let ended = std::thread::Builder::new().name("engine".to_owned()).spawn(move || writer.run(jobs))?;
         Ok((Self { queue, state: public, clock: Arc::new(Watch::begin()) }, ended))

@@ -16,6 +16,7 @@ use windlass_protocol::{Digest, Timestamp};
 use super::batch::{Answer, Asked, Ledger};
 use crate::journal::{AppendError, Appended, GENESIS, Head, InMemory, Journal, Line};
 
+mod going_on;
 mod stores;
 
 const START: i64 = 1_700_000_000_000;
