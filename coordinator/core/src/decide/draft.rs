@@ -99,7 +99,7 @@ impl<'a> Draft<'a> {
     /// Adds an event and applies it. One that does not fit the state is a mistake of this program: nothing is recorded
     /// then, and whoever asked is told.
     pub(super) fn emit(&mut self, event: impl Into<Event>) {
-        if self.broken.is_some() {
+        if self.is_broken() {
             return;
         }
         let event = event.into();
@@ -116,7 +116,7 @@ impl<'a> Draft<'a> {
     /// Does one of many things: all of it, or nothing of it and why it cannot be recorded. What others come to is not the
     /// worse for it.
     pub(super) fn attempt(&mut self, act: impl FnOnce(&mut Self)) -> Result<(), String> {
-        if self.broken.is_some() {
+        if self.is_broken() {
             return Ok(());
         }
         let (after, events, bytes) = (self.after.clone(), self.events.len(), self.bytes);
@@ -133,6 +133,11 @@ impl<'a> Draft<'a> {
         (self.after, self.bytes) = (after, bytes);
         self.events.truncate(events);
         Err(why)
+    }
+
+    /// Whether an event did not fit: whatever comes after it changes nothing.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.broken.is_some()
     }
 
     /// Whether it changes a space, as far as it has come.

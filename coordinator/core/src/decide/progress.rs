@@ -38,7 +38,9 @@ pub(super) fn advance(draft: &mut Draft<'_>, id: DeploymentId) {
 }
 
 fn go_on(draft: &mut Draft<'_>, id: DeploymentId) {
-    while let Some(deployment) = draft.deployment(id) {
+    while !draft.is_broken()
+        && let Some(deployment) = draft.deployment(id)
+    {
         // What is to be looked at again is, before anything rests on it: a part of it at a time, and then it goes on.
         let waits = !deployment.graph.open().is_empty() || draft.space().is_unsettled(id);
         if deployment.state != DeploymentState::Running || waits {

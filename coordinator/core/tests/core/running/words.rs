@@ -127,7 +127,7 @@ fn a_deployment_goes_on_only_once_all_of_it_was_looked_at_again() {
     world.goes_on = false;
     let disconnected = json!({"kind": "tenant", "name": "Alpha", "tags": ["Ring/Canary"], "projects": {}});
     let mut again = world.clone();
-    world.apply(&[disconnected.clone()]);
+    world.apply(std::slice::from_ref(&disconnected));
     assert_eq!(world.space().unsettled.len(), 70, "left to a pass");
     world.work_off(id, &Outcome::Succeeded);
     assert_eq!((world.work(id), world.end(id)), (vec![], None), "nobody gets the second step");
