@@ -51,6 +51,7 @@ pub fn removal(space: &Space, deployment: &Deployment, target: TargetId, why: Re
     match why {
         Removal::NoPart => "it has no part in the deployment".to_owned(),
         Removal::TargetDeleted => "the target was deleted".to_owned(),
+        Removal::AnotherMachine => "another machine was enrolled in its place".to_owned(),
         Removal::TenantDeleted => "the tenant was deleted".to_owned(),
         Removal::Disconnected => "the tenant was disconnected".to_owned(),
         Removal::ReleaseDeleted => "the release was deleted".to_owned(),

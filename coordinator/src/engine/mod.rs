@@ -12,6 +12,7 @@
 mod batch;
 mod clock;
 mod edges;
+mod going_on;
 mod thread;
 
 #[cfg(test)]
@@ -95,6 +96,7 @@ impl Engine {
             own_queue: queue.downgrade(),
             clock: Arc::clone(&clock),
             last_snapshot: replayed.from,
+            going_on: going_on::GoingOn::default(),
         };
         let ended = std::thread::Builder::new().name("engine".to_owned()).spawn(move || writer.run(jobs))?;
         Ok((Self { queue, state: public, clock }, ended))

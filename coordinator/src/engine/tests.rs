@@ -19,6 +19,7 @@ use super::clock::Watch;
 use super::{Engine, Job};
 use crate::journal::{AppendError, Appended, GENESIS, Head, InMemory, Journal, Line, Replayed};
 
+mod going_on;
 mod stores;
 
 const START: i64 = 1_700_000_000_000;

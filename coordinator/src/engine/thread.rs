@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
-use windlass_coordinator_core::decide::{Command, SpaceCommand, has_more};
+use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::state::State;
 use windlass_segments::fail;
 
 use super::batch::{Answer, Asked, Ledger};
 use super::clock::Watch;
 use super::edges::recorded;
+use super::going_on::{Due, GoingOn};
 use super::{Engine, Job, Published};
 use crate::journal::{Journal, Snapshot};
 
@@ -32,6 +34,7 @@ pub(super) struct Writer<J> {
     pub(super) own_queue: mpsc::WeakSender<Job>,
     pub(super) last_snapshot: u64,
     pub(super) clock: Arc<Watch>,
+    pub(super) going_on: GoingOn,
 }
 
 impl<J: Journal> Writer<J> {
@@ -42,6 +45,8 @@ impl<J: Journal> Writer<J> {
         self.ledger.journal().watch(Box::new(told));
         self.ledger.catch_up()?;
         self.publish();
+        // What was left when the process ended waits for nobody's command.
+        self.go_on();
         let mut batch = Vec::with_capacity(BATCH);
         while let Some(job) = jobs.blocking_recv() {
             batch.push(job);
@@ -99,15 +104,31 @@ impl<J: Journal> Writer<J> {
     }
 
     /// What a batch left to do in a space is a command of its own: it waits behind those that wait already.
-    fn go_on(&self) {
-        let state = self.ledger.state();
-        for space in state.spaces.keys().filter(|space| has_more(state, **space)) {
-            let command = Box::new(Command::Space(*space, SpaceCommand::GoOn));
-            let job = Job::Decide { envelope: Box::new(Engine::own_envelope()), command, answer: None };
-            if let Some(queue) = self.own_queue.upgrade() {
-                // Where the queue is full, what is in it comes to this again.
-                drop(queue.try_send(job));
+    fn go_on(&mut self) {
+        for (space, due) in self.going_on.due(self.ledger.state(), Instant::now()) {
+            match due {
+                Due::Now(answer) => {
+                    let command = Box::new(Command::Space(space, SpaceCommand::GoOn));
+                    let envelope = Box::new(Engine::own_envelope());
+                    let job = Job::Decide { envelope, command, answer: Some(answer) };
+                    // Where the queue is full, the answer is dropped, and it is asked for after what is in it.
+                    drop(self.own_queue.upgrade().map(|queue| queue.try_send(job)));
+                }
+                Due::After(wait) => self.wake_after(wait),
             }
+        }
+    }
+
+    /// Has this thread look again after a while, whether anybody asks for something until then or not.
+    fn wake_after(&self, wait: Duration) {
+        let queue = self.own_queue.clone();
+        let wake = move || {
+            thread::sleep(wait);
+            // A full queue has what wakes the thread anyway.
+            drop(queue.upgrade().map(|queue| queue.try_send(Job::CatchUp)));
+        };
+        if let Err(why) = thread::Builder::new().name("go-on".to_owned()).spawn(wake) {
+            tracing::warn!(%why, "cannot start the thread that wakes the engine; the next command does");
         }
     }
 

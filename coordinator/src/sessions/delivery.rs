@@ -2,6 +2,7 @@
 //!
 //! Both are made from one state and the vault. Whoever calls this holds the permit for it.
 
+use windlass_coordinator_core::authorise::still_qualifies;
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::model::{Deployment, Frozen, Release, Step, StepAction, StoredValue};
@@ -33,6 +34,9 @@ pub(super) enum DeliveryError {
     /// What the work rests on is gone.
     #[error("{0} is gone")]
     Gone(&'static str),
+    /// The target does not belong to the deployment any more: it gets nothing of it, not even what it would run.
+    #[error("the target does not belong to it any more")]
+    NotItsOwn,
     /// A sensitive value does not open.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -104,6 +108,7 @@ pub(super) fn assignment(
     item: &WorkItem,
 ) -> Result<Assignment, DeliveryError> {
     let deployment = space.deployments.get(&item.deployment).ok_or(Gone("the deployment"))?;
+    still_qualifies(space, deployment, target, crate::engine::now()).map_err(|_| DeliveryError::NotItsOwn)?;
     let release = space.releases.get(&deployment.release()).ok_or(Gone("the release"))?;
     let id = item.assignment(target);
     let work = match item.kind {

@@ -22,6 +22,9 @@ pub fn still_qualifies(
         return Err(why);
     }
     let target: &Target = space.targets.get(target).ok_or(Removal::TargetDeleted)?;
+    if part.replaced {
+        return Err(Removal::AnotherMachine);
+    }
     let tenant = match deployment.tenant {
         None => None,
         Some(id) => Some(space.tenants.get(id).ok_or(Removal::TenantDeleted)?),

@@ -19,6 +19,10 @@ const MOST_BYTES: usize = 8 << 20;
 /// Bytes after which what goes on in parts leaves the rest to the next part.
 const FULL_BYTES: usize = 1 << 20;
 
+/// Bytes of one of the things that go on in parts: with what the part has before it comes to it, a record stays below
+/// [`MOST_BYTES`].
+const MOST_PART_BYTES: usize = MOST_BYTES - FULL_BYTES;
+
 /// What a command does: the record to append (none where nothing changes), the state after it, and the answer.
 pub struct Decision {
     /// The record. `None`: nothing to write down, the answer holds as it is.
@@ -95,7 +99,7 @@ impl<'a> Draft<'a> {
     /// Adds an event and applies it. One that does not fit the state is a mistake of this program: nothing is recorded
     /// then, and whoever asked is told.
     pub(super) fn emit(&mut self, event: impl Into<Event>) {
-        if self.broken.is_some() {
+        if self.is_broken() {
             return;
         }
         let event = event.into();
@@ -107,6 +111,33 @@ impl<'a> Draft<'a> {
         serde_json::to_writer(&mut counted, &event).expect("an event has nothing that JSON cannot hold");
         self.bytes += counted.0;
         self.events.push(event);
+    }
+
+    /// Does one of many things: all of it, or nothing of it and why it cannot be recorded. What others come to is not the
+    /// worse for it.
+    pub(super) fn attempt(&mut self, act: impl FnOnce(&mut Self)) -> Result<(), String> {
+        if self.is_broken() {
+            return Ok(());
+        }
+        let (after, events, bytes) = (self.after.clone(), self.events.len(), self.bytes);
+        act(self);
+        let why = match self.broken.take() {
+            Some(why) => mistake(&why),
+            None if self.bytes - bytes > MOST_PART_BYTES => format!(
+                "it would write {} MiB at once, and one record holds {} MiB of it",
+                (self.bytes - bytes).div_ceil(1 << 20),
+                MOST_PART_BYTES >> 20
+            ),
+            None => return Ok(()),
+        };
+        (self.after, self.bytes) = (after, bytes);
+        self.events.truncate(events);
+        Err(why)
+    }
+
+    /// Whether an event did not fit: whatever comes after it changes nothing.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.broken.is_some()
     }
 
     /// Whether it changes a space, as far as it has come.
@@ -144,10 +175,7 @@ impl<'a> Draft<'a> {
 
     pub(super) fn finish(mut self, reply: Reply) -> Result<Decision, Problem> {
         if let Some(why) = self.broken {
-            return Err(Problem::failed(format!(
-                "the coordinator would have recorded what does not fit its own state ({why}); nothing was changed, \
-                 and this is a mistake in it that its makers should know of"
-            )));
+            return Err(Problem::failed(mistake(&why)));
         }
         self.refuse_too_much()?;
         // What may be repeated is recorded even where nothing changes: repeated later, it must not change anything then.
@@ -197,6 +225,14 @@ fn reads(before: &State, stream: Stream, space: Option<SpaceId>) -> Vec<Read> {
     }
 }
 
+/// The sentence for an event that does not fit.
+fn mistake(why: &str) -> String {
+    format!(
+        "the coordinator would have recorded what does not fit its own state ({why}); nothing was changed, and this is a \
+         mistake in it that its makers should know of"
+    )
+}
+
 /// Counts what is written to it.
 struct Counted(usize);
 
@@ -216,7 +252,7 @@ mod tests {
     use windlass_protocol::ids::{TargetId, TokenId};
 
     use super::*;
-    use crate::event::{InstallationEvent, TargetEvent};
+    use crate::event::{InstallationEvent, Observation, TargetEvent};
 
     fn envelope() -> Envelope {
         let (time, actor) = (Timestamp::from_milliseconds(1), Actor::Installer);
@@ -233,6 +269,34 @@ mod tests {
         draft.emit(TargetEvent::Enabled { target: TargetId::from_bytes([1; 16]) });
         let problem = draft.finish(Reply::Done).err().expect("there is no such token");
         assert!(problem.message.contains("does not fit its own state (no such token, in {"), "{problem}");
+    }
+
+    #[test]
+    fn what_cannot_be_recorded_of_many_things_leaves_the_others_as_they_are() {
+        let (state, envelope) = (State::default(), envelope());
+        let mut draft = Draft::new(&state, &envelope, Stream::Observations(None), None).expect("no space");
+        let counts = |text: &str| Observation::Denied {
+            target: TargetId::from_bytes([1; 16]),
+            counts: [(text.to_owned(), 1)].into(),
+        };
+        let before = draft.bytes;
+        assert_eq!(draft.attempt(|draft| draft.emit(counts("small"))), Ok(()));
+        let (small, whole) = (draft.bytes, draft.state().digest());
+        assert!(small > before);
+        let large = "x".repeat(MOST_PART_BYTES + 1);
+        let why = draft.attempt(|draft| draft.emit(counts(&large))).expect_err("it is too much");
+        assert_eq!(why, "it would write 8 MiB at once, and one record holds 7 MiB of it");
+        let misfit = |draft: &mut Draft<'_>| {
+            draft.emit(counts("with it"));
+            draft.emit(TargetEvent::Enabled { target: TargetId::from_bytes([1; 16]) });
+        };
+        let why = draft.attempt(misfit).expect_err("it is of another stream");
+        assert!(why.contains("does not fit its own state (an event of another stream, in {"), "{why}");
+        assert_eq!((draft.bytes, draft.state().digest()), (small, whole));
+        assert_eq!(draft.attempt(|draft| draft.emit(counts("more"))), Ok(()));
+        let record =
+            draft.finish(Reply::Done).expect("what is left fits").record.expect("there is something");
+        assert_eq!(record.events, [counts("small"), counts("more")].map(Event::from));
     }
 
     #[test]

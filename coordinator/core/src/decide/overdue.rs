@@ -10,7 +10,8 @@ use windlass_api::error::Problem;
 use windlass_protocol::ids::{AssignmentId, TargetId};
 
 use super::{Draft, Reply, progress, reports};
-use crate::event::TargetEvent;
+use crate::authorise::still_qualifies;
+use crate::event::{DeploymentEvent, TargetEvent};
 use crate::matching::{self, Waits};
 use crate::model::{Failure, RunEnd, RunOutcome};
 use crate::state::{Assigned, WorkItem};
@@ -29,13 +30,14 @@ pub(super) fn give_up(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
         }
         let Some(item) = draft.space().work_item(target, assignment).copied() else { continue };
         let why = why_overdue(draft, target, &item);
-        end(draft, target, &item, why);
+        progress::or_end(draft, item.deployment, |draft| end(draft, target, &item, why));
         progress::advance(draft, item.deployment);
     }
     Ok(Reply::Done)
 }
 
-/// What has begun ends by itself, with what it was given then.
+/// Who no longer belongs to the deployment is taken out of it; else what has begun ends by itself, with what it was given
+/// then.
 pub(super) fn undeliverable(
     draft: &mut Draft<'_>,
     target: TargetId,
@@ -44,10 +46,18 @@ pub(super) fn undeliverable(
     let mut touched = BTreeSet::new();
     for (assignment, reason) in reasons {
         let item = draft.space().work_item(target, *assignment).copied();
-        if let Some(item) = item.filter(|item| !item.started) {
-            end(draft, target, &item, Failure::Undeliverable(reason.clone()));
-            touched.insert(item.deployment);
+        let Some(item) = item else { continue };
+        let deployment = item.deployment;
+        match draft.deployment(deployment).map(|of| still_qualifies(draft.space(), &of, target, draft.now()))
+        {
+            Some(Err(why)) => draft.emit(DeploymentEvent::ScopeRemoved { deployment, target, why }),
+            _ if item.started => continue,
+            _ => {
+                let why = Failure::Undeliverable(reason.clone());
+                progress::or_end(draft, deployment, |draft| end(draft, target, &item, why));
+            }
         }
+        touched.insert(deployment);
     }
     for deployment in touched {
         progress::advance(draft, deployment);
@@ -68,7 +78,9 @@ pub(super) fn presence(
     }
     for target in lost {
         let space = draft.space();
-        if !space.lost.contains_key(target) && space.work_of(*target).next().is_some() {
+        // One that was deleted has work until that is looked at again, and comes back no more.
+        let may = space.targets.get(*target).is_some() && space.work_of(*target).next().is_some();
+        if may && !space.lost.contains_key(target) {
             draft.emit(TargetEvent::Lost { target: *target });
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn report(draft: &mut Draft<'_>, peer: &Peer, reports: &[WorkReport])
     let mut touched = BTreeSet::new();
     for report in reports {
         if let Some(assigned) = draft.space().assigned(target, report.assignment).copied() {
-            take(draft, assigned, &report.kind);
+            progress::or_end(draft, assigned.deployment, |draft| take(draft, assigned, &report.kind));
             touched.insert(assigned.deployment);
         }
     }

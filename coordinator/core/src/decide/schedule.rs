@@ -36,11 +36,15 @@ pub(super) fn set_caps(draft: &mut Draft<'_>, caps: Caps) -> Result<Reply, Probl
 
 /// Starts what may start, as much as one record should hold.
 pub(super) fn start(draft: &mut Draft<'_>) {
+    let mut before = None;
     while draft.len() < MOST_EVENTS
         && !draft.is_full()
+        // What came to nothing has its turn again at once, and again to nothing.
+        && before != Some(draft.len())
         && let Some(id) = next(draft.space())
     {
-        start_or_end(draft, id);
+        before = Some(draft.len());
+        progress::or_end(draft, id, |draft| start_or_end(draft, id));
     }
 }
 

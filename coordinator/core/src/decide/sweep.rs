@@ -1,6 +1,8 @@
 //! While deployments run or wait, what they rest on may change: who no longer qualifies gets nothing more (SEMANTICS 3,
 //! "While it runs"). Rights are asked for at every read, so nobody gets anything in between; here it is written down.
 
+use std::collections::BTreeSet;
+
 use windlass_protocol::ids::{DeploymentId, TargetId};
 
 use super::{Draft, progress};
@@ -25,18 +27,21 @@ pub(super) fn at_once(draft: &mut Draft<'_>) {
 pub(super) fn sweep(draft: &mut Draft<'_>) {
     let unsettled: Vec<_> = draft.space().unsettled.iter().take(MOST).copied().collect();
     let mut last = None;
-    for (deployment, target) in unsettled {
+    for (deployment, target) in unsettled.iter().copied() {
         if draft.is_full() {
             break;
         }
-        match target {
+        progress::or_end(draft, deployment, |draft| match target {
             Some(target) => part(draft, deployment, target),
             None => waiting(draft, deployment),
-        }
+        });
         last = Some((deployment, target));
     }
-    if let Some((deployment, target)) = last {
-        draft.emit(DeploymentEvent::Reviewed { deployment, target });
+    let Some((deployment, target)) = last else { return };
+    draft.emit(DeploymentEvent::Reviewed { deployment, target });
+    let reviewed: BTreeSet<_> = unsettled.iter().map(|(id, _)| *id).filter(|id| *id <= deployment).collect();
+    for id in reviewed {
+        progress::advance(draft, id);
     }
 }
 
@@ -49,7 +54,6 @@ fn part(draft: &mut Draft<'_>, id: DeploymentId, target: TargetId) {
     }
     if let Err(why) = still_qualifies(draft.space(), &deployment, target, draft.now()) {
         draft.emit(DeploymentEvent::ScopeRemoved { deployment: id, target, why });
-        progress::advance(draft, id);
     }
 }
 

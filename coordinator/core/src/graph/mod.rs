@@ -215,6 +215,12 @@ impl Graph {
         })
     }
 
+    /// Whether anything of it is known to have begun on a target.
+    pub fn has_begun(&self, target: TargetId) -> bool {
+        let runs = (0..self.nodes.len()).filter_map(|place| self.run(place, target));
+        runs.into_iter().any(|run| !matches!(run.state, RunState::Assigned { .. }))
+    }
+
     /// The targets of a node that have not been taken out.
     pub fn left(&self, node: &Node) -> OrdSet<TargetId> {
         node.plot.targets.clone().relative_complement(self.removed.clone())

@@ -126,6 +126,9 @@ pub struct Part {
     pub name: DisplayName,
     /// Its effective roles then: what scopes values. Targets of the same roles share them.
     pub roles: Arc<BTreeSet<String>>,
+    /// Whether another machine has taken the target's place since then: it has nothing of what was fetched and done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaced: bool,
     /// Why it ended as `scope-removed`, if so: it no longer qualifies, and gets nothing more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<Removal>,

@@ -44,10 +44,13 @@ pub enum PhaseRule {
 }
 
 impl Lifecycle {
+    /// The name of the lifecycle that a project has which names none.
+    pub const DEFAULT: &str = "Default";
+
     /// What the lifecycle is called that exists from the start.
     pub fn default_names() -> (Slug, DisplayName) {
         let slug = "default".parse().expect("a literal slug is one");
-        (slug, "Default".parse().expect("a literal name is one"))
+        (slug, Self::DEFAULT.parse().expect("a literal name is one"))
     }
 }
 

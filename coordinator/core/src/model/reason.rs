@@ -13,6 +13,9 @@ pub enum Removal {
     NoPart,
     /// The target was deleted.
     TargetDeleted,
+    /// The target was enrolled again with another key: packages are fetched before the first step, and it has none
+    /// (SEMANTICS 7).
+    AnotherMachine,
     /// The tenant was deleted.
     TenantDeleted,
     /// The tenant was disconnected.

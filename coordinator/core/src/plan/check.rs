@@ -15,6 +15,15 @@ use crate::variables::{Candidate, Inserted, Resolution, data_as_code, shell};
 /// Steps on targets that one deployment may be: how it starts is one record.
 const MOST_RUNS: usize = 50_000;
 
+/// Bytes of that record, as far as they grow with targets and roles: below what the coordinator records of one thing.
+const MOST_START_BYTES: usize = 6 << 20;
+
+/// Bytes of a target's id in a record.
+const ID_BYTES: usize = "\"target-00000000000000000000000000\",".len();
+
+/// How often a start names a target at most, for each step that it runs: with the step, with fetching, with its roles.
+const NAMED: usize = 3;
+
 /// What of each step of a release is run: the same for whomever it is deployed.
 pub(super) struct Code<'a> {
     /// In the order of the steps.
@@ -29,7 +38,7 @@ impl<'a> Code<'a> {
         Self { names, passed: BTreeSet::new() }
     }
 
-    /// Refuses what could not be carried out: more steps on targets than a deployment may be, a name with two equal
+    /// Refuses what could not be carried out: more than one record holds of how a deployment starts, a name with two equal
     /// values, more values than a target is sent for one step, and a tenant's value or an output variable put bare into a
     /// script or a hook.
     pub(super) fn check(
@@ -38,13 +47,7 @@ impl<'a> Code<'a> {
         steps: &[LaidStep<'_>],
         given: &[Given<'_>],
     ) -> Result<(), Problem> {
-        let runs: usize = steps.iter().map(|laid| laid.targets.len()).sum();
-        if runs > MOST_RUNS {
-            return Err(Problem::conflict(format!(
-                "its steps would run {runs} times, on all targets together, and those of a deployment at most {MOST_RUNS} \
-                 times; deploy to fewer targets at once"
-            )));
-        }
+        check_start(steps, given)?;
         let (mut outputs, mut set_by) = (BTreeSet::new(), Vec::new());
         for (place, ((laid, given), code)) in steps.iter().zip(given).zip(&self.names).enumerate() {
             if laid.skipped.is_some() {
@@ -74,6 +77,29 @@ impl<'a> Code<'a> {
 pub fn check(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Problem> {
     let given = Lookups::of(layout.release).given(layout, steps);
     Code::of(layout.release).check(layout, steps, &given)
+}
+
+/// Refuses a start that is more than one record: of too many runs, or on targets of too many kinds, since it names the
+/// roles of each kind.
+fn check_start(steps: &[LaidStep<'_>], given: &[Given<'_>]) -> Result<(), Problem> {
+    let runs: usize = steps.iter().map(|laid| laid.targets.len()).sum();
+    if runs > MOST_RUNS {
+        return Err(Problem::conflict(format!(
+            "its steps would run {runs} times, on all targets together, and those of a deployment at most {MOST_RUNS} \
+             times; deploy to fewer targets at once"
+        )));
+    }
+    let kinds: BTreeSet<_> = given.iter().flat_map(|given| &given.alike).map(Alike::roles).collect();
+    let quoted = |role: &String| role.len() + role.matches(['"', '\\']).count() + "\"\",".len();
+    let bytes = runs * NAMED * ID_BYTES + kinds.iter().copied().flatten().map(quoted).sum::<usize>();
+    if bytes <= MOST_START_BYTES {
+        return Ok(());
+    }
+    let (targets, most) = (kinds.len(), MOST_START_BYTES >> 20);
+    Err(Problem::conflict(format!(
+        "its targets have {targets} different sets of roles, and with all of them its start is more than the {most} MiB \
+         that are recorded at once; deploy to fewer targets at once, or let them have fewer roles"
+    )))
 }
 
 fn ambiguous(step: &Step, name: &str, one: &Candidate<'_>, two: &Candidate<'_>) -> Problem {

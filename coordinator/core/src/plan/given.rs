@@ -46,6 +46,11 @@ impl<'a> Alike<'a> {
         self.found.variables.iter().map(|(name, found)| (name.as_str(), found.of_tenant(self.values)))
     }
 
+    /// The roles that all of them have.
+    pub(super) fn roles(&self) -> &BTreeSet<String> {
+        &self.found.roles
+    }
+
     /// What it is resolved for.
     pub(super) fn context<'b>(&'b self, layout: &Layout<'b>, step: &'b Step) -> Context<'b, 'b> {
         layout.context(step, (self.found.target, &self.found.roles))

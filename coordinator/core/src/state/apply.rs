@@ -12,7 +12,7 @@ use crate::event::{
     Definition, DefinitionEvent, DefinitionId, EnrolmentEvent, Event, InstallationEvent, Record,
     ReleaseEvent, Stream, TargetEvent, TokenCreated,
 };
-use crate::model::{Ahead, ApiToken, Deployment, Enrolment, Lifecycle, Package, Release, Target, Tenant};
+use crate::model::{Ahead, ApiToken, Enrolment, Lifecycle, Package, Release, Target};
 
 /// A record that does not fit the state before it: the journal is not this state's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -186,6 +186,9 @@ impl Space {
                 self.forget_pulls(*target);
                 self.forget_handed_out(*target, None);
                 self.history.holds_nothing(*target);
+                if self.targets.get(*target).is_some_and(|known| known.key.public_key != key.public_key) {
+                    self.replace_machine(*target);
+                }
                 self.change_target(*target, |target| {
                     target.key = key.clone();
                     target.revoked = false;
@@ -310,33 +313,10 @@ impl Space {
         Ok(())
     }
 
-    /// What runs for a tenant rests on its tags and on its own connection; what waits, on its being enabled.
-    pub(super) fn unsettle_tenant(&mut self, before: &Tenant, after: &Tenant) {
-        let retagged = before.tags != after.tags;
-        if retagged || before.projects != after.projects {
-            let running = self.indexes.running.get(&Some(after.id)).into_iter().flatten();
-            let running: Vec<_> = running.filter_map(|id| self.deployments.get(id)).cloned().collect();
-            let touched = |of: &&Arc<Deployment>| retagged || !after.is_connected(of.project, of.environment);
-            for deployment in running.iter().filter(touched) {
-                self.unsettled.extend(deployment.parts.keys().map(|target| (deployment.id, Some(*target))));
-            }
-        }
-        if before.enabled && !after.enabled {
-            let keys = self.indexes.keys.get(&Some(after.id)).into_iter().flatten();
-            self.unsettled.extend(keys.flat_map(|(_, turns)| turns.waiting.values().map(|id| (*id, None))));
-        }
-    }
-
     fn put_target(&mut self, target: Target) {
         let before = self.targets.share(target.id);
         self.reindex_target(before.as_deref(), Some(&target));
         self.targets.put(target);
-    }
-
-    /// What runs on a target rests on its scope.
-    fn unsettle_target(&mut self, id: TargetId) {
-        let parts = self.indexes.parts.get(&id).into_iter().flatten();
-        self.unsettled.extend(parts.map(|deployment| (*deployment, Some(id))));
     }
 
     fn change_target(&mut self, id: TargetId, change: impl FnOnce(&mut Target)) -> Result<(), Missing> {

@@ -13,7 +13,16 @@ pub(super) trait Indexed: Kind {
     fn forget(&self, _space: &mut Space) {}
 }
 
-impl Indexed for Environment {}
+impl Indexed for Environment {
+    fn reindex(&self, space: &mut Space, before: Option<&Self>) {
+        space.unsettle_environments_words(before, Some(self));
+    }
+
+    fn forget(&self, space: &mut Space) {
+        space.unsettle_environments_words(Some(self), None);
+    }
+}
+
 impl Indexed for Lifecycle {}
 impl Indexed for LibrarySet {}
 impl Indexed for Project {}
@@ -21,16 +30,19 @@ impl Indexed for Project {}
 impl Indexed for TagSet {
     fn reindex(&self, space: &mut Space, before: Option<&Self>) {
         space.reindex_tags(before, Some(self));
+        space.unsettle_tags_words(before, Some(self));
     }
 
     fn forget(&self, space: &mut Space) {
         space.reindex_tags(Some(self), None);
+        space.unsettle_tags_words(Some(self), None);
     }
 }
 
 impl Indexed for Tenant {
     fn reindex(&self, space: &mut Space, before: Option<&Self>) {
         space.reindex_tenant(before, Some(self));
+        space.unsettle_tenants_words(before, Some(self));
         if let Some(before) = before {
             space.unsettle_tenant(before, self);
         }
@@ -38,6 +50,7 @@ impl Indexed for Tenant {
 
     fn forget(&self, space: &mut Space) {
         space.reindex_tenant(Some(self), None);
+        space.unsettle_tenants_words(Some(self), None);
         space.finished.orphan(self.id);
         space.forget_finished();
     }

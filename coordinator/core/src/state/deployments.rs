@@ -95,7 +95,10 @@ impl Space {
             let roles = Arc::new(roles.clone());
             for target in targets {
                 let name = self.targets.get(*target).ok_or("no such target")?.name.clone();
-                parts.insert(*target, Part { name, roles: Arc::clone(&roles), removed: None });
+                parts.insert(
+                    *target,
+                    Part { name, roles: Arc::clone(&roles), replaced: false, removed: None },
+                );
             }
         }
         self.turn = Some((self.deployments.get(&id).ok_or("no such deployment")?.tenant,));

@@ -14,6 +14,7 @@ mod indexes;
 mod requests;
 mod space;
 mod tagging;
+mod unsettled;
 
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};

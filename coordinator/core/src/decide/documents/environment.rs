@@ -29,9 +29,22 @@ impl Documented for Environment {
 fn define(draft: &mut Draft<'_>, document: &EnvironmentDocument) -> Result<Environment, Problem> {
     let (name, slug) = names::named(&document.name, document.slug.as_deref())?;
     let existing = draft.space().environments.called(&document.name).cloned();
-    let last = draft.space().environments.iter().map(|environment| environment.order).max();
-    let next = last.map_or(0, |last| last + 1);
-    let order = document.order.unwrap_or_else(|| existing.as_ref().map_or(next, |existing| existing.order));
+    let order = document.order.or_else(|| Some(existing.as_ref()?.order));
+    let order = order.map_or_else(|| next_order(draft), Ok)?;
     let id = existing.map_or_else(|| EnvironmentId::from_bytes(draft.fresh.bytes()), |existing| existing.id);
     Ok(Environment { id, slug, name, description: document.description.clone(), order })
+}
+
+/// The place after all environments that there are.
+fn next_order(draft: &Draft<'_>) -> Result<u32, Problem> {
+    let Some(last) = draft.space().environments.iter().max_by_key(|environment| environment.order) else {
+        return Ok(0);
+    };
+    last.order.checked_add(1).ok_or_else(|| {
+        Problem::usage(format!(
+            "no `order` comes after that of the environment `{}`, which is {}; give this one an `order`, or that one a \
+             lower one",
+            last.name, last.order
+        ))
+    })
 }

@@ -5,6 +5,7 @@
 
 mod delete;
 mod environment;
+mod filled;
 mod library;
 mod lifecycle;
 mod names;
@@ -77,6 +78,11 @@ pub(super) fn apply(
             .map_err(|problem| problem.at(&placed.place))?;
         let (kind, name) = (placed.document.kind().to_owned(), placed.document.name().to_owned());
         changes.insert(index, AppliedChange { kind, name, change });
+    }
+    for placed in &request.documents {
+        let said = format!("{} `{}`", placed.document.kind(), placed.document.name());
+        filled::refuse_unfit(draft, &placed.document)
+            .map_err(|problem| problem.at(&said).at(&placed.place))?;
     }
     Ok(Reply::Applied(changes.into_values().collect()))
 }

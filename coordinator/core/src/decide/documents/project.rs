@@ -14,7 +14,7 @@ use super::names::named;
 use super::references::{ReferenceScope, users_of_project};
 use super::variables::{self, Scopes};
 use super::{DefinitionContext, Documented};
-use crate::model::{Project, Step, StepAction};
+use crate::model::{Lifecycle, Project, Step, StepAction};
 use crate::names::{self, PendingTenants};
 use crate::variables::references_in;
 
@@ -48,7 +48,8 @@ fn define(
 ) -> Result<Project, Problem> {
     let (name, slug) = named(&document.name, document.slug.as_deref())?;
     let existing = draft.space().projects.called(&document.name).cloned();
-    let lifecycle = draft.space().lifecycles.find(document.lifecycle.as_deref().unwrap_or("Default"))?.id;
+    let lifecycle = document.lifecycle.as_deref().unwrap_or(Lifecycle::DEFAULT);
+    let lifecycle = draft.space().lifecycles.find(lifecycle)?.id;
     let sets = document.library_sets.iter().map(|name| Ok(draft.space().library_sets.find(name)?.id));
     let library_sets = sets.collect::<Result<Vec<_>, Problem>>()?;
     let old = existing.as_ref();

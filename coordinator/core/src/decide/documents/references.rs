@@ -13,8 +13,8 @@ use windlass_protocol::ids::{
 use super::super::Draft;
 use crate::authorise::{self, Action};
 use crate::model::{
-    ApiToken, Deployment, DeploymentState, Enrolment, Granted, Release, Step, Template, Tenant, ValueScope,
-    Variable,
+    ApiToken, Deployment, DeploymentState, Enrolment, Granted, Lifecycle, Release, Step, Template, Tenant,
+    ValueScope, Variable,
 };
 use crate::query::Query;
 use crate::state::{Facet, Space, State};
@@ -56,10 +56,14 @@ pub(in super::super) fn refuse_if_used(what: &str, mut users: Vec<String>) -> Re
     if users.is_empty() {
         return Ok(());
     }
-    let more = users.len().saturating_sub(LISTED);
-    let listed = users[..users.len().min(LISTED)].join(", ");
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Err(Problem::conflict(format!("{what} is in use by {listed}{more}; take it out there first")))
+    Err(Problem::conflict(format!("{what} is in use by {}; take it out there first", listed(&users))))
+}
+
+/// The first of them, and how many more there are.
+pub(super) fn listed(all: &[String]) -> String {
+    let (first, more) = all.split_at(all.len().min(LISTED));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    format!("{}{more}", first.join(", "))
 }
 
 /// How the things that several kinds of definitions may name are named in each of them.
@@ -226,7 +230,7 @@ pub(in super::super) fn users_of_target(moment: ReferenceScope<'_>, id: TargetId
 pub(super) fn users_of_lifecycle(space: &Space, id: LifecycleId) -> Vec<String> {
     let projects = space.projects.by_name().filter(|project| project.lifecycle == id);
     let mut users: Vec<_> = projects.map(|project| format!("project `{}`", project.name)).collect();
-    if space.lifecycles.get(id).is_some_and(|lifecycle| lifecycle.slug.as_str() == "default") {
+    if space.lifecycles.named(Lifecycle::DEFAULT).is_some_and(|lifecycle| lifecycle.id == id) {
         users.push("every project that names no lifecycle".to_owned());
     }
     users

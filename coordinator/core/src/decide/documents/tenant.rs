@@ -18,8 +18,8 @@ use crate::model::{StoredValue, Template, Tenant};
 use crate::names::{self, PendingTenants};
 use crate::state::Space;
 
-type ValueKey = (TemplateId, Option<EnvironmentId>);
-type Values = OrdMap<ValueKey, StoredValue>;
+pub(super) type ValueKey = (TemplateId, Option<EnvironmentId>);
+pub(super) type Values = OrdMap<ValueKey, StoredValue>;
 
 impl Documented for Tenant {
     type Document = TenantDocument;

@@ -167,3 +167,19 @@ fn with_a_tenant_goes_its_key_and_with_nothing_else_any() {
         "in a snapshot too"
     );
 }
+
+#[test]
+fn the_lifecycle_of_projects_that_name_none_cannot_be_deleted_whatever_its_slug_is() {
+    let mut world = World::new();
+    world.apply(&[
+        json!({"kind": "lifecycle", "name": "Default", "slug": "other"}),
+        json!({"kind": "lifecycle", "name": "Another", "slug": "default"}),
+    ]);
+    let problem = world.delete("lifecycle", "Default").expect_err("projects rest on it");
+    assert_eq!(
+        problem.message,
+        "the lifecycle `Default` is in use by every project that names no lifecycle; take it out there first"
+    );
+    world.delete("lifecycle", "Another").expect("nothing rests on a slug");
+    world.apply(&[json!({"kind": "project", "name": "Web"})]);
+}

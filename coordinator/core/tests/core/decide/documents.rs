@@ -247,3 +247,26 @@ fn with_steps(shop: &[&str], shared: &[&str]) -> [Value; 2] {
 fn changes_of(world: &mut World, document: &Value) -> Vec<ChangeKind> {
     changes(world.try_apply(std::slice::from_ref(document)).expect("the document is right"))
 }
+
+#[test]
+fn after_the_last_order_that_there_is_an_environment_needs_one_of_its_own() {
+    let mut world = crate::world::small();
+    world.apply(&[json!({"kind": "environment", "name": "Last", "order": u32::MAX})]);
+    let problem =
+        world.try_apply(&[json!({"kind": "environment", "name": "Next"})]).expect_err("none is left");
+    assert!(
+        problem.message.ends_with(
+            "no `order` comes after that of the environment `Last`, which is 4294967295; give this one an `order`, or that \
+             one a lower one"
+        ),
+        "{}",
+        problem.message
+    );
+    world.apply(&[
+        json!({"kind": "environment", "name": "Next", "order": 3}),
+        json!({"kind": "environment", "name": "Last"}),
+    ]);
+    let orders = world.space().environments_in_order();
+    let orders: Vec<_> = orders.iter().map(|one| (one.name.as_str(), one.order)).collect();
+    assert_eq!(orders[3..], [("Next", 3), ("Last", u32::MAX)], "what has one keeps it");
+}

@@ -50,7 +50,7 @@ fn reading(running: bool, peer: Peer, assignment: AssignmentId, digest: Digest) 
 #[test]
 fn the_first_reading_is_recorded_and_the_same_again_is_to_be_counted() {
     for running in [true, false] {
-        let Scene { mut world, target, assignment, .. } = scene(running);
+        let Scene { mut world, target, deployment, assignment, .. } = scene(running);
         let read = |world: &mut World, what: &str| {
             let command = reading(running, world.peer(target), assignment, Digest::of(what));
             let mut reply = None;
@@ -67,10 +67,14 @@ fn the_first_reading_is_recorded_and_the_same_again_is_to_be_counted() {
         let text = serde_json::to_vec(&world.state).expect("a state is JSON");
         world.state = serde_json::from_slice(&text).expect("what was written can be read");
         assert_eq!(read(&mut world, "one"), (Reply::ReadBefore, 0));
-        // Another key is another machine.
+        // Another key is another machine: it has nothing of what was fetched, and fetches what was not.
         let token = world.token(json!({"target": "machine"})).expect("the token can be made");
         let machine = Machine { name: "machine", key: "new key", advertised: Advertised::default() };
         assert_eq!(world.use_token(token, "secret", &machine), Reply::Enrolled(target));
+        if running {
+            assert!(world.work(deployment).is_empty());
+            continue;
+        }
         assert_eq!(read(&mut world, "one"), (Reply::Done, 1));
         assert_eq!(read(&mut world, "one"), (Reply::ReadBefore, 0));
     }

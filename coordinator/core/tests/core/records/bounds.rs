@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::decide::SpaceCommand;
 use windlass_coordinator_core::event::Record;
+use windlass_coordinator_core::model::DeploymentEnd;
 use windlass_coordinator_core::state::Caps;
 
-use crate::world::{World, project, small};
+use crate::world::{Machine, World, project, small};
 
 /// A library set that is about so many times 64 KiB.
 fn large(name: &str, values: usize) -> Value {
@@ -174,4 +175,51 @@ fn enrolment_tokens_that_expired_long_ago_are_let_go_of_in_parts() {
         world.events_of(|world| drop(world.ask(SpaceCommand::ForgetEnrolments).expect("it works"))).len()
     };
     assert_eq!([0, 1, 2].map(|_| forget(&mut world)), [1000, 100, 0]);
+}
+
+/// 210 machines, no two of the same roles, each of 254 roles of 120 letters; all in Staging.
+fn motley(world: &mut World) {
+    let roles: Vec<_> = (0..255).map(|index| format!("{index:0>120}")).chain(["web".to_owned()]).collect();
+    let grant = json!({"roles": roles, "environments": ["Staging"]});
+    let token = world.token(json!({"grant": grant, "uses": 210})).expect("the grant is right");
+    for index in 0..210 {
+        let name = format!("motley-{index}");
+        let mut machine = Machine::new(&name);
+        let said =
+            roles.iter().enumerate().filter(|(place, _)| *place != index).map(|(_, role)| role.clone());
+        machine.advertised.roles = Some(said.collect());
+        world.use_token(token, "secret", &machine);
+    }
+}
+
+#[test]
+fn a_start_that_is_more_than_one_record_is_refused_or_ended_and_the_next_one_goes_on() {
+    let mut world = small();
+    world.replays = false;
+    world.ask(SpaceCommand::SetCaps(Caps { space: 1, tenant: 1 })).expect("the caps are right");
+    let other = json!([{"name": "Run", "roles": ["db"], "script": {"body": "true"}}]);
+    world.apply(&[project("Other", other)]);
+    world.enrol("one", json!({"roles": ["web"], "environments": ["Staging"]}));
+    world.enrol("two", json!({"roles": ["db"], "environments": ["Staging"]}));
+    ["Web", "Other"].iter().for_each(|name| world.release(name, "1.0.0"));
+    let [first, second, third] = ["Web", "Web", "Other"].map(|name| world.deploy(request(name)));
+    motley(&mut world);
+    let sentence = "its targets have 211 different sets of roles, and with all of them its start is more than the 6 MiB \
+                    that are recorded at once; deploy to fewer targets at once, or let them have fewer roles";
+    assert_eq!(world.plan(request("Web")).expect_err("too much").message, sentence);
+    assert_eq!(refused(&mut world, |world| world.try_deploy(request("Web")).map(drop)), sentence);
+    // What was asked for before they came has its turn now.
+    let before = world.records.len();
+    world.succeed(first);
+    assert_eq!(world.end(second), Some(DeploymentEnd::Failed));
+    assert_eq!(world.reason(second), sentence);
+    assert!(!world.work(third).is_empty(), "nobody waits for it");
+    assert!(world.records[before..].iter().all(|record| bytes(record) < 8 << 20));
+    let mut fewer = request("Web");
+    fewer["exclude-targets"] = json!((0..20).map(|index| format!("motley-{index}")).collect::<Vec<_>>());
+    world.succeed(third);
+    let before = world.records.len();
+    let id = world.deploy(fewer);
+    assert_eq!(world.work(id).len(), 191, "as many as one record holds");
+    assert!(world.records[before..].iter().all(|record| bytes(record) < 8 << 20));
 }

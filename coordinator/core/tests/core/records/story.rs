@@ -212,6 +212,7 @@ fn end_in_every_way(world: &mut World) {
         Removal::TenantDeleted,
         Removal::Disconnected,
         Removal::ReleaseDeleted,
+        Removal::AnotherMachine,
         Removal::Step { step, rule: StepRule::StepTenant },
         Removal::Target { rule: TargetRule::Role },
     ];

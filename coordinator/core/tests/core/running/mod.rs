@@ -4,3 +4,4 @@ mod frozen;
 mod presence;
 mod rechecks;
 mod sweeps;
+mod words;

@@ -134,3 +134,14 @@ fn what_has_begun_has_its_own_time_whether_its_target_is_lost_or_not() {
     world.give_up(deadline.plus_seconds(1));
     assert_eq!(world.reason(all[0]), "step `Run` ended nobody knows how: its supervisor was gone on machine");
 }
+
+#[test]
+fn a_target_that_was_deleted_is_never_lost_however_much_of_it_is_still_to_be_looked_at() {
+    let (mut world, target, _) = busy(70);
+    world.goes_on = false;
+    world.change("machine", windlass_coordinator_core::decide::TargetChange::Delete);
+    assert!(world.space().work_of(target).next().is_some(), "left to a pass");
+    world.lose(target);
+    world.go_on();
+    assert!(world.space().lost.is_empty(), "nobody would ever be back");
+}

@@ -1,0 +1,101 @@
+//! What is left to go on with and cannot be done is tried again, but not at once and for ever.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use windlass_coordinator_core::decide::{decide, has_more};
+
+use super::*;
+use crate::engine::Engine;
+use crate::journal::Replayed;
+
+/// A journal whose disk is full until there is room, and how often it was tried.
+#[derive(Clone, Default)]
+struct Full {
+    tries: Arc<AtomicUsize>,
+    has_room: Arc<Mutex<bool>>,
+}
+
+impl Journal for Full {
+    fn append(&mut self, _: Head, _: &[Appended]) -> Result<(), AppendError> {
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        if *self.has_room.lock().expect("nobody panicked") { Ok(()) } else { Err(AppendError::Full) }
+    }
+
+    fn read(&mut self, _: Head, _: usize) -> Result<Vec<Vec<u8>>, AppendError> {
+        Ok(Vec::new())
+    }
+
+    fn watch(&mut self, _: Box<dyn Fn() + Send + Sync>) {}
+}
+
+/// A state in which a deployment waits to be started, and the space.
+fn waiting(chance: &mut Chance) -> (State, SpaceId) {
+    let mut ledger = engine(&InMemory::default());
+    let space = initialise(&mut ledger, chance);
+    let mut state = State::clone(ledger.state());
+    let script = json!({"body": "true"});
+    let documents = json!([
+        {"place": "a:1", "document": {"kind": "environment", "name": "Testing"}},
+        {"place": "a:2", "document": {"kind": "project", "name": "Web",
+            "steps": [{"name": "Run", "roles": ["web"], "script": script}]}},
+    ]);
+    let apply = serde_json::from_value(json!({"documents": documents})).expect("a request");
+    let token = (EnrolmentId::from_bytes([7; 16]), Digest::of("secret"));
+    let grant = json!({"grant": {"roles": ["web"], "environments": ["Testing"]}});
+    let machine = EnrolmentUse {
+        enrolment: token.0,
+        secret: token.1,
+        key: TargetKey {
+            public_key: Digest::of("key"),
+            sealing_key: "00".repeat(32),
+            certificate_expires: Timestamp::from_milliseconds(i64::MAX),
+        },
+        name: "machine".to_owned(),
+        advertised: Advertised::default(),
+        isolation: Isolation::Accounts,
+    };
+    let release = serde_json::from_value(json!({"project": "Web", "version": "1.0.0"})).expect("a request");
+    let deploy = json!({"project": "Web", "version": "1.0.0", "environments": ["Testing"]});
+    let commands = [
+        SpaceCommand::Apply { request: apply, keys: BTreeMap::new() },
+        SpaceCommand::CreateEnrolment { request: serde_json::from_value(grant).expect("a request"), token },
+        SpaceCommand::Enrol(Box::new(machine)),
+        SpaceCommand::CreateRelease { request: release, package_names: Default::default() },
+        SpaceCommand::Deploy(serde_json::from_value(deploy).expect("a request")),
+    ];
+    for command in commands {
+        let Asked { envelope, command } = asked(chance, Actor::Installer, Command::Space(space, command));
+        state = decide(&state, &envelope, &command).unwrap_or_else(|why| panic!("{why}")).state;
+    }
+    assert!(has_more(&state, space), "it waits");
+    (state, space)
+}
+
+#[test]
+fn what_cannot_be_gone_on_with_is_tried_again_less_and_less_often_and_done_when_it_can_be() {
+    let (state, space) = waiting(&mut Chance(11));
+    let journal = Full::default();
+    let replayed = Replayed { from: state.number, state, head: GENESIS };
+    let (engine, _ended) =
+        Engine::start(journal.clone(), None, replayed, Box::new(|_, _| {})).expect("it starts");
+    let started = |tries: usize| {
+        let begun = std::time::Instant::now();
+        while journal.tries.load(Ordering::Relaxed) < tries {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it is tried again by itself");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    // At once, after a second, and two seconds after that.
+    started(1);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(journal.tries.load(Ordering::Relaxed), 1, "not at once again");
+    started(2);
+    *journal.has_room.lock().expect("nobody panicked") = true;
+    started(3);
+    let begun = std::time::Instant::now();
+    while has_more(&engine.state(), space) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "there is room");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
