@@ -45,8 +45,12 @@ pub const VARIABLE_OVERHEAD_BYTES: usize = 20;
 pub const OUTPUT_VARIABLES: usize = 200;
 /// Characters of the shortest sensitive value that is masked in output (SEMANTICS 6): shorter ones occur in everything.
 pub const SECRET_CHARACTERS: usize = 4;
+/// Bytes of the output variables of one report as they are recorded: one small record, and what fits one message.
+pub const REPORT_BYTES: usize = (2 << 20) - (4 << 10);
 /// Reports in one request.
 pub const REPORTS: usize = 256;
+/// Lines that one step may print: more than the caps of bytes on both sides leave room for, were they all empty.
+pub const STEP_LINES: u64 = 1 << 24;
 /// Lines of output in one request.
 pub const OUTPUT_LINES: usize = 1000;
 /// Bytes of a line of output. Agents split longer ones.

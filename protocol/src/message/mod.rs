@@ -17,7 +17,8 @@ pub use assignment::{
 };
 pub use enrolment::{Enrol, EnrolAnswer, EnrolRefusal, Enrolled};
 pub use report::{
-    Outcome, OutputLine, OutputStream, OutputVariable, OutputVariableValue, Refusal, Report, ReportKind,
+    NotTaken, Outcome, OutputLine, OutputStream, OutputVariable, OutputVariableValue, Refusal, Report,
+    ReportKind, json_text_bytes,
 };
 pub use request::{
     Answer, AssignmentPlace, Assignments, ClearVariable, ClearVariables, Denied, FileEncoding, Origin,

@@ -85,12 +85,13 @@ impl Message for Request {
         match self {
             Self::Assignments { .. } | Self::Variables { .. } => Ok(()),
             Self::Pull(pull) => bounds::list(&pull.holds, limits::HELD_MANIFESTS),
-            Self::Report(reports) => {
-                bounds::list(reports, limits::REPORTS)?;
-                reports.iter().try_for_each(Report::check)
-            }
-            Self::Output { lines, .. } => {
+            // Each report has its own [`Report::check`]: one that cannot be taken keeps no other from being.
+            Self::Report(reports) => bounds::list(reports, limits::REPORTS),
+            Self::Output { first, lines, .. } => {
                 bounds::list(lines, limits::OUTPUT_LINES)?;
+                if first.saturating_add(lines.len() as u64) > limits::STEP_LINES.saturating_add(1) {
+                    return Err(Malformed::Bound);
+                }
                 lines.iter().try_for_each(|line| bounds::text_of(&line.text, limits::OUTPUT_LINE_BYTES))
             }
             Self::Renew { request } => bounds::list(request, limits::CERTIFICATE_BYTES),
