@@ -1,10 +1,8 @@
 //! A batch of one assignment's lines, as it lies in the files, and what it counts.
 
-use std::io;
-
 use serde::{Deserialize, Serialize};
-use windlass_protocol::ids::AssignmentId;
-use windlass_protocol::message::OutputLine;
+use windlass_protocol::ids::{AssignmentId, TargetId};
+use windlass_protocol::message::{OutputLine, json_text_bytes};
 
 /// What a line counts beside its text: about its time and stream, and not more than the agent's own cap counts for
 /// them, so that an honest agent never comes to the end of what it may.
@@ -14,6 +12,9 @@ const FRAME_BYTES: u64 = 40;
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Batch {
     pub(super) assignment: AssignmentId,
+    /// Whose it is. Batches from before there were shares have none, and go with their segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) target: Option<TargetId>,
     /// The number of the first line.
     pub(super) first: u64,
     pub(super) lines: Vec<OutputLine>,
@@ -52,22 +53,7 @@ impl Batch {
 
 /// As the disk bears it: a control character is six bytes there.
 pub(super) fn line_bytes(line: &OutputLine) -> u64 {
-    let mut count = Count(0);
-    serde_json::to_writer(&mut count, &line.text).expect("a text is JSON, and counting cannot fail");
-    count.0 + FRAME_BYTES
-}
-
-struct Count(u64);
-
-impl io::Write for Count {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    json_text_bytes(&line.text) as u64 + FRAME_BYTES
 }
 
 #[cfg(test)]
@@ -94,8 +80,13 @@ mod tests {
     fn a_batch_is_cut_where_the_room_ends_and_says_so() {
         let batch = |room| {
             let lines = ["1", "22", "333"].map(line).to_vec();
-            let mut batch =
-                Batch { assignment: AssignmentId::from_bytes([1; 16]), first: 7, lines, full: false };
+            let mut batch = Batch {
+                assignment: AssignmentId::from_bytes([1; 16]),
+                target: None,
+                first: 7,
+                lines,
+                full: false,
+            };
             batch.cut_to(room);
             (batch.lines.len(), batch.full, batch.end())
         };

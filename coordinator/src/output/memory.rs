@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
-use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::OutputLine;
 
 use super::batch::Batch;
 use super::entry::{Entry, Taken};
 use super::read::{Found, Piece, Room};
-use super::{Limits, Logs, OutputError};
+use super::{Limits, Logs, OutputError, is_protected};
 
 /// A way to it, with limits of its own. Clones share what is kept.
 #[derive(Clone)]
@@ -62,16 +62,30 @@ impl Shared {
         if let Some((entry, kept)) = change {
             self.entries.insert(assignment, entry);
             self.batches.extend(kept);
-            self.retain(limits.total_bytes);
+            self.retain(limits);
         }
         Ok(next)
     }
 
-    /// Lets the oldest go beyond so many bytes, and what is known of an assignment with the last of it.
-    fn retain(&mut self, most: u64) {
-        let mut total: u64 = self.batches.iter().map(Batch::bytes).sum();
-        while total > most && self.batches.len() > 1 {
+    /// Lets the oldest go beyond the limit, but for what is protected, and what is known of an assignment with the last
+    /// of it.
+    fn retain(&mut self, limits: Limits) {
+        let mut held = BTreeMap::<_, u64>::new();
+        for batch in &self.batches {
+            *held.entry(batch.target).or_default() += batch.bytes();
+        }
+        let (mut total, holders): (u64, _) = (held.values().sum(), held.len() as u64);
+        for _ in 1..self.batches.len() {
+            if total <= limits.total_bytes {
+                return;
+            }
             let Some(oldest) = self.batches.pop_front() else { return };
+            let its = held.entry(oldest.target).or_default();
+            if is_protected(*its, holders, limits) {
+                self.batches.push_back(oldest);
+                continue;
+            }
+            *its -= oldest.bytes();
             total -= oldest.bytes();
             self.removed = true;
             if self.batches.iter().all(|batch| batch.assignment != oldest.assignment) {
@@ -84,11 +98,12 @@ impl Shared {
 impl Logs for InMemory {
     fn append(
         &self,
+        target: TargetId,
         assignment: AssignmentId,
         first: u64,
         lines: Vec<OutputLine>,
     ) -> BoxFuture<'_, Result<u64, OutputError>> {
-        let batch = Batch { assignment, first, lines, full: false };
+        let batch = Batch { assignment, target: Some(target), first, lines, full: false };
         ready(self.shared().append(self.limits, batch)).boxed()
     }
 
@@ -101,7 +116,11 @@ impl Logs for InMemory {
     ) -> Result<Vec<Piece>, OutputError> {
         let shared = self.shared();
         let mut found = Found::new(from, room);
-        for batch in shared.batches.iter().filter(|batch| batch.assignment == assignment) {
+        // What was kept when older output went lies behind what came after it.
+        let mut batches: Vec<_> =
+            shared.batches.iter().filter(|batch| batch.assignment == assignment).collect();
+        batches.sort_by_key(|batch| batch.first);
+        for batch in batches {
             if found.is_full() {
                 break;
             }

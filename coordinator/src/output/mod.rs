@@ -2,7 +2,8 @@
 //! [in memory](InMemory).
 //!
 //! What is acknowledged is durable. Two things are limited: what one assignment may have, and what all output together
-//! may take ([`Limits`]). A store that does not work acknowledges nothing, and agents keep their lines until it does.
+//! may take ([`Limits`]); and what one machine prints removes no other's output, as long as that has its share
+//! ([`is_protected`]). A store that does not work acknowledges nothing, and agents keep their lines until it does.
 
 mod batch;
 mod embedded;
@@ -13,7 +14,7 @@ mod read;
 mod tests;
 
 use futures_util::future::BoxFuture;
-use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::OutputLine;
 
 pub use embedded::Embedded;
@@ -43,7 +44,7 @@ pub enum OutputError {
 pub struct Limits {
     /// Bytes of one assignment's output. What comes after them is acknowledged, counted, and not kept.
     pub assignment_bytes: u64,
-    /// Bytes of all output. Beyond them the oldest goes, a whole segment at a time.
+    /// Bytes of all output. Beyond them the oldest goes, a whole segment at a time, but for what is protected in it.
     pub total_bytes: u64,
     /// Bytes of a segment: a reader skips from the start of one, and it is what is removed at once.
     pub segment_bytes: u64,
@@ -56,13 +57,21 @@ impl Limits {
     }
 }
 
+/// Whether the output of a machine that holds so many bytes stays where the oldest goes: it has at most half of an even
+/// share among all `holders`. So all that is protected is at most half of what may be kept, and finding room costs no
+/// more than writing it once more; and a machine alone may have everything.
+const fn is_protected(held: u64, holders: u64, limits: Limits) -> bool {
+    held.saturating_mul(holders.saturating_mul(2)) <= limits.total_bytes
+}
+
 /// A store of output.
 pub trait Logs: Send + Sync {
-    /// Appends lines, the first of which has the number `first`. Answers with the number that is expected next, when
+    /// Appends lines that `target` printed, the first of which has the number `first`. Answers with the number that is expected next, when
     /// everything before it is durable or was left out for good. Lines that are there already are not taken again;
     /// if lines are missing before these, none is taken, and the answer says which one has to come.
     fn append(
         &self,
+        target: TargetId,
         assignment: AssignmentId,
         first: u64,
         lines: Vec<OutputLine>,

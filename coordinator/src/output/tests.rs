@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use windlass_protocol::Timestamp;
-use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::{OutputLine, OutputStream};
 
 use super::batch::line_bytes;
@@ -16,6 +16,9 @@ pub(super) const SMALL: Limits =
 
 /// Room for everything.
 const ALL: Room = Room { pieces: usize::MAX, bytes: u64::MAX };
+
+/// Whose output it is, where that is all the same.
+pub(super) const TARGET: TargetId = TargetId::from_bytes([1; 16]);
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,7 +41,16 @@ pub(super) async fn append(
     assignment: AssignmentId,
     numbers: std::ops::RangeInclusive<u64>,
 ) -> Option<u64> {
-    store.append(assignment, *numbers.start(), lines(numbers.clone())).await.ok()
+    append_of(store, TARGET, assignment, numbers).await
+}
+
+async fn append_of(
+    store: &dyn Logs,
+    target: TargetId,
+    assignment: AssignmentId,
+    numbers: std::ops::RangeInclusive<u64>,
+) -> Option<u64> {
+    store.append(target, assignment, *numbers.start(), lines(numbers.clone())).await.ok()
 }
 
 /// Everything of an assignment, in runs: `Ok(first, last)` of lines as they were, `Err` of what is missing.
@@ -132,7 +144,7 @@ async fn lines_are_taken_once_and_in_order_and_a_gap_is_answered_with_what_is_ex
         assert_eq!(append(store, assignment(2), 5..=6).await, Some(1), "nothing was ever removed");
         assert_eq!(runs(store, one, None), [Ok((1, 5))]);
         assert_eq!(runs(store, assignment(2), Some(9)), []);
-        let wrong = store.append(one, u64::MAX, lines(1..=1)).await;
+        let wrong = store.append(TARGET, one, u64::MAX, lines(1..=1)).await;
         assert!(matches!(wrong, Err(OutputError::Numbers)), "{wrong:?}");
         for (from, most, first, last) in [(1, 2, 1, 2), (2, 2, 2, 3), (0, 9, 1, 5), (5, 9, 5, 5)] {
             let pieces = store.read(one, from, Room { pieces: most, ..ALL }, None).unwrap();
@@ -196,6 +208,36 @@ async fn the_oldest_output_goes_when_all_of_it_is_too_much_and_is_said_to_be_rem
         assert_eq!(runs(store, assignment(1), None), [], "how many there were is not known any more");
         assert!(kept_of(store, assignment(2), 1000) > 500);
         assert_eq!(runs(store, assignment(3), Some(0)), [], "nothing was printed");
+    }
+}
+
+#[tokio::test]
+async fn what_one_machine_prints_removes_nothing_of_who_has_less_than_half_of_an_even_share() {
+    let [quiet, loud, other] = [1, 2, 3].map(|number| TargetId::from_bytes([number; 16]));
+    for place in every_place() {
+        let store = &*place.open(SMALL);
+        // A sixth of all is half of the share of three.
+        assert_eq!(append_of(store, quiet, assignment(1), 1..=10).await, Some(11));
+        assert_eq!(append_of(store, other, assignment(3), 1..=100).await, Some(101));
+        for first in (1..2000).step_by(10) {
+            assert_eq!(append_of(store, loud, assignment(2), first..=first + 9).await, Some(first + 10));
+            if first == 1001 {
+                assert_eq!(append_of(store, quiet, assignment(1), 11..=20).await, Some(21));
+            }
+        }
+        for again in place.after_a_crash() {
+            let again = &*again.open(SMALL);
+            assert_eq!(runs(again, assignment(1), Some(20)), [Ok((1, 20))]);
+        }
+        assert_eq!(runs(store, assignment(1), Some(20)), [Ok((1, 20))], "it stays as it was");
+        assert!(kept_of(store, assignment(2), 2000) > 1700, "the loud one's oldest made room");
+        let kept = 100 - kept_of(store, assignment(3), 100);
+        assert!((30..60).contains(&kept), "{kept} lines stay of who had more");
+        assert_eq!(
+            append_of(store, quiet, assignment(1), 21..=21).await,
+            Some(22),
+            "it goes on where it was"
+        );
     }
 }
 
@@ -273,7 +315,7 @@ pub(super) async fn without_room(
         assert!(next > began, "there was room for some");
         fill(true);
         for _ in 0..50 {
-            let refused = store.append(one, next, lines(next..=next + 9)).await;
+            let refused = store.append(TARGET, one, next, lines(next..=next + 9)).await;
             assert!(matches!(refused, Err(OutputError::NotWorking)), "{refused:?}");
         }
         assert_eq!(runs(store, one, None), [Ok((1, next - 1))], "what is there can be read meanwhile");

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use futures_util::FutureExt;
 use windlass_api::sealed::Sealed;
 use windlass_protocol::Secret;
-use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::{OutputLine, OutputStream};
 
 use super::*;
@@ -99,8 +99,11 @@ impl Scene {
             text: format!("line {number}"),
         };
         let lines = (first..=first + self.chance.below(5)).map(line).collect();
-        let answer =
-            coordinator.logs.append(assignment, first, lines).now_or_never().expect("it is in memory");
+        let answer = coordinator
+            .logs
+            .append(TargetId::from_bytes([1; 16]), assignment, first, lines)
+            .now_or_never()
+            .expect("it is in memory");
         if let Ok(next) = answer {
             *known = next - 1;
         }

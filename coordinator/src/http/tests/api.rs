@@ -217,7 +217,8 @@ impl ApiFixture {
             let text = format!("line {number}");
             OutputLine { time: Timestamp::from_milliseconds(0), stream: OutputStream::Out, text }
         };
-        self.logs.append(assignment, 1, [1, 2, 3].map(line).to_vec()).await.unwrap();
+        let target = TargetId::from_bytes([1; 16]);
+        self.logs.append(target, assignment, 1, [1, 2, 3].map(line).to_vec()).await.unwrap();
     }
 
     /// What a target has to do now.

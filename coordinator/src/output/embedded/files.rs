@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use windlass_segments::{Options, SegmentError, Writer};
 
-use super::index::Index;
+use super::index::{Index, Placed};
 use super::{Failure, SharedIndex};
 use crate::output::batch::Batch;
 use crate::output::entry::Entry;
@@ -93,7 +93,7 @@ fn catch_up(folder: &Path, files: &Writer, index: &Index) -> Result<(), Failure>
         let (place, line) = line?;
         let batch: Batch = parse(place, &line)?;
         let entry = index.entry(batch.assignment)?.unwrap_or(Entry::NEW).with(&batch);
-        index.add(&[(batch.assignment, batch.first, place)], [(batch.assignment, entry)])?;
+        index.add(&[Placed::of(&batch, place)], [(batch.assignment, entry)])?;
     }
     index.commit()
 }

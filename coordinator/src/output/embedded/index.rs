@@ -1,12 +1,14 @@
 //! Which batch of output lies where, and how much of each assignment is kept.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_segments::fail;
 use windlass_store::Store;
 
 use super::Failure;
+use crate::output::batch::Batch;
 use crate::output::entry::{Entry, number};
 
 const CACHE_BYTES: u64 = 16 << 20;
@@ -14,10 +16,31 @@ const CACHE_BYTES: u64 = 16 << 20;
 const BATCH: u8 = b'b';
 /// Assignment -> [`Entry`].
 const NEXT: u8 = b'n';
+/// Target -> bytes of its batches.
+const HELD: u8 = b'h';
 /// The last batch of the files that the index knows.
 const INDEXED: &[u8] = b"i";
 /// The first batch of the files that retention keeps.
 const KEPT: &[u8] = b"k";
+
+/// A batch, and where it lies.
+pub(super) struct Placed {
+    pub(super) assignment: AssignmentId,
+    pub(super) target: Option<TargetId>,
+    /// The number of its first line.
+    pub(super) first: u64,
+    /// Bytes of its lines.
+    pub(super) bytes: u64,
+    /// Its number in the files.
+    pub(super) place: u64,
+}
+
+impl Placed {
+    pub(super) fn of(batch: &Batch, place: u64) -> Self {
+        let Batch { assignment, target, first, .. } = *batch;
+        Self { assignment, target, first, bytes: batch.bytes(), place }
+    }
+}
 
 pub(super) struct Index {
     store: Store,
@@ -29,6 +52,10 @@ fn batch_key(assignment: AssignmentId, first: u64) -> Vec<u8> {
 
 fn next_key(assignment: AssignmentId) -> Vec<u8> {
     [&[NEXT], assignment.as_bytes().as_slice()].concat()
+}
+
+fn held_key(target: TargetId) -> Vec<u8> {
+    [&[HELD], target.as_bytes().as_slice()].concat()
 }
 
 impl Index {
@@ -55,32 +82,68 @@ impl Index {
         Ok(self.store.get(&next_key(assignment))?.map(|bytes| Entry::from_bytes(&bytes)))
     }
 
-    /// Adds batches (assignment, first line, place), then what is known of their assignments, then that the files are
+    /// Adds batches, then what is known of their assignments, then that the files are
     /// known so far. In this order a reader never misses lines that an entry counts, and what a crash leaves of it is
     /// added once more.
     pub(super) fn add(
         &self,
-        places: &[(AssignmentId, u64, u64)],
+        places: &[Placed],
         entries: impl IntoIterator<Item = (AssignmentId, Entry)>,
     ) -> Result<(), Failure> {
-        for (assignment, first, place) in places {
-            self.store.put(&batch_key(*assignment, *first), &place.to_be_bytes())?;
+        for Placed { assignment, target, first, bytes, place } in places {
+            let key = batch_key(*assignment, *first);
+            // One that lies further on than before is counted already.
+            if let Some(target) = target
+                && self.store.get(&key)?.is_none()
+            {
+                self.hold(*target, |held| held.saturating_add(*bytes))?;
+            }
+            self.store.put(&key, &place.to_be_bytes())?;
         }
         for (assignment, entry) in entries {
             self.store.put(&next_key(assignment), &entry.to_bytes())?;
         }
-        if let Some((_, _, place)) = places.last() {
+        if let Some(Placed { place, .. }) = places.last() {
             self.store.put(INDEXED, &place.to_be_bytes())?;
         }
         Ok(())
     }
 
+    fn hold(&self, target: TargetId, change: impl FnOnce(u64) -> u64) -> Result<(), Failure> {
+        let key = held_key(target);
+        match change(self.store.get(&key)?.map_or(0, |bytes| number(&bytes))) {
+            0 => self.store.remove(&key)?,
+            held => self.store.put(&key, &held.to_be_bytes())?,
+        }
+        Ok(())
+    }
+
+    /// Bytes of the batches of each target that has any.
+    pub(super) fn held(&self) -> Result<BTreeMap<TargetId, u64>, Failure> {
+        let mut held = BTreeMap::new();
+        for pair in self.store.scan(&[HELD]) {
+            let (key, bytes) = pair?;
+            let target = key.get(1..).and_then(|id| id.try_into().ok()).map(TargetId::from_bytes);
+            held.extend(target.map(|target| (target, number(&bytes))));
+        }
+        Ok(held)
+    }
+
+    /// Whether the lines of a batch are known to lie at this place, and nowhere further on.
+    pub(super) fn is_at(&self, assignment: AssignmentId, first: u64, place: u64) -> Result<bool, Failure> {
+        Ok(self.store.get(&batch_key(assignment, first))?.is_some_and(|known| number(&known) == place))
+    }
+
     /// Forgets a batch if it lies before `kept`, and the assignment with its last one.
-    pub(super) fn forget(&self, assignment: AssignmentId, first: u64, kept: u64) -> Result<(), Failure> {
+    pub(super) fn forget(&self, batch: &Batch, kept: u64) -> Result<(), Failure> {
+        let Batch { assignment, target, first, .. } = *batch;
         let key = batch_key(assignment, first);
         // The same lines may lie further on as well, where the agent had to send them again.
         if self.store.get(&key)?.is_some_and(|place| number(&place) < kept) {
             self.store.remove(&key)?;
+            if let Some(target) = target {
+                self.hold(target, |held| held.saturating_sub(batch.bytes()))?;
+            }
         }
         if self.store.scan(&key[..17]).next().transpose()?.is_none() {
             self.store.remove(&next_key(assignment))?;

@@ -17,7 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
-use windlass_protocol::ids::AssignmentId;
+use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::OutputLine;
 use windlass_segments::SegmentError;
 use windlass_store::StoreError;
@@ -132,7 +132,9 @@ impl Embedded {
         let index = self.index.get()?;
         let entry = index.entry(assignment)?;
         let mut open: Option<(u64, windlass_segments::Lines)> = None;
-        for place in index.places(assignment, found.next())? {
+        let mut places = index.places(assignment, found.next())?.into_iter();
+        let mut moved = false;
+        while let Some(place) = places.next() {
             if found.is_full() {
                 return Ok(found.pieces());
             }
@@ -146,8 +148,13 @@ impl Embedded {
                     found.take(batch);
                     open = Some((place + 1, lines));
                 }
-                // It went between the index and here; the numbers of what follows show it.
-                Err(why) if is_removed(&why) => {}
+                // It went between the index and here, or lies elsewhere now, which the index is asked for once. Where it
+                // went the numbers of what follows show it.
+                Err(why) if is_removed(&why) && moved => {}
+                Err(why) if is_removed(&why) => {
+                    moved = true;
+                    places = index.places(assignment, found.next())?.into_iter();
+                }
                 Err(why) => return Err(why),
             }
         }
@@ -159,12 +166,14 @@ impl Embedded {
 impl Logs for Embedded {
     fn append(
         &self,
+        target: TargetId,
         assignment: AssignmentId,
         first: u64,
         lines: Vec<OutputLine>,
     ) -> BoxFuture<'_, Result<u64, OutputError>> {
         let (answer, answered) = oneshot::channel();
-        let append = Append { batch: Batch { assignment, first, lines, full: false }, answer };
+        let batch = Batch { assignment, target: Some(target), first, lines, full: false };
+        let append = Append { batch, answer };
         async move {
             self.queue.send(append).await.map_err(|_| OutputError::NotWorking)?;
             Ok(answered.await.map_err(|_| OutputError::NotWorking)??)

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::files::Files;
 use super::*;
-use crate::output::tests::{SMALL, after_a_crash, append, assignment, lines, overfill, runs};
+use crate::output::tests::{SMALL, TARGET, after_a_crash, append, assignment, lines, overfill, runs};
 use crate::output::{Missing, Why};
 
 fn opened(data: &Path, limits: Limits) -> Files {
@@ -23,8 +23,13 @@ fn opened(data: &Path, limits: Limits) -> Files {
 fn write(files: &mut Files, numbers: std::ops::RangeInclusive<u64>) {
     let writer = files.writer.as_mut().unwrap();
     for number in numbers {
-        let batch =
-            Batch { assignment: assignment(1), first: number, lines: lines(number..=number), full: false };
+        let batch = Batch {
+            assignment: assignment(1),
+            target: Some(TARGET),
+            first: number,
+            lines: lines(number..=number),
+            full: false,
+        };
         writer.append(&batch.to_line()).unwrap();
         writer.sync().unwrap();
     }
@@ -70,8 +75,11 @@ fn a_removal_that_a_crash_interrupted_is_finished_at_the_next_start() {
     let (writer, index) = files.both().unwrap();
     let second = writer.sizes().unwrap()[1].first;
     // The index has forgotten, durably, and the files are still there.
-    for number in 1..second {
-        index.forget(assignment(1), number, second).unwrap();
+    for line in windlass_segments::read(place.path().join("output"), 1).unwrap() {
+        let (number, line) = line.unwrap();
+        if number < second {
+            index.forget(&parse(number, &line).unwrap(), second).unwrap();
+        }
     }
     index.keep_from(second).unwrap();
     index.commit().unwrap();

@@ -13,7 +13,7 @@ use windlass_protocol::ids::AssignmentId;
 use windlass_segments::{Writer, fail};
 
 use super::files::Files;
-use super::index::Index;
+use super::index::{Index, Placed};
 use super::{Append, Failure, SharedIndex, retention};
 use crate::output::batch::Batch;
 use crate::output::entry::{Entry, Taken};
@@ -64,8 +64,8 @@ struct Scribe {
 /// it would claim lines that a crash has taken, and take other lines for them afterwards.
 #[derive(Default)]
 struct Group {
-    /// Assignment, first line, number of the batch in the files.
-    places: Vec<(AssignmentId, u64, u64)>,
+    /// Where its batches lie.
+    places: Vec<Placed>,
     /// What is then known of the assignments in here.
     entries: BTreeMap<AssignmentId, Entry>,
 }
@@ -189,7 +189,7 @@ fn take(
     if let Some((entry, kept)) = change {
         if let Some(kept) = kept {
             let place = files.append(&kept.to_line())?;
-            group.places.push((assignment, kept.first, place));
+            group.places.push(Placed::of(&kept, place));
         }
         group.entries.insert(assignment, entry);
     }
