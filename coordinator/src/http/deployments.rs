@@ -215,7 +215,7 @@ fn traffic(state: Option<&RunState>, progress: Option<FetchProgress>) -> Traffic
     let FetchProgress { moved, saved, total } = match state {
         Some(RunState::Assigned { .. } | RunState::Started { .. }) => progress.unwrap_or_default(),
         Some(RunState::Ended(RunEnd { outcome: RunOutcome::Succeeded, moved, saved, .. })) => {
-            FetchProgress { moved: *moved, saved: *saved, total: moved + saved }
+            FetchProgress { moved: *moved, saved: *saved, total: moved.saturating_add(*saved) }
         }
         None | Some(RunState::Ended(_)) => FetchProgress::default(),
     };

@@ -17,8 +17,9 @@ use super::endpoint::widen;
 use super::frames::Frames;
 use super::last_sent::{LastSent, Scope};
 use super::registry::{Entered, Progress};
+use super::requests::{self, Asker, Room};
 use super::strangers_slot::StrangersSlot;
-use super::{Sessions, frames, origin, requests};
+use super::{Sessions, frames, origin};
 use crate::engine::now;
 
 /// An agent gets this long to say hello, and to read what it is told.
@@ -56,14 +57,6 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
     connection.close(VarInt::from_u32(0), b"goodbye");
 }
 
-/// Says something. Who does not read it in time keeps nothing waiting, least of all the end of the session.
-async fn say(send: &mut SendStream, message: &FromCoordinator) -> Result<(), Goodbye> {
-    match timeout(PATIENCE, frames::write(send, message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(Goodbye::Protocol),
-    }
-}
-
 /// Says goodbye, and waits a moment for it to be read: closing at once would overtake what was just written.
 async fn part(send: &mut SendStream, goodbye: Goodbye) {
     let parting = async {
@@ -99,43 +92,56 @@ async fn live(
     };
     let (entered, older) = registry.enter(peer.target, Arc::clone(&wake), Box::new(is_open), address);
     if let Some(older) = older {
+        let was_live = (older.is_open)();
+        older.wake.notify_one();
         // An agent that comes back before its old connection timed out is no clone: it comes from the same place.
-        if origin(older.address) != origin(address) && (older.is_open)() {
+        if origin(older.address) != origin(address) && was_live {
             record_clone(sessions, &peer, &origin(older.address), &origin(address)).await;
         }
-        older.wake.notify_one();
     }
     let began_expired = peer.expires < now();
-    let mut session = Session { sessions, peer, entered, last_sent: None, began_expired };
-    let goodbye = session.run(connection, &wake, &mut send, &mut frames).await;
+    let asker = Asker { sessions: Arc::clone(sessions), peer, session: entered.number(), room: Room::new() };
+    let mut session = Session { asker, entered, wake, last_sent: None, began_expired };
+    let End { goodbye, may_be_said } = session.run(connection, &mut send, &mut frames).await;
+    // With this its answers end.
     drop(session);
-    part(&mut send, goodbye).await;
+    if may_be_said {
+        part(&mut send, goodbye).await;
+    }
     goodbye
 }
 
-struct Session<'a> {
-    sessions: &'a Arc<Sessions>,
-    peer: Peer,
+/// How a session ends.
+struct End {
+    goodbye: Goodbye,
+    /// Who does not read what it was told before is not told more: it would wait behind that.
+    may_be_said: bool,
+}
+
+impl From<Goodbye> for End {
+    fn from(goodbye: Goodbye) -> Self {
+        Self { goodbye, may_be_said: true }
+    }
+}
+
+struct Session {
+    asker: Asker,
     entered: Entered,
+    /// Told when the target is not what it was, or has another session.
+    wake: Arc<Notify>,
     last_sent: Option<LastSent>,
     /// A session with an expired certificate stands, to renew it and for nothing else.
     began_expired: bool,
 }
 
-impl Session<'_> {
-    async fn run(
-        &mut self,
-        connection: &Connection,
-        wake: &Notify,
-        send: &mut SendStream,
-        frames: &mut Frames,
-    ) -> Goodbye {
+impl Session {
+    async fn run(&mut self, connection: &Connection, send: &mut SendStream, frames: &mut Frames) -> End {
         let mut streams = pin!(connection.accept_bi());
         let mut certificate = pin!(sleep(Duration::ZERO));
         let mut set_for = None;
         loop {
-            if let Err(goodbye) = self.tell(send).await {
-                return goodbye;
+            if let Err(end) = self.tell(send).await {
+                return end;
             }
             let renew = self.last_sent.as_ref().map(|told| told.renew);
             if set_for != renew || certificate.is_elapsed() {
@@ -143,50 +149,49 @@ impl Session<'_> {
                 set_for = renew;
             }
             tokio::select! {
-                () = wake.notified() => {}
+                () = self.wake.notified() => {}
                 // An agent may stay for longer than its certificate lasts, with nothing else to be told.
                 () = &mut certificate, if !self.began_expired => {}
                 message = frames.next::<FromAgent>() => match message {
                     Ok(FromAgent::Heartbeat) => {
-                        if let Err(goodbye) = self.answer_heartbeat(send).await {
-                            return goodbye;
+                        if let Err(end) = self.answer_heartbeat(send).await {
+                            return end;
                         }
                     }
                     Ok(FromAgent::Progress { assignment, moved, saved, total }) => {
                         self.progressed(assignment, Progress { moved, saved, total });
                     }
-                    Err(_) => return Goodbye::Protocol,
+                    Err(_) => return Goodbye::Protocol.into(),
                 },
                 stream = &mut streams => match stream {
                     Ok((answers, question)) => {
                         streams.set(connection.accept_bi());
-                        let (sessions, peer) = (Arc::clone(self.sessions), self.peer);
-                        tokio::spawn(async move { requests::serve(&sessions, &peer, answers, question).await });
+                        let asker = self.asker.clone();
+                        tokio::spawn(async move { requests::serve(&asker, answers, question).await });
                     }
-                    Err(_) => return Goodbye::Protocol,
+                    Err(_) => return Goodbye::Protocol.into(),
                 },
             }
         }
     }
 
     /// Tells the agent what is new: its scope, or that its work changed. An error is the goodbye.
-    async fn tell(&mut self, send: &mut SendStream) -> Result<(), Goodbye> {
-        if !self.entered.is_newest() {
-            return Err(Goodbye::Replaced);
-        }
-        let state = self.sessions.engine.state();
+    async fn tell(&mut self, send: &mut SendStream) -> Result<(), End> {
+        let state = self.asker.sessions.engine.state();
         let permit = self.permit(&state)?;
         let generation = generation_of(&state, &permit);
         let scope = Scope::of(&state, &permit).ok_or(Goodbye::NotAdmitted)?;
         let now = now();
-        let renew = self.sessions.services.authority.is_renewal_due(self.peer.expires, now);
+        let renew = self.asker.sessions.services.authority.is_renewal_due(self.asker.peer.expires, now);
         let same = self
             .last_sent
             .as_ref()
             .is_some_and(|told| told.renew == renew && told.scope.says_the_same(&scope));
         let message = match &self.last_sent {
             // It was told to renew and did not: it comes back with the expired certificate, which may do just that.
-            Some(_) if self.peer.expires < now && !self.began_expired => return Err(Goodbye::Expired),
+            Some(_) if self.asker.peer.expires < now && !self.began_expired => {
+                return Err(Goodbye::Expired.into());
+            }
             Some(told) if same && told.generation == generation => return Ok(()),
             Some(_) if same => FromCoordinator::Nudge { generation },
             _ => {
@@ -195,23 +200,49 @@ impl Session<'_> {
             }
         };
         self.last_sent = Some(LastSent { generation, scope, renew });
-        say(send, &message).await
+        self.say(send, &message).await
     }
 
     /// How long it is until the agent's certificate is due for renewal or, where the agent was told that already, has
     /// expired. Should the clock be set meanwhile, the next heartbeat finds out.
     fn certificate_due(&self) -> Duration {
         let left = match &self.last_sent {
-            Some(told) if told.renew => self.peer.expires.since(now()),
-            _ => self.sessions.services.authority.until_renewal(self.peer.expires, now()),
+            Some(told) if told.renew => self.asker.peer.expires.since(now()),
+            _ => self.asker.sessions.services.authority.until_renewal(self.asker.peer.expires, now()),
         };
         // A little later than the moment itself: what is due then is due.
         left + Duration::from_millis(1)
     }
 
-    /// The permit of this moment: sessions of disabled and revoked targets end here, at once.
+    /// Says something. Who does not read it keeps nothing waiting, least of all the end of the session: that comes
+    /// beside the writing, as it does between two.
+    async fn say(&self, send: &mut SendStream, message: &FromCoordinator) -> Result<(), End> {
+        let ended = async {
+            loop {
+                self.wake.notified().await;
+                if let Err(goodbye) = self.permit(&self.asker.sessions.engine.state()) {
+                    return goodbye;
+                }
+            }
+        };
+        let goodbye = tokio::select! {
+            biased;
+            goodbye = ended => goodbye,
+            written = timeout(PATIENCE, frames::write(send, message)) => match written {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(_)) | Err(_) => Goodbye::Protocol,
+            },
+        };
+        Err(End { goodbye, may_be_said: false })
+    }
+
+    /// The permit of this moment: sessions of disabled and revoked targets end here, at once, and so do those whose place
+    /// another one has taken.
     fn permit(&self, state: &State) -> Result<SessionPermit, Goodbye> {
-        authorise::session(state, &self.peer, now()).map_err(|_| denial(state, &self.peer))
+        if !self.entered.is_newest() {
+            return Err(Goodbye::Replaced);
+        }
+        authorise::session(state, &self.asker.peer, now()).map_err(|_| denial(state, &self.asker.peer))
     }
 
     fn welcome(
@@ -227,7 +258,7 @@ impl Session<'_> {
         Some(Welcome {
             version: VERSION,
             now,
-            heartbeat_seconds: heartbeat_seconds(self.sessions.services.registry.len()),
+            heartbeat_seconds: heartbeat_seconds(self.asker.sessions.services.registry.len()),
             target: scope.target_name(),
             space: space.head.name.to_string(),
             effective: scope.effective(),
@@ -236,22 +267,26 @@ impl Session<'_> {
         })
     }
 
-    async fn answer_heartbeat(&mut self, send: &mut SendStream) -> Result<(), Goodbye> {
-        let state = self.sessions.engine.state();
+    async fn answer_heartbeat(&mut self, send: &mut SendStream) -> Result<(), End> {
+        let state = self.asker.sessions.engine.state();
         let permit = self.permit(&state)?;
         let now = now();
-        self.sessions.services.registry.seen(self.peer.target, now, || self.sessions.engine.state());
+        self.asker
+            .sessions
+            .services
+            .registry
+            .seen(self.asker.peer.target, now, || self.asker.sessions.engine.state());
         let alive = FromCoordinator::Alive {
             now,
-            heartbeat_seconds: heartbeat_seconds(self.sessions.services.registry.len()),
+            heartbeat_seconds: heartbeat_seconds(self.asker.sessions.services.registry.len()),
             generation: generation_of(&state, &permit),
         };
-        say(send, &alive).await
+        self.say(send, &alive).await
     }
 
     fn progressed(&self, assignment: windlass_protocol::ids::AssignmentId, progress: Progress) {
-        let state = || self.sessions.engine.state();
-        self.sessions.services.registry.progressed(self.peer.target, assignment, progress, state);
+        let state = || self.asker.sessions.engine.state();
+        self.asker.sessions.services.registry.progressed(self.asker.peer.target, assignment, progress, state);
     }
 }
 

@@ -44,6 +44,8 @@ const RENEWAL: Duration = Duration::from_secs(24 * 3600);
 /// Plans of pulls that are made at once: reading a manifest takes a hundred times the memory of what is kept of it, and
 /// whoever comes next for the same package finds it read.
 const PLANS: usize = 1;
+/// Answers that are made at once: the largest takes sixteen mebibytes while it is.
+const ANSWERS: usize = 2;
 
 /// What HPKE is told that sensitive output of a step is sealed for; agents seal with the same words.
 const OUTPUT_PURPOSE: &[u8] = windlass_protocol::message::OUTPUT_PURPOSE;
@@ -69,6 +71,8 @@ pub struct Sessions {
     turns: turns::Turns,
     /// Making plans for pulls.
     planning: Arc<Semaphore>,
+    /// Making answers that may be large.
+    answers: Arc<Semaphore>,
     counters: Arc<counters::Counters>,
 }
 
@@ -86,9 +90,20 @@ impl Sessions {
     pub fn new(engine: Engine, services: Services, limits: Limits) -> anyhow::Result<Arc<Self>> {
         let signer = AssignmentSigner::from_secret(&services.vault.own_key(SIGNING_KEY)?);
         let sealing_key = SealingKey::from_secret(&services.vault.own_key(OUTPUT_KEY)?);
-        let (turns, planning) = (turns::Turns::new(limits.pulls), Arc::new(Semaphore::new(PLANS)));
+        let turns = turns::Turns::new(limits.pulls);
+        let (planning, answers) = (Arc::new(Semaphore::new(PLANS)), Arc::new(Semaphore::new(ANSWERS)));
         let counters = Arc::new(counters::Counters::with(Arc::clone(&services.strangers)));
-        Ok(Arc::new(Self { engine, services, signer, sealing_key, limits, turns, planning, counters }))
+        Ok(Arc::new(Self {
+            engine,
+            services,
+            signer,
+            sealing_key,
+            limits,
+            turns,
+            planning,
+            answers,
+            counters,
+        }))
     }
 
     /// Serves agents until the endpoint is closed.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imbl::ordmap::DiffItem;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use windlass_coordinator_core::state::State;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{AssignmentId, TargetId};
@@ -46,9 +47,14 @@ pub(super) struct Entered {
 }
 
 impl Entered {
+    /// Its number, which no other session has.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Whether no other session has taken the place of this one.
     pub(super) fn is_newest(&self) -> bool {
-        self.registry.inner().live.get(&self.target).is_some_and(|live| live.number == self.number)
+        self.registry.is_newest(self.target, self.number)
     }
 }
 
@@ -58,6 +64,7 @@ impl Drop for Entered {
         // Unless another one has taken its place.
         if inner.live.get(&self.target).is_some_and(|live| live.number == self.number) {
             inner.live.remove(&self.target);
+            self.registry.news.notify_waiters();
         }
     }
 }
@@ -87,6 +94,8 @@ impl Inner {
 #[derive(Default)]
 pub struct Registry {
     inner: Mutex<Inner>,
+    /// Told of every new state and every session that takes another's place.
+    news: Notify,
 }
 
 impl Registry {
@@ -166,12 +175,25 @@ impl Registry {
         let number = inner.next;
         let older = inner.live.insert(target, Live { wake, is_open, address, number });
         drop(inner);
+        self.news.notify_waiters();
         (Entered { registry: Arc::clone(self), target, number }, older)
+    }
+
+    /// Ends with the next change that a right could rest on, counted from this call: of the state, before anybody is
+    /// answered because of it, or of who has a session.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.news.notified()
+    }
+
+    /// Whether this is the session of a target: it has not ended, and no other one has taken its place.
+    pub(super) fn is_newest(&self, target: TargetId, number: u64) -> bool {
+        self.inner().live.get(&target).is_some_and(|live| live.number == number)
     }
 
     /// Wakes the sessions whose target, or whose work, is not what it was, and forgets what is no more. Costs what
     /// changed.
     pub fn wake_changed(&self, before: &State, after: &State) {
+        self.news.notify_waiters();
         let (mut changed, mut worked) = (Vec::new(), Vec::new());
         for (id, space) in &after.spaces {
             let Some(old) = before.spaces.get(id) else { continue };

@@ -59,8 +59,6 @@ pub(super) struct Turn<'a> {
     turns: &'a Turns,
     _of_target: TargetPull<'a>,
     place: Mutex<PullSlot<'a>>,
-    /// Bytes that the agent has taken.
-    taken: AtomicU64,
 }
 
 enum PullSlot<'a> {
@@ -108,7 +106,7 @@ impl Turns {
             claim.ticket.told.notified().await;
         }
         let place = Mutex::new(PullSlot::Turn { claim, pace: None });
-        Some(Turn { turns: self, _of_target: own, place, taken: AtomicU64::new(0) })
+        Some(Turn { turns: self, _of_target: own, place })
     }
 
     fn claim(&self, flow: Flow) -> Claim<'_> {
@@ -192,16 +190,6 @@ impl Queue {
 }
 
 impl<'a> Turn<'a> {
-    /// Counts bytes that the agent has taken.
-    pub(super) fn took(&self, bytes: usize) {
-        self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// Bytes that the agent has taken so far.
-    pub(super) fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
-    }
-
     /// Notes how quick the pull was.
     pub(super) fn measured(&self, pace: Pace) {
         match &mut *self.place() {

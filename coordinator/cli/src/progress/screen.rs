@@ -99,7 +99,7 @@ impl Screen {
     fn bar(&mut self, deployment: &str, target: &DeploymentTargetView) {
         let Some(bars) = &self.bars else { return };
         let key = (deployment.to_owned(), target.target.clone());
-        let come = target.moved.zip(target.saved).map(|(moved, saved)| moved + saved);
+        let come = target.moved.zip(target.saved).map(|(moved, saved)| moved.saturating_add(saved));
         // How far it is, is not told to everybody.
         let Some(come) = come.filter(|_| target.fetch == FetchStatus::Assigned && target.total > 0) else {
             if let Some(bar) = self.fetching.remove(&key) {

@@ -8,9 +8,10 @@ use windlass_protocol::ids::{AssignmentId, DeploymentId, SpaceId, StepId, Target
 use windlass_protocol::message::{PullRequest, Report, Request};
 
 use super::{Denied, Peer, SessionPermit, session, still_qualifies};
+use crate::graph::RunState;
 use crate::matching;
-use crate::model::{Deployment, DeploymentState};
-use crate::state::{Space, State, WorkItem, WorkKind};
+use crate::model::{Deployment, DeploymentState, Failure, RunEnd, RunOutcome};
+use crate::state::{Assigned, Space, State, WorkItem, WorkKind};
 
 /// What a request may do. One for each kind of request: a new kind does not compile without its rule.
 pub enum RequestPermit {
@@ -128,6 +129,7 @@ pub struct OutputPermit {
     deployment: DeploymentId,
     step: StepId,
     target: TargetId,
+    lines: Option<u64>,
 }
 
 impl OutputPermit {
@@ -144,6 +146,11 @@ impl OutputPermit {
     /// The target.
     pub const fn target(&self) -> TargetId {
         self.target
+    }
+
+    /// Lines that the step has in all, where its machine has said how it ended.
+    pub const fn lines(&self) -> Option<u64> {
+        self.lines
     }
 }
 
@@ -229,13 +236,25 @@ fn variables(
 }
 
 /// Output is taken of any step that was this target's, also after the deployment has ended: what it printed happened.
+/// But it is no more than the machine said that it was.
 fn output(state: &State, session: &SessionPermit, assignment: AssignmentId) -> Result<OutputPermit, Denied> {
-    let assigned = space_of(state, session)?.assigned(session.target, assignment).ok_or(Denied)?;
-    match assigned.kind {
-        WorkKind::Run(step) => {
-            Ok(OutputPermit { deployment: assigned.deployment, step, target: session.target })
-        }
-        WorkKind::Fetch => Err(Denied),
+    let space = space_of(state, session)?;
+    let assigned = space.assigned(session.target, assignment).ok_or(Denied)?;
+    let WorkKind::Run(step) = assigned.kind else { return Err(Denied) };
+    let (deployment, target) = (assigned.deployment, session.target);
+    Ok(OutputPermit { deployment, step, target, lines: said_lines(space, assigned) })
+}
+
+/// How many lines the machine said that a run has. Of one that was ended without its word (cancelled, overdue, its
+/// machine out of scope) nobody knows: what it printed until then may still come.
+fn said_lines(space: &Space, assigned: &Assigned) -> Option<u64> {
+    let run = space.deployments.get(&assigned.deployment)?.graph.run(assigned.node, assigned.target)?;
+    match &run.state {
+        RunState::Ended(RunEnd { outcome, lines, .. }) if run.attempt == assigned.attempt => match outcome {
+            RunOutcome::Succeeded | RunOutcome::Failed(Failure::Said(_)) => Some(*lines),
+            RunOutcome::Failed(_) | RunOutcome::TimedOut | RunOutcome::Stopped | RunOutcome::Unknown => None,
+        },
+        _ => None,
     }
 }
 

@@ -6,20 +6,25 @@ use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::message::{Answer, AssignmentPlace, Assignments, Denied, Generation};
 
 use super::super::{Sessions, delivery};
+use super::answering::Asker;
+use super::work_out;
 
 /// Bytes of assignments in one answer; the rest is asked for again.
 const ANSWER_BYTES: usize = 1 << 20;
 
 pub(super) async fn answer(
-    sessions: &Sessions,
-    permit: &SessionPermit,
+    asker: &Asker,
+    permit: SessionPermit,
     since: Option<Generation>,
     after: Option<AssignmentPlace>,
 ) -> Result<Answer, Denied> {
-    let mut undeliverable = Vec::new();
-    let answer = collect(sessions, permit, since, after, &mut undeliverable);
+    let collecting = move |sessions: &Sessions| {
+        let mut undeliverable = Vec::new();
+        (collect(sessions, &permit, since, after, &mut undeliverable), undeliverable)
+    };
+    let (answer, undeliverable) = work_out(asker, collecting).await?;
     if !undeliverable.is_empty() {
-        delivery::give_up(sessions, permit.space(), permit.target(), undeliverable).await;
+        delivery::give_up(&asker.sessions, permit.space(), permit.target(), undeliverable).await;
     }
     answer
 }

@@ -1,27 +1,27 @@
-//! A stream that counts what is written to it: for the pace of a pull while it lasts, and for the journal when it broke off.
+//! A stream that counts what is written to it: for the pace of an answer while it lasts, and for the journal when a pull
+//! broke off.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use quinn::SendStream;
 use tokio::io::AsyncWrite;
 
-use super::super::turns::Turn;
-
-/// The stream of a pull. What lies in the window of the connection counts as taken.
-pub(super) struct Metered<'a, 'b> {
+/// The stream of an answer. What lies in the window that the agent gave counts as taken.
+pub(super) struct Metered<'a> {
     stream: &'a mut SendStream,
-    turn: &'a Turn<'b>,
+    taken: &'a AtomicU64,
 }
 
-impl<'a, 'b> Metered<'a, 'b> {
-    pub(super) const fn new(stream: &'a mut SendStream, turn: &'a Turn<'b>) -> Self {
-        Self { stream, turn }
+impl<'a> Metered<'a> {
+    pub(super) const fn new(stream: &'a mut SendStream, taken: &'a AtomicU64) -> Self {
+        Self { stream, taken }
     }
 }
 
-impl AsyncWrite for Metered<'_, '_> {
+impl AsyncWrite for Metered<'_> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -29,7 +29,7 @@ impl AsyncWrite for Metered<'_, '_> {
     ) -> Poll<io::Result<usize>> {
         let taken = AsyncWrite::poll_write(Pin::new(&mut *self.stream), context, bytes);
         if let Poll::Ready(Ok(count)) = taken {
-            self.turn.took(count);
+            self.taken.fetch_add(count as u64, Ordering::Relaxed);
         }
         taken
     }

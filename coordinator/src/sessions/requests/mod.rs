@@ -1,5 +1,6 @@
-//! Request streams: read one request, ask for the permit, and let the file of its kind answer.
+//! Request streams: read one request, ask for the permit, let the file of its kind answer, and write what it says.
 
+mod answering;
 mod assignments;
 mod metered;
 mod output;
@@ -8,72 +9,129 @@ mod renew;
 mod report;
 mod variables;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
 use windlass_api::error::{Problem, ProblemKind};
-use windlass_coordinator_core::authorise::{self, Peer, RequestPermit};
+use windlass_coordinator_core::authorise::{self, RequestPermit};
 use windlass_protocol::gathering::FrameError;
-use windlass_protocol::message::{Answer, Denied, Request};
+use windlass_protocol::message::{Answer, Assignment, Denied, Request};
 
 use super::Sessions;
-use super::frames::{self, Frames};
+use super::frames::Frames;
 use crate::engine::now;
+pub(super) use answering::{Asker, Room};
+use answering::{Ending, Rests, Right, Taken};
 
 /// A request has to be said in this time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers one request. Whatever is not granted gets the same answer as what does not exist.
-pub(super) async fn serve(sessions: &Sessions, peer: &Peer, mut answers: SendStream, question: RecvStream) {
+pub(super) async fn serve(asker: &Asker, mut answers: SendStream, question: RecvStream) {
     let mut question = Frames::new(question);
     let request = match timeout(PATIENCE, question.next::<Request>()).await {
         Ok(Ok(request)) => request,
-        Ok(Err(FrameError::Malformed(_))) => {
-            let _ = frames::write(&mut answers, &Answer::Denied(Denied::Malformed)).await;
-            let _ = answers.finish();
-            return;
-        }
+        Ok(Err(FrameError::Malformed(_))) => return deny(asker, Denied::Malformed, answers).await,
         Ok(Err(FrameError::Ended | FrameError::TooLarge(_))) | Err(_) => return,
     };
-    let permit = authorise::request(&sessions.engine.state(), peer, &request, now());
+    drop(question);
+    let kind = request.kind();
+    // Whoever does not read what it asked for waits here, before anything is looked at for it.
+    let room = if is_large(&request) {
+        tokio::select! {
+            room = asker.room.take() => room,
+            _ = answers.stopped() => return,
+        }
+    } else {
+        None
+    };
+    let permit = authorise::request(&asker.sessions.engine.state(), &asker.peer, &request, now());
     let answer = match permit {
         Err(authorise::Denied) => Err(Denied::NotFound),
         Ok(permit) => match (permit, &request) {
             (RequestPermit::Pull(permit), Request::Pull(wanted)) => {
-                // The only answer that does not fit one frame writes for itself.
-                match pull::serve(sessions, peer, permit, wanted, &mut answers).await {
+                // The only answer that does not fit one frame is written as it is read.
+                match pull::serve(asker, permit, wanted, answers).await {
                     Ok(()) => return,
-                    Err(denied) => Err(denied),
+                    Err((denied, stream)) => {
+                        answers = stream;
+                        Err(denied)
+                    }
                 }
             }
-            (permit, request) => answer(sessions, peer, permit, request).await,
+            (permit, request) => answer(asker, permit, request).await,
         },
     };
-    // What only could not be done now was not denied, and no record says that it was.
-    if let Err(Denied::NotFound) = answer {
-        sessions.counters.denied(peer.target, request.kind(), 1);
-        // A session that is about to end says nothing of what exists: the agent asks again in its next one, and keeps
-        // what it wanted to tell until then.
-        if !stands(sessions, peer) {
-            return;
+    match answer {
+        Ok(answer) => granted(asker, request, answer, answers, room).await,
+        Err(denied) => {
+            drop((request, room));
+            // What only could not be done now was not denied, and no record says that it was.
+            if denied == Denied::NotFound {
+                asker.sessions.counters.denied(asker.peer.target, kind, 1);
+                // A session that is about to end says nothing of what exists: the agent asks again in its next one, and
+                // keeps what it wanted to tell until then.
+                if !stands(asker) {
+                    return;
+                }
+            }
+            deny(asker, denied, answers).await;
         }
-    }
-    let answer = answer.unwrap_or_else(Answer::Denied);
-    if frames::write(&mut answers, &answer).await.is_ok() {
-        let _ = answers.finish();
     }
 }
 
+/// Whether the answer may be as large as one can be: how large it is turns out when it is made.
+const fn is_large(request: &Request) -> bool {
+    match request {
+        Request::Assignments { .. } | Request::Variables { .. } => true,
+        // A pull has its own turns and is never whole in memory.
+        Request::Pull(_) | Request::Report(_) | Request::Output { .. } | Request::Renew { .. } => false,
+    }
+}
+
+/// Writes what was granted, as long as it is.
+async fn granted(asker: &Asker, request: Request, answer: Answer, answers: SendStream, room: Option<Taken>) {
+    let kind = request.kind();
+    let rests = match (request, &answer) {
+        (_, Answer::Assignments(told)) => {
+            Rests::Work(told.new.iter().filter_map(|signed| Assignment::id_in(&signed.body)).collect())
+        }
+        // What was taken is said, whatever becomes of the right to tell more; the lines or reports are not kept for that.
+        (Request::Report(_) | Request::Output { .. }, _) => Rests::Session,
+        (request, _) => Rests::Request(request),
+    };
+    // Work that is no more while it is told of was not asked for without a right.
+    let is_asked_again = matches!(rests, Rests::Request(_));
+    match (Right { asker, rests }).answer(answers, answer, room).await {
+        Err(Ending::Withdrawn) if is_asked_again => asker.withdrawn(kind),
+        Ok(()) | Err(Ending::Withdrawn | Ending::Failed(_) | Ending::CrowdedOut) => {}
+        Err(Ending::Stalled) => {
+            tracing::warn!(target = %asker.peer.target, kind, "an answer that nobody reads was ended");
+        }
+    }
+}
+
+async fn deny(asker: &Asker, denied: Denied, answers: SendStream) {
+    // It says nothing that anybody could have a right to; who does not read it misses nothing.
+    let _ = Right { asker, rests: Rests::Session }.answer(answers, Answer::Denied(denied), None).await;
+}
+
 /// Whether the session itself may go on, and for more than to renew its certificate.
-fn stands(sessions: &Sessions, peer: &Peer) -> bool {
-    let permit = authorise::session(&sessions.engine.state(), peer, now());
+fn stands(asker: &Asker) -> bool {
+    let permit = authorise::session(&asker.sessions.engine.state(), &asker.peer, now());
     permit.is_ok_and(|permit| !permit.renews_only())
 }
 
 /// What a problem of the engine's means to who asked.
 fn denied(why: &Problem) -> Denied {
-    if is_decision(why) { Denied::NotFound } else { Denied::Busy }
+    match why.kind {
+        // It exists, and can never be done as it was asked for.
+        ProblemKind::Usage => Denied::Malformed,
+        _ if is_decision(why) => Denied::NotFound,
+        _ => Denied::Busy,
+    }
 }
 
 /// Whether a problem of the engine's is that the decision said no, and not that none could be recorded (the disk is full,
@@ -83,23 +141,17 @@ pub(super) const fn is_decision(why: &Problem) -> bool {
     matches!(why.kind, NotFound | Conflict | NotAuthorised | Usage)
 }
 
-async fn answer(
-    sessions: &Sessions,
-    peer: &Peer,
-    permit: RequestPermit,
-    request: &Request,
-) -> Result<Answer, Denied> {
+async fn answer(asker: &Asker, permit: RequestPermit, request: &Request) -> Result<Answer, Denied> {
+    let (sessions, peer) = (&*asker.sessions, &asker.peer);
     // Each kind of permit is named, so that a new one does not compile without its answer. One for another kind of request
     // than was asked cannot be got.
     let other = Err(Denied::NotFound);
     match permit {
         RequestPermit::Assignments(permit) => match request {
-            Request::Assignments { since, after } => {
-                assignments::answer(sessions, &permit, *since, *after).await
-            }
+            Request::Assignments { since, after } => assignments::answer(asker, permit, *since, *after).await,
             _ => other,
         },
-        RequestPermit::Variables(permit) => variables::answer(sessions, peer, &permit, request).await,
+        RequestPermit::Variables(permit) => variables::answer(asker, permit, request).await,
         RequestPermit::Report(permit) => match request {
             Request::Report(reports) => report::answer(sessions, peer, &permit, reports).await,
             _ => other,
@@ -117,4 +169,20 @@ async fn answer(
         // It writes for itself, where the request is read.
         RequestPermit::Pull(_) => other,
     }
+}
+
+/// Works out what takes a while in a thread of its own, and only so much at once: who asks for a lot keeps neither the
+/// others' heartbeats waiting nor the memory of many answers in the making.
+async fn work_out<T: Send + 'static>(
+    asker: &Asker,
+    work: impl FnOnce(&Sessions) -> T + Send + 'static,
+) -> Result<T, Denied> {
+    let turn = Arc::clone(&asker.sessions.answers).acquire_owned().await.map_err(|_| Denied::Busy)?;
+    let sessions = Arc::clone(&asker.sessions);
+    let working = move || {
+        // Whoever stops waiting leaves it to this to be over.
+        let _turn = turn;
+        work(&sessions)
+    };
+    tokio::task::spawn_blocking(working).await.map_err(|_| Denied::Busy)
 }

@@ -1,6 +1,7 @@
 //! Lines of a step's output, acknowledged when durable.
 
 use windlass_coordinator_core::authorise::OutputPermit;
+use windlass_protocol::Timestamp;
 use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::message::{Answer, Denied, OutputLine};
 
@@ -9,12 +10,18 @@ use crate::output::OutputError;
 
 pub(super) async fn answer(
     sessions: &Sessions,
-    _permit: &OutputPermit,
+    permit: &OutputPermit,
     assignment: AssignmentId,
     first: u64,
     lines: &[OutputLine],
 ) -> Result<Answer, Denied> {
-    match sessions.services.output.append(assignment, first, lines.to_vec()).await {
+    // A step that has ended printed what its machine said then, and no more.
+    let after = first.saturating_add(lines.len() as u64);
+    if permit.lines().is_some_and(|lines| after > lines.saturating_add(1)) {
+        return Err(Denied::Malformed);
+    }
+    let lines = lines.iter().map(readable).collect();
+    match sessions.services.output.append(permit.target(), assignment, first, lines).await {
         Ok(next) => Ok(Answer::Output { next }),
         // The store has said why, once; the agent keeps its lines and comes again.
         Err(OutputError::NotWorking) => Err(Denied::Busy),
@@ -23,5 +30,19 @@ pub(super) async fn answer(
             tracing::error!(%assignment, %why, "output of a step could not be stored");
             Err(Denied::Busy)
         }
+    }
+}
+
+/// The first and the last moment that a line may be of, in milliseconds: what a machine's clock says is shown as a time,
+/// whatever it says.
+const MOMENTS: (i64, i64) = (1, 253_402_300_799_999);
+
+/// A line as people read it: one line, of a moment that has a date.
+fn readable(line: &OutputLine) -> OutputLine {
+    let time = line.time.milliseconds().clamp(MOMENTS.0, MOMENTS.1);
+    OutputLine {
+        time: Timestamp::from_milliseconds(time),
+        stream: line.stream,
+        text: line.text.replace('\n', "\\n"),
     }
 }

@@ -1,133 +1,76 @@
 //! A package, as its difference to what the agent holds.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use quinn::SendStream;
-use windlass_coordinator_core::authorise::{self, Peer, PullPermit, RequestPermit};
+use windlass_coordinator_core::authorise::{Peer, PullPermit};
 use windlass_coordinator_core::decide::{Command, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
-use windlass_packages::{Kind, PullPlan, SendError, StoreError, plan_pull, send};
+use windlass_packages::{Kind, PullPlan, StoreError, plan_pull, send};
 use windlass_protocol::Digest;
 use windlass_protocol::message::{Denied, PullRequest, Request};
 
 use super::super::Sessions;
-use super::super::pace::{Gauge, Look};
-use super::super::turns::Turn;
+use super::answering::{Asker, Ending, Rests, Right, cut};
 use super::denied;
 use super::metered::Metered;
-use crate::engine::{Engine, now};
+use crate::engine::Engine;
 
-/// How often the right to a pull is asked for beside the writing: an agent that reads slowly, or not at all, keeps the
-/// writing waiting, and what waits for it must not be sent once the right has gone.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// Streams the package, asking again before every write whether it still may.
+/// Streams the package, asking again before every write whether it still may. Where it is denied the stream is given back.
 pub(super) async fn serve(
-    sessions: &Sessions,
-    peer: &Peer,
+    asker: &Asker,
     permit: PullPermit,
     wanted: &PullRequest,
-    stream: &mut SendStream,
-) -> Result<(), Denied> {
+    mut stream: SendStream,
+) -> Result<(), (Denied, SendStream)> {
+    let (sessions, peer) = (&*asker.sessions, &asker.peer);
     let flow = (permit.space(), permit.tenant());
     let preparing = async {
         let turn = sessions.turns.take(flow, peer.target).await.ok_or(Denied::Busy)?;
-        Ok((turn, plan(sessions, &permit, wanted).await?))
+        let plan = plan(sessions, &permit, wanted).await?;
+        begin(sessions, peer, &permit, plan.bytes_to_send()).await?;
+        Ok((turn, plan))
     };
-    let (turn, plan) = tokio::select! {
-        prepared = preparing => prepared?,
+    let prepared = tokio::select! {
+        prepared = preparing => prepared,
         // Who has gone does not wait: its place in the queue is another's, and so is what its target may have at once.
         _ = stream.stopped() => return Ok(()),
     };
-    let bytes = plan.bytes_to_send();
-    begin(sessions, peer, &permit, bytes).await?;
-    let request = Request::Pull(wanted.clone());
-    let right = || Right { sessions, peer, request: &request };
-    let (before_writing, beside) = (right(), right());
-    let may_go_on = || before_writing.still_stands();
-    let mut metered = Metered::new(stream, &turn);
-    let sent = tokio::select! {
-        sent = send(&sessions.services.packages, &plan, &mut metered, may_go_on) => sent.map_err(Ending::from),
-        ending = beside.watch(&turn) => Err(ending),
+    let (turn, plan) = match prepared {
+        Ok(prepared) => prepared,
+        Err(denied) => return Err((denied, stream)),
     };
-    let written = turn.taken();
+    let right = Right { asker, rests: Rests::Request(Request::Pull(wanted.clone())) };
+    let taken = AtomicU64::new(0);
+    let mut metered = Metered::new(&mut stream, &taken);
+    let writing = async {
+        send(&sessions.services.packages, &plan, &mut metered, || right.stands()).await.map_err(Ending::from)
+    };
+    let sent = right.over(&taken, Some(&turn), writing).await;
     match sent {
-        Ok(_) => {
-            // Recorded before the stream ends: what an agent holds counts only if the journal says that it came.
-            if record(sessions, peer, &permit, bytes).await.is_some() {
-                let _ = stream.finish();
-                return Ok(());
-            }
+        // Recorded before the stream ends: what an agent holds counts only if the journal says that it came.
+        Ok(_) if record(sessions, peer, &permit, plan.bytes_to_send()).await.is_some() => {
+            drop((turn, plan));
+            right.finish(stream).await;
+            return Ok(());
         }
-        Err(Ending::Withdrawn) => sessions.counters.denied(peer.target, request.kind(), 1),
+        Ok(_) => {}
+        Err(Ending::Withdrawn) => asker.withdrawn("pull"),
         Err(Ending::Stalled) => tracing::warn!(target = %peer.target, "a pull that nobody reads was ended"),
         Err(Ending::CrowdedOut) => {
             tracing::warn!(target = %peer.target, "the slowest of many slow pulls was ended; it comes again");
         }
         Err(Ending::Failed(why)) => tracing::warn!(target = %peer.target, %why, "a pull ended early"),
     }
+    // Nothing of what waits in the stream is sent while this is written down.
+    cut(&mut stream);
     let (target, assignment, manifest) = (permit.target(), permit.assignment(), permit.manifest());
     // A part of it was read all the same.
-    if written > 0 {
+    if let written @ 1.. = taken.load(Ordering::Relaxed) {
         sessions.counters.again(Repeated::PullBroken { target, assignment, manifest }, written);
     }
-    let _ = stream.reset(quinn::VarInt::from_u32(1));
     Ok(())
-}
-
-/// Why a pull ends before its end.
-enum Ending {
-    /// The right to it has gone.
-    Withdrawn,
-    /// The agent takes nothing off the stream.
-    Stalled,
-    /// It is the slowest of more slow ones than there is room for.
-    CrowdedOut,
-    /// It cannot be sent.
-    Failed(SendError),
-}
-
-impl From<SendError> for Ending {
-    fn from(error: SendError) -> Self {
-        match error {
-            SendError::Withdrawn => Self::Withdrawn,
-            error => Self::Failed(error),
-        }
-    }
-}
-
-/// The right to the stream. It is asked for anew each time: the state may have changed since there was a turn, and time
-/// alone ends rights.
-struct Right<'a> {
-    sessions: &'a Sessions,
-    peer: &'a Peer,
-    request: &'a Request,
-}
-
-impl Right<'_> {
-    /// Ends when the pull has to: the right has gone, or the agent takes too little of it.
-    async fn watch(&self, turn: &Turn<'_>) -> Ending {
-        let mut gauge = Gauge::new(Instant::now(), turn.taken());
-        while self.still_stands() {
-            match gauge.look(Instant::now(), turn.taken()) {
-                Look::Stalled => return Ending::Stalled,
-                Look::Measured(pace) => turn.measured(pace),
-                Look::Between => {}
-            }
-            if !turn.give_way() {
-                return Ending::CrowdedOut;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        Ending::Withdrawn
-    }
-
-    fn still_stands(&self) -> bool {
-        let state = self.sessions.engine.state();
-        let permit = authorise::request(&state, self.peer, self.request, now());
-        matches!(permit, Ok(RequestPermit::Pull(_)))
-    }
 }
 
 /// What travels. Of the manifests that the agent says it holds those count that the journal knows it pulled.

@@ -1,5 +1,6 @@
 //! Reports of an agent: sensitive output is sealed with its tenant's key, then the core takes them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use windlass_coordinator_core::authorise::{Peer, ReportPermit};
@@ -8,7 +9,8 @@ use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::model::StoredValue;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::Secret;
-use windlass_protocol::ids::{AssignmentId, KeyId};
+use windlass_protocol::ids::{AssignmentId, KeyId, TargetId};
+use windlass_protocol::limits::REPORT_BYTES;
 use windlass_protocol::message::{
     Answer, Denied, Outcome, OutputVariable, OutputVariableValue, Report, ReportKind,
 };
@@ -33,33 +35,66 @@ pub(super) async fn answer(
     if own.is_empty() {
         return Ok(Answer::Reported);
     }
-    let (mut taken, all) = (Vec::with_capacity(own.len()), own.len());
+    let (mut parts, mut answer) = (Parts::default(), Ok(Answer::Reported));
     {
         let state = sessions.engine.state();
         let space = state.space(permit.space()).ok_or(Denied::NotFound)?;
-        for Report { assignment, kind } in own {
-            let key = key_for(space, permit, *assignment);
-            match sealed(sessions, key, kind) {
-                Ok(kind) => taken.push(WorkReport { assignment: *assignment, kind }),
+        for report in own {
+            let report = takeable(target, report);
+            let key = key_for(space, permit, report.assignment);
+            match sealed(sessions, key, &report.kind) {
+                Ok(kind) => {
+                    parts.push(WorkReport { assignment: report.assignment, kind }, report.recorded_bytes());
+                }
                 // What it put out would be lost. The agent tells it again, and the others are not held up.
                 Err(why) => {
-                    tracing::error!(%target, %assignment, %why, "sensitive output cannot be sealed now")
+                    tracing::error!(%target, assignment = %report.assignment, %why, "sensitive output cannot be sealed now");
+                    answer = Err(Denied::Busy);
                 }
             }
         }
     }
-    let answer = if taken.len() == all { Ok(Answer::Reported) } else { Err(Denied::Busy) };
-    if taken.is_empty() {
-        return answer;
-    }
-    let command = Command::Space(permit.space(), SpaceCommand::Report { peer: *peer, reports: taken });
-    let envelope = Engine::envelope(Actor::Target(target), None);
-    match sessions.engine.submit(envelope, command).await {
-        Ok(_) => answer,
+    for reports in parts.parts {
+        let command = Command::Space(permit.space(), SpaceCommand::Report { peer: *peer, reports });
+        let envelope = Engine::envelope(Actor::Target(target), None);
         // Meanwhile the target has gone, or has another key; or they cannot be recorded now.
-        Err(why) => {
+        if let Err(why) = sessions.engine.submit(envelope, command).await {
             tracing::warn!(%target, %why, "reports were not recorded");
-            Err(denied(&why))
+            return Err(denied(&why));
+        }
+    }
+    answer
+}
+
+/// The report, or the failure that it comes to where it can never be taken. An agent does the same before it keeps one;
+/// from who does not, no other report of its request suffers for it.
+fn takeable(target: TargetId, report: &Report) -> Cow<'_, Report> {
+    match report.check() {
+        Ok(()) => Cow::Borrowed(report),
+        Err(why) => {
+            tracing::warn!(%target, assignment = %report.assignment, %why, "a report cannot be taken as it is");
+            Cow::Owned(report.clone().taken())
+        }
+    }
+}
+
+/// Reports in parts, each of which is one small record: together they may be six times as large as they travelled.
+#[derive(Default)]
+struct Parts {
+    parts: Vec<Vec<WorkReport>>,
+    /// Bytes of the last part, as it is recorded.
+    bytes: usize,
+}
+
+impl Parts {
+    fn push(&mut self, report: WorkReport, bytes: usize) {
+        self.bytes += bytes;
+        match self.parts.last_mut() {
+            Some(last) if self.bytes <= REPORT_BYTES => last.push(report),
+            _ => {
+                self.bytes = bytes;
+                self.parts.push(vec![report]);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The variables of a step: resolved, opened, sealed to the agent's key, and the reading recorded first.
 
-use windlass_coordinator_core::authorise::{self, Peer, RequestPermit, VariablesPermit};
+use windlass_coordinator_core::authorise::{self, RequestPermit, VariablesPermit};
 use windlass_coordinator_core::decide::{Command, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_protocol::Digest;
@@ -10,16 +10,19 @@ use zeroize::Zeroizing;
 
 use super::super::Sessions;
 use super::super::delivery::{self, DeliveryError};
-use super::denied;
+use super::answering::Asker;
+use super::{denied, work_out};
 use crate::engine::{Engine, now};
 
 pub(super) async fn answer(
-    sessions: &Sessions,
-    peer: &Peer,
-    permit: &VariablesPermit,
+    asker: &Asker,
+    permit: VariablesPermit,
     request: &Request,
 ) -> Result<Answer, Denied> {
-    let (clear, digest) = match collect(sessions, permit).ok_or(Denied::NotFound)? {
+    let (sessions, peer) = (&*asker.sessions, &asker.peer);
+    let collecting = move |sessions: &Sessions| (collect(sessions, &permit), permit);
+    let (collected, permit) = work_out(asker, collecting).await?;
+    let (clear, digest) = match collected.ok_or(Denied::NotFound)? {
         Ok(collected) => collected,
         Err(why) if why.passes() => {
             tracing::warn!(assignment = %permit.assignment(), %why, "variables cannot be delivered now");
@@ -50,7 +53,8 @@ pub(super) async fn answer(
     };
     let sealing_key =
         state.space(permit.space()).and_then(|space| delivery::sealing_key(space, permit.target()));
-    sealing_key.and_then(|key| seal(&clear, &key, &permit)).ok_or(Denied::NotFound)
+    let key = sealing_key.ok_or(Denied::NotFound)?;
+    work_out(asker, move |_| seal(&clear, &key, &permit)).await?.ok_or(Denied::NotFound)
 }
 
 /// The variables as they are now, and their digest.
