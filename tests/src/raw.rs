@@ -27,8 +27,10 @@ pub struct Caller {
     pub chain: Vec<CertificateDer<'static>>,
     /// The certificate's key.
     pub key: PrivateKeyDer<'static>,
-    /// Bytes that may be on their way here before somebody reads them.
+    /// Bytes that may be on their way here on one stream before somebody reads them.
     pub window: u32,
+    /// Streams that may have so much on their way at once.
+    pub streams: u32,
     /// The address that it connects from.
     pub from: IpAddr,
 }
@@ -43,6 +45,7 @@ impl Caller {
             chain: vec![CertificateDer::from(identity.certificate()?)],
             key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(identity.key().to_vec())),
             window: 1 << 20,
+            streams: 1,
             from: IpAddr::V4(Ipv4Addr::LOCALHOST),
         })
     }
@@ -72,7 +75,7 @@ impl Caller {
         let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
         let mut transport = TransportConfig::default();
         transport
-            .receive_window(VarInt::from_u32(self.window))
+            .receive_window(VarInt::from_u32(self.window.saturating_mul(self.streams)))
             .stream_receive_window(VarInt::from_u32(self.window))
             .keep_alive_interval(Some(Duration::from_secs(5)));
         config.transport_config(Arc::new(transport));

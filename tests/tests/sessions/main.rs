@@ -1,5 +1,6 @@
 //! Sessions and enrolments of real programs over QUIC, and what a client gets that does not keep to the protocol.
 
+mod answers;
 mod assignments;
 mod certificates;
 mod enrolments;
@@ -8,10 +9,13 @@ mod malformed;
 mod output;
 mod pulls;
 mod repeats;
+mod reports;
 mod withdrawal;
 
+use windlass_protocol::ids::StepId;
 use windlass_tests::agents::Agent;
 use windlass_tests::installation::Installation;
+use windlass_tests::journal::{events, field};
 
 /// What every machine of these tests is granted.
 const GRANT: [&str; 4] = ["--environment", "Production", "--role", "web"];
@@ -34,8 +38,21 @@ fn enrolled(installation: &Installation, name: &str) -> Agent {
 
 /// Starts a deployment and answers with its id.
 fn deploy(installation: &Installation, version: &str) -> String {
-    installation.windlass(&["release", "create", "--project", "Website", "--version", version]);
-    let what = ["release", "deploy", "--project", "Website", "--version", version];
+    deploy_project(installation, "Website", version)
+}
+
+fn deploy_project(installation: &Installation, project: &str, version: &str) -> String {
+    installation.windlass(&["release", "create", "--project", project, "--version", version]);
+    let what = ["release", "deploy", "--project", project, "--version", version];
     let answer = installation.json(&[&what[..], &["--environment", "Production"]].concat());
-    windlass_tests::journal::field(&answer["deployments"][0], "id").to_owned()
+    field(&answer["deployments"][0], "id").to_owned()
+}
+
+/// The only step of a project.
+fn step_of(installation: &Installation, project: &str) -> StepId {
+    let of_project = |event: &serde_json::Value| {
+        let found = &event["definition"]["project"];
+        (found["name"] == project).then(|| field(&found["steps"][0], "id").parse().expect("an id"))
+    };
+    events(&installation.data()).iter().find_map(of_project).expect("the project has a step")
 }

@@ -4,12 +4,16 @@ use serde_json::Value;
 use windlass_agent::identity::Identity;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
 use windlass_protocol::Timestamp;
-use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId};
-use windlass_protocol::message::{Answer, Outcome, OutputLine, OutputStream, Report, ReportKind, Request};
+use windlass_protocol::ids::{AssignmentId, DeploymentId};
+use windlass_protocol::message::{
+    Answer, Denied, Outcome, OutputLine, OutputStream, Report, ReportKind, Request,
+};
+use windlass_tests::agents::Agent;
 use windlass_tests::client::{Session, runtime, session};
-use windlass_tests::journal::{events, field};
+use windlass_tests::installation::Installation;
+use windlass_tests::journal::field;
 
-use super::{deploy, enrolled, installation};
+use super::{deploy, deploy_project, enrolled, installation, step_of};
 
 /// Lines in one request, each as long as a line may be.
 const AT_ONCE: u64 = 60;
@@ -53,10 +57,7 @@ fn output_beyond_the_limits_is_acknowledged_counted_and_said_to_be_missing() {
     let agent = enrolled(&installation, "machine");
     let id: DeploymentId = deploy(&installation, "1.0.0").parse().expect("an id");
     let target = Identity::read(&agent.state()).expect("enrolled").membership.target;
-    let events = events(&installation.data());
-    let step = events.iter().find_map(|event| event["definition"]["project"]["steps"][0]["id"].as_str());
-    let step: StepId = step.expect("the project has a step").parse().expect("an id");
-    let assignment = assignment_id(id, target, WorkKind::Run(step), 1);
+    let assignment = assignment_id(id, target, WorkKind::Run(step_of(&installation, "Website")), 1);
     runtime().block_on(async {
         let session = session(&agent.state()).await.expect("a session");
         flood(&session, assignment).await;
@@ -87,4 +88,74 @@ fn output_beyond_the_limits_is_acknowledged_counted_and_said_to_be_missing() {
     assert_eq!(followed.lines().count(), items.len());
     let text = |line: &Value| format!(" machine Install # {}", field(line, "text"));
     assert!(notes.len() == 2 && notes[0].ends_with(&text(removed)) && notes[1].ends_with(&text(left_out)));
+}
+
+/// The step of a new deployment of a project, as the assignment of a machine.
+fn assigned(
+    installation: &Installation,
+    agent: &Agent,
+    project: &str,
+    version: &str,
+) -> (String, AssignmentId) {
+    let id = deploy_project(installation, project, version);
+    let target = Identity::read(&agent.state()).expect("enrolled").membership.target;
+    let step = WorkKind::Run(step_of(installation, project));
+    let assignment = assignment_id(id.parse().expect("an id"), target, step, 1);
+    (id, assignment)
+}
+
+async fn end(session: &Session, assignment: AssignmentId, lines: u64) {
+    let kind = ReportKind::Ended { outcome: Outcome::Succeeded, variables: Vec::new(), lines };
+    let answer = session.link.answer(&Request::Report(vec![Report { assignment, kind }])).await;
+    assert!(matches!(answer, Ok(Answer::Reported)));
+}
+
+#[test]
+fn what_one_machine_prints_takes_no_room_from_anothers_output() {
+    let (_folder, installation) = installation("output-limit = \"16MiB\"\n", "script: {body: 'echo hello'}");
+    installation.apply(
+        "kind: project\nname: Other\nsteps: [{name: Install, roles: [other], script: {body: 'echo hello'}}]\n",
+    );
+    let quiet = Agent::enrol(&installation, "quiet", &["--environment", "Production", "--role", "other"]);
+    let loud = enrolled(&installation, "loud");
+    let (id, its_step) = assigned(&installation, &quiet, "Other", "1.0.0");
+    let (ended, ended_step) = assigned(&installation, &loud, "Website", "1.0.0");
+    let line =
+        |text: String| OutputLine { time: Timestamp::from_milliseconds(0), stream: OutputStream::Out, text };
+    let output = |assignment, first, lines| Request::Output { assignment, first, lines };
+    runtime().block_on(async {
+        let session = session(&quiet.state()).await.expect("a session");
+        let lines = vec![line("all that it\nprinted".to_owned())];
+        let answer = session.link.answer(&output(its_step, 1, lines)).await;
+        assert!(matches!(answer, Ok(Answer::Output { next: 2 })));
+        end(&session, its_step, 1).await;
+    });
+    let logs = || installation.windlass(&["deployment", "logs", &id]);
+    let before = logs();
+    assert!(before.contains("Install | all that it") && before.lines().count() == 1, "{before}");
+    runtime().block_on(async {
+        let session = session(&loud.state()).await.expect("a session");
+        let lines = |count| vec![line("\u{1}".repeat(LINE_BYTES)); count];
+        let next = |answer| match answer {
+            Ok(Answer::Output { next }) => next,
+            Ok(Answer::Denied(denied)) => panic!("denied: {denied:?}"),
+            _ => panic!("no answer"),
+        };
+        assert_eq!(next(session.link.answer(&output(ended_step, 1, lines(2))).await), 3);
+        end(&session, ended_step, 3).await;
+        assert_eq!(
+            next(session.link.answer(&output(ended_step, 3, lines(1))).await),
+            4,
+            "it has three lines"
+        );
+        let more = session.link.answer(&output(ended_step, 4, lines(1))).await;
+        assert!(matches!(more, Ok(Answer::Denied(Denied::Malformed))), "and no more than it said");
+        let (_, runs) = tokio::task::block_in_place(|| assigned(&installation, &loud, "Website", "1.0.1"));
+        for first in (1..=400).step_by(40) {
+            assert_eq!(next(session.link.answer(&output(runs, first, lines(40))).await), first + 40);
+        }
+    });
+    assert_eq!(logs(), before, "the quiet machine's line is where it was");
+    let logs = installation.windlass(&["deployment", "logs", &ended]);
+    assert!(logs.contains("3 lines were removed"), "the loud one's oldest lines made room: {logs}");
 }
