@@ -119,7 +119,7 @@ fn what_a_machine_says_of_itself_is_shown_whatever_numbers_it_says() {
         assert!(matches!(answer, Ok(Answer::Reported)));
     });
     let view = installation.windlass(&["deployment", "view", &fetched]);
-    assert!(view.contains("16.0 EiB") || view.contains("16 EiB"), "{view}");
+    assert!(view.contains("16.00 EiB"), "{view}");
     let view = installation.windlass(&["deployment", "view", &printed]);
     assert!(view.contains(&format!("printed {} lines, and no step prints so many", u64::MAX)), "{view}");
 }
