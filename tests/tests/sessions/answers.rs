@@ -193,6 +193,7 @@ fn answers_that_nobody_reads_take_little_memory_and_not_for_ever() {
         drop((honest, answer));
         let mut held = Held::open(&work.agent.state()).await;
         let before = resident_mebibytes(process);
+        let began = Instant::now();
         let (mut first, _second) = (held.ask(&request).await, held.ask(&request).await);
         let mut waiting = Vec::new();
         for _ in 2..STREAMS {
@@ -201,7 +202,6 @@ fn answers_that_nobody_reads_take_little_memory_and_not_for_ever() {
             waiting.push((question, answer));
         }
         let (mut most, mut ended) = (0, None);
-        let began = Instant::now();
         while ended.is_none() && began.elapsed() < STALL * 2 {
             held.beat().await;
             most = most.max(resident_mebibytes(process));

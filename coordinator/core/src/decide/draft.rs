@@ -160,8 +160,8 @@ impl<'a> Draft<'a> {
         self.instead = instead;
     }
 
-    /// Refuses what is too much for one record, whatever people ask for. What agents tell is bounded by their messages,
-    /// and what the coordinator goes on with by its parts.
+    /// Refuses what is too much for one record, whatever people ask for. Reports are bounded as they are recorded
+    /// (`Report::check`), what else agents tell by its messages, and what the coordinator goes on with by its parts.
     fn refuse_too_much(&self) -> Result<(), Problem> {
         let asked = matches!(self.envelope.actor, Actor::Token(_) | Actor::Installer);
         if !asked || self.bytes <= MOST_BYTES {

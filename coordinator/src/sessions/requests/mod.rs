@@ -7,6 +7,7 @@ mod output;
 mod pull;
 mod renew;
 mod report;
+mod room;
 mod variables;
 
 use std::sync::Arc;
@@ -22,8 +23,10 @@ use windlass_protocol::message::{Answer, Assignment, Denied, Request};
 use super::Sessions;
 use super::frames::Frames;
 use crate::engine::now;
-pub(super) use answering::{Asker, Room};
-use answering::{Ending, Rests, Right, Taken};
+pub(super) use answering::Asker;
+use answering::{Ending, Rests, Right};
+pub(super) use room::Room;
+use room::Taken;
 
 /// A request has to be said in this time.
 const PATIENCE: Duration = Duration::from_secs(30);
