@@ -51,7 +51,8 @@ async fn print(api: &ApiFixture, assignment: AssignmentId, numbers: std::ops::Ra
         let text = format!("{number:0width$}", width = LINE_BYTES);
         OutputLine { time: Timestamp::from_milliseconds(0), stream: OutputStream::Out, text }
     };
-    api.logs.append(assignment, numbers.start, numbers.map(line).collect()).await.unwrap();
+    let target = windlass_protocol::ids::TargetId::from_bytes([1; 16]);
+    api.logs.append(target, assignment, numbers.start, numbers.map(line).collect()).await.unwrap();
 }
 
 fn question(token: &str, path: &str) -> String {
