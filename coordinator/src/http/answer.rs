@@ -1,15 +1,19 @@
 //! Answers as they go out: piece by piece, so that what is not taken is known, and lies in memory as long as its place in
 //! a quota lasts and no longer.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::connection_state::OpenRequest;
-use super::cost::Place;
+use super::connection_state::{ConnectionState, OpenRequest};
+use super::cost::{Place, Reserved};
 
 /// Bytes that are given away at once. Beyond what one stream gives there is nothing of an answer that nobody counts.
 pub(super) const PIECE: usize = 16 << 10;
@@ -87,4 +91,18 @@ impl http_body::Body for Outgoing {
         }
         hint
     }
+}
+
+/// Tells every request whom it comes from and on which connection, and counts it until its answer is sent.
+pub(super) async fn attend(
+    State((peer, state, patience)): State<(SocketAddr, ConnectionState, Patience)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let (asked, reserved) = (state.begin(), Reserved::default());
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(state);
+    request.extensions_mut().insert(reserved.clone());
+    let answer = next.run(request).await;
+    answer.map(|body| Body::new(Outgoing::new(body, asked, reserved.take(), patience)))
 }

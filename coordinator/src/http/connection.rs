@@ -13,9 +13,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::PIECE;
-use super::connection_state::{ConnectionState, Overstay, attend};
-use super::server::Limits;
+use super::answer::{PIECE, attend};
+use super::connection_state::{ConnectionState, Overstay};
+use super::limits::Limits;
 
 /// A handshake takes no longer.
 const HANDSHAKE: Duration = Duration::from_secs(10);

@@ -2,21 +2,14 @@
 //! and whether it takes what it asked for.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use windlass_protocol::ids::TokenId;
 
-use super::answer::{Outgoing, Patience};
-use super::cost::Reserved;
 use crate::slots::{Origin, Slot, Slots};
 
 /// How a connection stands. Cheap to clone; all clones are of the same connection.
@@ -135,7 +128,8 @@ impl ConnectionState {
         self.0.offers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self) -> OpenRequest {
+    /// A request begins.
+    pub(super) fn begin(&self) -> OpenRequest {
         self.0.now.send_modify(|now| now.open += 1);
         let mut offers = self.offers();
         offers.next += 1;
@@ -176,20 +170,6 @@ impl Drop for OpenRequest {
             now.answered += 1;
         });
     }
-}
-
-/// Tells every request whom it comes from and on which connection, and counts it until its answer is sent.
-pub(super) async fn attend(
-    State((peer, state, patience)): State<(SocketAddr, ConnectionState, Patience)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let (asked, reserved) = (state.begin(), Reserved::default());
-    request.extensions_mut().insert(ConnectInfo(peer));
-    request.extensions_mut().insert(state);
-    request.extensions_mut().insert(reserved.clone());
-    let answer = next.run(request).await;
-    answer.map(|body| Body::new(Outgoing::new(body, asked, reserved.take(), patience)))
 }
 
 #[cfg(test)]

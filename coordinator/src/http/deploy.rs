@@ -11,7 +11,7 @@ use windlass_coordinator_core::reasons;
 use windlass_protocol::ids::DeploymentId;
 
 use super::caller::{Changer, Reader};
-use super::deployments::item;
+use super::deployments::{deployment_id, item};
 use super::display;
 use super::extract::{Body, Named};
 use super::refusal::{Answer, Refusal};
@@ -73,9 +73,4 @@ pub async fn cancel(
 ) -> Answer<Done> {
     caller.submit_in_space(SpaceCommand::Cancel(deployment_id(&id)?), request.reason).await?;
     Ok(Json(Done {}))
-}
-
-/// The id that a text is. What is no id is no deployment either.
-pub fn deployment_id(text: &str) -> Result<DeploymentId, Problem> {
-    text.parse().map_err(|_| Problem::not_found(format!("there is no deployment `{text}`")))
 }

@@ -23,7 +23,6 @@ use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 use windlass_protocol::names::nearest;
 
 use super::caller::Reader;
-use super::deploy::deployment_id;
 use super::display;
 use super::extract::{Asked, Named};
 use super::pages::Paging;
@@ -296,4 +295,9 @@ fn step_view(
     };
     let target = reasons::target_name(space, found, target);
     DeploymentStepView { step: step.to_owned(), target, state, reason, lines }
+}
+
+/// The id that a text is. What is no id is no deployment either.
+pub fn deployment_id(text: &str) -> Result<DeploymentId, Problem> {
+    text.parse().map_err(|_| Problem::not_found(format!("there is no deployment `{text}`")))
 }

@@ -13,7 +13,7 @@ use windlass_coordinator_core::plan;
 
 use super::audit::story;
 use super::caller::Reader;
-use super::deploy::deployment_id;
+use super::deployments::deployment_id;
 use super::extract::{Asked, Named};
 use super::refusal::Answer;
 use super::releases;

@@ -20,6 +20,7 @@ mod documents;
 pub mod explain;
 mod extract;
 mod heavy;
+mod limits;
 mod logs;
 mod pace;
 mod packages;

@@ -11,6 +11,7 @@ use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnrolmentId, SpaceId, TargetId};
 
 use super::strangers::Strangers;
+use super::times::{OTHERS, Times};
 use crate::engine::{Engine, now};
 
 /// How often counts are recorded, where the first ones are recorded at once.
@@ -19,27 +20,8 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(1);
 /// Addresses that the counts of one target or token name; who has more of them is counted under [`OTHERS`].
 const ORIGINS: usize = 16;
-pub(super) const OTHERS: &str = "others";
 /// Repeats in one record, so that it stays one that can be read.
 const RECORD: usize = 256;
-
-/// How often something happened, and when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Times {
-    pub(super) count: u64,
-    pub(super) bytes: u64,
-    pub(super) first: Timestamp,
-    pub(super) last: Timestamp,
-}
-
-impl Times {
-    pub(super) fn add(&mut self, more: Self) {
-        self.count += more.count;
-        self.bytes = self.bytes.saturating_add(more.bytes);
-        self.first = self.first.min(more.first);
-        self.last = self.last.max(more.last);
-    }
-}
 
 #[derive(Default)]
 struct Counts {

@@ -22,6 +22,7 @@ mod requests;
 mod resets;
 mod strangers;
 mod strangers_slot;
+mod times;
 mod turns;
 
 use std::net::SocketAddr;

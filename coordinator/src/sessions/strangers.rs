@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use windlass_coordinator_core::decide::{Command, Refusals, Refused};
 
-use super::counters::{OTHERS, Times};
+use super::times::{OTHERS, Times};
 use crate::engine::{Engine, now};
 
 /// Addresses that are named for each stranger's reason, or token, in one record; the rest are counted under [`OTHERS`].

@@ -9,11 +9,13 @@ use windlass_protocol::digest::Hasher;
 
 use super::given::{Alike, Given};
 use super::layout::{LaidStep, Layout};
-use super::print::LOOKED_AT;
 use super::request::{Pair, Resolved};
 use crate::model::StoredValue;
 use crate::state::Space;
 use crate::variables::Resolution;
+
+/// Targets that are looked at for these beside those that get the step, of each kind that may be near.
+pub(super) const LOOKED_AT: usize = 100;
 
 /// Why a target gets nothing that serves the tenant in the environment.
 const OF_WHO_SERVES: [TargetRule; 4] =

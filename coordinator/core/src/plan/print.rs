@@ -14,7 +14,7 @@ use windlass_protocol::message::Isolation;
 use windlass_protocol::names::fold;
 
 use super::given::{Alike, Given};
-use super::identity::Identity;
+use super::identity::{Identity, LOOKED_AT};
 use super::layout::{LaidStep, Layout};
 use super::request::{Pair, Resolved, resolve};
 use super::tenants::admitted_shown;
@@ -253,9 +253,6 @@ const MOST_OUT: usize = 20;
 
 /// As many are printed of a step in all deployments of a plan together.
 const MOST_OUT_IN_ALL: usize = 1000;
-
-/// Targets that are looked at for these beside those that get the step, of each kind that may be near.
-pub(super) const LOOKED_AT: usize = 100;
 
 /// The targets that a reader expects to see: those that get a step, and the nearest ones that do not, of the environment or
 /// with the step's roles. How many more of the environment there are is told with them.

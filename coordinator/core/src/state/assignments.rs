@@ -6,26 +6,9 @@
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId, TargetId};
 
-use super::indexes::{WorkItem, assignment_id};
+use super::indexes::Assigned;
 use super::space::Space;
-use crate::graph::WorkKind;
 use crate::model::Deployment;
-
-/// What an assignment is for. One entry for each assignment of a deployment that is remembered, 100 bytes by measure:
-/// less than the deployment itself holds about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Assigned {
-    /// The deployment.
-    pub deployment: DeploymentId,
-    /// Whose it is.
-    pub target: TargetId,
-    /// What is to be done.
-    pub kind: WorkKind,
-    /// The node of the deployment's graph.
-    pub node: usize,
-    /// Which time, from 1.
-    pub attempt: u32,
-}
 
 impl Space {
     /// What an assignment of this target is or was for, as long as its deployment is remembered. Another target's is
@@ -85,18 +68,6 @@ impl Space {
         for one in gone {
             self.handed_out.remove(&one);
         }
-    }
-}
-
-impl Assigned {
-    /// What an item of a target's work is for.
-    pub(crate) const fn of(target: TargetId, item: &WorkItem) -> Self {
-        let WorkItem { deployment, kind, node, attempt, .. } = *item;
-        Self { deployment, target, kind, node, attempt }
-    }
-
-    fn id(&self) -> AssignmentId {
-        assignment_id(self.deployment, self.target, self.kind, self.attempt)
     }
 }
 

@@ -3,34 +3,13 @@
 use std::collections::BTreeSet;
 
 use imbl::OrdSet;
-use windlass_protocol::ids::{EnvironmentId, TagId, TargetId, TenantId};
+use windlass_protocol::ids::{EnvironmentId, TargetId};
 use windlass_protocol::message::Participation;
 
-use super::indexes::take;
+use super::indexes::{Facet, take};
 use super::space::Space;
 use crate::matching::Question;
 use crate::model::{Granted, Target, Tenant};
-
-/// What a target is found by. It is of the grant: what agents say narrows that, and may come to mean something else at
-/// any time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Facet {
-    /// It is granted an environment.
-    Environment(EnvironmentId),
-    /// It is granted a role.
-    Role(String),
-    /// It takes part in untenanted deployments.
-    Untenanted,
-    /// Its tenant query names a tenant.
-    Tenant(TenantId),
-    /// A tag of the smallest tag set of its tenant query: who is admitted by tags carries one of every set, so that one
-    /// set finds all.
-    Tag(TagId),
-    /// Its tenant query excludes a tenant.
-    ExcludesTenant(TenantId),
-    /// Its tenant query names a tag, of whichever set, included or excluded.
-    NamesTag(TagId),
-}
 
 /// All that a grant is found by.
 fn facets(granted: &Granted) -> impl Iterator<Item = Facet> {

@@ -1,7 +1,5 @@
 //! What matching and sessions need to find without a search: kept by `apply`, computed anew from a snapshot.
 
-use std::collections::BTreeSet;
-
 use imbl::{OrdMap, OrdSet};
 use windlass_protocol::Timestamp;
 use windlass_protocol::digest::Hasher;
@@ -10,15 +8,8 @@ use windlass_protocol::ids::{
 };
 use windlass_protocol::message::Generation;
 
-use super::assignments::Assigned;
-use super::candidates::Facet;
-use super::space::{Caps, Space};
-use crate::graph::{RunState, WorkKind};
-use crate::model::{Deployment, DeploymentState, Key};
+use crate::graph::WorkKind;
 use crate::version::Version;
-
-/// How long a target that is offline is waited for (SEMANTICS 3, machine policy: `wait` one hour by default).
-const OFFLINE_SECONDS: u64 = 3600;
 
 /// Whose a deployment is, as far as fairness goes: a tenant's, or untenanted, which is one flow.
 pub type Flow = Option<TenantId>;
@@ -37,7 +28,7 @@ pub struct Turns {
 
 impl Turns {
     /// The one that may start, as far as its key is concerned.
-    fn next(&self) -> Option<(Asked, DeploymentId)> {
+    pub(super) fn next(&self) -> Option<(Asked, DeploymentId)> {
         self.waiting.get_min().filter(|_| self.running.is_none()).copied()
     }
 }
@@ -126,198 +117,53 @@ pub fn assignment_id(
     AssignmentId::from_bytes(first.try_into().expect("a digest has 32 bytes"))
 }
 
-impl Space {
-    /// What a target has to do now.
-    pub fn work_of(&self, target: TargetId) -> impl Iterator<Item = (&AssignmentId, &WorkItem)> {
-        self.indexes.work.get(&target).into_iter().flatten()
+/// What an assignment is for. One entry for each assignment of a deployment that is remembered, 100 bytes by measure:
+/// less than the deployment itself holds about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assigned {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Whose it is.
+    pub target: TargetId,
+    /// What is to be done.
+    pub kind: WorkKind,
+    /// The node of the deployment's graph.
+    pub node: usize,
+    /// Which time, from 1.
+    pub attempt: u32,
+}
+
+impl Assigned {
+    /// What an item of a target's work is for.
+    pub(crate) const fn of(target: TargetId, item: &WorkItem) -> Self {
+        let WorkItem { deployment, kind, node, attempt, .. } = *item;
+        Self { deployment, target, kind, node, attempt }
     }
 
-    /// One assignment of a target, if it is its work now.
-    pub fn work_item(&self, target: TargetId, assignment: AssignmentId) -> Option<&WorkItem> {
-        self.indexes.work.get(&target)?.get(&assignment)
+    pub(super) fn id(&self) -> AssignmentId {
+        assignment_id(self.deployment, self.target, self.kind, self.attempt)
     }
+}
 
-    /// Makes the open run of a node a target's work, or puts right what is known of it: its deadline too, which is
-    /// another one while the target is lost.
-    pub(super) fn index_work(&mut self, deployment: DeploymentId, node: usize, target: TargetId) {
-        let Some(item) = self.item_of(deployment, node, target) else { return };
-        let id = item.assignment(target);
-        if let Some(before) = self.indexes.work.entry(target).or_default().insert(id, item) {
-            self.indexes.deadlines.remove(&(before.deadline, target, id));
-        }
-        self.indexes.deadlines.insert((item.deadline, target, id));
-    }
-
-    fn item_of(&self, id: DeploymentId, place: usize, target: TargetId) -> Option<WorkItem> {
-        let graph = &self.deployments.get(&id)?.graph;
-        let (node, run) = (graph.node(place)?, graph.run(place, target)?);
-        let (generation, since, expires, deadline) = match run.state {
-            RunState::Assigned { generation, since, expires } => {
-                let offline =
-                    self.lost.get(&target).map(|lost| since.max(*lost).plus_seconds(OFFLINE_SECONDS));
-                (generation, since, expires, offline.map_or(expires, |offline| offline.min(expires)))
-            }
-            RunState::Started { generation, since, expires, deadline } => {
-                (generation, since, expires, deadline)
-            }
-            RunState::Ended(_) => return None,
-        };
-        let started = matches!(run.state, RunState::Started { .. });
-        let (kind, attempt) = (node.plot.work, run.attempt);
-        Some(WorkItem {
-            deployment: id,
-            node: place,
-            attempt,
-            kind,
-            generation,
-            since,
-            expires,
-            deadline,
-            started,
-        })
-    }
-
-    /// Takes something off a target's work. Nothing is handed out for it any more.
-    pub(super) fn drop_work(&mut self, target: TargetId, id: AssignmentId) {
-        self.forget_handed_out(target, Some(id));
-        let Some(item) = self.work_item(target, id).copied() else { return };
-        self.indexes.deadlines.remove(&(item.deadline, target, id));
-        let Some(items) = self.indexes.work.get_mut(&target) else { return };
-        items.remove(&id);
-        if items.is_empty() {
-            self.indexes.work.remove(&target);
-        }
-    }
-
-    /// Puts a deployment that waits, runs or is over where it belongs. `before` is what it was.
-    pub(super) fn index_state(&mut self, before: Option<DeploymentState>, deployment: &Deployment) {
-        let (flow, id) = (deployment.tenant, deployment.id);
-        let place = (deployment.project, deployment.environment);
-        let turns = self.indexes.keys.entry(flow).or_default().entry(place).or_default();
-        let next_before = turns.next();
-        match deployment.state {
-            DeploymentState::Queued => {
-                turns.waiting.insert(deployment.asked, id);
-            }
-            DeploymentState::Running => {
-                turns.waiting.remove(&deployment.asked);
-                turns.running = Some(id);
-            }
-            DeploymentState::Ended(_) => {
-                turns.waiting.remove(&deployment.asked);
-                turns.running.take_if(|running| *running == id);
-            }
-        }
-        let next = turns.next();
-        if *turns == Turns::default() {
-            take(&mut self.indexes.keys, flow, |keys| _ = keys.remove(&place));
-        }
-        if next != next_before {
-            if let Some((asked, _)) = next_before {
-                take(&mut self.indexes.startable, flow, |startable| _ = startable.remove(&asked));
-            }
-            if let Some((asked, id)) = next {
-                self.indexes.startable.entry(flow).or_default().insert(asked, id);
-            }
-        }
-        self.count_running(flow, id, before, deployment.state);
-        self.index_flow(flow);
-    }
-
-    /// Puts right whether a flow may have a slot, as far as its own cap is concerned. Untenanted work has none.
-    fn index_flow(&mut self, flow: Flow) {
-        let running = self.indexes.running.get(&flow).map_or(0, OrdSet::len);
-        let may = flow.is_none() || running < self.caps.tenant;
-        if may && self.indexes.startable.contains_key(&flow) {
-            self.indexes.flows.insert(flow);
-        } else {
-            self.indexes.flows.remove(&flow);
-        }
-    }
-
-    /// The deployments of some flows that are not over.
-    pub(crate) fn open_of<'a>(&self, flows: impl IntoIterator<Item = &'a Flow>) -> BTreeSet<DeploymentId> {
-        let turns = flows.into_iter().filter_map(|flow| self.indexes.keys.get(flow)).flat_map(OrdMap::values);
-        turns.flat_map(|turns| turns.waiting.values().chain(&turns.running)).copied().collect()
-    }
-
-    /// Sets how much may run at once.
-    pub(super) fn set_caps(&mut self, caps: Caps) {
-        self.caps = caps;
-        for flow in self.indexes.startable.keys().copied().collect::<Vec<_>>() {
-            self.index_flow(flow);
-        }
-    }
-
-    /// Whose turns there are for one (project, environment, tenant or none).
-    pub(crate) fn turns(&self, (project, environment, flow): Key) -> Option<&Turns> {
-        self.indexes.keys.get(&flow)?.get(&(project, environment))
-    }
-
-    fn count_running(
-        &mut self,
-        flow: Flow,
-        id: DeploymentId,
-        before: Option<DeploymentState>,
-        after: DeploymentState,
-    ) {
-        match (before == Some(DeploymentState::Running), after == DeploymentState::Running) {
-            (false, true) => {
-                self.indexes.running.entry(flow).or_default().insert(id);
-                self.indexes.running_count += 1;
-            }
-            (true, false) => {
-                take(&mut self.indexes.running, flow, |running| _ = running.remove(&id));
-                self.indexes.running_count -= 1;
-            }
-            _ => {}
-        }
-    }
-
-    /// Puts the targets of a deployment that runs, or no longer does, right.
-    pub(super) fn index_parts(&mut self, deployment: &Deployment, runs: bool) {
-        for target in deployment.parts.keys() {
-            if runs {
-                self.indexes.parts.entry(*target).or_default().insert(deployment.id);
-            } else {
-                take(&mut self.indexes.parts, *target, |parts| _ = parts.remove(&deployment.id));
-            }
-        }
-    }
-
-    /// Computes every index from the rest.
-    pub(crate) fn rebuild_indexes(&mut self) {
-        for target in self.targets.iter().cloned().collect::<Vec<_>>() {
-            self.reindex_target(None, Some(&target));
-        }
-        for release in self.releases.values() {
-            self.indexes.releases.insert((release.project, release.version.clone()), release.id);
-        }
-        for tenant in self.tenants.iter().cloned().collect::<Vec<_>>() {
-            self.reindex_tenant(None, Some(&tenant));
-        }
-        for set in self.tag_sets.iter().cloned().collect::<Vec<_>>() {
-            self.reindex_tags(None, Some(&set));
-        }
-        let mut finished = std::mem::take(&mut self.finished);
-        finished.index(|id| {
-            let flow = self.deployments.get(&id).and_then(|deployment| deployment.tenant);
-            (flow, self.has_flow(flow))
-        });
-        self.finished = finished;
-        for deployment in self.deployments.clone().values() {
-            self.remember_assignments(deployment);
-            if !deployment.is_over() {
-                self.index_state(None, deployment);
-            }
-            if deployment.state == DeploymentState::Running {
-                self.index_parts(deployment, true);
-                for (node, target) in deployment.graph.open() {
-                    self.index_work(deployment.id, *node, *target);
-                }
-            }
-        }
-    }
+/// What a target is found by. It is of the grant: what agents say narrows that, and may come to mean something else at
+/// any time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Facet {
+    /// It is granted an environment.
+    Environment(EnvironmentId),
+    /// It is granted a role.
+    Role(String),
+    /// It takes part in untenanted deployments.
+    Untenanted,
+    /// Its tenant query names a tenant.
+    Tenant(TenantId),
+    /// A tag of the smallest tag set of its tenant query: who is admitted by tags carries one of every set, so that one
+    /// set finds all.
+    Tag(TagId),
+    /// Its tenant query excludes a tenant.
+    ExcludesTenant(TenantId),
+    /// Its tenant query names a tag, of whichever set, included or excluded.
+    NamesTag(TagId),
 }
 
 /// Changes the entry of a map of collections by `remove`, and lets it go where nothing is left in it.

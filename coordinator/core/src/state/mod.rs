@@ -11,6 +11,7 @@ mod deployments;
 mod finished;
 mod history;
 mod indexes;
+mod indexing;
 mod requests;
 mod space;
 mod tagging;
@@ -23,12 +24,10 @@ use windlass_protocol::message::Generation;
 use windlass_protocol::{Digest, Timestamp};
 
 pub use apply::DoesNotFit;
-pub use assignments::Assigned;
-pub use candidates::Facet;
 pub(crate) use candidates::{Found, count};
 pub use finished::{Finished, REMEMBERED, REMEMBERED_OF_FLOW};
 pub use history::{Attempt, Held, History, Success};
-pub use indexes::{Asked, Flow, Indexes, Turns, WorkItem, assignment_id};
+pub use indexes::{Asked, Assigned, Facet, Flow, Indexes, Turns, WorkItem, assignment_id};
 pub use requests::Requests;
 pub use space::{Caps, Space, SpaceHead};
 

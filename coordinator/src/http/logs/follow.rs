@@ -14,7 +14,7 @@ use windlass_protocol::ids::{DeploymentId, TargetId};
 use super::Lines;
 use super::step_outputs::{StepOutput, outputs};
 use crate::http::caller::Reader;
-use crate::http::deploy::deployment_id;
+use crate::http::deployments::deployment_id;
 use crate::http::extract::{Asked, Named};
 use crate::http::refusal::Refusal;
 use crate::output::{Logs, Missing, Piece, Room, Why};

@@ -14,7 +14,7 @@ use windlass_api::error::Problem;
 use step_outputs::{Position, StepOutput, outputs};
 
 use super::caller::Reader;
-use super::deploy::deployment_id;
+use super::deployments::deployment_id;
 use super::extract::{Asked, Named};
 use super::heavy::Wanted;
 use super::pages::{PART_BYTES, Part};

@@ -16,7 +16,7 @@ use windlass_trust::PinnedAuthority;
 use super::api::ApiFixture;
 use crate::http::Server;
 use crate::http::answer::Patience;
-use crate::http::server::Limits;
+use crate::http::limits::Limits;
 
 /// Far more than anything here takes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
