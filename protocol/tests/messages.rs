@@ -21,13 +21,13 @@ struct Golden {
 
 impl Golden {
     fn message<M: Message>(&mut self, message: &M) {
-        let body = codec::body(message).unwrap();
-        let again = codec::decode::<M>(&body).unwrap();
-        assert_eq!(codec::body(&again).unwrap(), body, "what was read is written alike");
-        let json = serde_json::to_value(message).unwrap();
-        let name = std::any::type_name::<M>().rsplit("::").next().unwrap();
+        let body = codec::body(message).expect("a message");
+        let again = codec::decode::<M>(&body).expect("what was written can be read");
+        assert_eq!(codec::body(&again).expect("a message"), body, "what was read is written alike");
+        let json = serde_json::to_value(message).expect("it is JSON");
+        let name = std::any::type_name::<M>().rsplit("::").next().expect("a name");
         let hex = data_encoding::HEXLOWER.encode(&body);
-        writeln!(self.text, "{name} {}\n    {hex}", said(&json)).unwrap();
+        writeln!(self.text, "{name} {}\n    {hex}", said(&json)).expect("a text takes all");
         self.look(&json);
     }
 
@@ -92,7 +92,7 @@ fn advertised(participation: Participation) -> Advertised {
 }
 
 fn path(tenant: bool) -> InstallationPath {
-    let slug = |text: &str| text.parse::<Slug>().unwrap();
+    let slug = |text: &str| text.parse::<Slug>().expect("a slug");
     InstallationPath {
         space: (SpaceId::from_bytes([3; 16]), slug("default")),
         environment: (EnvironmentId::from_bytes([4; 16]), slug("production")),
@@ -119,7 +119,7 @@ fn assignment(tenant: bool, work: Work) -> Assignment {
 
 fn run(action: Action) -> Work {
     Work::Run(Box::new(RunWork {
-        step: (StepId::from_bytes([9; 16]), "web".parse().unwrap()),
+        step: (StepId::from_bytes([9; 16]), "web".parse().expect("a slug")),
         name: "Web".to_owned(),
         action,
         variables: Some(Digest::of("variables")),

@@ -2,13 +2,11 @@
 
 use axum::Json;
 use windlass_api::answers::{DeploymentsMade, Done};
-use windlass_api::error::Problem;
 use windlass_api::plan::{LeftOut, Plan};
 use windlass_api::requests::{DeployRequest, ReasonRequest};
 use windlass_coordinator_core::decide::{Reply, SpaceCommand};
 use windlass_coordinator_core::plan::{self, Printed};
 use windlass_coordinator_core::reasons;
-use windlass_protocol::ids::DeploymentId;
 
 use super::caller::{Changer, Reader};
 use super::deployments::{deployment_id, item};

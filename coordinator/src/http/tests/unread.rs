@@ -23,8 +23,8 @@ use super::flow::{released, report, request};
 use crate::http::answer::Patience;
 use crate::http::caller::Reader;
 use crate::http::cost::Cost;
+use crate::http::limits::Limits;
 use crate::http::pages::PART_BYTES;
-use crate::http::server::Limits;
 use crate::output::Logs;
 
 const LINES: u64 = 600;
