@@ -12,7 +12,7 @@ use windlass_protocol::ids::{SpaceId, TargetId};
 use windlass_segments::fail;
 
 use crate::engine::{Engine, now};
-use crate::sessions::Registry;
+use crate::registry::Registry;
 
 /// How often it is looked at.
 const EVERY: Duration = Duration::from_secs(1);

@@ -20,8 +20,9 @@ use crate::http;
 use crate::installation;
 use crate::journal;
 use crate::output::{self, Limits, Logs};
+use crate::registry::Registry;
 use crate::services::Services;
-use crate::sessions::{self, Endpoint, RESETS_KEY, Registry, Sessions};
+use crate::sessions::{self, Endpoint, RESETS_KEY, Sessions};
 use crate::vault::{self, Vault};
 
 /// How often what is over for long is looked for: nobody waits for it.

@@ -10,7 +10,8 @@ use windlass_packages::PackageStore;
 
 use crate::authority::Authority;
 use crate::output::Logs;
-use crate::sessions::{Registry, Strangers};
+use crate::registry::Registry;
+use crate::strangers::Strangers;
 use crate::vault::Vault;
 
 /// The parts. Cheap to clone.

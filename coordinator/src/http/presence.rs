@@ -4,7 +4,7 @@ use windlass_coordinator_core::state::{WorkKind, assignment_id};
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{DeploymentId, TargetId};
 
-use crate::sessions::Registry;
+use crate::registry::Registry;
 
 /// Who is connected, and how far pulls have come. None of it is a part of the state.
 pub trait Presence: Send + Sync {

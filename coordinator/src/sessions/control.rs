@@ -16,11 +16,11 @@ use super::admission::{admit, denial, record_clone};
 use super::endpoint::widen;
 use super::frames::Frames;
 use super::last_sent::{LastSent, Scope};
-use super::registry::{Entered, Progress};
 use super::requests::{self, Asker, Room};
 use super::strangers_slot::StrangersSlot;
 use super::{Sessions, frames, origin};
 use crate::engine::now;
+use crate::registry::{Entered, Progress};
 
 /// An agent gets this long to say hello, and to read what it is told.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,9 +10,8 @@ use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnrolmentId, SpaceId, TargetId};
 
-use super::strangers::Strangers;
-use super::times::{OTHERS, Times};
 use crate::engine::{Engine, now};
+use crate::strangers::{OTHERS, Strangers, Times};
 
 /// How often counts are recorded, where the first ones are recorded at once.
 const INTERVAL: Duration = Duration::from_secs(60);

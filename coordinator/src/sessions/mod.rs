@@ -8,7 +8,6 @@
 
 mod accept;
 mod admission;
-mod changes;
 mod control;
 mod counters;
 mod delivery;
@@ -17,12 +16,9 @@ mod enrol;
 mod frames;
 mod last_sent;
 mod pace;
-mod registry;
 mod requests;
 mod resets;
-mod strangers;
 mod strangers_slot;
-mod times;
 mod turns;
 
 use std::net::SocketAddr;
@@ -36,8 +32,6 @@ use crate::authority::Authority;
 use crate::engine::Engine;
 use crate::services::Services;
 pub use endpoint::{BufferReport, Endpoint};
-pub use registry::{Progress, Registry};
-pub use strangers::Strangers;
 
 /// The certificate that agents see lasts for a month and is renewed once a day.
 const RENEWAL: Duration = Duration::from_secs(24 * 3600);

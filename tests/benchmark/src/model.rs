@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use serde_json::json;
-use windlass_coordinator::sessions::Registry;
+use windlass_coordinator::registry::Registry;
 
 use crate::machine::{load, median, row};
 use crate::{Setting, Verdict};

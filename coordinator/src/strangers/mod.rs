@@ -2,14 +2,16 @@
 //! and address, recorded now and then. Whoever comes from ever more addresses is counted with the others, so that nobody
 //! can fill the journal, and nothing of what was sent is kept.
 
+mod times;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use windlass_coordinator_core::decide::{Command, Refusals, Refused};
 
-use super::times::{OTHERS, Times};
 use crate::engine::{Engine, now};
+pub(crate) use times::{OTHERS, Times};
 
 /// Addresses that are named for each stranger's reason, or token, in one record; the rest are counted under [`OTHERS`].
 const ORIGINS: usize = 16;
@@ -18,7 +20,7 @@ const ORIGINS: usize = 16;
 #[derive(Default)]
 pub struct Strangers {
     counts: Mutex<BTreeMap<(Refused, String), Times>>,
-    pub(super) news: tokio::sync::Notify,
+    pub(crate) news: tokio::sync::Notify,
 }
 
 impl Strangers {

@@ -3,19 +3,19 @@
 use windlass_protocol::Timestamp;
 
 /// Under what those are counted that nobody names any more.
-pub(super) const OTHERS: &str = "others";
+pub(crate) const OTHERS: &str = "others";
 
 /// How often something happened, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Times {
-    pub(super) count: u64,
-    pub(super) bytes: u64,
-    pub(super) first: Timestamp,
-    pub(super) last: Timestamp,
+pub(crate) struct Times {
+    pub(crate) count: u64,
+    pub(crate) bytes: u64,
+    pub(crate) first: Timestamp,
+    pub(crate) last: Timestamp,
 }
 
 impl Times {
-    pub(super) fn add(&mut self, more: Self) {
+    pub(crate) fn add(&mut self, more: Self) {
         self.count += more.count;
         self.bytes = self.bytes.saturating_add(more.bytes);
         self.first = self.first.min(more.first);

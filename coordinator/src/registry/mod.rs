@@ -2,6 +2,8 @@
 //!
 //! Presence is derived and never in the journal.
 
+mod changes;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +15,7 @@ use windlass_coordinator_core::state::State;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{AssignmentId, TargetId};
 
-use super::changes::Changes;
+use changes::Changes;
 
 /// How far a pull has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,20 +29,20 @@ pub struct Progress {
 }
 
 /// A live session, as others see it.
-pub(super) struct Live {
-    pub(super) wake: Arc<Notify>,
-    pub(super) is_open: IsOpen,
-    pub(super) address: SocketAddr,
+pub(crate) struct Live {
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) is_open: IsOpen,
+    pub(crate) address: SocketAddr,
     number: u64,
 }
 
 /// Whether a session's connection still stands.
-pub(super) type IsOpen = Box<dyn Fn() -> bool + Send + Sync>;
+pub(crate) type IsOpen = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// A session in the registry. It leaves when this is dropped, however it came to that: also where whoever served it did
 /// not come to its end, because its slot was given away or something panicked. Else its target would stay connected for
 /// ever, and would never be lost.
-pub(super) struct Entered {
+pub(crate) struct Entered {
     registry: Arc<Registry>,
     target: TargetId,
     number: u64,
@@ -48,12 +50,12 @@ pub(super) struct Entered {
 
 impl Entered {
     /// Its number, which no other session has.
-    pub(super) const fn number(&self) -> u64 {
+    pub(crate) const fn number(&self) -> u64 {
         self.number
     }
 
     /// Whether no other session has taken the place of this one.
-    pub(super) fn is_newest(&self) -> bool {
+    pub(crate) fn is_newest(&self) -> bool {
         self.registry.is_newest(self.target, self.number)
     }
 }
@@ -130,7 +132,7 @@ impl Registry {
 
     /// A target was heard of. `state` is asked for inside the lock, here and below: what [`Self::wake_changed`] has
     /// taken out because the state lost it must not come back from a state that had it.
-    pub(super) fn seen(&self, target: TargetId, now: Timestamp, state: impl FnOnce() -> Arc<State>) {
+    pub(crate) fn seen(&self, target: TargetId, now: Timestamp, state: impl FnOnce() -> Arc<State>) {
         let mut inner = self.inner();
         if state().space_of(target).is_some() {
             inner.last_seen.insert(target, now);
@@ -138,7 +140,7 @@ impl Registry {
     }
 
     /// A pull of a target has come so far; what is not its work is not kept.
-    pub(super) fn progressed(
+    pub(crate) fn progressed(
         &self,
         target: TargetId,
         assignment: AssignmentId,
@@ -153,17 +155,17 @@ impl Registry {
     }
 
     /// Takes one of the changes that a target may tell of itself; whether there was one left.
-    pub(super) fn take_change(&self, target: TargetId, now: Timestamp) -> bool {
+    pub(crate) fn take_change(&self, target: TargetId, now: Timestamp) -> bool {
         self.inner().changes.take(target, now)
     }
 
     /// Gives one back: there was nothing new.
-    pub(super) fn give_change_back(&self, target: TargetId) {
+    pub(crate) fn give_change_back(&self, target: TargetId) {
         self.inner().changes.give_back(target);
     }
 
     /// Registers a session; the one that it takes the place of, if any, is returned.
-    pub(super) fn enter(
+    pub(crate) fn enter(
         self: &Arc<Self>,
         target: TargetId,
         wake: Arc<Notify>,
@@ -181,12 +183,12 @@ impl Registry {
 
     /// Ends with the next change that a right could rest on, counted from this call: of the state, before anybody is
     /// answered because of it, or of who has a session.
-    pub(super) fn changed(&self) -> Notified<'_> {
+    pub(crate) fn changed(&self) -> Notified<'_> {
         self.news.notified()
     }
 
     /// Whether this is the session of a target: it has not ended, and no other one has taken its place.
-    pub(super) fn is_newest(&self, target: TargetId, number: u64) -> bool {
+    pub(crate) fn is_newest(&self, target: TargetId, number: u64) -> bool {
         self.inner().live.get(&target).is_some_and(|live| live.number == number)
     }
 
