@@ -5,6 +5,7 @@
 //! ```
 
 pub mod agent;
+mod clock;
 pub mod configuration;
 mod durable;
 pub mod enrol;
@@ -12,6 +13,7 @@ pub mod identity;
 mod ledger;
 pub mod link;
 mod reserve;
+mod shared;
 pub mod status;
 pub mod supervisor;
 mod tasks;

@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use windlass_agent_core::backoff::Backoff;
 use windlass_protocol::message::{FromAgent, Goodbye, VERSION};
 
-use super::Agent;
 use super::session::{self, Over};
+use crate::shared::Agent;
 use crate::status::Connection;
 
 impl Agent {

@@ -12,9 +12,9 @@ use windlass_protocol::message::{
 };
 use windlass_trust::{BadSignature, verify_assignment};
 
-use super::{Agent, lock};
 use crate::ledger::Entry;
 use crate::link::Link;
+use crate::shared::{Agent, lock};
 
 /// What the coordinator wants, as the control stream said last.
 #[derive(Debug, Clone, Copy, Default)]

@@ -13,9 +13,9 @@ use windlass_protocol::message::{
     Answer, FromAgent, FromCoordinator, Goodbye, Hello, Request, SESSION_ALPN, VERSION, Welcome,
 };
 
-use super::Agent;
 use super::orders::{Orders, Renewed, Wanted};
 use crate::link::{self, Credentials, Link};
+use crate::shared::Agent;
 use crate::status::Connection;
 
 /// Until the coordinator has said how often it wants to hear from this agent.

@@ -3,6 +3,7 @@
 //! A task asks the disk how far it is, so that it goes on after a crash where it was.
 
 mod accounts;
+mod environment;
 mod fetch;
 mod folders;
 mod notes;
@@ -22,8 +23,8 @@ use tokio::sync::watch;
 use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::message::{Assignment, Report, ReportKind, Work};
 
-use crate::agent::Agent;
 use crate::ledger::Entry;
+use crate::shared::{Agent, AssignmentTask};
 use output::Extent;
 
 pub(crate) use room::keep_within_limit;
@@ -37,18 +38,6 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// Between two tries of a task that failed as a whole: a disk may have been full.
 const AGAIN: Duration = Duration::from_secs(5);
-
-/// A task, as the session sees it.
-pub(crate) struct AssignmentTask {
-    withdrawn: watch::Sender<bool>,
-}
-
-impl AssignmentTask {
-    /// The coordinator no longer wants it: what has not begun will not, what runs is stopped.
-    pub(crate) fn withdraw(&self) {
-        self.withdrawn.send_replace(true);
-    }
-}
 
 /// What a task works with.
 struct TaskContext {
@@ -88,7 +77,7 @@ pub(crate) fn start(agent: Arc<Agent>, assignment: Assignment, entry: Entry) -> 
         .await;
         context.agent.finished(context.id());
     });
-    AssignmentTask { withdrawn }
+    AssignmentTask::new(withdrawn)
 }
 
 /// Does the work of an assignment until it is done, again after each failure. A panic is one too: it is a fault in this

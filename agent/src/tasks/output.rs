@@ -3,7 +3,7 @@
 //! One sender for each assignment, from its first stage to its last line. Nobody interrupts it: on a far link an answer
 //! takes longer than the next look at the step, and what is not waited for is sent again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -13,8 +13,8 @@ use windlass_protocol::Timestamp;
 use windlass_protocol::message::{OutputLine, OutputStream, Request};
 use windlass_supervisor::{OutputLines, Stream};
 
-use super::script::LOOK;
-use super::{RETRY, TaskContext, run};
+use super::script::{self, LOOK, STAGES};
+use super::{RETRY, TaskContext, notes};
 
 /// Bytes of output in one request.
 const REQUEST_BYTES: usize = 512 << 10;
@@ -118,7 +118,7 @@ impl Reader {
             if self.followed {
                 (self.folder, self.lines, self.followed) = (self.folder + 1, None, false);
             }
-            let mut folders = run::output_folders(&self.work, over).skip(self.folder);
+            let mut folders = output_folders(&self.work, over).skip(self.folder);
             match (folders.next(), &self.lines) {
                 (Some(folder), None) => self.lines = Some(windlass_supervisor::output(&folder, 1)),
                 // Read to its end once more: its last lines may have been written since it was read.
@@ -140,6 +140,17 @@ fn travelling(line: windlass_supervisor::OutputLine) -> OutputLine {
         },
         text: line.text,
     }
+}
+
+/// Where lines of a step's output lie, in the order in which they are numbered through: of each stage that has begun
+/// so far, and, once all is `over`, of the agent itself.
+pub(super) fn output_folders(work: &Path, over: bool) -> impl Iterator<Item = PathBuf> {
+    stage_folders(work).chain(over.then(|| notes::folder(work)))
+}
+
+/// The same of its stages alone.
+pub(super) fn stage_folders(work: &Path) -> impl Iterator<Item = PathBuf> {
+    STAGES.into_iter().flat_map(move |stage| script::attempts(work, stage).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use windlass_agent_packages::Evicted;
 
-use crate::agent::Agent;
+use crate::shared::Agent;
 
 /// Removes what is over the configuration's limit and not needed, the least recently used first. Nobody waits for it,
 /// and a failure is no task's: it is tried again after the next one.

@@ -1,7 +1,6 @@
 //! Running a step: its turn, its variables, its account and folders, then its action.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use tokio::sync::watch;
 use windlass_agent_core::course::Stage;
@@ -9,17 +8,12 @@ use windlass_agent_core::telling;
 use windlass_protocol::message::{
     Action, Body, Outcome, OutputVariable, OutputVariableValue, Report, ReportKind, RunWork,
 };
-use windlass_supervisor::{Account, OutputValue};
+use windlass_supervisor::OutputValue;
 
-use super::folders::{self, Folders};
-use super::output::Extent;
+use super::environment::{StepEnvironment, prepare};
+use super::output::{Extent, output_folders, stage_folders};
 use super::script::{self, Process, Ran};
-use super::variables::{self, Variables};
-use super::{TaskContext, accounts, notes, package, reporting};
-
-/// Every stage in the order in which they can run: their output is numbered through in this order.
-const STAGES: [Stage; 5] =
-    [Stage::Script, Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
+use super::{TaskContext, folders, package, reporting, variables};
 
 /// Runs a step to its durable end, and says from when on it may print something.
 pub(super) async fn run(
@@ -65,7 +59,7 @@ fn order_has_begun(context: &TaskContext) -> bool {
 
 /// Whether anything of the assignment whose files are in this folder may have run.
 pub(crate) fn has_begun(folder: &Path) -> bool {
-    STAGES.iter().any(|stage| script::attempts(folder, *stage).next().is_some())
+    script::STAGES.iter().any(|stage| script::attempts(folder, *stage).next().is_some())
 }
 
 /// Removes what the assignment needed only while it ran.
@@ -78,13 +72,6 @@ async fn clear(context: &TaskContext, work: &RunWork) -> anyhow::Result<()> {
         tracing::warn!(%why, "what a step needed while it ran cannot be removed");
     }
     Ok(())
-}
-
-/// What a step's processes work with.
-pub(super) struct StepEnvironment {
-    pub(super) variables: Arc<Variables>,
-    pub(super) account: Option<Account>,
-    pub(super) folders: Folders,
 }
 
 /// `None`: withdrawn before anything began.
@@ -108,25 +95,6 @@ async fn prepare_and_act(context: &TaskContext, work: &RunWork) -> anyhow::Resul
             package::deploy(context, work, &environment, package, substitute).await
         }
     }
-}
-
-async fn prepare(
-    context: &TaskContext,
-    work: &RunWork,
-    variables: Variables,
-) -> anyhow::Result<StepEnvironment> {
-    let configuration = context.agent.configuration.clone();
-    let (assignment, work) = (context.assignment.clone(), work.clone());
-    let prepared = tokio::task::spawn_blocking(move || {
-        let place = &assignment.path;
-        let root = &configuration.install_root;
-        let home = folders::tenant_folder(root, place).join(".home");
-        let account = accounts::account(configuration.isolation, place, &home)?;
-        let folders = folders::prepare(root, place, &work, assignment.id, account)?;
-        anyhow::Ok((account, folders))
-    });
-    let (account, folders) = prepared.await??;
-    Ok(StepEnvironment { variables: Arc::new(variables), account, folders })
 }
 
 async fn run_script(
@@ -171,14 +139,4 @@ fn gather(work: &Path) -> anyhow::Result<(Vec<OutputVariable>, u64)> {
         }
     }
     Ok((variables, lines))
-}
-
-/// Where lines of a step's output lie, in the order in which they are numbered through: of each stage that has begun
-/// so far, and, once all is `over`, of the agent itself.
-pub(super) fn output_folders(work: &Path, over: bool) -> impl Iterator<Item = std::path::PathBuf> {
-    stage_folders(work).chain(over.then(|| notes::folder(work)))
-}
-
-fn stage_folders(work: &Path) -> impl Iterator<Item = std::path::PathBuf> {
-    STAGES.into_iter().flat_map(move |stage| script::attempts(work, stage).collect::<Vec<_>>())
 }

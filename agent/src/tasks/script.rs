@@ -17,6 +17,10 @@ use windlass_templates::Shell;
 use super::variables::Variables;
 use super::{TaskContext, preludes};
 
+/// Every stage in the order in which they can run: their output is numbered through in this order.
+pub(super) const STAGES: [Stage; 5] =
+    [Stage::Script, Stage::PreDeploy, Stage::Deploy, Stage::PostDeploy, Stage::DeployFailed];
+
 /// How often a running process is looked at. Its end is on the disk, so nothing depends on this but how soon it is
 /// told.
 pub(super) const LOOK: Duration = Duration::from_millis(50);

@@ -9,7 +9,8 @@ use windlass_protocol::exit::ExitKind;
 use windlass_protocol::names::visible;
 
 use crate::fault::end;
-use crate::output::{printed, say};
+use crate::fault::say;
+use crate::output::printed;
 use crate::system::plain_words;
 
 /// Reads the command line. Otherwise the program ends with this: help and version were asked for, or it is told what

@@ -1,11 +1,11 @@
 //! A sentence with its exit code, and how a program ends with one.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use windlass_protocol::exit::ExitKind;
 use windlass_protocol::names::visible;
 
-use crate::output::say;
 use crate::system::plain_words;
 
 /// One sentence, and what the program ends with.
@@ -36,6 +36,11 @@ pub fn end(why: &anyhow::Error) -> ExitCode {
     say(&format!("error: {}", sentence(why)));
     let fault = why.downcast_ref::<Fault>();
     ExitCode::from(fault.map_or(ExitKind::Failed, |fault| fault.kind).code())
+}
+
+/// Says something on standard error. Nobody may read it; there is no other place to say so.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn sentence(why: &anyhow::Error) -> String {

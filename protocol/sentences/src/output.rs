@@ -26,8 +26,3 @@ pub fn print_whole(text: &str) -> std::io::Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()
 }
-
-/// Says something on standard error. Nobody may read it; there is no other place to say so.
-pub(crate) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}

@@ -14,7 +14,7 @@ use windlass_agent_core::course::{Next, PackageCourse, Stage};
 use windlass_agent_packages::{CacheError, switch, unswitch};
 use windlass_protocol::message::{Outcome, PackageReference, RunWork};
 
-use super::run::StepEnvironment;
+use super::environment::StepEnvironment;
 use super::script::{self, Process, Ran};
 use super::{TaskContext, fetch, folders, notes, room};
 use disk::{Fresh, ReleaseFolder};

@@ -55,6 +55,11 @@ impl<'a> SeenRecords<'a> {
     fn header(&self, header: Header) -> Header {
         let Header { actor, origin, reason, cause: _, reads: _, answered: _ } = header;
         let own = actor == Actor::Token(self.sight.permit.token());
+        let actor = match actor {
+            // The token of a machine is its owner's; what came of it for deployments, the coordinator did.
+            Actor::Enrolment(_) => Actor::Coordinator,
+            Actor::Installer | Actor::Coordinator | Actor::Token(_) | Actor::Target(_) => actor,
+        };
         Header {
             actor,
             origin: origin.filter(|_| own),

@@ -2,23 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::name::Path;
+use super::name::{Element, Path};
 use super::outcome::Stop;
 use super::{RenderError, Renderer};
 use crate::json::{self, Elements};
 use crate::limits;
 use crate::syntax::{Symbol, fold};
-
-/// One thing that a loop comes by.
-#[derive(Clone)]
-pub(super) enum Element {
-    /// The variables `Collection[key]…`.
-    Named { name: String, key: String },
-    /// An element of a JSON array, or of a list with commas. It is rendered already.
-    Text(String),
-    /// A member of a JSON object. It is rendered already.
-    Member { key: String, value: String },
-}
 
 impl Element {
     /// How many bytes a copy of it takes.

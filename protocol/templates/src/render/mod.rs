@@ -15,7 +15,8 @@ use std::ops::Range;
 
 pub use outcome::{RenderError, Rendered};
 
-use collection::{Element, Local};
+use collection::Local;
+use name::Element;
 use outcome::{Absence, Stop};
 
 use crate::limits;

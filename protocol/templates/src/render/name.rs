@@ -3,12 +3,22 @@
 //! A variable of exactly that name comes first. Otherwise the longest part of the name that is a variable is taken for
 //! JSON, and the rest for the way to a member of it.
 
-use super::collection::Element;
 use super::outcome::{Absence, Stop};
 use super::{RenderError, Renderer};
 use crate::json;
 use crate::lookup::{Kind, Value};
 use crate::syntax::{Special, Step, Symbol, fold};
+
+/// One thing that a loop comes by.
+#[derive(Clone)]
+pub(super) enum Element {
+    /// The variables `Collection[key]…`.
+    Named { name: String, key: String },
+    /// An element of a JSON array, or of a list with commas. It is rendered already.
+    Text(String),
+    /// A member of a JSON object. It is rendered already.
+    Member { key: String, value: String },
+}
 
 /// A name with all its indexes known.
 pub(super) enum Path {
