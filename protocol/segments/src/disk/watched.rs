@@ -1,49 +1,11 @@
 //! Somebody may record: what is done below a folder is told to its recorder, in the order in which it is done.
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 
-use super::{Change, FileChange};
-use crate::power::Log;
-
-/// The recorders of this process, each for one folder. A test has its own folder, so that tests do not meet.
-static RECORDERS: Mutex<Vec<Arc<Recorder>>> = Mutex::new(Vec::new());
-
-#[derive(Debug)]
-pub(crate) struct Recorder {
-    root: PathBuf,
-    log: Mutex<Log>,
-}
-
-impl Recorder {
-    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Begins to record what is done below `root`.
-pub(crate) fn record(root: &Path) -> Arc<Recorder> {
-    let recorder = Arc::new(Recorder { root: root.to_owned(), log: Mutex::new(Log::new(root)) });
-    recorders().push(Arc::clone(&recorder));
-    recorder
-}
-
-/// Ends it.
-pub(crate) fn forget(recorder: &Arc<Recorder>) {
-    recorders().retain(|other| !Arc::ptr_eq(other, recorder));
-}
-
-fn recorders() -> MutexGuard<'static, Vec<Arc<Recorder>>> {
-    RECORDERS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn of(path: &Path) -> Option<(Arc<Recorder>, PathBuf)> {
-    let recorders = recorders();
-    let found =
-        recorders.iter().find_map(|recorder| Some((recorder, path.strip_prefix(&recorder.root).ok()?)));
-    found.map(|(recorder, inside)| (Arc::clone(recorder), inside.to_owned()))
-}
+use super::change::{Change, FileChange};
+use crate::power::{Recorder, recorder_of as of};
 
 /// An open file, as its recorder knows it.
 #[derive(Debug)]
@@ -85,6 +47,6 @@ pub(super) fn around<T>(change: &Change<'_>, act: impl FnOnce() -> io::Result<T>
     let Some((recorder, _)) = of(path) else { return act() };
     let mut log = recorder.log();
     let done = act()?;
-    log.change(change, |path| path.strip_prefix(&recorder.root).unwrap_or(path).to_owned());
+    log.change(change, |path| recorder.inside(path));
     Ok(done)
 }

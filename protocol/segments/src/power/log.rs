@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::world::{Id, Name, Node, Step, World};
-use crate::disk::{Change, FileChange};
+use crate::disk::change::{Change, FileChange};
 
 /// The steps so far, and the tree as the running program sees it.
 #[derive(Debug)]

@@ -8,6 +8,7 @@
 //! Only in a build with the feature `fail-points`.
 
 mod log;
+mod recorder;
 mod survival;
 mod world;
 
@@ -20,11 +21,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use log::Log;
+pub(crate) use recorder::{Recorder, recorder_of};
 use survival::{Disk, Fate, Survival, scatter};
 use world::{Step, World};
-
-use crate::disk::{self, Recorder};
 
 /// For how many seconds random losses are tried after those that are tried always.
 const SECONDS: &str = "WINDLASS_POWER_SECONDS";
@@ -40,7 +39,7 @@ pub struct Recording(Arc<Recorder>);
 impl Recording {
     /// Begins. What lies below `root` counts as durable. Files that are open already are not seen.
     pub fn start(root: &Path) -> Self {
-        Self(disk::record(root))
+        Self(recorder::record(root))
     }
 
     /// Notes that somebody was told: from here on what `number` stands for has to survive.
@@ -50,7 +49,7 @@ impl Recording {
 
     /// Ends.
     pub fn finish(self) -> Recorded {
-        disk::forget(&self.0);
+        recorder::forget(&self.0);
         let mut log = self.0.log();
         Recorded { before: log.before(), steps: std::mem::take(&mut log.steps) }
     }
