@@ -27,9 +27,7 @@ struct Keys {
 pub struct Membership {
     /// `HOST:PORT` of the coordinator.
     pub coordinator: String,
-    /// The target.
     pub target: TargetId,
-    /// Its name.
     pub name: String,
     /// The CA's certificate, DER in base64.
     pub authority: String,

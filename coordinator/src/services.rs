@@ -21,7 +21,6 @@ pub struct Services {
     pub vault: Arc<Vault>,
     /// Certifies agents and this coordinator.
     pub authority: Arc<Authority>,
-    /// Stores packages.
     pub packages: Arc<PackageStore>,
     /// Keeps what steps print.
     pub output: Arc<dyn Logs>,

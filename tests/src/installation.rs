@@ -26,7 +26,6 @@ impl Process {
         Ok(Self(child.with_context(|| format!("cannot start {:?}", command.get_program()))?))
     }
 
-    /// Its id.
     pub fn id(&self) -> u32 {
         self.0.id()
     }

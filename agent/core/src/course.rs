@@ -56,7 +56,6 @@ pub enum Next {
     Switch,
     /// Make the old release the current one again.
     SwitchBack,
-    /// It is over.
     Over(Outcome),
 }
 

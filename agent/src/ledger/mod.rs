@@ -33,7 +33,6 @@ pub(crate) struct Entry {
     pub(crate) closed: bool,
 }
 
-/// The ledger.
 pub(crate) struct Ledger {
     store: Store,
     folder: PathBuf,

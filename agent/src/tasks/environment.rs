@@ -16,7 +16,6 @@ pub(super) struct StepEnvironment {
     pub(super) folders: Folders,
 }
 
-/// Prepares it.
 pub(super) async fn prepare(
     context: &TaskContext,
     work: &RunWork,

@@ -45,7 +45,6 @@ pub(super) struct Folders {
     pub(super) home: PathBuf,
     /// Where a script begins: empty, and gone afterwards.
     pub(super) scratch: PathBuf,
-    /// The step's.
     pub(super) step: PathBuf,
 }
 

@@ -15,7 +15,6 @@ pub struct Stat {
     pub ended: bool,
     /// Its process group.
     pub group: i32,
-    /// Its session.
     pub session: i32,
     /// When it was made, in clock ticks after the machine's start.
     pub start_time: u64,

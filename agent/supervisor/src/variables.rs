@@ -22,7 +22,6 @@ pub type SealFunction<'a> = &'a dyn Fn(&[u8; 32], &[u8]) -> Option<Vec<u8>>;
 pub struct OutputVariable {
     /// Its name, as the step wrote it. Names ignore case (SEMANTICS 6).
     pub name: String,
-    /// Its value.
     #[serde(flatten)]
     pub value: OutputValue,
 }

@@ -3,6 +3,8 @@
 //!
 //! Pure data: nothing here decides, and nothing reads a file or a socket.
 
+#![warn(missing_docs)]
+
 #[macro_use]
 mod words;
 

@@ -25,7 +25,6 @@ pub enum ArchiveError {
 
 /// What is wrong with a package.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
 pub enum BadPackage {
     #[error("the uploaded file is larger than the {limit} bytes that are allowed")]
     ArchiveTooLarge { limit: u64 },

@@ -13,7 +13,6 @@ use crate::output::Output;
 pub struct Session {
     /// The coordinator.
     pub client: Client,
-    /// The output.
     pub output: Output,
 }
 

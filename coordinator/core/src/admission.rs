@@ -11,7 +11,6 @@ use crate::state::{Asked, Flow, Space};
 /// Something that waits to start.
 #[derive(Clone, Copy)]
 pub struct Wish<'a> {
-    /// The project.
     pub project: &'a Project,
     /// What is to be deployed.
     pub release: &'a Release,

@@ -15,9 +15,7 @@ pub trait Named: Clone {
     type Id: Copy + Ord + std::fmt::Display + std::str::FromStr;
     /// What people call the kind: "tenant".
     const KIND: &'static str;
-    /// Its id.
     fn id(&self) -> Self::Id;
-    /// Its slug.
     fn slug(&self) -> &Slug;
     /// Its display name.
     fn name(&self) -> &DisplayName;

@@ -25,7 +25,6 @@ pub struct Question<'a> {
     pub only: Option<&'a BTreeSet<TargetId>>,
     /// Targets that the request excludes.
     pub excluded: &'a BTreeSet<TargetId>,
-    /// Now.
     pub now: Timestamp,
 }
 

@@ -17,9 +17,7 @@ pub trait Successes {
 /// A phase with its environments resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedPhase {
-    /// Name.
     pub name: String,
-    /// Environments.
     pub environments: Vec<EnvironmentId>,
     /// When it is complete.
     pub rule: PhaseRule,
@@ -60,7 +58,6 @@ pub enum Blocked {
     NotInLifecycle,
     /// Earlier phases first: the first one that is not complete, and what it still needs.
     Needs {
-        /// The phase.
         phase: String,
         /// Environments of it without a success.
         missing: Vec<EnvironmentId>,

@@ -50,7 +50,6 @@ pub enum Match {
 pub trait Tagged {
     /// The tenant.
     fn id(&self) -> TenantId;
-    /// Its tags.
     fn tags(&self) -> &BTreeSet<TagId>;
 }
 

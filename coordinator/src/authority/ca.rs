@@ -36,7 +36,6 @@ pub enum AuthorityError {
     Certificate(#[from] rcgen::Error),
 }
 
-/// The authority.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
@@ -45,7 +44,6 @@ pub struct Authority {
 
 /// What a server presents: `[leaf, CA]` and the leaf's key.
 pub struct ServerIdentity {
-    /// The chain.
     pub chain: Vec<CertificateDer<'static>>,
     /// The leaf's key.
     pub key: PrivateKeyDer<'static>,

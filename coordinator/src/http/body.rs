@@ -60,7 +60,6 @@ impl<'a> Incoming<'a> {
         Ok(Some(piece))
     }
 
-    /// All of it.
     pub(super) async fn whole(mut self) -> Result<Vec<u8>, Refusal> {
         let mut whole = Vec::new();
         while let Some(piece) = self.next().await? {

@@ -70,7 +70,6 @@ pub const fn end(end: DeploymentEnd) -> DeploymentStatus {
     }
 }
 
-/// A participation.
 pub const fn participation(participation: Participation) -> ScopeParticipation {
     match participation {
         Participation::Untenanted => ScopeParticipation::Untenanted,

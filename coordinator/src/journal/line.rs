@@ -101,7 +101,6 @@ fn part(salt: &str, bytes: &[u8], body: &str) -> (String, Digest) {
 pub struct Open {
     /// The record's number.
     pub number: u64,
-    /// Its stream.
     pub stream: Stream,
     /// Its number there.
     pub sequence: u64,

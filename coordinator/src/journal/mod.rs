@@ -54,7 +54,6 @@ pub struct Head {
 /// A record as it is appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appended {
-    /// Its line.
     pub line: Vec<u8>,
     /// The hash of the chain at it.
     pub hash: Digest,

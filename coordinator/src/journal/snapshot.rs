@@ -27,7 +27,6 @@ const PARTIAL: &str = "partial";
 pub struct Snapshot {
     /// The hash of the chain at the state's last record.
     pub head: Digest,
-    /// The state.
     pub state: State,
 }
 

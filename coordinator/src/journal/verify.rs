@@ -10,7 +10,6 @@ use super::line::{GENESIS, Line};
 /// A journal that is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// Its records.
     pub records: u64,
     /// The hash of the chain at the last one: what a witness compares.
     pub head: Digest,

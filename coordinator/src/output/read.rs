@@ -10,7 +10,6 @@ use super::entry::Entry;
 pub struct NumberedLine {
     /// Its number in its assignment's output, from 1.
     pub number: u64,
-    /// The line.
     pub line: OutputLine,
 }
 
@@ -21,7 +20,6 @@ pub struct Missing {
     pub first: u64,
     /// The number of the last of them.
     pub last: u64,
-    /// Why.
     pub why: Why,
 }
 
@@ -37,7 +35,6 @@ pub enum Why {
 /// A part of an assignment's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// A line.
     Line(NumberedLine),
     /// Lines that are not there.
     Missing(Missing),
@@ -57,7 +54,6 @@ impl Piece {
 /// gets one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Pieces.
     pub pieces: usize,
     /// Bytes of lines, as they are counted against the limit of their assignment.
     pub bytes: u64,

@@ -43,7 +43,6 @@ pub(super) enum DeliveryError {
     /// The key of its tenant, or of the space, cannot be had.
     #[error("the key of {of} cannot be had: {why}")]
     Key {
-        /// Whose it is.
         of: String,
         /// Why not.
         why: VaultError,

@@ -74,7 +74,6 @@ pub struct Sessions {
 /// How many are served at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Pulls.
     pub pulls: usize,
     /// Peers that may be nobody yet. The others take each other's slots, or are refused and come back.
     pub strangers: usize,

@@ -23,7 +23,6 @@ const PULLS_OF_TARGET: usize = 4;
 /// Whose pull it is: all that is untenanted in a space is one flow.
 pub(super) type Flow = (SpaceId, Option<TenantId>);
 
-/// The turns.
 pub(super) struct Turns {
     /// How many there are; and as many places aside.
     count: usize,

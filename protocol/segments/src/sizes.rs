@@ -9,7 +9,6 @@ use crate::{SegmentError, Writer, names};
 pub struct SegmentSize {
     /// The number of its first line.
     pub first: u64,
-    /// Its bytes.
     pub bytes: u64,
 }
 

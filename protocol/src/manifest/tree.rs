@@ -44,7 +44,6 @@ pub struct Manifest {
 
 /// Why entries are no well-formed tree: what, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
 pub enum BadTree {
     #[error("the package has no entries")]
     Empty,

@@ -23,7 +23,6 @@ pub struct Generation {
 pub struct Assignment {
     /// The target that it is for; anybody else refuses it.
     pub target: TargetId,
-    /// The assignment.
     pub id: AssignmentId,
     /// When it was made.
     pub generation: Generation,
@@ -42,9 +41,7 @@ pub struct Assignment {
 /// Whose deployment it is, with the slugs that name its folder on the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstallationPath {
-    /// The space.
     pub space: (SpaceId, Slug),
-    /// The environment.
     pub environment: (EnvironmentId, Slug),
     /// The environment's name, which the machine's configuration may use.
     pub environment_name: String,
@@ -52,7 +49,6 @@ pub struct InstallationPath {
     pub tenant: Option<(TenantId, Slug)>,
     /// The tenant's name, which the machine's configuration may use.
     pub tenant_name: Option<String>,
-    /// The project.
     pub project: (ProjectId, Slug),
     /// The release's version, to be shown; never a part of a path as it is.
     pub version: String,
@@ -90,7 +86,6 @@ pub struct PackageReference {
 /// One run of one step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunWork {
-    /// The step.
     pub step: (StepId, Slug),
     /// The step's name, to be shown.
     pub name: String,
@@ -115,7 +110,6 @@ pub enum Action {
     Script(Body),
     /// Unpack a package beside the current version, run its hooks, switch.
     Package {
-        /// The package.
         package: PackageReference,
         /// Patterns of files in it in which `#{…}` is substituted.
         substitute: Vec<String>,
@@ -127,7 +121,6 @@ pub enum Action {
 pub struct Body {
     /// What runs it.
     pub shell: Shell,
-    /// The text.
     pub text: String,
 }
 
@@ -135,11 +128,9 @@ pub struct Body {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shell {
-    /// bash.
     Bash,
     /// The system's POSIX shell.
     Sh,
-    /// Python 3.
     Python,
     /// PowerShell, where it is installed.
     Pwsh,

@@ -11,7 +11,6 @@ use crate::time::Timestamp;
 /// reporting the same again changes nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// The assignment.
     pub assignment: AssignmentId,
     /// What happened.
     pub kind: ReportKind,
@@ -88,9 +87,7 @@ pub enum Outcome {
 /// A variable that a step set for later steps of its deployment.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputVariable {
-    /// Its name.
     pub name: String,
-    /// Its value.
     pub value: OutputVariableValue,
 }
 

@@ -36,7 +36,6 @@ pub enum Request {
         assignment: AssignmentId,
         /// The number of the first line, from 1.
         first: u64,
-        /// The lines.
         lines: Vec<OutputLine>,
     },
     /// A new certificate for the same key, before the old one expires or after.
@@ -209,9 +208,7 @@ pub struct SealedVariables {
 /// One variable in clear. It exists in memory only and has no `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClearVariable {
-    /// Its name.
     pub name: String,
-    /// Its value.
     pub value: String,
     /// Whether it must be masked wherever it shows.
     pub sensitive: bool,

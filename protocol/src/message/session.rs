@@ -17,7 +17,6 @@ pub enum Participation {
     Untenanted,
     /// Deployments for a tenant only.
     Tenanted,
-    /// Both.
     Both,
 }
 
@@ -33,7 +32,6 @@ pub struct Advertised {
     pub tenants: Option<Vec<String>>,
     /// Tags as `Tag Set/Tag`.
     pub tenant_tags: Option<Vec<String>>,
-    /// Participation.
     pub participation: Option<Participation>,
 }
 
@@ -91,7 +89,6 @@ impl Message for Hello {
 /// A scope in names, to be shown to people on the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectiveScope {
-    /// Roles.
     pub roles: Vec<String>,
     /// Environments' names.
     pub environments: Vec<String>,

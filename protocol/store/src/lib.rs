@@ -18,7 +18,6 @@ pub enum StoreError {
     /// sled itself.
     #[error("the store in {} failed: {source}", folder.display())]
     Sled {
-        /// Its folder.
         folder: PathBuf,
         /// What sled said.
         source: sled::Error,
@@ -26,7 +25,6 @@ pub enum StoreError {
     /// The files around it.
     #[error("the store in {} cannot be opened or synced: {source}", folder.display())]
     Io {
-        /// Its folder.
         folder: PathBuf,
         /// What the system said.
         source: std::io::Error,

@@ -27,7 +27,6 @@ pub enum SealError {
 pub struct Sealed {
     /// HPKE's encapsulated key.
     pub encapsulated: Vec<u8>,
-    /// The ciphertext.
     pub ciphertext: Vec<u8>,
 }
 

@@ -16,7 +16,6 @@ const MORE: usize = 2000;
 const UNUSED: f64 = 60.0;
 /// And one that has pulled a package.
 const USED: f64 = 90.0;
-/// Bytes of the package.
 const PACKAGE_BYTES: u64 = 1_000_000;
 /// What a connection did a moment ago is not what it costs.
 const SETTLING: Duration = Duration::from_secs(3);

@@ -26,7 +26,6 @@ impl Kills {
         self.0.lock().expect("nobody panics in here").get(what).copied().unwrap_or_default()
     }
 
-    /// All of them.
     pub fn total(&self) -> u64 {
         self.0.lock().expect("nobody panics in here").values().sum()
     }

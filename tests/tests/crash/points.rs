@@ -3,9 +3,7 @@
 /// Whose process dies at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Victim {
-    /// The coordinator.
     Coordinator,
-    /// An agent.
     Agent,
     /// The supervisor of one step.
     Supervisor,
@@ -22,7 +20,6 @@ pub enum Reached {
     StartingTorn,
 }
 
-/// A point.
 #[derive(Debug, Clone, Copy)]
 pub struct Point {
     pub name: &'static str,

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use windlass_tests::archives::Tar;
 
-/// The tenants.
 pub const TENANTS: [&str; 3] = ["alpha", "beta", "gamma"];
 
 /// What of a tenant reaches its own agents.

@@ -12,7 +12,6 @@ use crate::tasks::variables::Variables;
 /// Bytes of a hook: a script, not content.
 const HOOK_BYTES: u64 = 4 << 20;
 
-/// A hook.
 pub(super) struct Hook {
     pub(super) stage: Stage,
     /// What runs it, by its ending.

@@ -22,7 +22,6 @@ pub struct Contexts {
     pub contexts: BTreeMap<String, StoredContext>,
 }
 
-/// A context.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredContext {

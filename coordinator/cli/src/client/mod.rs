@@ -26,7 +26,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub struct Target {
     /// The coordinator's address.
     pub server: String,
-    /// The token.
     pub token: Secret,
     /// The space, where it is not the first one.
     pub space: Option<String>,

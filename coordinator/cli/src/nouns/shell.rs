@@ -17,7 +17,6 @@ pub struct Completions {
 
 /// A shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs)]
 pub enum ShellName {
     Bash,
     Zsh,

@@ -77,7 +77,6 @@ pub struct Scope {
 
 /// A dimension of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs)]
 pub enum Dimension {
     Roles,
     Environments,
@@ -86,7 +85,6 @@ pub enum Dimension {
 
 /// Which kinds of deployment a target takes part in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs)]
 pub enum ParticipationName {
     Untenanted,
     Tenanted,

@@ -55,12 +55,10 @@ enum May {
 }
 
 impl SessionPermit {
-    /// The target.
     pub const fn target(&self) -> TargetId {
         self.target
     }
 
-    /// Its space.
     pub const fn space(&self) -> SpaceId {
         self.space
     }

@@ -39,7 +39,6 @@ pub struct PullPermit {
 }
 
 impl PullPermit {
-    /// The space.
     pub const fn space(&self) -> SpaceId {
         self.space
     }
@@ -49,7 +48,6 @@ impl PullPermit {
         self.tenant
     }
 
-    /// The target.
     pub const fn target(&self) -> TargetId {
         self.target
     }
@@ -75,12 +73,10 @@ pub struct VariablesPermit {
 }
 
 impl VariablesPermit {
-    /// The space.
     pub const fn space(&self) -> SpaceId {
         self.space
     }
 
-    /// The target.
     pub const fn target(&self) -> TargetId {
         self.target
     }
@@ -90,12 +86,10 @@ impl VariablesPermit {
         self.assignment
     }
 
-    /// The deployment.
     pub const fn deployment(&self) -> DeploymentId {
         self.deployment
     }
 
-    /// The step.
     pub const fn step(&self) -> StepId {
         self.step
     }
@@ -108,12 +102,10 @@ pub struct ReportPermit {
 }
 
 impl ReportPermit {
-    /// The target.
     pub const fn target(&self) -> TargetId {
         self.session.target
     }
 
-    /// Its space.
     pub const fn space(&self) -> SpaceId {
         self.session.space
     }
@@ -133,17 +125,14 @@ pub struct OutputPermit {
 }
 
 impl OutputPermit {
-    /// The deployment.
     pub const fn deployment(&self) -> DeploymentId {
         self.deployment
     }
 
-    /// The step.
     pub const fn step(&self) -> StepId {
         self.step
     }
 
-    /// The target.
     pub const fn target(&self) -> TargetId {
         self.target
     }

@@ -109,14 +109,12 @@ pub enum SpaceCommand {
     },
     /// Changes a target, by id, slug or name.
     ChangeTarget {
-        /// The target.
         target: String,
         /// How.
         change: TargetChange,
     },
     /// Records that two sessions had one certificate.
     RecordClone {
-        /// The target.
         target: TargetId,
         /// Where the older session came from.
         older: String,
@@ -125,7 +123,6 @@ pub enum SpaceCommand {
     },
     /// Records requests of a target that were denied.
     RecordDenials {
-        /// The target.
         target: TargetId,
         /// How many, by kind of request.
         counts: BTreeMap<String, u64>,
@@ -143,7 +140,6 @@ pub enum SpaceCommand {
     },
     /// Deploys a release.
     Deploy(DeployRequest),
-    /// Cancels a deployment.
     Cancel(DeploymentId),
     /// What an agent reports of its work.
     Report {
@@ -156,18 +152,14 @@ pub enum SpaceCommand {
     RecordVariablesRead {
         /// Who read them.
         peer: Peer,
-        /// The assignment.
         assignment: AssignmentId,
-        /// Their names.
         names: Vec<String>,
-        /// Their digest.
         digest: Digest,
     },
     /// Records that a package is about to be pulled for an assignment.
     RecordPullBegun {
         /// Who pulls it.
         peer: Peer,
-        /// The assignment.
         assignment: AssignmentId,
         /// The package's manifest.
         manifest: Digest,
@@ -178,7 +170,6 @@ pub enum SpaceCommand {
     RecordPulled {
         /// Who pulled it.
         peer: Peer,
-        /// The assignment.
         assignment: AssignmentId,
         /// The package's manifest.
         manifest: Digest,
@@ -187,7 +178,6 @@ pub enum SpaceCommand {
     },
     /// Gives up work that cannot be made into an assignment.
     GiveUpUndeliverable {
-        /// The target.
         target: TargetId,
         /// The assignments, each with why not, as a sentence without a secret.
         reasons: Vec<(AssignmentId, String)>,
@@ -348,13 +338,11 @@ pub enum TargetChange {
     Revoke,
     /// Lets it take part again though its agent has seen later work than the journal knows.
     Confirm,
-    /// Deletes it.
     Delete,
 }
 
 /// A report of an agent, with sensitive output sealed to its tenant's key.
 pub struct WorkReport {
-    /// The assignment.
     pub assignment: AssignmentId,
     /// What happened.
     pub kind: WorkReportKind,

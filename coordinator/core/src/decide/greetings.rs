@@ -26,7 +26,6 @@ pub struct Greeting {
     pub advertised: Advertised,
     /// How it keeps tenants apart.
     pub isolation: Isolation,
-    /// The agent's version.
     pub agent_version: String,
     /// What it holds unfinished; none where there is more than it can say.
     pub unfinished: Option<BTreeSet<AssignmentId>>,

@@ -72,11 +72,9 @@ impl Envelope {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// Done.
     Done,
     /// What an `apply` changed, in order.
     Applied(Vec<windlass_api::answers::AppliedChange>),
-    /// The target that enrolled.
     Enrolled(TargetId),
     /// The enrolment was refused; that is recorded.
     EnrolmentRefused(EnrolRefusal),
@@ -109,9 +107,7 @@ pub enum Reply {
 /// A tenant that a request brought in and left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// The environment.
     pub environment: EnvironmentId,
-    /// The tenant.
     pub tenant: TenantId,
     /// Why: all rules, the first one first.
     pub rules: Vec<TenantRule>,

@@ -17,7 +17,6 @@ use crate::state::{WorkItem, WorkKind};
 /// nobody can fill the journal by asking again (SEMANTICS 11: who read what, when first, how often, when last).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
-    /// What.
     pub what: Repeated,
     /// How often.
     pub count: u64,
@@ -43,7 +42,6 @@ pub enum Repeated {
     },
     /// A pull ended before its end.
     PullBroken {
-        /// Whose.
         target: TargetId,
         /// For what.
         assignment: AssignmentId,
@@ -52,7 +50,6 @@ pub enum Repeated {
     },
     /// Two live sessions had one certificate.
     Clone {
-        /// Whose.
         target: TargetId,
         /// Where the older ones came from.
         older: String,
@@ -164,7 +161,6 @@ pub enum Refused {
 /// Requests that were refused, counted where that happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusals {
-    /// Whose.
     pub refused: Refused,
     /// From where.
     pub origin: String,

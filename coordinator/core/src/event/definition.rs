@@ -39,7 +39,6 @@ pub enum DefinitionEvent {
     /// The data key of a tenant that was deleted is destroyed: no sensitive value that was sealed with it can be read
     /// any more, wherever it stands (SEMANTICS 11).
     KeyDestroyed {
-        /// The key.
         key: KeyId,
         /// Whose it was.
         tenant: TenantId,
@@ -51,7 +50,6 @@ macro_rules! definitions {
         /// What is new of a thing that documents define. Of a thing that was not there, everything is.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
-        #[allow(missing_docs)]
         pub enum Definition {
             $($kind($patch)),+
         }
@@ -59,7 +57,6 @@ macro_rules! definitions {
         /// What names such a thing.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
-        #[allow(missing_docs)]
         pub enum DefinitionId {
             $($kind($id)),+
         }
@@ -80,7 +77,6 @@ macro_rules! patch {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
-        #[allow(missing_docs)]
         pub struct $patch {
             pub id: $id,
             $(#[serde(default, skip_serializing_if = "Option::is_none")] pub $part: Option<$type>,)*
@@ -153,7 +149,6 @@ patch! {
 /// What is new of a tenant. Its values are told one by one: there may be many, and each may be sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
 pub struct TenantPatch {
     pub id: TenantId,
     #[serde(default, skip_serializing_if = "Option::is_none")]

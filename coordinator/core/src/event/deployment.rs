@@ -17,17 +17,11 @@ use crate::model::{DeploymentEnd, EndReason, Removal, RunEnd, StoredValue, Subje
 pub enum DeploymentEvent {
     /// It was asked for, and waits for its turn.
     #[serde(rename = "deployment-created")]
-    Created {
-        /// The deployment.
-        deployment: DeploymentCreated,
-    },
+    Created { deployment: DeploymentCreated },
     /// A request brought a tenant in that could not be deployed to, and it was left out.
     LeftOut {
-        /// The release.
         release: ReleaseId,
-        /// The environment.
         environment: EnvironmentId,
-        /// The tenant.
         tenant: TenantId,
         /// Why: all rules, the first one first.
         rules: Vec<TenantRule>,
@@ -37,7 +31,6 @@ pub enum DeploymentEvent {
     Started(DeploymentStarted),
     /// A node became work of those of its targets that have not been taken out.
     Assigned {
-        /// The deployment.
         deployment: DeploymentId,
         /// The node's place in the graph.
         node: usize,
@@ -46,26 +39,19 @@ pub enum DeploymentEvent {
     },
     /// A run began.
     RunStarted {
-        /// The deployment.
         deployment: DeploymentId,
-        /// The node.
         node: usize,
         /// What it does.
         work: WorkKind,
-        /// The target.
         target: TargetId,
         /// The agent must have reported an end by then.
         deadline: Timestamp,
     },
-    /// A run ended.
     RunEnded {
-        /// The deployment.
         deployment: DeploymentId,
-        /// The node.
         node: usize,
         /// What it does.
         work: WorkKind,
-        /// The target.
         target: TargetId,
         /// How.
         end: RunEnd,
@@ -74,14 +60,7 @@ pub enum DeploymentEvent {
         outputs: BTreeMap<String, StoredValue>,
     },
     /// A target no longer qualifies: it gets nothing more of this deployment.
-    ScopeRemoved {
-        /// The deployment.
-        deployment: DeploymentId,
-        /// The target.
-        target: TargetId,
-        /// Why.
-        why: Removal,
-    },
+    ScopeRemoved { deployment: DeploymentId, target: TargetId, why: Removal },
     /// What was unsettled, up to this target's part in this deployment, was looked at again.
     Reviewed {
         /// The last deployment.
@@ -90,26 +69,19 @@ pub enum DeploymentEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         target: Option<TargetId>,
     },
-    /// It ended.
     #[serde(rename = "deployment-ended")]
     Ended {
-        /// The deployment.
         deployment: DeploymentId,
         /// How.
         end: DeploymentEnd,
-        /// Why.
         why: EndReason,
     },
     /// Variables were read for an assignment, by this key of the target for the first time (SEMANTICS 11: reads of
     /// sensitive things are events too).
     VariablesRead {
-        /// The deployment.
         deployment: DeploymentId,
-        /// The step.
         step: StepId,
-        /// The target.
         target: TargetId,
-        /// Their names.
         names: Vec<String>,
         /// The digest that the assignment names.
         digest: Digest,
@@ -117,28 +89,23 @@ pub enum DeploymentEvent {
     /// A pull of a package for an assignment begins, by this key of the target for the first time. It stands in the
     /// record before a byte leaves: whatever happens then, the package may have.
     PullBegun {
-        /// The deployment.
         deployment: DeploymentId,
         /// The step that pulls it again, because it is gone; none where it is fetched before the first step.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<StepId>,
-        /// The target.
         target: TargetId,
         /// The package, as `id version`; each name that the deployment has for it.
         names: Vec<String>,
-        /// Its manifest.
         manifest: Digest,
         /// Bytes of content that are to travel.
         bytes: u64,
     },
     /// A target pulled a package whole, as it had not before: from now on it may say that it holds it.
     PackagePulled {
-        /// The deployment.
         deployment: DeploymentId,
         /// The step that pulled it again; none where it was fetched before the first step.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<StepId>,
-        /// The target.
         target: TargetId,
         /// The package's manifest.
         manifest: Digest,
@@ -150,13 +117,10 @@ pub enum DeploymentEvent {
 /// A deployment as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentCreated {
-    /// Its id.
     pub id: DeploymentId,
-    /// The project.
     pub project: ProjectId,
     /// What is deployed.
     pub subject: Subject,
-    /// The environment.
     pub environment: EnvironmentId,
     /// The tenant, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -176,7 +140,6 @@ pub struct DeploymentCreated {
 /// tags, and names (SEMANTICS 3, "While it runs").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentStarted {
-    /// The deployment.
     pub deployment: DeploymentId,
     /// The nodes of its graph, each with its targets.
     pub nodes: Vec<Plot>,

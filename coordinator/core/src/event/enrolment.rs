@@ -43,7 +43,6 @@ pub enum EnrolmentEvent {
 /// An enrolment token as it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrolmentCreated {
-    /// Its id.
     pub id: EnrolmentId,
     /// SHA-256 of its secret, which is 256 random bits.
     pub secret: Digest,

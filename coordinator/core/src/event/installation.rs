@@ -25,20 +25,14 @@ pub enum InstallationEvent {
         token: TokenCreated,
     },
     /// A token was taken back.
-    TokenDeleted {
-        /// The token.
-        token: TokenId,
-    },
+    TokenDeleted { token: TokenId },
 }
 
 /// A space with its lifecycle `Default`, which has a phase for each environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpaceMade {
-    /// Its id.
     pub id: SpaceId,
-    /// Its slug.
     pub slug: Slug,
-    /// Its name.
     pub name: DisplayName,
     /// The data key for sensitive values without a tenant.
     pub key: KeyId,
@@ -49,9 +43,7 @@ pub struct SpaceMade {
 /// A token as it was made: a digest stands for its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenCreated {
-    /// Its id.
     pub id: TokenId,
-    /// Its name.
     pub name: DisplayName,
     /// SHA-256 of its secret, which is 256 random bits.
     pub secret: Digest,

@@ -42,7 +42,6 @@ pub enum Event {
     Definition(DefinitionEvent),
     /// Enrolment tokens.
     Enrolment(EnrolmentEvent),
-    /// Targets.
     Target(TargetEvent),
     /// Packages and releases.
     Release(ReleaseEvent),

@@ -35,9 +35,7 @@ pub enum Observation {
     },
     /// Somebody was shown what a deployment would do, with the values that are not sensitive (SEMANTICS 8).
     PlanPrinted {
-        /// The project.
         project: ProjectId,
-        /// The release.
         release: ReleaseId,
         /// Where it was asked for.
         environments: BTreeSet<EnvironmentId>,
@@ -51,9 +49,7 @@ pub enum Observation {
     },
     /// A plan that was shown was asked for by the name of this tenant.
     PlanNamed {
-        /// The release.
         release: ReleaseId,
-        /// The tenant.
         tenant: TenantId,
         /// The plan's digest.
         digest: String,
@@ -70,7 +66,6 @@ pub enum Observation {
     },
     /// A token was used for what it may not do.
     TokenRefused {
-        /// The token.
         token: TokenId,
         /// From where, as with strangers.
         origin: String,
@@ -80,14 +75,12 @@ pub enum Observation {
     },
     /// Requests of a target were denied, counted by kind since the last such event.
     Denied {
-        /// The target.
         target: TargetId,
         /// How many, by kind of request.
         counts: BTreeMap<String, u64>,
     },
     /// Two live sessions had one certificate: the older was closed.
     CloneSuspected {
-        /// The target.
         target: TargetId,
         /// Where the older session came from.
         older: String,
@@ -96,7 +89,6 @@ pub enum Observation {
     },
     /// That happened again soon after.
     CloneSuspectedAgain {
-        /// The target.
         target: TargetId,
         /// Where the older sessions came from.
         older: String,
@@ -120,12 +112,10 @@ pub enum Observation {
     },
     /// What was read or pulled before was so again.
     ReadAgain {
-        /// The deployment.
         deployment: DeploymentId,
         /// The step whose variables were read; none where it is a package.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<StepId>,
-        /// The target.
         target: TargetId,
         /// The digest of the variables, or the package's manifest.
         digest: Digest,
@@ -137,9 +127,7 @@ pub enum Observation {
     },
     /// Pulls of a package ended before their end: a part of it was read.
     PullBroken {
-        /// The deployment.
         deployment: DeploymentId,
-        /// The target.
         target: TargetId,
         /// The package's manifest.
         manifest: Digest,

@@ -58,7 +58,6 @@ pub struct Header {
 /// A stream as far as a decision knew it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Read {
-    /// The stream.
     pub stream: Stream,
     /// The number of its last record, 0 before the first.
     pub sequence: u64,
@@ -69,7 +68,6 @@ pub struct Read {
 pub struct Request {
     /// The token that it came with.
     pub token: TokenId,
-    /// The key.
     pub key: String,
     /// The digest of what was asked for, in which keyed digests stand for sensitive values.
     pub digest: Digest,
@@ -90,7 +88,6 @@ pub struct Answered {
 pub enum Stream {
     /// The installation's: tokens and certificates.
     Installation,
-    /// A space's.
     Space(SpaceId),
     /// What was seen in a space, or before anybody knew in which: denials, counts, printed plans. No decision reads it,
     /// so that nobody's noise holds up anybody's work.

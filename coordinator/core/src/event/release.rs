@@ -15,16 +15,10 @@ use crate::version::Version;
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum ReleaseEvent {
     /// A package was uploaded.
-    PackageUploaded {
-        /// The package.
-        package: PackageUploaded,
-    },
+    PackageUploaded { package: PackageUploaded },
     /// A release was made.
     #[serde(rename = "release-created")]
-    Created {
-        /// The release.
-        release: ReleaseCreated,
-    },
+    Created { release: ReleaseCreated },
 }
 
 /// A package as it was uploaded.
@@ -48,11 +42,8 @@ pub struct PackageUploaded {
 /// A release as it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseCreated {
-    /// Its id.
     pub id: ReleaseId,
-    /// The project.
     pub project: ProjectId,
-    /// Its version.
     pub version: Version,
     /// What changed, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -19,7 +19,6 @@ pub enum TargetEvent {
     Enrolled {
         /// The enrolment token.
         enrolment: EnrolmentId,
-        /// The target.
         target: TargetEnrolled,
     },
     /// It came back with a new key, and thereby used the token that was made for it.
@@ -27,7 +26,6 @@ pub enum TargetEvent {
     EnrolledAgain {
         /// The enrolment token.
         enrolment: EnrolmentId,
-        /// The target.
         target: TargetId,
         /// Its new key.
         key: TargetKey,
@@ -35,7 +33,6 @@ pub enum TargetEvent {
     /// Its certificate was renewed, for the same key.
     #[serde(rename = "certificate-renewed")]
     Renewed {
-        /// The target.
         target: TargetId,
         /// When the new one expires.
         expires: Timestamp,
@@ -43,14 +40,12 @@ pub enum TargetEvent {
     /// Its agent said what its configuration says, and it was something new.
     #[serde(rename = "target-advertised")]
     Advertised {
-        /// The target.
         target: TargetId,
         /// What it said.
         advertised: Advertisement,
     },
     /// Its agent claimed something outside its grant; told once.
     OverClaimed {
-        /// The target.
         target: TargetId,
         /// What it claimed, as it wrote it.
         claims: BTreeSet<String>,
@@ -58,33 +53,22 @@ pub enum TargetEvent {
     /// An operator set its grant.
     #[serde(rename = "target-granted")]
     Granted {
-        /// The target.
         target: TargetId,
         /// The grant from now on.
         granted: Granted,
     },
     /// An operator enabled it.
     #[serde(rename = "target-enabled")]
-    Enabled {
-        /// The target.
-        target: TargetId,
-    },
+    Enabled { target: TargetId },
     /// An operator disabled it.
     #[serde(rename = "target-disabled")]
-    Disabled {
-        /// The target.
-        target: TargetId,
-    },
+    Disabled { target: TargetId },
     /// An operator revoked its key.
     #[serde(rename = "target-revoked")]
-    Revoked {
-        /// The target.
-        target: TargetId,
-    },
+    Revoked { target: TargetId },
     /// Its agent has seen later work than the journal knows: it gets nothing until an operator confirms it.
     #[serde(rename = "target-ahead")]
     Ahead {
-        /// The target.
         target: TargetId,
         /// What its agent has seen.
         generation: Generation,
@@ -92,7 +76,6 @@ pub enum TargetEvent {
     /// An operator lets it take part again, whatever its agent has seen of another history.
     #[serde(rename = "target-confirmed")]
     Confirmed {
-        /// The target.
         target: TargetId,
         /// What its agent had seen.
         generation: Generation,
@@ -102,33 +85,23 @@ pub enum TargetEvent {
     /// An operator deleted it.
     #[serde(rename = "target-deleted")]
     Deleted {
-        /// The target.
         target: TargetId,
         /// Its name at that time.
         name: String,
     },
     /// It has work and no session for half a minute: from now on its deployments wait for a target that is offline.
     #[serde(rename = "target-lost")]
-    Lost {
-        /// The target.
-        target: TargetId,
-    },
+    Lost { target: TargetId },
     /// It was lost and has a session again.
     #[serde(rename = "target-back")]
-    Back {
-        /// The target.
-        target: TargetId,
-    },
+    Back { target: TargetId },
 }
 
 /// A target as it enrolled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetEnrolled {
-    /// Its id.
     pub id: TargetId,
-    /// Its slug.
     pub slug: Slug,
-    /// Its name.
     pub name: DisplayName,
     /// Its key pairs' public halves.
     pub key: TargetKey,

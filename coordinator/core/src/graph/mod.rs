@@ -29,7 +29,6 @@ pub use settle::{DoesNotSettle, Settled};
 pub enum WorkKind {
     /// Fetch every package of the deployment.
     Fetch,
-    /// Run a step.
     Run(StepId),
 }
 
@@ -100,7 +99,6 @@ pub enum RunState {
         /// It may not start after.
         expires: Timestamp,
     },
-    /// Started.
     Started {
         /// Assigned by this record.
         generation: Generation,

@@ -12,7 +12,6 @@ use crate::model::RunEnd;
 pub enum Settled<'a> {
     /// A node became work of its targets.
     Assigned {
-        /// The node.
         node: usize,
         /// By this record.
         generation: Generation,
@@ -23,25 +22,20 @@ pub enum Settled<'a> {
     },
     /// A run began.
     Started {
-        /// The node.
         node: usize,
-        /// The target.
         target: TargetId,
         /// The agent must have reported an end by then.
         deadline: Timestamp,
     },
     /// A run ended.
     Ended {
-        /// The node.
         node: usize,
-        /// The target.
         target: TargetId,
         /// How.
         end: &'a RunEnd,
     },
     /// A target gets nothing more: what is open on it is stopped.
     Removed {
-        /// The target.
         target: TargetId,
         /// How what is open on it ends.
         end: &'a RunEnd,

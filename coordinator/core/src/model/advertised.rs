@@ -12,19 +12,14 @@ use crate::catalogue::{Catalogue, Named};
 /// What an agent's configuration says. `None` narrows nothing, an empty list means none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advertisement {
-    /// Roles.
     pub roles: Option<BTreeSet<String>>,
-    /// Environments.
     pub environments: Option<SaidNames>,
     /// Tenants; one query with the tags.
     pub tenants: Option<SaidNames>,
-    /// Tags of tenants.
     pub tenant_tags: Option<SaidTags>,
-    /// Participation.
     pub participation: Option<Participation>,
     /// How the agent keeps tenants apart.
     pub isolation: Isolation,
-    /// The agent's version.
     pub agent_version: String,
 }
 

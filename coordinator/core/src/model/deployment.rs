@@ -20,7 +20,6 @@ use crate::query::Tagged;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
-    /// A release.
     Release(ReleaseId),
 }
 
@@ -30,13 +29,10 @@ pub type Key = (ProjectId, EnvironmentId, Option<TenantId>);
 /// One (subject, environment, tenant or none).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// Id.
     pub id: DeploymentId,
-    /// The project.
     pub project: ProjectId,
     /// What is deployed.
     pub subject: Subject,
-    /// The environment.
     pub environment: EnvironmentId,
     /// The tenant, or none.
     pub tenant: Option<TenantId>,
@@ -138,11 +134,8 @@ pub struct Part {
 /// runs"). Whether a target may get it is asked of the present.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frozen {
-    /// The space.
     pub space: Called,
-    /// The environment.
     pub environment: Called,
-    /// The project.
     pub project: Called,
     /// The tenant, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,14 +154,12 @@ pub struct Called {
 /// A tenant as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrozenTenant {
-    /// The tenant.
     pub id: TenantId,
     /// What it was called.
     #[serde(flatten)]
     pub called: Called,
     /// Its tags, as far as they choose values.
     pub tags: BTreeSet<TagId>,
-    /// Its values.
     #[serde(with = "crate::map_as_list")]
     pub values: TenantValues,
 }

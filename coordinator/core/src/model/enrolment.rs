@@ -16,7 +16,6 @@ const KEPT_SECONDS: u64 = 7 * 24 * 3600;
 /// A token that lets machines become targets, and the ceiling of what they may get.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolment {
-    /// Id.
     pub id: EnrolmentId,
     /// SHA-256 of the token's secret.
     pub secret: Digest,

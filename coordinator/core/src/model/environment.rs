@@ -7,11 +7,8 @@ use windlass_protocol::{DisplayName, Slug};
 /// An environment, such as Production.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
-    /// Id.
     pub id: EnvironmentId,
-    /// Slug.
     pub slug: Slug,
-    /// Name.
     pub name: DisplayName,
     /// A sentence for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]

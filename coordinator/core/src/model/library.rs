@@ -9,18 +9,14 @@ use super::value::{RetiredTemplate, Template, Variable};
 /// Variables and templates that several projects include.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LibrarySet {
-    /// Id.
     pub id: LibrarySetId,
-    /// Slug.
     pub slug: Slug,
-    /// Name.
     pub name: DisplayName,
     /// What each tenant must fill, once.
     pub templates: Vec<Template>,
     /// Templates that it had, those that it had last at the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<RetiredTemplate>,
-    /// Variables.
     pub variables: Vec<Variable>,
 }
 

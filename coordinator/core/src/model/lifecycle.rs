@@ -7,20 +7,15 @@ use windlass_protocol::{DisplayName, Slug};
 /// An ordered list of phases (SEMANTICS 4). Without any, each environment is a phase, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lifecycle {
-    /// Id.
     pub id: LifecycleId,
-    /// Slug.
     pub slug: Slug,
-    /// Name.
     pub name: DisplayName,
     /// The phases, in order.
     pub phases: Vec<Phase>,
 }
 
-/// A phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {
-    /// Name.
     pub name: String,
     /// Environments; none stands for all that no earlier phase names.
     pub environments: Vec<EnvironmentId>,

@@ -8,11 +8,9 @@ use windlass_protocol::{Digest, Timestamp};
 pub struct PackageKey {
     /// Id, such as `synergy-web`.
     pub id: String,
-    /// Version.
     pub version: crate::version::Version,
 }
 
-/// A package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
     /// What names it.

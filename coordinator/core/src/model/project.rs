@@ -11,18 +11,13 @@ use windlass_protocol::{DisplayName, Slug};
 use super::value::{RetiredTemplate, Template, Variable};
 use crate::query::Query;
 
-/// A project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Project {
-    /// Id.
     pub id: ProjectId,
-    /// Slug.
     pub slug: Slug,
-    /// Name.
     pub name: DisplayName,
     /// Whether deployments are for tenants.
     pub tenancy: Tenancy,
-    /// Its lifecycle.
     pub lifecycle: LifecycleId,
     /// Library sets, the more important first.
     pub library_sets: Vec<LibrarySetId>,
@@ -31,7 +26,6 @@ pub struct Project {
     /// Templates that it had, those that it had last at the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<RetiredTemplate>,
-    /// Variables.
     pub variables: Vec<Variable>,
     /// The process: steps in order.
     pub steps: Vec<Step>,
@@ -40,11 +34,9 @@ pub struct Project {
 /// A step: an action, and where it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Id.
     pub id: StepId,
     /// Slug: the name of its folder on targets.
     pub slug: Slug,
-    /// Name.
     pub name: DisplayName,
     /// It runs on targets that have one of these roles.
     pub roles: BTreeSet<String>,

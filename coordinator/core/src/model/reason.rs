@@ -24,7 +24,6 @@ pub enum Removal {
     ReleaseDeleted,
     /// A step of it no longer runs for the tenant.
     Step {
-        /// The step.
         step: StepId,
         /// The rule that leaves it out.
         rule: StepRule,
@@ -62,23 +61,19 @@ pub enum EndReason {
     },
     /// A target could not get its packages.
     FetchFailed {
-        /// The target.
         target: TargetId,
         /// How it ended.
         outcome: RunOutcome,
     },
     /// A step did not succeed on a target.
     StepFailed {
-        /// The step.
         step: StepId,
-        /// The target.
         target: TargetId,
         /// How it ended.
         outcome: RunOutcome,
     },
     /// All targets of a step were taken out.
     NoTargetLeft {
-        /// The step.
         step: StepId,
         /// The first of them, with why.
         removed: Vec<(TargetId, Removal)>,

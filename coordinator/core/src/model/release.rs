@@ -14,9 +14,7 @@ use crate::version::Version;
 /// A release of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
-    /// Id.
     pub id: ReleaseId,
-    /// The project.
     pub project: ProjectId,
     /// Its version, unique in the project.
     pub version: Version,
@@ -47,11 +45,8 @@ pub struct Snapshot {
 /// A library set as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotSet {
-    /// The set.
     pub id: LibrarySetId,
-    /// Its templates.
     pub templates: Vec<Template>,
-    /// Its variables.
     pub variables: Vec<Variable>,
 }
 
@@ -60,7 +55,6 @@ pub struct SnapshotSet {
 pub struct ChosenPackage {
     /// Package id.
     pub id: String,
-    /// Version.
     pub version: Version,
     /// The digest of its manifest.
     pub manifest: Digest,

@@ -7,11 +7,8 @@ use windlass_protocol::{DisplayName, Slug};
 /// A tag set: tags in order (SEMANTICS 2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TagSet {
-    /// Id.
     pub id: TagSetId,
-    /// Slug.
     pub slug: Slug,
-    /// Name.
     pub name: DisplayName,
     /// Whether a tenant carries at most one of its tags.
     pub single: bool,
@@ -22,7 +19,6 @@ pub struct TagSet {
 /// A tag of a set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tag {
-    /// Id.
     pub id: TagId,
     /// Name, unique in its set ignoring case.
     pub name: DisplayName,

@@ -14,11 +14,8 @@ use crate::query::Query;
 /// One machine with an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// Id.
     pub id: TargetId,
-    /// Slug.
     pub slug: Slug,
-    /// Name.
     pub name: DisplayName,
     /// Whether an operator lets it take part.
     pub enabled: bool,
@@ -62,9 +59,7 @@ pub struct TargetKey {
 /// What operators granted a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
-    /// Roles.
     pub roles: BTreeSet<String>,
-    /// Environments.
     pub environments: BTreeSet<EnvironmentId>,
     /// Tenants; an empty query means nobody.
     pub tenants: Query,

@@ -16,21 +16,16 @@ pub type TenantValues = OrdMap<(TemplateId, Option<EnvironmentId>), StoredValue>
 /// A tenant: one customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
-    /// Id.
     pub id: TenantId,
-    /// Slug.
     pub slug: Slug,
-    /// Name.
     pub name: DisplayName,
     /// A disabled tenant gets no new deployments.
     pub enabled: bool,
     /// The data key that seals its sensitive values.
     pub key: KeyId,
-    /// Tags.
     pub tags: BTreeSet<TagId>,
     /// Connections.
     pub projects: BTreeMap<ProjectId, BTreeSet<EnvironmentId>>,
-    /// Its values.
     #[serde(with = "crate::map_as_list")]
     pub values: TenantValues,
 }

@@ -9,9 +9,7 @@ use crate::query::Query;
 /// A token of the HTTP API. Only the digest of its secret is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiToken {
-    /// Id.
     pub id: TokenId,
-    /// Name.
     pub name: DisplayName,
     /// SHA-256 of the token's secret.
     pub secret: Digest,
@@ -29,7 +27,6 @@ pub struct ApiToken {
 /// The tenants whose things somebody sees, in one space. For who has a limit, all else does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantLimit {
-    /// The space.
     pub space: SpaceId,
     /// The tenants: those that it matches at the moment of looking.
     pub tenants: Query,

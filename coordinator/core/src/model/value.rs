@@ -50,16 +50,13 @@ impl StoredValue {
 pub struct Variable {
     /// Name; case does not distinguish names.
     pub name: String,
-    /// The values.
     pub values: Vec<ScopedValue>,
 }
 
 /// One value and where it applies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScopedValue {
-    /// Id.
     pub id: ValueId,
-    /// The value.
     pub value: StoredValue,
     /// Where it applies.
     #[serde(default, skip_serializing_if = "ValueScope::is_everywhere")]
@@ -70,19 +67,14 @@ pub struct ScopedValue {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ValueScope {
-    /// Environments.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub environments: BTreeSet<EnvironmentId>,
-    /// Targets.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub targets: BTreeSet<TargetId>,
-    /// Roles.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub roles: BTreeSet<String>,
-    /// Steps.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub steps: BTreeSet<StepId>,
-    /// Tenants.
     #[serde(skip_serializing_if = "Query::is_empty")]
     pub tenants: Query,
 }
@@ -97,7 +89,6 @@ impl ValueScope {
 /// A variable that each tenant must fill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
-    /// Id.
     pub id: TemplateId,
     /// The variable's name.
     pub name: String,
@@ -121,7 +112,6 @@ pub struct Template {
 /// same name that comes back has that id again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetiredTemplate {
-    /// Id.
     pub id: TemplateId,
     /// The variable's name.
     pub name: String,

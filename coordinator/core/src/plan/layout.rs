@@ -17,9 +17,7 @@ use crate::variables::Context;
 /// What a deployment is laid out for.
 #[derive(Clone, Copy)]
 pub struct Layout<'a> {
-    /// The release.
     pub release: &'a Release,
-    /// The environment.
     pub environment: EnvironmentId,
     /// The tenant, or none.
     pub tenant: Option<&'a Tenant>,
@@ -29,17 +27,14 @@ pub struct Layout<'a> {
     pub excluded_targets: &'a BTreeSet<TargetId>,
     /// Steps that the request skips.
     pub skipped_steps: &'a BTreeSet<StepId>,
-    /// Now.
     pub now: Timestamp,
 }
 
 /// A step with its targets, or why it is skipped.
 pub struct LaidStep<'a> {
-    /// The step.
     pub step: &'a Step,
     /// Why it does not run.
     pub skipped: Option<StepRule>,
-    /// Its targets.
     pub targets: Vec<&'a Target>,
 }
 

@@ -20,9 +20,7 @@ use crate::version::Version;
 
 /// A request with every name looked up.
 pub struct Resolved<'a> {
-    /// The project.
     pub project: &'a Project,
-    /// The release.
     pub release: &'a Arc<Release>,
     /// Each is a deployment of its own.
     pub pairs: Vec<Pair>,
@@ -62,9 +60,7 @@ impl<'a> Resolved<'a> {
 /// A plan as somebody was shown it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Printed {
-    /// The project.
     pub project: ProjectId,
-    /// The release.
     pub release: ReleaseId,
     /// Where it was asked for.
     pub environments: BTreeSet<EnvironmentId>,
@@ -95,7 +91,6 @@ impl Printed {
 /// One deployment to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pair {
-    /// The environment.
     pub environment: EnvironmentId,
     /// The tenant, or none.
     pub tenant: Option<TenantId>,

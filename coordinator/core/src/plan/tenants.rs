@@ -19,7 +19,6 @@ use crate::state::Space;
 /// A rule that leaves a tenant out, and the sentence for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantRefusal {
-    /// The rule.
     pub rule: TenantRule,
     /// The sentence.
     pub reason: String,

@@ -55,7 +55,6 @@ impl Sight {
         Ok(Self { space: found.head.id, seen, permit: permit.clone(), state })
     }
 
-    /// Its id.
     pub const fn space_id(&self) -> SpaceId {
         self.space
     }

@@ -17,7 +17,6 @@ use crate::promotion::Successes;
 pub struct Success {
     /// The place of the record in its space: what is later is newer.
     pub record: u64,
-    /// The deployment.
     pub deployment: DeploymentId,
     /// What was deployed.
     pub subject: Subject,
@@ -32,7 +31,6 @@ pub struct Success {
 /// The last deployment of a (project, environment, tenant or none) that ended, however it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// The deployment.
     pub deployment: DeploymentId,
     /// What was deployed.
     pub subject: Subject,
@@ -43,7 +41,6 @@ pub struct Attempt {
 /// What a target holds for one step of a (project, environment, tenant or none).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// The release.
     pub release: ReleaseId,
     /// The package's manifest.
     pub manifest: Digest,

@@ -69,7 +69,6 @@ pub struct Indexes {
 /// Something that a target has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkItem {
-    /// The deployment.
     pub deployment: DeploymentId,
     /// The node of its graph.
     pub node: usize,
@@ -121,9 +120,7 @@ pub fn assignment_id(
 /// less than the deployment itself holds about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Assigned {
-    /// The deployment.
     pub deployment: DeploymentId,
-    /// Whose it is.
     pub target: TargetId,
     /// What is to be done.
     pub kind: WorkKind,

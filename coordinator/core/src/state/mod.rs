@@ -50,11 +50,9 @@ pub struct State {
     pub time: Timestamp,
     /// SHA-256 of the CA's certificate, once there is one.
     pub authority: Option<Digest>,
-    /// Tokens of the API.
     pub tokens: OrdMap<TokenId, ApiToken>,
     /// Requests that were answered lately, by the keys that they may be repeated with.
     pub requests: Requests,
-    /// The spaces.
     #[serde(serialize_with = "crate::map_as_list::serialize", deserialize_with = "spaces")]
     pub spaces: OrdMap<SpaceId, Space>,
 }
@@ -75,7 +73,6 @@ impl State {
         self.streams.get(&stream).copied().unwrap_or(0)
     }
 
-    /// A space.
     pub fn space(&self, id: SpaceId) -> Option<&Space> {
         self.spaces.get(&id)
     }

@@ -23,11 +23,8 @@ use crate::version::Version;
 /// What names a space, and the key that seals what belongs to no tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpaceHead {
-    /// Id.
     pub id: SpaceId,
-    /// Slug.
     pub slug: Slug,
-    /// Name.
     pub name: DisplayName,
     /// The data key for sensitive values without a tenant.
     pub key: KeyId,
@@ -55,28 +52,19 @@ pub struct Space {
     pub head: SpaceHead,
     /// How much may run at once.
     pub caps: Caps,
-    /// Environments.
     pub environments: Catalogue<Environment>,
-    /// Tag sets.
     pub tag_sets: Catalogue<TagSet>,
-    /// Lifecycles.
     pub lifecycles: Catalogue<Lifecycle>,
-    /// Library sets.
     pub library_sets: Catalogue<LibrarySet>,
-    /// Projects.
     pub projects: Catalogue<Project>,
-    /// Tenants.
     pub tenants: Catalogue<Tenant>,
-    /// Targets.
     pub targets: Catalogue<Target>,
     /// Targets that have work and had no session for half a minute, since when; until they are back.
     pub lost: OrdMap<TargetId, Timestamp>,
     /// Enrolment tokens.
     pub enrolments: OrdMap<EnrolmentId, Arc<Enrolment>>,
-    /// Packages.
     #[serde(with = "crate::map_as_list")]
     pub packages: OrdMap<PackageKey, Arc<Package>>,
-    /// Releases.
     pub releases: OrdMap<ReleaseId, Arc<Release>>,
     /// Deployments: all that are not over, and those of the rest that are remembered.
     pub deployments: OrdMap<DeploymentId, Arc<Deployment>>,

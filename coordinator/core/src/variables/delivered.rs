@@ -13,7 +13,6 @@ use crate::query::TenantTags;
 /// A variable that a step is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
-    /// Its name.
     pub name: String,
     /// Its value; a sensitive one is still sealed.
     pub value: StoredValue,

@@ -19,7 +19,6 @@ pub struct Context<'v, 'q> {
     pub tenant: Option<TenantTags<'q>>,
     /// The tenant's values; none where there is no tenant.
     pub tenant_values: Option<&'v TenantValues>,
-    /// The environment.
     pub environment: EnvironmentId,
     /// The target with its roles, where it is about one.
     pub target: Option<(TargetId, &'q BTreeSet<String>)>,
@@ -45,7 +44,6 @@ pub enum Source {
 /// A value that applies.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
-    /// The value.
     pub value: &'a StoredValue,
     /// Where it comes from.
     pub source: Source,

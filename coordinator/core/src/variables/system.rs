@@ -9,19 +9,15 @@ use crate::model::Snapshot;
 /// The names that system variables are made from.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemNames<'a> {
-    /// Space.
     pub space: &'a str,
-    /// Environment.
     pub environment: &'a str,
     /// Tenant, or none.
     pub tenant: Option<&'a str>,
-    /// Project.
     pub project: &'a str,
     /// The release's version.
     pub release: &'a str,
     /// The target.
     pub machine: &'a str,
-    /// The step.
     pub step: &'a str,
     /// The deployment's id.
     pub deployment: &'a str,

@@ -144,7 +144,6 @@ enum Damage {
     Empty(&'static str),
     /// A file of it is missing.
     Missing(&'static str),
-    /// It is no folder.
     NoFolder,
 }
 

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 /// nothing at all that is written in data or in a sensitive value.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Rendered {
-    /// The text.
     pub text: String,
     /// Names that have no value.
     pub unknown: BTreeSet<String>,

@@ -47,7 +47,6 @@ impl fmt::Display for Size {
     }
 }
 
-/// An installation.
 pub struct SyntheticInstallation {
     pub size: Size,
     pub state: State,

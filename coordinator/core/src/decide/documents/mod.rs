@@ -35,7 +35,6 @@ use crate::names::PendingTenants;
 
 /// A kind with its document: what that defines, and what refers to what is defined.
 trait Documented: Kind + Defined {
-    /// The document.
     type Document;
 
     /// The thing that a document defines, in the place of what is there.

@@ -33,7 +33,6 @@ pub struct World {
     pub state: State,
     /// Every record so far.
     pub records: Vec<Record>,
-    /// Now.
     pub now: Timestamp,
     /// Who asks.
     pub actor: Actor,
@@ -76,7 +75,6 @@ impl World {
         TokenId::from_bytes([2; 16])
     }
 
-    /// The space.
     pub fn space(&self) -> &Space {
         self.state.space_named(None).expect("there is a space")
     }

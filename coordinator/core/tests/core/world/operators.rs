@@ -19,7 +19,6 @@ pub struct Operators {
 
 /// Whom a deployment is for, in names.
 pub struct Place<'a> {
-    /// Its environment.
     pub environment: &'a str,
     /// Its tenant and the tenant's tags, as `Tag Set/Tag`; none is untenanted.
     pub tenant: Option<(&'a str, &'a BTreeSet<String>)>,

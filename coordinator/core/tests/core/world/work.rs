@@ -189,7 +189,6 @@ impl World {
         made[0]
     }
 
-    /// A deployment.
     pub fn deployment(&self, id: DeploymentId) -> &Deployment {
         self.space().deployments.get(&id).expect("the deployment exists")
     }
