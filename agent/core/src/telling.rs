@@ -3,9 +3,8 @@
 //! A report is told until it is acknowledged. So nothing is told that can never be taken: it is put in other words
 //! before it is kept ([`fitting`]), and given up where even those are not understood.
 
-use windlass_protocol::codec::{self, Message as _, TooLarge};
 use windlass_protocol::limits;
-use windlass_protocol::message::{Answer, Denied, Outcome, OutputVariable, Report, ReportKind, Request};
+use windlass_protocol::message::{Answer, Denied, Outcome, Report, ReportKind};
 
 /// What to do after an answer, or after there was none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +25,12 @@ pub fn fitting(mut report: Report) -> Report {
     {
         cut(reason);
     }
-    let request = Request::Report(vec![report.clone()]);
-    let size = codec::body(&request);
-    if let ReportKind::Ended { outcome, variables, .. } = &mut report.kind
-        && (size.is_err() || request.check().is_err())
+    if let Err(why) = report.check()
+        && let ReportKind::Ended { outcome, variables, lines } = &mut report.kind
     {
-        let reason = misfit(&std::mem::take(variables), size.err());
-        fail(outcome, reason);
+        variables.clear();
+        *lines = (*lines).min(limits::STEP_LINES);
+        fail(outcome, why.to_string());
     }
     report
 }
@@ -40,19 +38,6 @@ pub fn fitting(mut report: Report) -> Report {
 /// A sentence, cut to the length that a reason may have.
 pub fn cut(sentence: &mut String) {
     sentence.truncate(sentence.floor_char_boundary(limits::REASON_BYTES));
-}
-
-/// Why these variables cannot be told.
-fn misfit(variables: &[OutputVariable], size: Option<TooLarge>) -> String {
-    let (set, most) = (variables.len(), limits::OUTPUT_VARIABLES);
-    match size {
-        _ if set > most => format!("the step set {set} output variables together, and it may set {most}"),
-        Some(TooLarge { bytes, most }) => format!(
-            "the step set output variables of {bytes} bytes together, and they may have {most}; put what is large in \
-             files"
-        ),
-        None => "the step set an output variable whose name or value is longer than it may be".to_owned(),
-    }
 }
 
 /// A step that went well did not; any other outcome says more than this reason would.
@@ -165,7 +150,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use windlass_protocol::ids::AssignmentId;
-    use windlass_protocol::message::OutputVariableValue;
+    use windlass_protocol::message::{OutputVariable, OutputVariableValue};
 
     use super::*;
 
@@ -198,30 +183,27 @@ mod tests {
     #[test]
     fn what_is_kept_to_be_told_is_what_the_coordinator_takes() {
         let name = limits::NAME_CHARACTERS * 4;
-        let too_long = "the step set an output variable whose name or value is longer than it may be";
+        let too_long = |what| Some(format!("the {what} of an output variable is longer than it may be"));
         let large = variables(32, 3, plain(limits::VARIABLE_BYTES));
-        let request = Request::Report(vec![ended(Outcome::Succeeded, large.clone())]);
-        let TooLarge { bytes, most } = codec::body(&request).unwrap_err();
-        let too_large = format!(
-            "the step set output variables of {bytes} bytes together, and they may have {most}; put what is large in files"
-        );
+        let too_large = ended(Outcome::Succeeded, large.clone()).check().unwrap_err().to_string();
+        assert!(too_large.contains("put what is large in files"), "{too_large}");
         for (variables, reason) in [
             (variables(200, 3, plain(1)), None),
             (
                 variables(201, 3, plain(1)),
-                Some("the step set 201 output variables together, and it may set 200"),
+                Some("the step set 201 output variables, and it may set 200".to_owned()),
             ),
             (variables(1, name, plain(1)), None),
-            (variables(1, name + 1, plain(1)), Some(too_long)),
+            (variables(1, name + 1, plain(1)), too_long("name")),
             (variables(1, 3, plain(limits::VARIABLE_BYTES)), None),
-            (variables(1, 3, plain(limits::VARIABLE_BYTES + 1)), Some(too_long)),
+            (variables(1, 3, plain(limits::VARIABLE_BYTES + 1)), too_long("value")),
             (variables(1, 3, sealed(limits::VARIABLE_BYTES + 128)), None),
-            (variables(1, 3, sealed(limits::VARIABLE_BYTES + 129)), Some(too_long)),
+            (variables(1, 3, sealed(limits::VARIABLE_BYTES + 129)), too_long("value")),
             (variables(31, 3, plain(limits::VARIABLE_BYTES)), None),
-            (large, Some(&*too_large)),
+            (large, Some(too_large)),
         ] {
             let told = fitting(ended(Outcome::Succeeded, variables.clone()));
-            let expected = match reason {
+            let expected = match &reason {
                 None => ended(Outcome::Succeeded, variables.clone()),
                 Some(reason) => ended(failed(reason), Vec::new()),
             };

@@ -177,22 +177,6 @@ impl Report {
         }
     }
 
-    /// The report as it can be taken: itself, or the failure that it comes to. Told again and again as it is, it would
-    /// never be taken, and its deployment would wait until its deadline.
-    pub fn taken(self) -> Self {
-        let Err(why) = self.check() else { return self };
-        let reason = why.to_string();
-        let kind = match self.kind {
-            ReportKind::Ended { lines, .. } => ReportKind::Ended {
-                outcome: Outcome::Failed { reason },
-                variables: Vec::new(),
-                lines: if lines > limits::STEP_LINES { 0 } else { lines },
-            },
-            _ => ReportKind::FetchFailed(reason),
-        };
-        Self { kind, ..self }
-    }
-
     /// Bytes that it takes as it is recorded, but for what any report takes; a little more where it is sealed anew.
     pub fn recorded_bytes(&self) -> usize {
         match &self.kind {
@@ -289,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_cannot_be_taken_comes_to_the_failure_of_its_step() {
+    fn a_report_that_cannot_be_taken_says_why() {
         let many =
             |count, text: &str| ended((0..count).map(|number| plain(number, text.to_owned())).collect());
         let mut lines = many(0, "");
@@ -317,18 +301,7 @@ mod tests {
             (fetch(large.clone()), "the reason is longer than it may be"),
         ];
         for (report, expected) in cases {
-            let told = report.taken();
-            let reason = match &told.kind {
-                ReportKind::Ended { outcome: Outcome::Failed { reason }, variables, lines } => {
-                    assert!(variables.is_empty() && *lines <= 7, "{expected}");
-                    reason
-                }
-                ReportKind::FetchFailed(reason) => reason,
-                _ => panic!("another kind of report: {expected}"),
-            };
-            assert_eq!(reason, expected);
-            assert!(told.check().is_ok(), "{expected}");
+            assert_eq!(report.check().expect_err("it is too much").to_string(), expected);
         }
-        assert!(many(31, &large).taken() == many(31, &large), "what can be taken stays as it is");
     }
 }
