@@ -25,26 +25,12 @@ pub fn fitting(mut report: Report) -> Report {
     {
         cut(reason);
     }
-    if let Err(why) = report.check()
-        && let ReportKind::Ended { outcome, variables, lines } = &mut report.kind
-    {
-        variables.clear();
-        *lines = (*lines).min(limits::STEP_LINES);
-        fail(outcome, why.to_string());
-    }
-    report
+    report.taken()
 }
 
 /// A sentence, cut to the length that a reason may have.
 pub fn cut(sentence: &mut String) {
     sentence.truncate(sentence.floor_char_boundary(limits::REASON_BYTES));
-}
-
-/// A step that went well did not; any other outcome says more than this reason would.
-fn fail(outcome: &mut Outcome, reason: String) {
-    if *outcome == Outcome::Succeeded {
-        *outcome = Outcome::Failed { reason };
-    }
 }
 
 /// A report on its way.

@@ -68,6 +68,6 @@ pub fn before(space: &Space, key: Key, asked: Option<Asked>) -> usize {
 /// Whether the space, and the tenant within it, may have one more that runs. Untenanted work is one flow, which only the
 /// space's cap bounds.
 pub fn has_slot(space: &Space, flow: Flow) -> bool {
-    let of_flow = || space.indexes.running.get(&flow).map_or(0, imbl::OrdSet::len);
-    space.indexes.running_count < space.caps.space && (flow.is_none() || of_flow() < space.caps.tenant)
+    space.indexes.slots_taken < space.caps.space
+        && (flow.is_none() || space.slots_of(flow) < space.caps.tenant)
 }

@@ -177,6 +177,27 @@ impl Report {
         }
     }
 
+    /// The report as it can be taken: itself, or without what is too much. A step that went well has failed by that: what
+    /// comes after it would miss what it set; any other end says more than this reason would. Told again and again as it
+    /// is, it would never be taken, and its deployment would wait until its deadline.
+    pub fn taken(mut self) -> Self {
+        let Err(why) = self.check() else { return self };
+        let reason = why.to_string();
+        match &mut self.kind {
+            ReportKind::Ended { outcome, variables, lines } => {
+                variables.clear();
+                *lines = (*lines).min(limits::STEP_LINES);
+                match outcome {
+                    Outcome::Failed { reason } if reason_of(reason).is_ok() => {}
+                    Outcome::TimedOut | Outcome::Stopped | Outcome::Unknown => {}
+                    Outcome::Failed { .. } | Outcome::Succeeded => *outcome = Outcome::Failed { reason },
+                }
+            }
+            kind => *kind = ReportKind::FetchFailed(reason),
+        }
+        self
+    }
+
     /// Bytes that it takes as it is recorded, but for what any report takes; a little more where it is sealed anew.
     pub fn recorded_bytes(&self) -> usize {
         match &self.kind {
@@ -273,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_cannot_be_taken_says_why() {
+    fn a_report_that_cannot_be_taken_comes_to_the_failure_of_its_step() {
         let many =
             |count, text: &str| ended((0..count).map(|number| plain(number, text.to_owned())).collect());
         let mut lines = many(0, "");
@@ -302,6 +323,19 @@ mod tests {
         ];
         for (report, expected) in cases {
             assert_eq!(report.check().expect_err("it is too much").to_string(), expected);
+            let told = report.taken();
+            let reason = match &told.kind {
+                ReportKind::Ended { outcome: Outcome::Failed { reason }, variables, .. }
+                    if variables.is_empty() =>
+                {
+                    reason
+                }
+                ReportKind::FetchFailed(reason) => reason,
+                _ => panic!("another kind of report: {expected}"),
+            };
+            assert_eq!(reason, expected);
+            assert!(told.check().is_ok(), "{expected}");
         }
+        assert!(many(31, &large).taken() == many(31, &large), "what can be taken stays as it is");
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn start(draft: &mut Draft<'_>) {
 /// The deployment whose turn it is: the first one of the next flow that has one and may have a slot. Every start costs
 /// one slot, so taking turns is all that deficit round-robin comes to.
 pub(super) fn next(space: &Space) -> Option<DeploymentId> {
-    if space.indexes.running_count >= space.caps.space {
+    if space.indexes.slots_taken >= space.caps.space {
         return None;
     }
     let flows = &space.indexes.flows;

@@ -237,6 +237,7 @@ impl Space {
 
     /// A target was lost, or is back: its work is given up at another time.
     fn see(&mut self, target: TargetId, lost: Option<Timestamp>) {
+        let (was, is) = (self.lost.contains_key(&target), lost.is_some());
         match lost {
             Some(since) => drop(self.lost.insert(target, since)),
             None => drop(self.lost.remove(&target)),
@@ -244,6 +245,11 @@ impl Space {
         let items: Vec<_> = self.work_of(target).map(|(_, item)| (item.deployment, item.node)).collect();
         for (deployment, node) in items {
             self.index_work(deployment, node, target);
+            match (was, is) {
+                (false, true) => self.reach(deployment, -1),
+                (true, false) => self.reach(deployment, 1),
+                _ => {}
+            }
         }
     }
 
@@ -333,7 +339,7 @@ impl Space {
         self.forget_pulls(id);
         self.forget_handed_out(id, None);
         self.history.holds_nothing(id);
-        self.lost.remove(&id);
+        self.see(id, None);
         self.generations.remove(&id);
         Ok(())
     }

@@ -48,8 +48,12 @@ pub struct Indexes {
     pub flows: OrdSet<Flow>,
     /// Deployments that run, by flow.
     pub running: OrdMap<Flow, OrdSet<DeploymentId>>,
-    /// How many run.
-    pub running_count: usize,
+    /// Of each that runs, how much of its open work lies at targets that are not lost; those without any are left out.
+    pub within_reach: OrdMap<DeploymentId, usize>,
+    /// How many of each flow hold a slot: those that run and do not wait for their targets alone.
+    pub slots: OrdMap<Flow, usize>,
+    /// How many slots are taken.
+    pub slots_taken: usize,
     /// Deployments that run, by the targets that have a part in them.
     pub parts: OrdMap<TargetId, OrdSet<DeploymentId>>,
     /// What each target has to do now.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdMap;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
 
 use super::indexes::{Flow, Turns, WorkItem, take};
@@ -29,10 +29,38 @@ impl Space {
     pub(super) fn index_work(&mut self, deployment: DeploymentId, node: usize, target: TargetId) {
         let Some(item) = self.item_of(deployment, node, target) else { return };
         let id = item.assignment(target);
-        if let Some(before) = self.indexes.work.entry(target).or_default().insert(id, item) {
-            self.indexes.deadlines.remove(&(before.deadline, target, id));
+        match self.indexes.work.entry(target).or_default().insert(id, item) {
+            Some(before) => drop(self.indexes.deadlines.remove(&(before.deadline, target, id))),
+            None if self.lost.contains_key(&target) => {}
+            None => self.reach(deployment, 1),
         }
         self.indexes.deadlines.insert((item.deadline, target, id));
+    }
+
+    /// So much more of a deployment's open work, or less, is within reach. A deployment that waits for its targets alone
+    /// keeps its keys and not its slot (SEMANTICS 9); when one is back, it has its slot at once, as if nobody had it.
+    pub(super) fn reach(&mut self, id: DeploymentId, more: isize) {
+        let before = self.indexes.within_reach.get(&id).copied().unwrap_or_default();
+        let after = before.saturating_add_signed(more);
+        if after == 0 {
+            self.indexes.within_reach.remove(&id);
+        } else {
+            self.indexes.within_reach.insert(id, after);
+        }
+        let Some(flow) = self.deployments.get(&id).map(|deployment| deployment.tenant) else { return };
+        let taken = self.indexes.slots.get(&flow).copied().unwrap_or_default();
+        let (taken, all) = match (before, after) {
+            (0, 1..) => (taken + 1, self.indexes.slots_taken + 1),
+            (1.., 0) => (taken.saturating_sub(1), self.indexes.slots_taken.saturating_sub(1)),
+            _ => return,
+        };
+        self.indexes.slots_taken = all;
+        if taken == 0 {
+            self.indexes.slots.remove(&flow);
+        } else {
+            self.indexes.slots.insert(flow, taken);
+        }
+        self.index_flow(flow);
     }
 
     fn item_of(&self, id: DeploymentId, place: usize, target: TargetId) -> Option<WorkItem> {
@@ -68,6 +96,9 @@ impl Space {
     pub(super) fn drop_work(&mut self, target: TargetId, id: AssignmentId) {
         self.forget_handed_out(target, Some(id));
         let Some(item) = self.work_item(target, id).copied() else { return };
+        if !self.lost.contains_key(&target) {
+            self.reach(item.deployment, -1);
+        }
         self.indexes.deadlines.remove(&(item.deadline, target, id));
         let Some(items) = self.indexes.work.get_mut(&target) else { return };
         items.remove(&id);
@@ -113,13 +144,17 @@ impl Space {
 
     /// Puts right whether a flow may have a slot, as far as its own cap is concerned. Untenanted work has none.
     fn index_flow(&mut self, flow: Flow) {
-        let running = self.indexes.running.get(&flow).map_or(0, OrdSet::len);
-        let may = flow.is_none() || running < self.caps.tenant;
+        let may = flow.is_none() || self.slots_of(flow) < self.caps.tenant;
         if may && self.indexes.startable.contains_key(&flow) {
             self.indexes.flows.insert(flow);
         } else {
             self.indexes.flows.remove(&flow);
         }
+    }
+
+    /// How many slots a flow has.
+    pub fn slots_of(&self, flow: Flow) -> usize {
+        self.indexes.slots.get(&flow).copied().unwrap_or_default()
     }
 
     /// The deployments of some flows that are not over.
@@ -151,11 +186,9 @@ impl Space {
         match (before == Some(DeploymentState::Running), after == DeploymentState::Running) {
             (false, true) => {
                 self.indexes.running.entry(flow).or_default().insert(id);
-                self.indexes.running_count += 1;
             }
             (true, false) => {
                 take(&mut self.indexes.running, flow, |running| _ = running.remove(&id));
-                self.indexes.running_count -= 1;
             }
             _ => {}
         }

@@ -28,7 +28,9 @@ pub fn assert_same_indexes(one: &State, two: &State) {
             startable,
             flows,
             running,
-            running_count,
+            within_reach,
+            slots,
+            slots_taken,
             parts,
             work,
             deadlines,
@@ -43,7 +45,9 @@ pub fn assert_same_indexes(one: &State, two: &State) {
         assert_eq!(keys, two.keys, "keys");
         assert_eq!(startable, two.startable, "startable");
         assert_eq!(flows, two.flows, "flows");
-        assert_eq!((running_count, parts), (two.running_count, two.parts), "running");
+        assert_eq!(parts, two.parts, "parts");
+        assert_eq!((within_reach, slots), (two.within_reach, two.slots), "slots");
+        assert_eq!(slots_taken, two.slots_taken, "slots");
         assert_eq!(work, two.work, "work");
         assert_eq!(deadlines, two.deadlines, "deadlines");
         assert_eq!(running, two.running, "running");

@@ -169,7 +169,7 @@ impl SyntheticInstallation {
             let request = self.request(own, json!({"tenants": tenants}));
             self.ask(SpaceCommand::Deploy(request))?;
         }
-        let running = self.space()?.indexes.running_count;
+        let running = self.space()?.indexes.slots_taken;
         anyhow::ensure!(running == self.size.running, "{running} deployments run");
         Ok(())
     }

@@ -120,3 +120,34 @@ fn turns_go_round_and_a_restart_does_not_begin_them_anew() {
     }
     assert_eq!(turns(true), started);
 }
+
+#[test]
+fn what_waits_for_lost_targets_keeps_its_key_and_not_its_slot() {
+    let mut world = ready(3);
+    caps(&mut world, 2, 20);
+    let machine = world.target("machine");
+    let betas =
+        serde_json::json!({"roles": ["web"], "environments": ["Staging"], "tenants": {"tenants": ["Beta"]}});
+    let alphas = [0, 1].map(|index| world.deploy(to(index, Some("Alpha"))));
+    let beta = world.deploy(to(2, Some("Beta")));
+    let second = world.deploy(to(0, Some("Alpha")));
+    assert_eq!((running(&world, &alphas), runs(&world, beta)), (2, false), "both slots are taken");
+    world.lose(machine);
+    assert_eq!((running(&world, &alphas), runs(&world, beta)), (2, true), "both were given back");
+    assert!(!runs(&world, second), "the key is not");
+    // Beta's waits for the same machine, and takes no slot either until it has another one.
+    assert_eq!(world.space().indexes.slots_taken, 0);
+    world.enrol("betas", betas);
+    let last = world.deploy(to(1, Some("Beta")));
+    assert!(runs(&world, last));
+    assert_eq!(world.space().indexes.slots_taken, 1);
+    // Who is back has its slots at once, and nobody starts before they are free.
+    world.presence(vec![], vec![machine]);
+    assert_eq!(world.space().indexes.slots_taken, 4);
+    let all = [alphas[0], alphas[1], beta, last, second];
+    while running(&world, &all) > 0 {
+        end_one(&mut world, &all);
+    }
+    assert!(all.iter().all(|id| world.end(*id).is_some()), "everything came to its end");
+    assert_eq!(world.space().indexes.slots_taken, 0);
+}

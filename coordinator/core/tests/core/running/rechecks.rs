@@ -65,7 +65,7 @@ fn looking_at_what_a_change_touches_decides_what_looking_at_everything_would() {
             let now = assert_nothing_is_left_to_take_out(world.space(), world.now);
             seen.iter_mut().zip(now).for_each(|(seen, now)| *seen += now);
             let (indexes, most) = (&world.space().indexes, world.space().caps.tenant);
-            let has_room = |flow| indexes.running.get(&flow).map_or(0, |running| running.len()) < most;
+            let has_room = |flow| indexes.slots.get(&flow).copied().unwrap_or_default() < most;
             let startable = indexes.startable.keys().filter(|flow| flow.is_none() || has_room(**flow));
             assert!(startable.eq(&indexes.flows), "flows that may have a slot of their own cap");
         }
