@@ -27,5 +27,5 @@ fn hooks_that_set_more_variables_together_than_a_step_may_fail_it_and_say_so() {
     deploy(&installation, "1.0.0");
     let (state, reason) = end(&installation, &start(&installation, "2.0.0", None));
     assert_eq!(state, "failed", "{reason}");
-    assert!(reason.contains("set 201 output variables together, and it may set 200"), "{reason}");
+    assert!(reason.contains("set 201 output variables, and it may set 200"), "{reason}");
 }
