@@ -12,6 +12,8 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
 use windlass_protocol::codec::Message;
 use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::{
@@ -21,6 +23,8 @@ use windlass_protocol::message::{
 };
 use windlass_protocol::token::{Token, TokenKind};
 use windlass_protocol::{Digest, Timestamp};
+use windlass_tests::agents::Agent;
+use windlass_tests::client::runtime;
 use windlass_tests::raw::{frame, read};
 
 /// The target that every agent becomes.
@@ -34,6 +38,7 @@ pub struct Job {
 }
 
 /// What is said, and what was heard.
+#[derive(Default)]
 pub struct Script {
     pub jobs: Vec<Job>,
     /// Given once this assignment is reported to be fetched, as an honest coordinator does.
@@ -50,6 +55,21 @@ pub struct Script {
     pub silent: bool,
     /// Heartbeats that came.
     pub heartbeats: AtomicUsize,
+}
+
+/// An agent with a coordinator that follows the script. It ends with what is given back, and so does the coordinator.
+pub fn agent_of(script: Script) -> (Arc<Script>, Agent, TempDir, Runtime) {
+    let runtime = runtime();
+    let (address, token, script) = {
+        let _entered = runtime.enter();
+        start(script)
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = windlass_tests::programs().expect("the programs build").join("windlass-agent");
+    let mut agent = Agent::new(folder.path(), "machine", &address.to_string(), program);
+    agent.enrol_with(&token);
+    agent.run();
+    (script, agent, folder, runtime)
 }
 
 struct Authority {
@@ -103,7 +123,7 @@ impl Authority {
 }
 
 /// Starts it; answers with its address, the token that enrols with it, and its script.
-pub fn start(script: Script) -> (SocketAddr, String, Arc<Script>) {
+fn start(script: Script) -> (SocketAddr, String, Arc<Script>) {
     let authority = Arc::new(Authority::new());
     let endpoint = Endpoint::server(authority.server(), "127.0.0.1:0".parse().expect("an address"));
     let endpoint = endpoint.expect("a server");

@@ -13,13 +13,11 @@ use windlass_protocol::message::{
     PackageReference, PullFile, PullHeader, ReportKind, RunWork, SignedAssignment, Work,
 };
 use windlass_protocol::{Digest, Timestamp};
-use windlass_tests::agents::Agent;
-use windlass_tests::client::runtime;
 use windlass_tests::installation::wait_until;
 use windlass_tests::raw::{body, frame};
 
 use super::below;
-use super::coordinator::{Job, Script, TARGET, start};
+use super::coordinator::{Job, Script, TARGET, agent_of};
 
 const EVIL: &[u8] = b"evil";
 
@@ -233,8 +231,6 @@ fn in_words(kind: &ReportKind) -> String {
 
 #[test]
 fn a_hostile_coordinator_gets_one_sentence_and_puts_nothing_on_the_disk() {
-    let runtime = runtime();
-    let _entered = runtime.enter();
     let Cases { cases, honest, step, cut } = cases();
     let whats: Vec<_> = cases.iter().chain([&step]).map(|case| (case.what, case.job.id)).collect();
     let cut_id = cut.id;
@@ -243,19 +239,9 @@ fn a_hostile_coordinator_gets_one_sentence_and_puts_nothing_on_the_disk() {
         jobs,
         after_fetch: Some((honest, step.job)),
         assignment_key: key().verifying_key().to_bytes(),
-        reports: Default::default(),
-        pulls: Default::default(),
-        renews: false,
-        renewals: Default::default(),
-        silent: false,
-        heartbeats: Default::default(),
+        ..Script::default()
     };
-    let (address, token, script) = start(script);
-    let folder = tempfile::tempdir().expect("a folder");
-    let program = windlass_tests::programs().expect("the programs build").join("windlass-agent");
-    let mut agent = Agent::new(folder.path(), "machine", &address.to_string(), program);
-    agent.enrol_with(&token);
-    agent.run();
+    let (script, agent, folder, _runtime) = agent_of(script);
 
     let heard = || {
         let reports = script.reports.lock().expect("nobody panics");
