@@ -63,7 +63,7 @@ async fn serve(sessions: Arc<Sessions>, incoming: Incoming, slot: StrangersSlot)
 async fn route(sessions: Arc<Sessions>, connection: Connection, slot: StrangersSlot) {
     let protocol = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
     match protocol.and_then(|data| data.protocol).as_deref() {
-        Some(ENROLMENT_ALPN) => enrol::serve(&sessions, &connection).await,
+        Some(ENROLMENT_ALPN) => enrol::serve(&sessions, &connection, slot).await,
         Some(SESSION_ALPN) => match identity(&connection) {
             Some(peer) => control::serve(sessions, connection, peer, slot).await,
             None => connection.close(VarInt::from_u32(1), b"a session needs an agent's certificate"),

@@ -15,6 +15,7 @@ use windlass_protocol::ids::{SpaceId, TargetId};
 use windlass_protocol::message::{Enrol, EnrolAnswer, EnrolRefusal, Enrolled};
 
 use super::frames::{self, Frames};
+use super::strangers_slot::StrangersSlot;
 use super::{Sessions, origin};
 use crate::authority::requested_key;
 use crate::engine::{Engine, now};
@@ -24,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// And this long to close when it is answered: the connection must not be closed under the answer.
 const PARTING: Duration = Duration::from_secs(2);
 
-pub(super) async fn serve(sessions: &Sessions, connection: &Connection) {
+/// Who enrols is a stranger until the token is known to be good.
+pub(super) async fn serve(sessions: &Sessions, connection: &Connection, slot: StrangersSlot) {
     let address = connection.remote_address();
     let refused = |reason| sessions.counters.strangers.refused(Refused::Stranger(reason), Some(address.ip()));
     let Ok(asked) = timeout(PATIENCE, ask(connection)).await else {
@@ -36,7 +38,10 @@ pub(super) async fn serve(sessions: &Sessions, connection: &Connection) {
         Err(_) => return,
     };
     let answer = match enrol(sessions, message, &origin(address)).await {
-        Ok(enrolled) => EnrolAnswer::Enrolled(Box::new(enrolled)),
+        Ok(enrolled) => {
+            slot.admitted();
+            EnrolAnswer::Enrolled(Box::new(enrolled))
+        }
         Err(refusal) => {
             match refusal {
                 EnrolRefusal::Unknown => refused(StrangerReason::UnknownEnrolment),

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpSocket, TcpStream};
 use windlass_protocol::message::ENROLMENT_ALPN;
-use windlass_tests::agents::{Agent, wait_for_presence};
+use windlass_tests::agents::{Agent, token, wait_for_presence};
 use windlass_tests::client::runtime;
 use windlass_tests::installation::{Installation, Process, wait_until};
 use windlass_tests::raw::Caller;
@@ -92,6 +93,18 @@ fn a_stranger_has_one_stream_and_what_it_left_counts_until_it_is_out_of_memory()
     let mut other = Agent::enrol(&installation, "other", &GRANT);
     other.run();
     wait_for_presence(&installation, "other", true);
+}
+
+#[test]
+fn a_fleet_that_enrols_leaves_nothing_behind_that_strangers_leave() {
+    let (folder, installation) = installation("strangers-at-once = 16");
+    let token = token(&installation, &[&GRANT[..], &["--uses", "70"]].concat());
+    let program = PathBuf::from(installation.program("windlass-agent").get_program());
+    // More than four times as many as strangers may be, from one address and sooner than a connection is out of memory.
+    for number in 0..70 {
+        let name = format!("machine-{number}");
+        Agent::new(folder.path(), &name, &installation.quic, program.clone()).enrol_with(&token);
+    }
 }
 
 #[test]
