@@ -10,6 +10,7 @@ mod nudge;
 mod operator;
 mod pull;
 mod raw;
+mod start;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,7 +30,7 @@ struct Arguments {
     scratch: Option<PathBuf>,
 }
 
-#[derive(Subcommand, Clone, Copy)]
+#[derive(Subcommand, Clone)]
 enum Measure {
     /// A pull of 1 GiB, as one file and as 2,000, against nginx and curl.
     Pull,
@@ -41,6 +42,14 @@ enum Measure {
     Commands,
     /// What deciding costs in a large installation, against the same at a tenth of the size.
     Model,
+    /// A start with a million records behind it, with a snapshot and without.
+    Start,
+    /// Starts from a data folder for `start`, in a process of its own.
+    #[command(hide = true)]
+    Replay {
+        /// The folder.
+        data: PathBuf,
+    },
     /// Serves bare quinn for `nudge`, in a process of its own.
     #[command(hide = true)]
     RawServer,
@@ -84,14 +93,23 @@ fn main() -> ExitCode {
 
 #[allow(clippy::print_stdout)]
 fn run(arguments: &Arguments) -> anyhow::Result<Vec<Verdict>> {
-    let measures: &[Measuring] = match arguments.measure {
+    let measures: &[Measuring] = match &arguments.measure {
         Some(Measure::RawServer) => return raw::serve().map(|()| Vec::new()),
+        Some(Measure::Replay { data }) => return start::replay(data).map(|()| Vec::new()),
         Some(Measure::Pull) => &[pull::measure],
         Some(Measure::Memory) => &[memory::measure],
         Some(Measure::Nudge) => &[nudge::measure],
         Some(Measure::Commands) => &[commands::measure],
         Some(Measure::Model) => &[model::measure],
-        None => &[model::measure, commands::measure, nudge::measure, memory::measure, pull::measure],
+        Some(Measure::Start) => &[start::measure],
+        None => &[
+            model::measure,
+            commands::measure,
+            start::measure,
+            nudge::measure,
+            memory::measure,
+            pull::measure,
+        ],
     };
     machine::raise_open_files()?;
     println!("{}", machine::describe());

@@ -2,7 +2,6 @@
 
 mod contract;
 mod full;
-mod million;
 #[cfg(feature = "fail-points")]
 mod power;
 mod snapshots;
