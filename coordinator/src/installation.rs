@@ -283,7 +283,7 @@ mod tests {
         let vault = Vault::new(keys.clone());
         let authority = Authority::create(&vault).unwrap();
         let (_, command) = first(&vault, &authority).unwrap();
-        let nothing = Replayed { state: State::default(), head: GENESIS, from: 0 };
+        let nothing = Replayed::nothing();
         record(&mut journal, &nothing, &command).unwrap();
         let mut state = State::default();
         let lines = journal.lines();

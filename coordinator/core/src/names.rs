@@ -8,9 +8,47 @@ use windlass_protocol::ids::{EnvironmentId, TagId, TagSetId, TenantId};
 use windlass_protocol::names::{fold, is_unprintable};
 use windlass_protocol::{Slug, limits};
 
-use crate::catalogue::unknown_within;
+use crate::catalogue::{unknown, unknown_within};
+use crate::model::Step;
 use crate::query::Query;
 use crate::state::Space;
+
+/// The steps of a process by what people call them: as everywhere, a name counts before a slug.
+#[derive(Default)]
+pub struct StepNames<'a> {
+    by_name: BTreeMap<String, &'a Step>,
+    by_slug: BTreeMap<&'a str, &'a Step>,
+}
+
+impl<'a> StepNames<'a> {
+    pub fn of(steps: &'a [Step]) -> Self {
+        let mut names = Self::default();
+        steps.iter().for_each(|step| drop(names.add(step)));
+        names
+    }
+
+    /// Adds a step, if no other one has its name or its slug.
+    pub fn add(&mut self, step: &'a Step) -> Result<(), Problem> {
+        let (name, slug) = (step.name.folded(), step.slug.as_str());
+        if self.by_name.contains_key(&name) || self.by_slug.contains_key(slug) {
+            return Err(Problem::usage("another step has this name or slug"));
+        }
+        self.by_name.insert(name, step);
+        self.by_slug.insert(slug, step);
+        Ok(())
+    }
+
+    /// The step that is called so.
+    pub fn called(&self, text: &str) -> Option<&'a Step> {
+        self.by_name.get(&fold(text)).or_else(|| self.by_slug.get(text)).copied()
+    }
+
+    /// The step that is called so, or the sentence for a name that none has.
+    pub fn find(&self, text: &str) -> Result<&'a Step, Problem> {
+        let known = || self.by_name.values().map(|step| step.name.as_str());
+        self.called(text).ok_or_else(|| Problem::not_found(unknown("step", text, known())))
+    }
+}
 
 /// Tenants that do not exist yet but may be named: the documents at hand are about to make them.
 #[derive(Default)]

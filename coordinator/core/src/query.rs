@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{TagId, TagSetId, TenantId};
 
 /// `named ∪ (set₁ AND set₂ …)`, tags of one set OR-ed, and what is excluded taken away last.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Query {
     /// Tenants by name.

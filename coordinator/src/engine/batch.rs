@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use windlass_api::error::{Problem, ProblemKind};
 use windlass_coordinator_core::decide::{Command, Envelope, Reply, SpaceCommand, decide, has_more};
@@ -18,8 +19,11 @@ use crate::journal::{AppendError, Appended, Head, Journal, Line, encode};
 /// and nobody else is the worse for it.
 const MOST_LINE: usize = 12 << 20;
 
-/// Records that one command may be followed by in the same batch; what is then left is done by a batch of its own.
+/// Records that the commands of a batch may be followed by in it, their bytes, and how long deciding them may take: what
+/// is then left is done by a batch of its own, and whoever asked is answered before.
 const MOST_FOLLOWING: usize = 64;
+const MOST_FOLLOWING_BYTES: usize = 4 << 20;
+const MOST_FOLLOWING_TIME: Duration = Duration::from_millis(20);
 
 /// Lines that are read at once to catch up.
 const CATCH_UP: usize = 1024;
@@ -38,6 +42,8 @@ pub(super) struct Ledger<J> {
     journal: J,
     head: Head,
     state: Arc<State>,
+    /// Bytes of the records since they are counted.
+    bytes: u64,
 }
 
 /// What a batch came to, as far as it has been decided.
@@ -46,6 +52,23 @@ struct Batch {
     head: Head,
     records: Vec<Decided>,
     answers: Vec<Answer>,
+    following: Following,
+}
+
+/// What was decided beside what was asked for.
+#[derive(Default)]
+struct Following {
+    records: usize,
+    bytes: usize,
+    took: Duration,
+}
+
+impl Following {
+    fn is_enough(&self) -> bool {
+        self.records >= MOST_FOLLOWING
+            || self.bytes >= MOST_FOLLOWING_BYTES
+            || self.took >= MOST_FOLLOWING_TIME
+    }
 }
 
 /// A record, and which of the commands it is of.
@@ -61,8 +84,9 @@ struct Decided {
 pub(super) struct CannotGoOn(String);
 
 impl<J: Journal> Ledger<J> {
-    pub(super) const fn new(journal: J, head: Head, state: Arc<State>) -> Self {
-        Self { journal, head, state }
+    /// After as many bytes of records.
+    pub(super) const fn new(journal: J, head: Head, state: Arc<State>, bytes: u64) -> Self {
+        Self { journal, head, state, bytes }
     }
 
     pub(super) fn journal(&mut self) -> &mut J {
@@ -77,6 +101,16 @@ impl<J: Journal> Ledger<J> {
         self.head
     }
 
+    /// Bytes of the records since they are counted.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Counts the bytes of records from here on.
+    pub(super) const fn count_anew(&mut self) {
+        self.bytes = 0;
+    }
+
     /// Reads what others have appended.
     pub(super) fn catch_up(&mut self) -> Result<(), CannotGoOn> {
         loop {
@@ -86,6 +120,7 @@ impl<J: Journal> Ledger<J> {
             }
             let mut state = State::clone(&self.state);
             for line in &lines {
+                self.bytes += line.len() as u64;
                 let unreadable =
                     |why: &dyn std::fmt::Display| CannotGoOn(format!("the journal cannot be read: {why}"));
                 let line = Line::read(line, self.head.hash).map_err(|why| unreadable(&why))?;
@@ -111,6 +146,7 @@ impl<J: Journal> Ledger<J> {
                 Ok(()) => {
                     windlass_segments::fail::point("engine-after-sync");
                     (self.head, self.state) = (batch.head, Arc::new(batch.state));
+                    self.bytes += lines.iter().map(|appended| appended.line.len() as u64).sum::<u64>();
                     return Ok(batch.answers);
                 }
                 Err(AppendError::Overtaken) => {
@@ -141,6 +177,7 @@ impl<J: Journal> Ledger<J> {
             head: self.head,
             records: Vec::new(),
             answers: Vec::with_capacity(asked.len()),
+            following: Following::default(),
         };
         if let Some(overtaken) = overtaken {
             batch.keep(overtaken);
@@ -217,7 +254,8 @@ impl Batch {
     /// Goes on with what a command left to do in its space.
     fn go_on(&mut self, of: usize, command: &Command) {
         let Command::Space(space, _) = command else { return };
-        for _ in 0..MOST_FOLLOWING {
+        while !self.following.is_enough() {
+            let begun = Instant::now();
             let cause = self.records.last().filter(|last| last.record.stream == Stream::Space(*space));
             let Some(cause) = cause.filter(|_| has_more(&self.state, *space)).map(|last| last.record.number)
             else {
@@ -239,9 +277,10 @@ impl Batch {
                 tracing::error!(%why, "what a command left to do cannot be done");
                 return;
             }
-            if self.records.len() == before {
-                return;
-            }
+            let Some(new) = self.records.get(before) else { return };
+            self.following.records += 1;
+            self.following.bytes += new.appended.line.len();
+            self.following.took += begun.elapsed();
         }
     }
 }

@@ -90,7 +90,7 @@ impl Engine {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let writer = thread::Writer {
             data,
-            ledger: batch::Ledger::new(journal, head, state),
+            ledger: batch::Ledger::new(journal, head, state, replayed.bytes),
             public: Arc::clone(&public),
             published,
             own_queue: queue.downgrade(),

@@ -41,7 +41,7 @@ impl Chance {
 }
 
 fn engine<J: Journal + Clone>(journal: &J) -> Ledger<J> {
-    Ledger::new(journal.clone(), Head { number: 0, hash: GENESIS }, Arc::new(State::default()))
+    Ledger::new(journal.clone(), Head { number: 0, hash: GENESIS }, Arc::new(State::default()), 0)
 }
 
 /// An engine that is quicker than others, between their deciding and their appending.
@@ -309,7 +309,7 @@ fn another_history_ends_the_engine() {
     let mut engine_two = engine(&two);
     initialise(&mut engine_two, &mut chance);
     // The same number, another hash: this is not the journal that was followed.
-    let mut lost = Ledger::new(two, engine_one.head(), Arc::clone(engine_one.state()));
+    let mut lost = Ledger::new(two, engine_one.head(), Arc::clone(engine_one.state()), 0);
     let why = lost.catch_up().expect_err("it is another history");
     assert!(why.to_string().contains("another history at record 1"), "{why}");
 }
@@ -321,7 +321,7 @@ async fn what_the_engine_does_by_itself_waits_for_a_clock_that_has_jumped() {
         initialise(&mut engine(&journal), &mut Chance(7));
         let (records, state) = read(&journal);
         let head = Line::read(&journal.lines()[0], GENESIS).expect("a line").hash;
-        let replayed = Replayed { state, head, from: 0 };
+        let replayed = Replayed { state, head, from: 0, bytes: 0 };
         let started = Engine::start_by(clock, journal.clone(), None, replayed, Box::new(|_, _| {}));
         let (engine, _) = started.expect("a thread");
         let (answer, answered) = oneshot::channel();

@@ -21,8 +21,9 @@ use crate::journal::{Journal, Snapshot};
 /// Commands in one batch: enough to make the sync cheap, few enough that none waits long.
 const BATCH: usize = 512;
 
-/// Records after which a snapshot is written.
+/// Records after which a snapshot is written, and their bytes: a start reads what came since.
 const SNAPSHOT_RECORDS: u64 = 20_000;
+const SNAPSHOT_BYTES: u64 = 64 << 20;
 
 pub(super) struct Writer<J> {
     /// Where snapshots are written; nowhere for a journal that is not on this disk.
@@ -136,10 +137,12 @@ impl<J: Journal> Writer<J> {
     fn snapshot_when_due(&mut self) {
         let state = self.public.load_full();
         let Some(data) = self.data.clone() else { return };
-        if state.number < self.last_snapshot + fail::number("SNAPSHOT_RECORDS", SNAPSHOT_RECORDS) {
+        let due = self.last_snapshot + fail::number("SNAPSHOT_RECORDS", SNAPSHOT_RECORDS);
+        if state.number < due && self.ledger.bytes() < SNAPSHOT_BYTES {
             return;
         }
         self.last_snapshot = state.number;
+        self.ledger.count_anew();
         let (queue, head) = (self.own_queue.clone(), self.ledger.head().hash);
         let write = move || {
             let record = state.number;

@@ -155,6 +155,13 @@ fn say_what_all_have_in_common(path: &str, item: &mut PathItem) {
         if method != "get" && !path.ends_with("/plans") {
             operation.parameters.get_or_insert_default().push(idempotency_key().into());
         }
+        // The format wants words for every answer, also where the schema says all.
+        for answer in operation.responses.responses.values_mut() {
+            let RefOr::T(answer) = answer else { continue };
+            if answer.description.is_empty() {
+                "It is done, or this is what was asked for.".clone_into(&mut answer.description);
+            }
+        }
         for (status, description) in [
             ("400", "The request is not well-formed."),
             ("401", "No valid token."),

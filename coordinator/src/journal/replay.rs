@@ -48,6 +48,15 @@ pub struct Replayed {
     pub head: Digest,
     /// The record that the replay started after: 0 without a snapshot.
     pub from: u64,
+    /// Bytes of the records after that.
+    pub bytes: u64,
+}
+
+impl Replayed {
+    /// What there is before the first record.
+    pub fn nothing() -> Self {
+        Self { state: State::default(), head: GENESIS, from: 0, bytes: 0 }
+    }
 }
 
 /// Replays the journal below `data`: from the newest snapshot that holds, else from the first record. A snapshot that
@@ -65,7 +74,7 @@ pub fn replay(data: &Path) -> Result<Replayed, ReplayError> {
             Err(why) => tracing::warn!(record = found.sequence, %why, "a snapshot is left aside"),
         }
     }
-    let mut whole = Replayed { state: State::default(), head: GENESIS, from: 0 };
+    let mut whole = Replayed::nothing();
     tail(data, &mut whole, |_| {})?;
     Ok(whole)
 }
@@ -73,7 +82,8 @@ pub fn replay(data: &Path) -> Result<Replayed, ReplayError> {
 /// The state after the tail, if a record of the tail names the snapshot.
 fn after_snapshot(data: &Path, found: &Found) -> Result<Replayed, Unusable> {
     let snapshot = found.read()?;
-    let mut replayed = Replayed { state: snapshot.state, head: snapshot.head, from: found.sequence };
+    let mut replayed =
+        Replayed { state: snapshot.state, head: snapshot.head, from: found.sequence, bytes: 0 };
     let mut confirmed = false;
     tail(data, &mut replayed, |event| {
         confirmed |= matches!(event, Event::Observation(Observation::SnapshotTaken { record, digest })
@@ -91,6 +101,7 @@ fn tail(data: &Path, replayed: &mut Replayed, mut see: impl FnMut(&Event)) -> Re
     let acknowledged = windlass_segments::durable(&folder)?;
     let mut lines = super::lines(data, replayed.state.number + 1)?;
     while let Some((sequence, line)) = lines.next_line()? {
+        replayed.bytes += line.len() as u64;
         let read = Line::read(line, replayed.head).and_then(|line| Ok((line.parse()?, line.hash)));
         let (record, hash) =
             read.map_err(|why| ReplayError::Line { place: super::place(&lines), sequence, why })?;

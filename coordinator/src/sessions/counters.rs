@@ -203,7 +203,7 @@ mod tests {
     use windlass_protocol::message::EnrolRefusal;
 
     use super::*;
-    use crate::journal::{GENESIS, InMemory, Replayed};
+    use crate::journal::{InMemory, Replayed};
 
     fn refused(origin: usize) -> Repeated {
         let enrolment = EnrolmentId::from_bytes([1; 16]);
@@ -238,7 +238,7 @@ mod tests {
 
     /// An engine, and what it has counted twice as much of as goes into one record.
     async fn engine_and_counts() -> (Engine, Arc<Counters>) {
-        let replayed = Replayed { state: State::default(), head: GENESIS, from: 0 };
+        let replayed = Replayed::nothing();
         let (engine, _) = Engine::start(InMemory::default(), None, replayed, Box::new(|_, _| {})).unwrap();
         let installer = || Engine::envelope(Actor::Installer, None);
         let token = (TokenId::from_bytes([1; 16]), Digest::of("administrator"));

@@ -162,14 +162,14 @@ impl<'a> Draft<'a> {
 
     /// Refuses what is too much for one record, whatever people ask for. Reports are bounded as they are recorded
     /// (`Report::check`), what else agents tell by its messages, and what the coordinator goes on with by its parts.
-    fn refuse_too_much(&self) -> Result<(), Problem> {
+    pub(super) fn refuse_too_much(&self) -> Result<(), Problem> {
         let asked = matches!(self.envelope.actor, Actor::Token(_) | Actor::Installer);
         if !asked || self.bytes <= MOST_BYTES {
             return Ok(());
         }
-        let (mebibytes, most, instead) = (self.bytes.div_ceil(1 << 20), MOST_BYTES >> 20, self.instead);
+        let (most, instead) = (MOST_BYTES >> 20, self.instead);
         Err(Problem::usage(format!(
-            "this would write {mebibytes} MiB at once, and all or nothing is at most {most} MiB; {instead}"
+            "this would write more than {most} MiB at once, and all or nothing is at most that; {instead}"
         )))
     }
 

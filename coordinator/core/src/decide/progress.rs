@@ -23,7 +23,7 @@ pub(super) const ASSIGNMENT_SECONDS: u64 = 7 * 24 * 3600;
 
 /// Does something to one of many deployments. Where that cannot be recorded, the deployment ends instead, and says why:
 /// nothing that the coordinator comes to by itself stands in the way of what comes after it.
-pub(super) fn or_end(draft: &mut Draft<'_>, id: DeploymentId, act: impl FnOnce(&mut Draft<'_>)) {
+pub(super) fn or_end<'a>(draft: &mut Draft<'a>, id: DeploymentId, act: impl FnOnce(&mut Draft<'a>)) {
     let Err(problem) = draft.attempt(act) else { return };
     let end_it = |draft: &mut Draft<'_>| end(draft, id, DeploymentEnd::Failed, EndReason::Unfit { problem });
     if draft.deployment(id).is_some_and(|deployment| !deployment.is_over()) {

@@ -7,7 +7,6 @@ use windlass_api::error::Problem;
 use windlass_api::requests::ReleaseRequest;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{ReleaseId, StepId};
-use windlass_protocol::names::fold;
 
 use super::documents::check_package_id;
 use super::{Draft, Reply};
@@ -15,6 +14,7 @@ use crate::catalogue::unknown;
 use crate::event::{PackageUploaded, ReleaseCreated, ReleaseEvent};
 use crate::freeze::freeze;
 use crate::model::{ChosenPackage, CodeNames, Package, PackageKey, Project, Snapshot, Step, StepAction};
+use crate::names::StepNames;
 use crate::state::Space;
 use crate::variables;
 use crate::version::Version;
@@ -124,26 +124,20 @@ pub fn choose_packages(
     project: &Project,
     request: &ReleaseRequest,
 ) -> Result<BTreeMap<StepId, ChosenPackage>, Problem> {
-    let of_step = |name: &str| {
-        let named = |step: &&Step| step.name.folded() == fold(name) || step.slug.as_str() == name;
-        project.steps.iter().find(named)
-    };
-    for name in request.packages.keys() {
-        let package_step =
-            of_step(name).is_some_and(|step| matches!(step.action, StepAction::Package { .. }));
-        if !package_step {
-            let steps = project.steps.iter().filter(|step| matches!(step.action, StepAction::Package { .. }));
-            let text = unknown("package step", name, steps.map(|step| step.name.as_str()));
-            return Err(Problem::not_found(text));
-        }
+    let has_package = |step: &&Step| matches!(step.action, StepAction::Package { .. });
+    let (names, mut asked) = (StepNames::of(&project.steps), BTreeMap::new());
+    for (name, version) in &request.packages {
+        let Some(step) = names.called(name).filter(has_package) else {
+            let steps = project.steps.iter().filter(has_package).map(|step| step.name.as_str());
+            return Err(Problem::not_found(unknown("package step", name, steps)));
+        };
+        asked.entry(step.id).or_insert(version);
     }
     let mut chosen = BTreeMap::new();
     for step in &project.steps {
         let StepAction::Package { id, .. } = &step.action else { continue };
-        let asked =
-            request.packages.iter().find(|(name, _)| of_step(name).is_some_and(|found| found.id == step.id));
-        let package = match asked {
-            Some((_, text)) => {
+        let package = match asked.get(&step.id) {
+            Some(text) => {
                 let version = text.parse::<Version>().map_err(|why| Problem::usage(why.to_string()))?;
                 space.packages.get(&PackageKey { id: id.clone(), version }).ok_or_else(|| {
                     let versions: Vec<_> =

@@ -64,7 +64,7 @@ pub struct ScopedValue {
 }
 
 /// Where a value applies. An empty dimension restricts nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ValueScope {
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]

@@ -1,9 +1,10 @@
 //! What could not be carried out, and so is refused in plans and deployments alike.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::error::Problem;
+use windlass_protocol::ids::ReleaseId;
 use windlass_protocol::limits;
 use windlass_protocol::names::fold;
 
@@ -73,10 +74,20 @@ impl<'a> Code<'a> {
     }
 }
 
-/// Refuses what could not be carried out of one deployment.
-pub fn check(layout: &Layout<'_>, steps: &[LaidStep<'_>]) -> Result<(), Problem> {
-    let given = Lookups::of(layout.release).given(layout, steps);
-    Code::of(layout.release).check(layout, steps, &given)
+/// The checks of deployments of several releases, one after the other: what was looked up for one holds for those that
+/// follow, as long as nothing of what values depend on changes.
+#[derive(Default)]
+pub struct Checks<'a>(BTreeMap<ReleaseId, (Lookups<'a>, Code<'a>)>);
+
+impl<'a> Checks<'a> {
+    /// Refuses what could not be carried out of one deployment.
+    pub fn check(&mut self, layout: &Layout<'a>, steps: &[LaidStep<'a>]) -> Result<(), Problem> {
+        let release = layout.release;
+        let new = || (Lookups::of(release), Code::of(release));
+        let (lookups, code) = self.0.entry(release.id).or_insert_with(new);
+        let given = lookups.given(layout, steps);
+        code.check(layout, steps, &given)
+    }
 }
 
 /// Refuses a start that is more than one record: of too many runs, or on targets of too many kinds, since it names the

@@ -10,7 +10,7 @@ mod print;
 mod request;
 mod tenants;
 
-pub use check::check;
+pub use check::Checks;
 pub(crate) use layout::step_rule;
 pub use layout::{LaidStep, Layout, lay_out};
 pub use print::{MASK, Presence, plan, plan_in_sight, source, target_reason, wait_reason, wait_sentence};

@@ -8,12 +8,11 @@ use windlass_api::plan::Plan;
 use windlass_api::requests::DeployRequest;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnvironmentId, ProjectId, ReleaseId, StepId, TargetId, TenantId};
-use windlass_protocol::names::fold;
 
 use super::layout::Layout;
-use crate::catalogue::{unknown, unknown_within};
+use crate::catalogue::unknown_within;
 use crate::model::{Project, Release};
-use crate::names::{self, PendingTenants};
+use crate::names::{self, PendingTenants, StepNames};
 use crate::query::Query;
 use crate::state::Space;
 use crate::version::Version;
@@ -124,6 +123,7 @@ pub fn resolve<'a>(space: &'a Space, request: &DeployRequest) -> Result<Resolved
         names.iter().map(|name| Ok(space.targets.find(name)?.id)).collect()
     };
     let only = &request.only_targets;
+    let steps = StepNames::of(&release.snapshot.steps);
     Ok(Resolved {
         project,
         release,
@@ -133,8 +133,8 @@ pub fn resolve<'a>(space: &'a Space, request: &DeployRequest) -> Result<Resolved
         skipped_steps: request
             .skip_steps
             .iter()
-            .map(|name| find_step(release, name))
-            .collect::<Result<_, _>>()?,
+            .map(|name| Ok(steps.find(name)?.id))
+            .collect::<Result<_, Problem>>()?,
     })
 }
 
@@ -153,14 +153,6 @@ fn find_release<'a>(space: &'a Space, project: &Project, text: &str) -> Result<&
         let known = versions.iter().map(String::as_str);
         Problem::not_found(unknown_within("release", text, &format!("of `{}`", project.name), known))
     })
-}
-
-fn find_step(release: &Release, name: &str) -> Result<StepId, Problem> {
-    let steps = &release.snapshot.steps;
-    let found = steps.iter().find(|step| step.name.folded() == fold(name) || step.slug.as_str() == name);
-    found
-        .map(|step| step.id)
-        .ok_or_else(|| Problem::not_found(unknown("step", name, steps.iter().map(|step| step.name.as_str()))))
 }
 
 /// The tenants that a request means, and whether each is named. Naming none at all means untenanted; a query that

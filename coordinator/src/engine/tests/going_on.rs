@@ -76,7 +76,7 @@ fn waiting(chance: &mut Chance) -> (State, SpaceId) {
 fn what_cannot_be_gone_on_with_is_tried_again_less_and_less_often_and_done_when_it_can_be() {
     let (state, space) = waiting(&mut Chance(11));
     let journal = Full::default();
-    let replayed = Replayed { from: state.number, state, head: GENESIS };
+    let replayed = Replayed { from: state.number, state, head: GENESIS, bytes: 0 };
     let (engine, _ended) =
         Engine::start(journal.clone(), None, replayed, Box::new(|_, _| {})).expect("it starts");
     let started = |tries: usize| {
@@ -98,4 +98,38 @@ fn what_cannot_be_gone_on_with_is_tried_again_less_and_less_often_and_done_when_
         assert!(begun.elapsed() < Duration::from_secs(30), "there is room");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A start reads what came since the newest snapshot: few large records are as much to read as many small ones.
+#[test]
+fn a_snapshot_is_due_by_the_bytes_of_records_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (state, space) = waiting(&mut Chance(12));
+    let start = |bytes: u64| {
+        let replayed = Replayed { from: state.number, state: state.clone(), head: GENESIS, bytes };
+        let data = folder.path().join(bytes.to_string());
+        std::fs::create_dir(&data).expect("a folder");
+        let journal = Full::default();
+        *journal.has_room.lock().expect("nobody panicked") = true;
+        let (engine, ended) =
+            Engine::start(journal, Some(data.clone()), replayed, Box::new(|_, _| {})).expect("it starts");
+        let begun = std::time::Instant::now();
+        while has_more(&engine.state(), space) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "there is room");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(engine);
+        ended.join().expect("it did not panic").expect("the journal is whole");
+        data
+    };
+    let written = |data: &std::path::Path| {
+        std::fs::read_dir(data.join("snapshots")).is_ok_and(|found| found.count() > 0)
+    };
+    let (few, many) = (start(0), start(64 << 20));
+    let begun = std::time::Instant::now();
+    while !written(&many) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it is due");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!written(&few));
 }

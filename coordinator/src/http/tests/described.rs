@@ -170,6 +170,17 @@ fn an_operation_has_one_name_and_says_what_its_path_takes() {
     assert!(names.len() > 40, "{names:?}");
 }
 
+/// Client generators refuse a description in which an answer has no words.
+#[test]
+fn every_answer_is_described_in_words() {
+    for (method, path, operation) in operations() {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let words = response["description"].as_str().unwrap_or_default();
+            assert!(!words.is_empty(), "{method} {path}: {status}");
+        }
+    }
+}
+
 #[test]
 fn what_changes_something_may_be_repeated_and_says_so() {
     for (method, path, operation) in operations() {

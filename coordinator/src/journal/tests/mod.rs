@@ -16,7 +16,7 @@ use windlass_coordinator_core::state::State;
 use windlass_protocol::ids::{KeyId, TokenId};
 use windlass_protocol::{Digest, Timestamp};
 
-use super::{Appended, Embedded, GENESIS, Head, Journal, Replayed, Snapshot, encode, replay};
+use super::{Appended, Embedded, Head, Journal, Replayed, Snapshot, encode, replay};
 
 /// A coordinator's state and journal, without the coordinator.
 struct Story {
@@ -42,7 +42,7 @@ impl Story {
 
     /// One that begins in this folder.
     fn over(data: &Path) -> Self {
-        let mut story = Self::after(data, Replayed { state: State::default(), head: GENESIS, from: 0 });
+        let mut story = Self::after(data, Replayed::nothing());
         let authority = Digest::of("authority");
         let token = (TokenId::from_bytes([1; 16]), Digest::of("token"));
         story.carry_out(&Command::Initialise { authority, token, key: KeyId::from_bytes([2; 16]) });

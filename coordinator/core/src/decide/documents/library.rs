@@ -10,7 +10,7 @@ use super::references::{ReferenceScope, users_of_library_set};
 use super::variables::{self, Scopes};
 use super::{DefinitionContext, Documented};
 use crate::model::LibrarySet;
-use crate::names::PendingTenants;
+use crate::names::{PendingTenants, StepNames};
 
 impl Documented for LibrarySet {
     type Document = LibrarySetDocument;
@@ -34,7 +34,8 @@ fn define(draft: &mut Draft<'_>, document: &LibrarySetDocument) -> Result<Librar
     let old = existing.as_ref();
     let old_templates = old.map(|set| (set.templates.as_slice(), set.retired.as_slice())).unwrap_or_default();
     let (templates, retired) = variables::templates(draft, &document.templates, old_templates)?;
-    let scopes = Scopes { steps: &[], of_project: false, pending: &PendingTenants::default() };
+    let scopes =
+        Scopes { steps: StepNames::default(), of_project: false, pending: &PendingTenants::default() };
     let old_variables = old.map(|set| set.variables.as_slice()).unwrap_or_default();
     let variables = variables::variables(draft, &document.variables, old_variables, &scopes)?;
     let id = old.map(|set| set.id);

@@ -75,6 +75,8 @@ pub(super) fn apply(
     for (index, placed) in order {
         let change = apply_one(draft, &placed.document, &pending, keys.get(&index).copied())
             .map_err(|problem| problem.at(&placed.place))?;
+        // Not only in the end: others wait for as long as this is decided.
+        draft.refuse_too_much()?;
         let (kind, name) = (placed.document.kind().to_owned(), placed.document.name().to_owned());
         changes.insert(index, AppliedChange { kind, name, change });
     }

@@ -1,6 +1,6 @@
 //! Projects and their steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::documents::{ProjectDocument, ScriptText, ShellName, StepDocument};
 use windlass_api::durations;
@@ -15,7 +15,7 @@ use super::references::{ReferenceScope, users_of_project};
 use super::variables::{self, Scopes};
 use super::{DefinitionContext, Documented};
 use crate::model::{Lifecycle, Project, Step, StepAction};
-use crate::names::{self, PendingTenants};
+use crate::names::{self, PendingTenants, StepNames};
 use crate::variables::references_in;
 
 /// Seconds until a step is stopped where nobody says.
@@ -58,7 +58,7 @@ fn define(
     let old_templates = old.map(|project| (project.templates.as_slice(), project.retired.as_slice()));
     let (templates, retired) =
         variables::templates(draft, &document.templates, old_templates.unwrap_or_default())?;
-    let scopes = Scopes { steps: &steps, of_project: true, pending };
+    let scopes = Scopes { steps: StepNames::of(&steps), of_project: true, pending };
     let old_variables = old.map(|project| project.variables.as_slice()).unwrap_or_default();
     let variables = variables::variables(draft, &document.variables, old_variables, &scopes)?;
     let id = old.map(|project| project.id);
@@ -73,23 +73,21 @@ fn define_steps(
     old: &[Step],
     pending: &PendingTenants,
 ) -> Result<Vec<Step>, Problem> {
-    let mut steps: Vec<Step> = Vec::new();
-    for document in documents {
-        let within = |problem: Problem| problem.at(&format!("step `{}`", document.name));
-        let step = define_step(draft, document, old, pending).map_err(within)?;
-        let taken = |other: &Step| other.slug == step.slug || other.name.folded() == step.name.folded();
-        if steps.iter().any(taken) {
-            return Err(within(Problem::usage("another step has this name or slug")));
-        }
-        steps.push(step);
-    }
+    let old: BTreeMap<_, _> = old.iter().map(|step| (step.name.folded(), step.id)).collect();
+    let within = |name: &str, problem: Problem| problem.at(&format!("step `{name}`"));
+    let define = |document: &StepDocument| {
+        define_step(draft, document, &old, pending).map_err(|problem| within(&document.name, problem))
+    };
+    let steps: Vec<_> = documents.iter().map(define).collect::<Result<_, _>>()?;
+    let mut names = StepNames::default();
+    steps.iter().try_for_each(|step| names.add(step).map_err(|why| within(step.name.as_str(), why)))?;
     Ok(steps)
 }
 
 fn define_step(
     draft: &mut Draft<'_>,
     document: &StepDocument,
-    old: &[Step],
+    old: &BTreeMap<String, StepId>,
     pending: &PendingTenants,
 ) -> Result<Step, Problem> {
     let (name, slug) = named(&document.name, document.slug.as_deref())?;
@@ -109,7 +107,7 @@ fn define_step(
         _ => return Err(Problem::usage("a step has one action: `package` or `script`")),
     };
     let needs = needs(document);
-    let before = old.iter().find(|step| step.name.folded() == name.folded()).map(|step| step.id);
+    let before = old.get(&name.folded()).copied();
     let space = draft.space();
     let environments = names::environment_ids(space, &document.environments)?;
     let excluded_environments = names::environment_ids(space, &document.exclude_environments)?;

@@ -1,11 +1,12 @@
 //! Tag sets. A tag in use cannot be taken out of its set.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::documents::{TagSelection, TagSetDocument, TagText};
 use windlass_api::error::Problem;
 use windlass_protocol::DisplayName;
 use windlass_protocol::ids::{TagId, TagSetId};
+use windlass_protocol::names::fold;
 
 use super::super::Draft;
 use super::names;
@@ -39,16 +40,18 @@ fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result<TagSet, Pr
         names::check_query_word(&document.name)?;
     }
     let single = document.selection == TagSelection::Single;
-    let mut tags: Vec<Tag> = Vec::new();
+    let known = existing.as_ref().map(|set| set.tags.as_slice()).unwrap_or_default();
+    let known: BTreeMap<_, _> = known.iter().map(|tag| (tag.name.folded(), tag)).collect();
+    let (mut tags, mut names) = (Vec::new(), BTreeSet::new());
     for text in &document.tags {
-        let old = existing.as_ref().and_then(|set| set.tags.iter().find(|tag| same_name(tag, text)));
+        let old = known.get(&fold(&text.name));
         if old.is_none() {
             names::check_query_word(&text.name)?;
         }
         let id = old.map(|tag| tag.id);
         let id = id.unwrap_or_else(|| TagId::from_bytes(draft.fresh.bytes()));
         let tag = define_tag(text, id)?;
-        if tags.iter().any(|other| other.name.folded() == tag.name.folded()) {
+        if !names.insert(tag.name.folded()) {
             return Err(Problem::usage(format!("the tag `{}` is listed twice", tag.name)));
         }
         tags.push(tag);
@@ -67,10 +70,6 @@ fn define(draft: &mut Draft<'_>, document: &TagSetDocument) -> Result<TagSet, Pr
     }
     let id = existing.map_or_else(|| TagSetId::from_bytes(draft.fresh.bytes()), |existing| existing.id);
     Ok(TagSet { id, slug, name, single, tags })
-}
-
-fn same_name(tag: &Tag, text: &TagText) -> bool {
-    tag.name.folded() == windlass_protocol::names::fold(&text.name)
 }
 
 fn define_tag(text: &TagText, id: TagId) -> Result<Tag, Problem> {

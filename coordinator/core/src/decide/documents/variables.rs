@@ -1,6 +1,6 @@
 //! Templates, variables and their values, as projects and library sets define them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use windlass_api::documents::{Control, ScopedValueText, TemplateText, ValueText};
 use windlass_api::error::Problem;
@@ -9,14 +9,13 @@ use windlass_protocol::limits;
 use windlass_protocol::names::{fold, is_unprintable};
 
 use super::super::Draft;
-use crate::catalogue::unknown;
-use crate::model::{RetiredTemplate, ScopedValue, Step, StoredValue, Template, ValueScope, Variable};
-use crate::names::{self, PendingTenants};
+use crate::model::{RetiredTemplate, ScopedValue, StoredValue, Template, ValueScope, Variable};
+use crate::names::{self, PendingTenants, StepNames};
 
 /// What values may be scoped to besides what exists.
 pub(super) struct Scopes<'a> {
     /// The steps of the same document.
-    pub(super) steps: &'a [Step],
+    pub(super) steps: StepNames<'a>,
     /// Whether steps and tenants may scope at all (SEMANTICS 6: project variables only).
     pub(super) of_project: bool,
     /// Tenants that the same documents make.
@@ -35,14 +34,17 @@ pub(super) fn templates(
     texts: &[TemplateText],
     (old, retired): (&[Template], &[RetiredTemplate]),
 ) -> Result<Templates, Problem> {
-    let mut templates: Vec<Template> = Vec::new();
+    let known: BTreeMap<_, _> = old.iter().map(|template| (fold(&template.name), template)).collect();
+    let known_once: BTreeMap<_, _> = retired.iter().map(|gone| (fold(&gone.name), gone.id)).collect();
+    let (mut templates, mut names) = (Vec::new(), BTreeSet::new());
     for text in texts {
         let within = |problem: Problem| problem.at(&format!("template `{}`", text.name));
         check_name(&text.name).map_err(within)?;
-        if templates.iter().any(|other| fold(&other.name) == fold(&text.name)) {
+        let name = fold(&text.name);
+        if !names.insert(name.clone()) {
             return Err(within(Problem::usage("it is defined twice")));
         }
-        let before = old.iter().find(|template| fold(&template.name) == fold(&text.name));
+        let before = known.get(&name);
         let before_default = before.and_then(|template| template.default.as_ref());
         let key = draft.space().head.key;
         let default = text.default.as_ref();
@@ -55,8 +57,7 @@ pub(super) fn templates(
                 "`options` are for `control: select`, which needs at least one",
             )));
         }
-        let retired = || retired.iter().find(|template| fold(&template.name) == fold(&text.name));
-        let id = before.map(|template| template.id).or_else(|| Some(retired()?.id));
+        let id = before.map(|template| template.id).or_else(|| known_once.get(&name).copied());
         templates.push(Template {
             id: id.unwrap_or_else(|| TemplateId::from_bytes(draft.fresh.bytes())),
             name: text.name.clone(),
@@ -69,7 +70,8 @@ pub(super) fn templates(
     }
     let retired_now = old.iter().map(|old| RetiredTemplate { id: old.id, name: old.name.clone() });
     let mut retired: Vec<_> = retired.iter().cloned().chain(retired_now).collect();
-    retired.retain(|gone| templates.iter().all(|template| template.id != gone.id));
+    let kept: BTreeSet<_> = templates.iter().map(|template: &Template| template.id).collect();
+    retired.retain(|gone| !kept.contains(&gone.id));
     retired.drain(..retired.len().saturating_sub(MOST_RETIRED));
     Ok((templates, retired))
 }
@@ -80,15 +82,20 @@ pub(super) fn variables(
     old: &[Variable],
     scopes: &Scopes<'_>,
 ) -> Result<Vec<Variable>, Problem> {
-    let mut variables: Vec<Variable> = Vec::new();
+    let known: BTreeMap<_, _> = old.iter().map(|variable| (fold(&variable.name), variable)).collect();
+    let (mut variables, mut names) = (Vec::new(), BTreeSet::new());
     for (name, values) in texts {
         let within = |problem: Problem| problem.at(&format!("variable `{name}`"));
         check_name(name).map_err(within)?;
-        if variables.iter().any(|other| fold(&other.name) == fold(name)) {
+        let folded = fold(name);
+        if !names.insert(folded.clone()) {
             return Err(within(Problem::usage("it is defined twice; names of variables ignore case")));
         }
-        let before = old.iter().find(|variable| fold(&variable.name) == fold(name));
-        let mut before = before.map(|variable| variable.values.clone()).unwrap_or_default();
+        // Each old value goes on as one new value at most, or two of one scope would share an id.
+        let mut before: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
+        for value in known.get(&folded).into_iter().flat_map(|variable| &variable.values) {
+            before.entry(&value.scope).or_default().push_back(value);
+        }
         let values = values.iter().map(|text| scoped_value(draft, text, &mut before, scopes));
         let values = values.collect::<Result<_, _>>().map_err(within)?;
         variables.push(Variable { name: name.clone(), values });
@@ -99,13 +106,12 @@ pub(super) fn variables(
 fn scoped_value(
     draft: &mut Draft<'_>,
     text: &ScopedValueText,
-    before: &mut Vec<ScopedValue>,
+    before: &mut BTreeMap<&ValueScope, VecDeque<&ScopedValue>>,
     scopes: &Scopes<'_>,
 ) -> Result<ScopedValue, Problem> {
     let scope = value_scope(draft, text, scopes)?;
-    // Each old value goes on as one new value at most, or two of one scope would share an id.
-    let old = before.iter().position(|value| value.scope == scope).map(|place| before.remove(place));
-    let value = stored(&text.value, old.as_ref().map(|value| &value.value), draft.space().head.key)?;
+    let old = before.get_mut(&scope).and_then(VecDeque::pop_front);
+    let value = stored(&text.value, old.map(|value| &value.value), draft.space().head.key)?;
     let id = old.map(|value| value.id);
     Ok(ScopedValue { id: id.unwrap_or_else(|| ValueId::from_bytes(draft.fresh.bytes())), value, scope })
 }
@@ -122,12 +128,7 @@ fn value_scope(
             "only a project's variables are scoped to steps and tenants, not a library set's",
         ));
     }
-    let step = |name: &String| {
-        let named = |step: &&Step| step.name.folded() == fold(name) || step.slug.as_str() == name;
-        scopes.steps.iter().find(named).map(|step| step.id).ok_or_else(|| {
-            Problem::not_found(unknown("step", name, scopes.steps.iter().map(|step| step.name.as_str())))
-        })
-    };
+    let step = |name: &String| Ok(scopes.steps.find(name)?.id);
     Ok(ValueScope {
         environments: names::environment_ids(space, &text.environments)?,
         targets: text
@@ -136,7 +137,7 @@ fn value_scope(
             .map(|name| Ok(space.targets.find(name)?.id))
             .collect::<Result<_, Problem>>()?,
         roles: text.roles.iter().cloned().collect::<BTreeSet<_>>(),
-        steps: text.steps.iter().map(step).collect::<Result<_, _>>()?,
+        steps: text.steps.iter().map(step).collect::<Result<_, Problem>>()?,
         tenants: names::query(space, &text.tenants, scopes.pending)?,
     })
 }

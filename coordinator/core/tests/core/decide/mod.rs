@@ -1,6 +1,7 @@
 //! Sequences of commands: what is recorded, what is answered, and the sentence where nothing is done.
 
 mod ahead;
+mod costs;
 mod deletion;
 mod deployments;
 mod documents;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::decide::SpaceCommand;
 use windlass_coordinator_core::event::Record;
-use windlass_coordinator_core::model::DeploymentEnd;
+use windlass_coordinator_core::model::{DeploymentEnd, DeploymentState};
 use windlass_coordinator_core::state::Caps;
 
 use crate::world::{Machine, World, project, small};
@@ -34,7 +34,8 @@ fn an_apply_that_is_more_than_one_record_is_refused_with_how_to_split_it() {
     world.replays = false;
     world.apply(&[large("Shared", 120)]);
     assert!(world.records.last().is_some_and(|record| bytes(record) > 7 << 20));
-    let sentence = "this would write 9 MiB at once, and all or nothing is at most 8 MiB; apply it in parts";
+    let sentence =
+        "this would write more than 8 MiB at once, and all or nothing is at most that; apply it in parts";
     let more = [large("One", 65), large("Two", 65)];
     assert_eq!(refused(&mut world, |world| world.try_apply(&more).map(drop)), sentence);
     world.apply(&more[..1]);
@@ -55,8 +56,8 @@ fn a_release_of_more_than_one_record_is_refused() {
     let command = SpaceCommand::CreateRelease { request, package_names };
     assert_eq!(
         refused(&mut world, |world| world.ask(command).map(drop)),
-        "this would write 9 MiB at once, and all or nothing is at most 8 MiB; a release holds all that its project and \
-         its library sets define; let them define less"
+        "this would write more than 8 MiB at once, and all or nothing is at most that; a release holds all that its \
+         project and its library sets define; let them define less"
     );
 }
 
@@ -159,6 +160,30 @@ fn a_pass_starts_as_much_as_a_small_record_holds_and_the_next_one_goes_on() {
     world.go_on();
     let events: Vec<_> = world.records[before..].iter().map(|record| record.events.len()).collect();
     assert_eq!(events, [256, 144]);
+}
+
+#[test]
+fn a_pass_lays_out_no_more_steps_than_others_should_wait_for() {
+    let mut world = small();
+    world.replays = false;
+    world.ask(SpaceCommand::SetCaps(Caps { space: 1000, tenant: 1000 })).expect("the caps are right");
+    world.goes_on = false;
+    world.enrol("machine", json!({"roles": ["web"], "environments": ["Staging"]}));
+    // With its target each step counts twice.
+    let step = |index| json!({"name": format!("S{index}"), "roles": ["web"], "script": {"body": "true"}});
+    let steps: Value = (0..512).map(step).collect();
+    let names: Vec<_> = (0..6).map(|index| format!("P{index}")).collect();
+    world.apply(&names.iter().map(|name| project(name, steps.clone())).collect::<Vec<_>>());
+    let deploy = |name: &String| {
+        world.release(name, "1.0.0");
+        world.deploy(request(name))
+    };
+    let all: Vec<_> = names.iter().map(deploy).collect();
+    for started in [4, 6] {
+        world.go_on_once();
+        let runs = |id: &&_| world.deployment(**id).state == DeploymentState::Running;
+        assert_eq!(all.iter().filter(runs).count(), started);
+    }
 }
 
 fn web() -> Value {

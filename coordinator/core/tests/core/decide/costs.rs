@@ -1,0 +1,65 @@
+//! What costs more than it should where there is more of it (THREATS G5): whoever asks next waits for as long.
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+use serde_json::{Map, Value, json};
+
+use crate::world::{project, small};
+
+/// How much of everything there is in the smaller case; ten times as much in the larger.
+const FEW: usize = 400;
+
+/// Ten times as much may cost that many times as much: half of it is there for trees that are deeper, and for noise. Where
+/// each is compared with each it is a hundred times.
+const MOST: f64 = 30.0;
+
+/// The processor's time for defining `count` of something twice, the second time in the place of what is there.
+fn took(count: usize, define: &dyn Fn(usize, &str) -> Value) -> Duration {
+    let mut world = small();
+    world.replays = false;
+    let now = || {
+        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).expect("there is such a clock")
+    };
+    let started = now();
+    world.apply(&[define(count, "one")]);
+    world.apply(&[define(count, "other")]);
+    now() - started
+}
+
+#[test]
+fn ten_times_as_much_in_one_document_costs_about_ten_times_as_much() {
+    let variables = |count, value: &str| {
+        let one = |index| (format!("V{index}"), json!([{"value": value}]));
+        json!({"kind": "library-set", "name": "Shared", "variables": (0..count).map(one).collect::<Map<_, _>>()})
+    };
+    let values = |count, value: &str| {
+        let one = |index| json!({"value": value, "roles": [format!("role-{index}")]});
+        json!({"kind": "library-set", "name": "Shared", "variables": {"V": (0..count).map(one).collect::<Value>()}})
+    };
+    let templates = |count, label: &str| {
+        let one = |index| json!({"name": format!("T{index}"), "label": label});
+        json!({"kind": "library-set", "name": "Shared", "templates": (0..count).map(one).collect::<Value>()})
+    };
+    let tags = |count, word: &str| {
+        let colour = if word == "one" { "#000000" } else { "#ffffff" };
+        let one = |index| json!({"name": format!("T{index}"), "colour": colour});
+        json!({"kind": "tag-set", "name": "Region", "tags": (0..count).map(one).collect::<Value>()})
+    };
+    let steps = |count, body: &str| {
+        let one = |index| json!({"name": format!("S{index}"), "roles": ["web"], "script": {"body": body}});
+        project("Large", (0..count).map(one).collect())
+    };
+    let cases: [(&str, &dyn Fn(usize, &str) -> Value); 5] = [
+        ("variables", &variables),
+        ("values of a variable", &values),
+        ("templates", &templates),
+        ("tags", &tags),
+        ("steps", &steps),
+    ];
+    for (what, define) in cases {
+        let (few, many) = (took(FEW, define), took(10 * FEW, define));
+        let ratio = many.as_secs_f64() / few.as_secs_f64();
+        assert!(ratio < MOST, "{what}: {ratio:.1} times as long, {few:?} and {many:?}");
+    }
+}
