@@ -3,70 +3,74 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Why a target is left out: a closed list, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum TargetRule {
-    /// The environment is not in its effective scope.
-    Environment,
-    /// It has none of the step's roles.
-    Role,
-    /// It takes part in the other kind of deployment only.
-    Participation,
-    /// Its tenant query does not match the tenant.
-    Tenant,
-    /// An operator disabled it.
-    Disabled,
-    /// Its key is revoked.
-    Revoked,
-    /// The request leaves it out.
-    Excluded,
+closed_list! {
+    /// Why a target is left out: a closed list, in this order.
+    #[derive(PartialOrd, Ord)]
+    TargetRule {
+        /// The environment is not in its effective scope.
+        Environment = "environment",
+        /// It has none of the step's roles.
+        Role = "role",
+        /// It takes part in the other kind of deployment only.
+        Participation = "participation",
+        /// Its tenant query does not match the tenant.
+        Tenant = "tenant",
+        /// An operator disabled it.
+        Disabled = "disabled",
+        /// Its key is revoked.
+        Revoked = "revoked",
+        /// The request leaves it out.
+        Excluded = "excluded",
+    }
 }
 
-/// Why a step is skipped: a closed list, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepRule {
-    /// It does not run in this environment.
-    StepEnvironment,
-    /// It does not run for this tenant.
-    StepTenant,
-    /// The request skips it.
-    StepSkipped,
-    /// It is disabled.
-    StepDisabled,
-    /// No target matches it.
-    NoTarget,
+closed_list! {
+    /// Why a step is skipped: a closed list, in this order.
+    #[derive(PartialOrd, Ord)]
+    StepRule {
+        /// It does not run in this environment.
+        StepEnvironment = "step-environment",
+        /// It does not run for this tenant.
+        StepTenant = "step-tenant",
+        /// The request skips it.
+        StepSkipped = "step-skipped",
+        /// It is disabled.
+        StepDisabled = "step-disabled",
+        /// No target matches it.
+        NoTarget = "no-target",
+    }
 }
 
-/// Why a tenant, or the untenanted deployment, is left out: a closed list, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum TenantRule {
-    /// The tenant is not connected to the environment in this project.
-    NotConnected,
-    /// The tenant is disabled.
-    TenantDisabled,
-    /// Earlier phases come first.
-    Lifecycle,
-    /// Values for templates are missing.
-    MissingVariable,
-    /// The project's tenancy does not admit it.
-    Tenancy,
+closed_list! {
+    /// Why a tenant, or the untenanted deployment, is left out: a closed list, in this order.
+    #[derive(PartialOrd, Ord)]
+    TenantRule {
+        /// The tenant is not connected to the environment in this project.
+        NotConnected = "not-connected",
+        /// The tenant is disabled.
+        TenantDisabled = "tenant-disabled",
+        /// Earlier phases come first.
+        Lifecycle = "lifecycle",
+        /// Values for templates are missing.
+        MissingVariable = "missing-variable",
+        /// The project's tenancy does not admit it.
+        Tenancy = "tenancy",
+    }
 }
 
-/// What a deployment that could start waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum WaitRule {
-    /// Another deployment of the same (project, environment, tenant).
-    Queue,
-    /// As many run as may run at once, in the space or for the tenant.
-    Cap,
-    /// A target that is connected and busy with something else.
-    Busy,
-    /// A target that is not connected.
-    Offline,
+closed_list! {
+    /// What a deployment that could start waits for.
+    #[derive(PartialOrd, Ord)]
+    WaitRule {
+        /// Another deployment of the same (project, environment, tenant).
+        Queue = "queue",
+        /// As many run as may run at once, in the space or for the tenant.
+        Cap = "cap",
+        /// A target that is connected and busy with something else.
+        Busy = "busy",
+        /// A target that is not connected.
+        Offline = "offline",
+    }
 }
 
 /// What a request to deploy would do.

@@ -29,15 +29,37 @@ pub struct Question<'a> {
 }
 
 /// Every rule, in the closed list's order.
-const RULES: [TargetRule; 7] = [
-    TargetRule::Environment,
-    TargetRule::Role,
-    TargetRule::Participation,
-    TargetRule::Tenant,
-    TargetRule::Disabled,
-    TargetRule::Revoked,
-    TargetRule::Excluded,
-];
+const RULES: &[TargetRule] = TargetRule::ALL;
+
+/// What a rule looks at besides the target. What is judged once for several questions rests on it, and so does what a
+/// plan's digest says of targets that are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LooksAt {
+    /// Nothing.
+    TargetAlone,
+    /// The environment of the deployment.
+    Environment,
+    /// Whether it is a tenant's.
+    Tenancy,
+    /// The tenant.
+    Tenant,
+    /// The step.
+    Step,
+    /// The targets that the request names.
+    Request,
+}
+
+/// What a rule looks at.
+pub(crate) const fn looks_at(rule: TargetRule) -> LooksAt {
+    match rule {
+        TargetRule::Environment => LooksAt::Environment,
+        TargetRule::Role => LooksAt::Step,
+        TargetRule::Participation => LooksAt::Tenancy,
+        TargetRule::Tenant => LooksAt::Tenant,
+        TargetRule::Disabled | TargetRule::Revoked => LooksAt::TargetAlone,
+        TargetRule::Excluded => LooksAt::Request,
+    }
+}
 
 /// Whether a rule lets a target in.
 fn holds(rule: TargetRule, space: &Space, target: &Target, question: &Question<'_>) -> bool {
@@ -57,18 +79,18 @@ fn holds(rule: TargetRule, space: &Space, target: &Target, question: &Question<'
 
 /// Why a target is left out: every rule that does not hold, in the closed list's order, so the first is *the* rule.
 pub fn refusals(space: &Space, target: &Target, question: &Question<'_>) -> Vec<TargetRule> {
-    RULES.into_iter().filter(|rule| !holds(*rule, space, target, question)).collect()
+    RULES.iter().copied().filter(|rule| !holds(*rule, space, target, question)).collect()
 }
 
 /// Whether a target belongs to it.
 pub fn admits(space: &Space, target: &Target, question: &Question<'_>) -> bool {
-    RULES.into_iter().all(|rule| holds(rule, space, target, question))
+    RULES.iter().all(|rule| holds(*rule, space, target, question))
 }
 
 /// Whether a target would belong to it if it had one of the roles, and if it serves the tenant.
 pub fn admits_for_whom_it_serves(space: &Space, target: &Target, question: &Question<'_>) -> bool {
-    let apart = |rule| matches!(rule, TargetRule::Role | TargetRule::Tenant);
-    RULES.into_iter().all(|rule| apart(rule) || holds(rule, space, target, question))
+    let apart = |rule| matches!(looks_at(rule), LooksAt::Step | LooksAt::Tenant);
+    RULES.iter().all(|rule| apart(*rule) || holds(*rule, space, target, question))
 }
 
 /// What a target that belongs to a step has to do before it can get anything.

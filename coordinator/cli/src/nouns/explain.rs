@@ -4,7 +4,6 @@ use clap::Subcommand;
 use windlass_api::answers::{DeploymentStory, TargetExplained, TenantExplained};
 use windlass_api::plan::TargetState;
 
-use super::plan;
 use crate::failure::Failure;
 use crate::output::{Table, or_dash};
 use crate::session::Session;
@@ -61,7 +60,7 @@ impl Verb {
                     let mut table = Table::new(&["step", "target", "rule", "reason"]);
                     for step in steps {
                         let state = if step.state == TargetState::In { "in" } else { "out" };
-                        let rules: Vec<_> = step.rules.iter().map(plan::word).collect();
+                        let rules: Vec<_> = step.rules.iter().map(ToString::to_string).collect();
                         let rules = if rules.is_empty() { "–".to_owned() } else { rules.join(", ") };
                         table.row(vec![
                             step.step.clone(),
@@ -86,7 +85,7 @@ impl Verb {
                     }
                     let mut table = Table::new(&["rule", "reason"]);
                     for (rule, reason) in found.rules.iter().zip(&found.reasons) {
-                        table.row(vec![plan::word(rule), reason.clone()]);
+                        table.row(vec![rule.to_string(), reason.clone()]);
                     }
                     table.to_string()
                 })

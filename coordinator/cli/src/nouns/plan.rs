@@ -15,7 +15,7 @@ pub fn text(plan: &Plan) -> String {
         let mut table = Table::new(&["left out", "tenant", "rule", "reason"]);
         for left in &plan.left_out {
             let tenant = left.tenant.clone().unwrap_or_else(|| "untenanted".to_owned());
-            table.row(vec![left.environment.clone(), tenant, word(&left.rule), left.reason.clone()]);
+            table.row(vec![left.environment.clone(), tenant, left.rule.to_string(), left.reason.clone()]);
         }
         lines.extend([String::new(), table.to_string()]);
     }
@@ -24,12 +24,6 @@ pub fn text(plan: &Plan) -> String {
     }
     lines.extend([String::new(), format!("plan {}", plan.digest)]);
     lines.join("\n")
-}
-
-/// A rule as it is written everywhere.
-pub fn word(rule: &impl serde::Serialize) -> String {
-    let value = serde_json::to_value(rule).ok();
-    value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn deployment_lines(deployment: &PlannedDeployment) -> Vec<String> {

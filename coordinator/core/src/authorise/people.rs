@@ -94,7 +94,7 @@ fn standing_at(state: &State, id: TokenId, now: Timestamp) -> Option<(Role, Vec<
         if current.expires.is_some_and(|expires| expires < now) {
             return None;
         }
-        role = role.min(current.role);
+        role = weaker(role, current.role);
         limits.extend(&current.limit);
         match current.made_by {
             None => return Some((role, limits)),
@@ -102,4 +102,14 @@ fn standing_at(state: &State, id: TokenId, now: Timestamp) -> Option<(Role, Vec<
         }
     }
     None
+}
+
+/// The role that admits no more than either of two; a role that none of the others includes has none.
+const fn weaker(one: Role, other: Role) -> Role {
+    match (one, other) {
+        (Role::Auditor, Role::Auditor | Role::Administrator) | (Role::Administrator, Role::Auditor) => {
+            Role::Auditor
+        }
+        (Role::Administrator, Role::Administrator) => Role::Administrator,
+    }
 }

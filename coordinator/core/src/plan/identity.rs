@@ -10,16 +10,13 @@ use windlass_protocol::digest::Hasher;
 use super::given::{Alike, Given};
 use super::layout::{LaidStep, Layout};
 use super::request::{Pair, Resolved};
+use crate::matching::{LooksAt, looks_at};
 use crate::model::StoredValue;
 use crate::state::Space;
 use crate::variables::Resolution;
 
 /// Targets that are looked at for these beside those that get the step, of each kind that may be near.
 pub(super) const LOOKED_AT: usize = 100;
-
-/// Why a target gets nothing that serves the tenant in the environment.
-const OF_WHO_SERVES: [TargetRule; 4] =
-    [TargetRule::Role, TargetRule::Disabled, TargetRule::Revoked, TargetRule::Excluded];
 
 /// What a plan means, as far as it has been told.
 pub(super) struct Identity {
@@ -89,7 +86,7 @@ impl Identity {
         let rules = near.filter_map(|id| {
             let target = space.targets.get(*id)?;
             let rules = layout.refusals(space, target, laid.step);
-            let near = !rules.is_empty() && rules.iter().all(|rule| OF_WHO_SERVES.contains(rule));
+            let near = !rules.is_empty() && rules.iter().all(|rule| serves(*rule));
             near.then_some((target, rules))
         });
         for (target, rules) in rules.take(most) {
@@ -99,6 +96,14 @@ impl Identity {
 
     pub(super) fn digest(self) -> String {
         format!("sha256:{}", self.hasher.finish())
+    }
+}
+
+/// Whether a target that is left out by this rule may serve the tenant in the environment all the same.
+const fn serves(rule: TargetRule) -> bool {
+    match looks_at(rule) {
+        LooksAt::Environment | LooksAt::Tenancy | LooksAt::Tenant => false,
+        LooksAt::TargetAlone | LooksAt::Step | LooksAt::Request => true,
     }
 }
 

@@ -6,7 +6,7 @@ use windlass_api::error::Problem;
 use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event};
 use windlass_coordinator_core::reasons;
 use windlass_coordinator_core::state::Space;
-use windlass_protocol::ids::ReleaseId;
+use windlass_protocol::ids::{DeploymentId, ReleaseId};
 use windlass_protocol::names::nearest;
 
 use super::journal::{Entry, recorded};
@@ -84,8 +84,10 @@ fn hidden_kind<'a>(space: &Space, id: &'a str) -> Option<&'a str> {
         "project" => !id.parse().is_ok_and(|id| space.projects.get(id).is_some()),
         "tenant" => !id.parse().is_ok_and(|id| space.tenants.get(id).is_some()),
         "release" => !id.parse().is_ok_and(|id: ReleaseId| space.releases.contains_key(&id)),
-        "token" | "enrolment" | "key" => true,
-        _ => false,
+        "deployment" => !id.parse().is_ok_and(|id: DeploymentId| space.deployments.contains_key(&id)),
+        // Parts of what is seen, which stand in no event of anybody else's.
+        "assignment" | "step" | "template" | "value" | "tag" | "tagset" | "lifecycle" | "libraryset" => false,
+        _ => true,
     };
     unseen.then_some(kind)
 }
