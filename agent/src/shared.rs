@@ -69,6 +69,15 @@ impl Agent {
         }
     }
 
+    /// What the coordinator no longer counts as this target's work is withdrawn.
+    pub(crate) fn withdraw_all_but(&self, active: &[AssignmentId]) {
+        for (id, task) in lock(&self.tasks).iter() {
+            if !active.contains(id) {
+                task.withdraw();
+            }
+        }
+    }
+
     /// A task is over and everything of it is reported.
     pub(crate) fn finished(&self, id: AssignmentId) {
         lock(&self.tasks).remove(&id);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::state::Space;
+use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{SpaceId, TargetId};
 use windlass_segments::fail;
 
@@ -27,13 +28,38 @@ const MOST: usize = 1000;
 /// Records of what is overdue that are made at one look; the next one goes on.
 const MOST_RECORDS: usize = 64;
 
-/// Looks for as long as the process serves.
-pub async fn watch(engine: &Engine, registry: &Registry) {
+/// The coordinator serves, and last did at `before`. Where it was away since then for longer than a reconnect takes (it was
+/// not running, or its process was stopped), that is written down, for meanwhile nobody could come back or report.
+/// Answers the last moment for which that is settled: nothing may be given up before that is now.
+pub async fn serve_again(engine: &Engine, before: Timestamp) -> Timestamp {
+    let at = now();
+    if at.since(before) < lost_after() {
+        return at;
+    }
+    for id in engine.state().spaces.keys() {
+        if !submit(engine, *id, SpaceCommand::RecordReturn).await {
+            return before;
+        }
+    }
+    at
+}
+
+fn lost_after() -> Duration {
+    Duration::from_secs(fail::number("LOST_SECONDS", LOST_SECONDS))
+}
+
+/// Looks for as long as the process serves, which it did until `served`.
+pub async fn watch(engine: &Engine, registry: &Registry, mut served: Timestamp) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut absences = Absences::default();
     loop {
         ticks.tick().await;
+        let before = served;
+        served = serve_again(engine, before).await;
+        if served == before && now().since(before) >= lost_after() {
+            continue;
+        }
         let state = engine.state();
         for (id, space) in &state.spaces {
             let online = |target| registry.is_online(target);
@@ -55,7 +81,7 @@ pub async fn watch(engine: &Engine, registry: &Registry) {
     }
 }
 
-/// Whether it was carried out.
+/// Whether it was carried out. What could not be is tried again at the next look.
 async fn submit(engine: &Engine, space: SpaceId, command: SpaceCommand) -> bool {
     let submitted = engine.submit(Engine::own_envelope(), Command::Space(space, command)).await;
     if let Err(why) = &submitted {
@@ -80,7 +106,7 @@ impl Absences {
         let working = |target: &TargetId| space.indexes.work.contains_key(target);
         let id = space.head.id;
         self.0.retain(|(of, target), _| *of != id || (working(target) && !online(*target)));
-        let lost_after = Duration::from_secs(fail::number("LOST_SECONDS", LOST_SECONDS));
+        let lost_after = lost_after();
         let mut lost = Vec::new();
         for target in space.indexes.work.keys() {
             if online(*target) || space.lost.contains_key(target) || lost.len() == MOST {

@@ -53,6 +53,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     tracing::info!(records = replayed.state.number, from = replayed.from, "journal replayed");
     let registry = Arc::new(Registry::default());
     let journal = installation::open_journal(data)?;
+    let last_record = replayed.state.time;
     let (engine, ended) = Engine::start(journal, Some(data.clone()), replayed, published(&vault, &registry))?;
     // What a crash left of destroyed keys, or a backup brought back, goes before anybody can ask for it.
     vault.destroy_all(&engine.state());
@@ -69,6 +70,8 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         data: data.clone(),
     };
     let strangers = configuration.strangers_at_once.into();
+    // Before anybody comes: what was due while nobody served is no reason to deny an agent its own work.
+    let served = deadlines::serve_again(&engine, last_record).await;
     let limits = sessions::Limits { pulls: configuration.pulls_at_once.into(), strangers };
     let sessions = Sessions::new(engine.clone(), services.clone(), limits)?;
     let endpoint = Endpoint::bind(configuration.quic, &authority, vault.harmless_key(RESETS_KEY))?;
@@ -90,7 +93,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let outcome = tokio::select! {
         () = Arc::clone(&sessions).serve(&endpoint) => Ok(()),
         result = operators.serve() => result,
-        () = deadlines::watch(&engine, &registry) => Ok(()),
+        () = deadlines::watch(&engine, &registry, served) => Ok(()),
         () = tidy(&engine, &vault) => Ok(()),
         result = told_to_stop() => result,
         result = journal_failed(&engine) => result,

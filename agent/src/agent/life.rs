@@ -19,6 +19,11 @@ impl Agent {
         loop {
             let over = session::run(self, &mut to_show, &mut backoff).await;
             self.link.send_replace(None);
+            // Said inside a session, by who proved to be the coordinator: its work is withdrawn, and nobody else tells. A lost
+            // connection, an expired certificate or whatever else ends a session leaves it alone.
+            if matches!(over, Ok(Over::Goodbye(Goodbye::NotAdmitted))) {
+                self.withdraw_all_but(&[]);
+            }
             let mut random = [0; 8];
             getrandom::fill(&mut random).context("no randomness")?;
             let random = u64::from_le_bytes(random);

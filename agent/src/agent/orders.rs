@@ -14,7 +14,7 @@ use windlass_trust::{BadSignature, verify_assignment};
 
 use crate::ledger::Entry;
 use crate::link::Link;
-use crate::shared::{Agent, lock};
+use crate::shared::Agent;
 
 /// What the coordinator wants, as the control stream said last.
 #[derive(Debug, Clone, Copy, Default)]
@@ -89,7 +89,7 @@ impl<'a> Orders<'a> {
                 bail!("the coordinator did not answer with assignments");
             };
             // First, so that what is withdrawn stops whatever becomes of what is new.
-            self.withdraw_all_but(&answer.active);
+            self.agent.withdraw_all_but(&answer.active);
             for signed in &answer.new {
                 untold += usize::from(!self.take(signed).await?);
             }
@@ -172,14 +172,5 @@ impl<'a> Orders<'a> {
     async fn refuse(&self, assignment: AssignmentId, refusal: Refusal) -> bool {
         let report = Report { assignment, kind: ReportKind::Refused(refusal) };
         matches!(self.link.answer(&Request::Report(vec![report])).await, Ok(Answer::Reported))
-    }
-
-    /// What the coordinator no longer counts as this target's work is withdrawn.
-    fn withdraw_all_but(&self, active: &[AssignmentId]) {
-        for (id, task) in lock(&self.agent.tasks).iter() {
-            if !active.contains(id) {
-                task.withdraw();
-            }
-        }
     }
 }

@@ -4,7 +4,7 @@ use windlass_api::plan::{StepRule, TenantRule};
 use windlass_protocol::ids::{StepId, TargetId};
 use windlass_protocol::message::Refusal;
 
-use crate::model::{Deployment, EndReason, Failure, Removal, RunOutcome};
+use crate::model::{Deployment, EndReason, Failure, Removal, RunOutcome, Unknown};
 use crate::plan::target_reason;
 use crate::state::Space;
 
@@ -24,15 +24,16 @@ pub fn end(space: &Space, deployment: &Deployment, why: &EndReason) -> String {
         }
         EndReason::Unfit { problem } => problem.clone(),
         EndReason::FetchFailed { target: id, outcome } => {
+            let target = target(*id);
             let how = match outcome {
                 RunOutcome::Failed(why) => failure(why),
-                other => outcome_in_words(other).unwrap_or_default(),
+                other => outcome_in_words(other, &target).unwrap_or_default(),
             };
-            format!("fetching packages failed on {}: {how}", target(*id))
+            format!("fetching packages failed on {target}: {how}")
         }
         EndReason::StepFailed { step: which, target: id, outcome } => {
-            let how = outcome_in_words(outcome).unwrap_or_default();
-            format!("step `{}` {how} on {}", step(*which), target(*id))
+            let (how, target) = (how(outcome).unwrap_or_default(), target(*id));
+            format!("step `{}` {how} on {target}{}", step(*which), to_look_after(outcome, &target))
         }
         EndReason::NoTargetLeft { step: which, removed, more } => {
             let listed = removed
@@ -73,14 +74,40 @@ pub fn removal(space: &Space, deployment: &Deployment, target: TargetId, why: Re
     }
 }
 
-/// How a run ended otherwise than well; `None` where it ended well.
-pub fn outcome_in_words(outcome: &RunOutcome) -> Option<String> {
+/// How a run ended otherwise than well on the target of this name, and what is to be done about it there; `None` where it
+/// ended well.
+pub fn outcome_in_words(outcome: &RunOutcome, target: &str) -> Option<String> {
+    how(outcome).map(|how| how + &to_look_after(outcome, target))
+}
+
+/// What is said after how it ended, where somebody has to look at the machine.
+fn to_look_after(outcome: &RunOutcome, target: &str) -> String {
+    match outcome {
+        RunOutcome::Unknown(why) if why.may_still_run() => {
+            format!("; it may still run on {target}: look there")
+        }
+        _ => String::new(),
+    }
+}
+
+fn how(outcome: &RunOutcome) -> Option<String> {
     match outcome {
         RunOutcome::Succeeded => None,
         RunOutcome::Failed(why) => Some(format!("failed ({})", failure(why))),
         RunOutcome::TimedOut => Some("ran out of time".to_owned()),
         RunOutcome::Stopped => Some("was stopped".to_owned()),
-        RunOutcome::Unknown => Some("ended nobody knows how: its supervisor was gone".to_owned()),
+        RunOutcome::UnknownForWhatever => Some("ended nobody knows how".to_owned()),
+        RunOutcome::Unknown(why) => Some(format!("ended nobody knows how ({})", unknown(*why))),
+    }
+}
+
+const fn unknown(why: Unknown) -> &'static str {
+    match why {
+        Unknown::SupervisorGone => "its supervisor was gone",
+        Unknown::StateLost => "the agent has lost what it knew of it",
+        Unknown::Offline => "the target is offline and did not tell its end in time",
+        Unknown::CertificateExpired => "the target's certificate expired before it told its end",
+        Unknown::NotTold => "the target did not tell its end in time",
     }
 }
 

@@ -243,6 +243,7 @@ fn target_view(
     Traffic { moved, saved, total }: Traffic,
 ) -> DeploymentTargetView {
     let removed = removal(space, found, target);
+    let name = reasons::target_name(space, found, target);
     let (fetch, failed) = match state {
         None => (FetchStatus::NotNeeded, None),
         Some(RunState::Assigned { .. } | RunState::Started { .. }) => (FetchStatus::Assigned, None),
@@ -251,11 +252,11 @@ fn target_view(
             // It did not fail: it was told to stop.
             RunOutcome::Stopped => (FetchStatus::Stopped, None),
             RunOutcome::Failed(why) => (FetchStatus::Failed, Some(reasons::failure(why))),
-            other => (FetchStatus::Failed, reasons::outcome_in_words(other)),
+            other => (FetchStatus::Failed, reasons::outcome_in_words(other, &name)),
         },
     };
     DeploymentTargetView {
-        target: reasons::target_name(space, found, target),
+        target: name,
         fetch,
         moved,
         saved,
@@ -278,6 +279,7 @@ fn step_view(
     target: TargetId,
     run: Option<&Run>,
 ) -> DeploymentStepView {
+    let name = reasons::target_name(space, found, target);
     let (state, reason, lines) = match (run.map(|run| &run.state), removal(space, found, target)) {
         // What it had brought to its end before it was taken out, it did.
         (Some(RunState::Ended(end)), Some(_)) if end.outcome == RunOutcome::Succeeded => {
@@ -288,13 +290,12 @@ fn step_view(
         (None, None) => (StepStatus::Waiting, None, 0),
         (Some(RunState::Assigned { .. }), None) => (StepStatus::Assigned, None, 0),
         (Some(RunState::Started { .. }), None) => (StepStatus::Running, None, 0),
-        (Some(RunState::Ended(end)), None) => match reasons::outcome_in_words(&end.outcome) {
+        (Some(RunState::Ended(end)), None) => match reasons::outcome_in_words(&end.outcome, &name) {
             None => (StepStatus::Succeeded, None, end.lines),
             reason => (StepStatus::Failed, reason, end.lines),
         },
     };
-    let target = reasons::target_name(space, found, target);
-    DeploymentStepView { step: step.to_owned(), target, state, reason, lines }
+    DeploymentStepView { step: step.to_owned(), target: name, state, reason, lines }
 }
 
 /// The id that a text is. What is no id is no deployment either.

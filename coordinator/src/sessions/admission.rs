@@ -49,7 +49,12 @@ pub(super) async fn admit(
             back(sessions, peer, permit.space()).await;
             Ok(())
         }
-        Err(why) if requests::is_decision(&why) => Err(Goodbye::NotAdmitted),
+        Err(why) if requests::is_decision(&why) => {
+            // Who is not admitted stops what runs; what it said being wrong is no reason for that.
+            let state = sessions.engine.state();
+            let permit = authorise::session(&state, peer, now());
+            Err(permit.map_or_else(|_| denial(&state, peer), |_| Goodbye::Protocol))
+        }
         Err(why) => {
             tracing::warn!(target = %peer.target, %why, "a greeting could not be recorded; the agent comes again");
             Err(Goodbye::Busy)

@@ -129,7 +129,7 @@ pub enum Goodbye {
         /// Highest version that the coordinator speaks.
         highest: u16,
     },
-    /// The target is disabled, revoked or deleted.
+    /// The target is disabled, revoked or deleted: all of its work is withdrawn with it (SEMANTICS 3, while it runs).
     NotAdmitted,
     /// The certificate expired: renewing is all that it can do.
     Expired,

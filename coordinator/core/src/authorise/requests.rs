@@ -241,7 +241,11 @@ fn said_lines(space: &Space, assigned: &Assigned) -> Option<u64> {
     match &run.state {
         RunState::Ended(RunEnd { outcome, lines, .. }) if run.attempt == assigned.attempt => match outcome {
             RunOutcome::Succeeded | RunOutcome::Failed(Failure::Said(_)) => Some(*lines),
-            RunOutcome::Failed(_) | RunOutcome::TimedOut | RunOutcome::Stopped | RunOutcome::Unknown => None,
+            RunOutcome::Failed(_)
+            | RunOutcome::TimedOut
+            | RunOutcome::Stopped
+            | RunOutcome::UnknownForWhatever
+            | RunOutcome::Unknown(_) => None,
         },
         _ => None,
     }

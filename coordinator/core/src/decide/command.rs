@@ -184,6 +184,8 @@ pub enum SpaceCommand {
     },
     /// Gives up what is over its deadline, a part of it at a time.
     GiveUpOverdue,
+    /// The coordinator serves again after it did not: the time since the last record counts for nobody's deadline.
+    RecordReturn,
     /// Records which targets with work have had no session for half a minute, and which of those are back.
     RecordPresence {
         /// Those that are lost.
@@ -295,6 +297,7 @@ impl SpaceCommand {
             | Self::RecordPulled { .. }
             | Self::GiveUpUndeliverable { .. }
             | Self::GiveUpOverdue
+            | Self::RecordReturn
             | Self::RecordPresence { .. }
             | Self::RecordPlan(_)
             | Self::GoOn => return None,

@@ -205,6 +205,7 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
             overdue::undeliverable(draft, *target, reasons)
         }
         SpaceCommand::GiveUpOverdue => overdue::give_up(draft),
+        SpaceCommand::RecordReturn => Ok(overdue::coordinator_back(draft)),
         SpaceCommand::RecordPresence { lost, back } => overdue::presence(draft, lost, back),
         SpaceCommand::SetCaps(caps) => schedule::set_caps(draft, *caps),
         SpaceCommand::RecordPlan(printed) => Ok(deploy::record_plan(draft, printed)),

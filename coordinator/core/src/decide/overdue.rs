@@ -13,7 +13,7 @@ use super::{Draft, Reply, progress, reports};
 use crate::authorise::still_qualifies;
 use crate::event::{DeploymentEvent, TargetEvent};
 use crate::matching::{self, Waits};
-use crate::model::{Failure, RunEnd, RunOutcome};
+use crate::model::{Failure, RunEnd, RunOutcome, Unknown};
 use crate::state::{Assigned, WorkItem};
 
 /// What is given up in one record; the rest is in the next ones.
@@ -29,8 +29,8 @@ pub(super) fn give_up(draft: &mut Draft<'_>) -> Result<Reply, Problem> {
             break;
         }
         let Some(item) = draft.space().work_item(target, assignment).copied() else { continue };
-        let why = why_overdue(draft, target, &item);
-        progress::or_end(draft, item.deployment, |draft| end(draft, target, &item, why));
+        let outcome = overdue_outcome(draft, target, &item);
+        progress::or_end(draft, item.deployment, |draft| end(draft, target, &item, outcome));
         progress::advance(draft, item.deployment);
     }
     Ok(Reply::Done)
@@ -53,8 +53,8 @@ pub(super) fn undeliverable(
             Some(Err(why)) => draft.emit(DeploymentEvent::ScopeRemoved { deployment, target, why }),
             _ if item.started => continue,
             _ => {
-                let why = Failure::Undeliverable(reason.clone());
-                progress::or_end(draft, deployment, |draft| end(draft, target, &item, why));
+                let outcome = RunOutcome::Failed(Failure::Undeliverable(reason.clone()));
+                progress::or_end(draft, deployment, |draft| end(draft, target, &item, outcome));
             }
         }
         touched.insert(deployment);
@@ -63,6 +63,14 @@ pub(super) fn undeliverable(
         progress::advance(draft, deployment);
     }
     Ok(Reply::Done)
+}
+
+/// The coordinator was away: nobody could report, or come back, until now. Where nobody has work, it is no news.
+pub(super) fn coordinator_back(draft: &mut Draft<'_>) -> Reply {
+    if !draft.space().indexes.work.is_empty() {
+        draft.emit(TargetEvent::CoordinatorBack);
+    }
+    Reply::Done
 }
 
 /// Writes down who is lost and who is back, as far as it is news. Only who has work can be lost.
@@ -87,16 +95,20 @@ pub(super) fn presence(
     Ok(Reply::Done)
 }
 
-fn why_overdue(draft: &Draft<'_>, target: TargetId, item: &WorkItem) -> Failure {
-    let known = draft.space().targets.get(target);
-    match known.and_then(|known| matching::waits(known, draft.now())) {
-        Some(Waits::CertificateExpired) => Failure::CertificateExpired,
-        None if item.deadline < item.expires => Failure::Offline,
-        None => Failure::Expired,
+/// How work ends that is over its deadline: what has begun may have come to any end, or to none.
+fn overdue_outcome(draft: &Draft<'_>, target: TargetId, item: &WorkItem) -> RunOutcome {
+    let space = draft.space();
+    let waits = space.targets.get(target).and_then(|known| matching::waits(known, draft.now()));
+    match (waits, space.lost.contains_key(&target), item.started) {
+        (Some(Waits::CertificateExpired), _, true) => RunOutcome::Unknown(Unknown::CertificateExpired),
+        (Some(Waits::CertificateExpired), _, false) => RunOutcome::Failed(Failure::CertificateExpired),
+        (None, true, true) => RunOutcome::Unknown(Unknown::Offline),
+        (None, true, false) => RunOutcome::Failed(Failure::Offline),
+        (None, false, true) => RunOutcome::Unknown(Unknown::NotTold),
+        (None, false, false) => RunOutcome::Failed(Failure::Expired),
     }
 }
 
-fn end(draft: &mut Draft<'_>, target: TargetId, item: &WorkItem, why: Failure) {
-    let outcome = if item.started { RunOutcome::Unknown } else { RunOutcome::Failed(why) };
+fn end(draft: &mut Draft<'_>, target: TargetId, item: &WorkItem, outcome: RunOutcome) {
     reports::ended(draft, Assigned::of(target, item), RunEnd::of(outcome), std::collections::BTreeMap::new());
 }

@@ -13,7 +13,7 @@ use super::{Draft, Reply, WorkReport, WorkReportKind, identified, progress};
 use crate::authorise::Peer;
 use crate::event::DeploymentEvent;
 use crate::graph::WorkKind;
-use crate::model::{Failure, RunEnd, RunOutcome, Step, StoredValue};
+use crate::model::{Failure, RunEnd, RunOutcome, Step, StoredValue, Unknown};
 use crate::state::{Assigned, WorkItem, assignment_id};
 
 /// What an agent may need beyond a step's own time to tell how it ended: it may have been offline meanwhile.
@@ -68,7 +68,7 @@ fn said(outcome: &Outcome) -> RunOutcome {
         Outcome::Failed { reason } => RunOutcome::Failed(Failure::Said(visible(reason).into_owned())),
         Outcome::TimedOut => RunOutcome::TimedOut,
         Outcome::Stopped => RunOutcome::Stopped,
-        Outcome::Unknown => RunOutcome::Unknown,
+        Outcome::Unknown => RunOutcome::Unknown(Unknown::SupervisorGone),
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) fn end_lost(draft: &mut Draft<'_>, target: TargetId, held: &BTreeSet<
     };
     let lost = started.filter(|(_, item)| !repeats(item)).map(|(_, item)| Assigned::of(target, item));
     for assigned in lost.collect::<Vec<_>>() {
-        ended(draft, assigned, RunEnd::of(RunOutcome::Unknown), BTreeMap::new());
+        ended(draft, assigned, RunEnd::of(RunOutcome::Unknown(Unknown::StateLost)), BTreeMap::new());
         progress::advance(draft, assigned.deployment);
     }
 }

@@ -95,6 +95,10 @@ pub enum TargetEvent {
     /// It was lost and has a session again.
     #[serde(rename = "target-back")]
     Back { target: TargetId },
+    /// The coordinator was away while targets had work: who of them did not get through to it meanwhile has, from now on,
+    /// as long to come back as a target that was lost just now.
+    #[serde(rename = "coordinator-back")]
+    CoordinatorBack,
 }
 
 /// A target as it enrolled.

@@ -26,7 +26,7 @@ pub use library::LibrarySet;
 pub use lifecycle::{Lifecycle, Phase, PhaseRule};
 pub use package::{Package, PackageKey};
 pub use project::{Project, Step, StepAction};
-pub use reason::{EndReason, Failure, Removal, RunEnd, RunOutcome};
+pub use reason::{EndReason, Failure, Removal, RunEnd, RunOutcome, Unknown};
 pub use release::{ChosenPackage, CodeNames, Release, Snapshot, SnapshotSet};
 pub use tags::{Tag, TagSet};
 pub use target::{Ahead, Granted, Target, TargetKey};

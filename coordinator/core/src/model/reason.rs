@@ -129,8 +129,38 @@ pub enum RunOutcome {
     TimedOut,
     /// It was stopped: cancelled, or the target no longer qualifies.
     Stopped,
-    /// Nobody can know: the supervisor was gone, or the agent's state lost.
-    Unknown,
+    /// Nobody can know, and it was not written down why. No decision makes it any more.
+    #[serde(rename = "unknown")]
+    UnknownForWhatever,
+    /// Nobody can know.
+    #[serde(rename = "unknown-2")]
+    Unknown(Unknown),
+}
+
+/// Why nobody can know how a run ended that had begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unknown {
+    /// The agent said so: the step's supervisor was gone. What was left of the step was killed.
+    SupervisorGone,
+    /// The agent does not hold any more what it told that it began: its state was lost, or put back to an earlier one.
+    StateLost,
+    /// Its end was not told in time, and the target was offline.
+    Offline,
+    /// Its end was not told in time, and the target's certificate had expired.
+    CertificateExpired,
+    /// Its end was not told in time, though the target was connected.
+    NotTold,
+}
+
+impl Unknown {
+    /// Whether it may be running still, as far as anybody knows.
+    pub const fn may_still_run(self) -> bool {
+        match self {
+            Self::SupervisorGone => false,
+            Self::StateLost | Self::Offline | Self::CertificateExpired | Self::NotTold => true,
+        }
+    }
 }
 
 /// Why a run failed.

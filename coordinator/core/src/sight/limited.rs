@@ -60,6 +60,7 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     let lost = whole.lost.iter().filter(|(target, _)| view.targets.contains(target));
     left.lost = lost.map(|(target, since)| (*target, *since)).collect();
     packages(whole, &mut left);
+    left.served_since = whole.served_since;
     left.rebuild_indexes();
     left
 }

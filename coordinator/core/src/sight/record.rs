@@ -172,7 +172,8 @@ impl<'a> SeenRecords<'a> {
             | TargetEvent::Confirmed { .. }
             | TargetEvent::Deleted { .. }
             | TargetEvent::Lost { .. }
-            | TargetEvent::Back { .. } => false,
+            | TargetEvent::Back { .. }
+            | TargetEvent::CoordinatorBack => false,
         }
     }
 

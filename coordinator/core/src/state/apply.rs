@@ -231,8 +231,19 @@ impl Space {
             TargetEvent::Deleted { target, .. } => self.delete_target(*target)?,
             TargetEvent::Lost { target } => self.see(*target, Some(at.time)),
             TargetEvent::Back { target } => self.see(*target, None),
+            TargetEvent::CoordinatorBack => self.coordinator_is_back(at.time),
         }
         Ok(())
+    }
+
+    /// The coordinator was away until now: all work is given up at another time.
+    fn coordinator_is_back(&mut self, at: Timestamp) {
+        self.served_since = Some(at);
+        for (target, items) in self.indexes.work.clone() {
+            for item in items.values() {
+                self.index_work(item.deployment, item.node, target);
+            }
+        }
     }
 
     /// A target was lost, or is back: its work is given up at another time.

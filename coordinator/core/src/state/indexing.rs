@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use imbl::OrdMap;
+use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
 
 use super::indexes::{Flow, Turns, WorkItem, take};
@@ -10,7 +11,8 @@ use super::space::{Caps, Space};
 use crate::graph::RunState;
 use crate::model::{Deployment, DeploymentState, Key};
 
-/// How long a target that is offline is waited for (SEMANTICS 3, machine policy: `wait` one hour by default).
+/// How long a target that is offline is waited for (SEMANTICS 3, machine policy: `wait` one hour by default); and, whatever
+/// was due meanwhile, how long everybody has to come back to a coordinator that was away.
 const OFFLINE_SECONDS: u64 = 3600;
 
 impl Space {
@@ -66,10 +68,13 @@ impl Space {
     fn item_of(&self, id: DeploymentId, place: usize, target: TargetId) -> Option<WorkItem> {
         let graph = &self.deployments.get(&id)?.graph;
         let (node, run) = (graph.node(place)?, graph.run(place, target)?);
+        // An agent whose coordinator was away could tell nothing, however long ago it was due.
+        let earliest = self.served_since.map(|since| since.plus_seconds(OFFLINE_SECONDS));
+        let not_before = |deadline: Timestamp| earliest.map_or(deadline, |earliest| deadline.max(earliest));
         let (generation, since, expires, deadline) = match run.state {
             RunState::Assigned { generation, since, expires } => {
-                let offline =
-                    self.lost.get(&target).map(|lost| since.max(*lost).plus_seconds(OFFLINE_SECONDS));
+                let lost = self.lost.get(&target);
+                let offline = lost.map(|lost| since.max(*lost).plus_seconds(OFFLINE_SECONDS));
                 (generation, since, expires, offline.map_or(expires, |offline| offline.min(expires)))
             }
             RunState::Started { generation, since, expires, deadline } => {
@@ -77,6 +82,7 @@ impl Space {
             }
             RunState::Ended(_) => return None,
         };
+        let deadline = not_before(deadline);
         let started = matches!(run.state, RunState::Started { .. });
         let (kind, attempt) = (node.plot.work, run.attempt);
         Some(WorkItem {

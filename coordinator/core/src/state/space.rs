@@ -61,6 +61,9 @@ pub struct Space {
     pub targets: Catalogue<Target>,
     /// Targets that have work and had no session for half a minute, since when; until they are back.
     pub lost: OrdMap<TargetId, Timestamp>,
+    /// Since when there has been a coordinator without a break, where it was away while targets had work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served_since: Option<Timestamp>,
     /// Enrolment tokens.
     pub enrolments: OrdMap<EnrolmentId, Arc<Enrolment>>,
     #[serde(with = "crate::map_as_list")]
@@ -109,6 +112,7 @@ impl Space {
             tenants: Catalogue::default(),
             targets: Catalogue::default(),
             lost: OrdMap::new(),
+            served_since: None,
             enrolments: OrdMap::new(),
             packages: OrdMap::new(),
             releases: OrdMap::new(),

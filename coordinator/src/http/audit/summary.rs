@@ -160,7 +160,9 @@ pub(super) fn said(sight: &Sight, space: &Space, event: &Event, shown: &Value) -
         DeploymentEvent::ScopeRemoved { deployment, target, why } => {
             of(deployment).map(|of| reasons::removal(space, of, *target, *why))
         }
-        DeploymentEvent::RunEnded { end, .. } => reasons::outcome_in_words(&end.outcome),
+        DeploymentEvent::RunEnded { deployment, target, end, .. } => of(deployment).and_then(|of| {
+            reasons::outcome_in_words(&end.outcome, &reasons::target_name(space, of, *target))
+        }),
         DeploymentEvent::LeftOut { rules, .. } => {
             rules.first().map(|rule| reasons::tenant_rule(*rule).to_owned())
         }

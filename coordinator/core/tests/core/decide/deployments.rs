@@ -119,7 +119,7 @@ fn a_failure_of_any_kind_ends_the_deployment_and_says_where() {
         (ended(Outcome::Failed { reason: "\u{202e}".to_owned() }), r"step `Copy` failed (\u{202e}) on one"),
         (ended(Outcome::TimedOut), "step `Copy` ran out of time on one"),
         (ended(Outcome::Stopped), "step `Copy` was stopped on one"),
-        (ended(Outcome::Unknown), "step `Copy` ended nobody knows how: its supervisor was gone on one"),
+        (ended(Outcome::Unknown), "step `Copy` ended nobody knows how (its supervisor was gone) on one"),
     ];
     for (report, sentence) in cases {
         let mut world = ready();
@@ -311,7 +311,11 @@ fn who_does_not_come_in_time_is_given_up_at_its_deadline_and_not_before() {
     world.give_up(deadline);
     assert_eq!(world.end(id), None);
     world.give_up(deadline.plus_seconds(1));
-    assert_eq!(world.reason(id), "step `Copy` ended nobody knows how: its supervisor was gone on one");
+    assert_eq!(
+        world.reason(id),
+        "step `Copy` ended nobody knows how (the target did not tell its end in time) on one; it may still run on one: \
+         look there"
+    );
 }
 
 #[test]

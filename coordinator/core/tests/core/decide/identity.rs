@@ -11,7 +11,7 @@ use windlass_coordinator_core::decide::{
 };
 use windlass_coordinator_core::event::{Counted, Event, Observation, TargetEvent};
 use windlass_coordinator_core::graph::RunState;
-use windlass_coordinator_core::model::{DeploymentEnd, RunEnd, RunOutcome};
+use windlass_coordinator_core::model::{DeploymentEnd, RunEnd, RunOutcome, Unknown};
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
@@ -256,8 +256,15 @@ fn a_step_that_the_agent_had_started_and_does_not_hold_any_more_is_not_given_aga
         let graph = &world.deployment(id).graph;
         let node = graph.place_of(WorkKind::Run(step)).expect("it is a node");
         let run = graph.run(node, target).expect("it was assigned");
-        let lost = run.state == RunState::Ended(RunEnd::of(RunOutcome::Unknown));
+        let lost = run.state == RunState::Ended(RunEnd::of(RunOutcome::Unknown(Unknown::StateLost)));
         assert_eq!(lost, expected, "{repeatable} {started}");
+        if lost {
+            assert_eq!(
+                world.reason(id),
+                "step `Install` ended nobody knows how (the agent has lost what it knew of it) on machine; it may still \
+                 run on machine: look there"
+            );
+        }
         assert_eq!(world.space().work_item(target, assignment).is_none(), expected, "given no more");
         assert_eq!(world.end(id), expected.then_some(DeploymentEnd::Failed));
     }

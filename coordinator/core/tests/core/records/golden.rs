@@ -11,7 +11,7 @@ use windlass_coordinator_core::event::{
 };
 use windlass_coordinator_core::graph::WorkKind;
 use windlass_coordinator_core::model::{
-    DeploymentEnd, EndReason, Failure, Removal, RunOutcome, StoredValue, Subject,
+    DeploymentEnd, EndReason, Failure, Removal, RunOutcome, StoredValue, Subject, Unknown,
 };
 
 use super::story;
@@ -136,6 +136,9 @@ fn parts(event: &Event) -> Vec<(&'static str, String)> {
             if let RunOutcome::Failed(why) = &end.outcome {
                 parts.push(("failure", name(why)));
             }
+            if let RunOutcome::Unknown(why) = &end.outcome {
+                parts.push(("unknown", name(why)));
+            }
             parts.extend(outputs.values().map(|value| ("value", name(value))));
             parts
         }
@@ -169,6 +172,7 @@ fn the_journals_of_format_1_have_every_event_with_every_kind_of_part() {
         ("reason", variants::<EndReason>(false)),
         ("outcome", variants::<RunOutcome>(false)),
         ("failure", variants::<Failure>(false)),
+        ("unknown", variants::<Unknown>(false)),
         ("value", variants::<StoredValue>(false)),
         ("stranger", variants::<StrangerReason>(false)),
         ("reply", variants::<Reply>(false)),

@@ -12,7 +12,7 @@ use windlass_coordinator_core::decide::{
 };
 use windlass_coordinator_core::event::{Actor, DeploymentEvent, Request, StrangerReason, Stream};
 use windlass_coordinator_core::model::{
-    DeploymentEnd, EndReason, Failure, Removal, RunEnd, RunOutcome, Sealed, StoredValue,
+    DeploymentEnd, EndReason, Failure, Removal, RunEnd, RunOutcome, Sealed, StoredValue, Unknown,
 };
 use windlass_coordinator_core::state::{Caps, WorkKind};
 use windlass_protocol::Digest;
@@ -21,7 +21,8 @@ use windlass_protocol::message::{Advertised, EnrolRefusal, Generation, Outcome, 
 
 use crate::world::{Machine, World, ended, project, small};
 
-const DAY: u64 = 24 * 3600;
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
 
 /// A world in which everything has happened.
 pub fn told() -> World {
@@ -138,6 +139,7 @@ fn deploy(world: &mut World) {
     let one = world.target("one");
     world.presence(vec![one], vec![]);
     world.presence(vec![], vec![one]);
+    world.serve_again(world.now.plus_seconds(HOUR));
     for (target, assignment, _) in world.work(id) {
         let (peer, manifest) = (world.peer(target), Digest::of("shop 1.0.0"));
         world.actor = Actor::Target(target);
@@ -197,11 +199,26 @@ fn end_in_every_way(world: &mut World) {
         Failure::Expired,
         Failure::Undeliverable("`Name` has two values".to_owned()),
     ];
-    let others = [RunOutcome::Succeeded, RunOutcome::TimedOut, RunOutcome::Stopped, RunOutcome::Unknown];
+    let unknown = [
+        Unknown::SupervisorGone,
+        Unknown::StateLost,
+        Unknown::Offline,
+        Unknown::CertificateExpired,
+        Unknown::NotTold,
+    ];
+    let others =
+        [RunOutcome::Succeeded, RunOutcome::TimedOut, RunOutcome::Stopped, RunOutcome::UnknownForWhatever];
     let outcomes = failures.map(RunOutcome::Failed).into_iter().chain(others);
     for ((target, _, item), outcome) in work.iter().zip(outcomes) {
         let (node, work, target) = (item.node, item.kind, *target);
         let (end, outputs) = (RunEnd::of(outcome), BTreeMap::new());
+        forge(world, DeploymentEvent::RunEnded { deployment, node, work, target, end, outputs });
+    }
+    world.ask(SpaceCommand::Cancel(deployment)).expect("it is not over");
+    let deployment = to_testing(world);
+    for ((target, _, item), why) in world.work(deployment).into_iter().zip(unknown) {
+        let (node, work, outputs) = (item.node, item.kind, BTreeMap::new());
+        let end = RunEnd::of(RunOutcome::Unknown(why));
         forge(world, DeploymentEvent::RunEnded { deployment, node, work, target, end, outputs });
     }
     world.ask(SpaceCommand::Cancel(deployment)).expect("it is not over");

@@ -1,12 +1,14 @@
 //! Busy is not offline (SEMANTICS 3, machine policy): only who has no session is given up after an hour.
 
 use serde_json::json;
+use windlass_coordinator_core::decide::WorkReportKind;
 use windlass_coordinator_core::event::{Event, TargetEvent};
 use windlass_coordinator_core::model::DeploymentEnd;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{DeploymentId, TargetId};
+use windlass_protocol::message::Outcome;
 
-use crate::world::{World, project, small};
+use crate::world::{World, ended, project, small};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -27,6 +29,7 @@ fn busy(projects: usize) -> (World, TargetId, Vec<DeploymentId>) {
 }
 
 const OFFLINE: &str = "step `Run` failed (the target did not come in time (offline)) on machine";
+const SILENT: &str = "the target is offline and did not tell its end in time";
 const EXPIRED: &str = "step `Run` failed (the target did not begin it in time) on machine";
 
 #[test]
@@ -122,17 +125,26 @@ fn presence_is_recorded_as_far_as_it_is_news_and_only_of_targets_with_work() {
     assert_eq!(told(&mut world, &[target], &[]), [], "it has no work");
 }
 
+/// What a deployment is said to have come to whose step has begun and never told its end.
+fn unknown(why: &str) -> String {
+    format!("step `Run` ended nobody knows how ({why}) on machine; it may still run on machine: look there")
+}
+
 #[test]
-fn what_has_begun_has_its_own_time_whether_its_target_is_lost_or_not() {
-    let (mut world, target, all) = busy(1);
-    let (_, assignment, _) = world.work(all[0])[0];
-    world.report(target, assignment, windlass_coordinator_core::decide::WorkReportKind::Started);
-    let deadline: Timestamp = world.now.plus_seconds(2 * HOUR);
-    world.lose(target);
-    world.give_up(deadline);
-    assert_eq!(world.end(all[0]), None);
-    world.give_up(deadline.plus_seconds(1));
-    assert_eq!(world.reason(all[0]), "step `Run` ended nobody knows how: its supervisor was gone on machine");
+fn what_has_begun_has_its_own_time_whether_its_target_is_lost_or_not_and_then_it_is_said_which() {
+    for (lost, why) in [(true, SILENT), (false, "the target did not tell its end in time")] {
+        let (mut world, target, all) = busy(1);
+        let (_, assignment, _) = world.work(all[0])[0];
+        world.report(target, assignment, WorkReportKind::Started);
+        let deadline: Timestamp = world.now.plus_seconds(2 * HOUR);
+        if lost {
+            world.lose(target);
+        }
+        world.give_up(deadline);
+        assert_eq!(world.end(all[0]), None);
+        world.give_up(deadline.plus_seconds(1));
+        assert_eq!(world.reason(all[0]), unknown(why));
+    }
 }
 
 #[test]
@@ -144,4 +156,76 @@ fn a_target_that_was_deleted_is_never_lost_however_much_of_it_is_still_to_be_loo
     world.lose(target);
     world.go_on();
     assert!(world.space().lost.is_empty(), "nobody would ever be back");
+}
+
+/// What a case of the coordinator's absence makes of the one target before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Was {
+    /// It has begun, and its end is to be told.
+    Running,
+    /// It is lost, and its work has not begun, as far as anybody knows.
+    Lost,
+    /// It has its work and has not said that it began it.
+    Waiting,
+}
+
+/// The deployment of a target with this in hand, of which the coordinator is away for so long: it serves again at the
+/// moment that is answered, and has looked at once.
+fn away(was: Was, seconds: u64) -> (World, TargetId, DeploymentId, Timestamp) {
+    let (mut world, target, all) = busy(1);
+    let (_, assignment, _) = world.work(all[0])[0];
+    match was {
+        Was::Running => world.report(target, assignment, WorkReportKind::Started),
+        Was::Lost => world.lose(target),
+        Was::Waiting => {}
+    }
+    let back = world.now.plus_seconds(seconds);
+    world.restart();
+    world.serve_again(back);
+    world.give_up(back);
+    (world, target, all[0], back)
+}
+
+#[test]
+fn while_there_was_no_coordinator_nobodys_time_ran_and_what_is_told_afterwards_counts() {
+    let cases = [(Was::Running, 3 * HOUR), (Was::Lost, 3 * HOUR), (Was::Waiting, 8 * DAY)];
+    for (was, seconds) in cases {
+        let (mut world, target, id, back) = away(was, seconds);
+        assert_eq!(world.end(id), None, "{was:?}: nobody had the time to come back");
+        // Whoever does not come is lost half a minute later, and that changes nothing.
+        world.now = back.plus_seconds(30);
+        world.lose(target);
+        world.restart();
+        world.give_up(back.plus_seconds(HOUR));
+        assert_eq!(world.end(id), None, "{was:?}: an agent may come back within the hour");
+        world.presence(vec![], vec![target]);
+        let (_, assignment, _) = world.work(id)[0];
+        world.report(target, assignment, WorkReportKind::Started);
+        world.report(target, assignment, ended(Outcome::Succeeded));
+        assert_eq!(world.end(id), Some(DeploymentEnd::Succeeded), "{was:?}");
+    }
+}
+
+#[test]
+fn who_does_not_come_back_to_a_coordinator_that_is_back_is_given_up_after_the_usual_time() {
+    for (was, seconds, why) in [
+        (Was::Running, 3 * HOUR, unknown(SILENT)),
+        (Was::Lost, 3 * HOUR, OFFLINE.to_owned()),
+        (Was::Waiting, 8 * DAY, OFFLINE.to_owned()),
+    ] {
+        let (mut world, target, id, back) = away(was, seconds);
+        world.lose(target);
+        world.give_up(back.plus_seconds(HOUR + 1));
+        assert_eq!(world.end(id), Some(DeploymentEnd::Failed), "{was:?}");
+        assert_eq!(world.reason(id), why, "{was:?}");
+    }
+}
+
+#[test]
+fn a_return_of_the_coordinator_is_recorded_only_where_somebody_has_work() {
+    let (mut world, _, all) = busy(1);
+    let back = |world: &mut World| world.events_of(|world| world.serve_again(world.now.plus_seconds(DAY)));
+    assert_eq!(back(&mut world), [Event::Target(TargetEvent::CoordinatorBack)]);
+    world.succeed(all[0]);
+    assert_eq!(back(&mut world), []);
 }

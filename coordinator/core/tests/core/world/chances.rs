@@ -102,6 +102,7 @@ impl World {
             6 => self.renew(name, second),
             7 if second < 48 => drop(self.delete("tenant", pick(&TENANTS, first))),
             8 if second < 12 => self.give_up(self.now.plus_seconds(3 * 3600)),
+            8 if second < 24 => self.serve_again(self.now.plus_seconds(3 * 3600)),
             9 if second < 40 => self.cancel_one(first),
             7..=10 => self.deploy_some(numbers),
             11 => self.lose_or_find(name, second),

@@ -283,6 +283,12 @@ impl World {
         self.ask(SpaceCommand::RecordPresence { lost, back }).expect("presence is always recorded");
     }
 
+    /// The coordinator serves again at `now`.
+    pub fn serve_again(&mut self, now: Timestamp) {
+        self.now = now;
+        self.ask(SpaceCommand::RecordReturn).expect("its return is always recorded");
+    }
+
     /// Gives up what is overdue at `now`.
     pub fn give_up(&mut self, now: Timestamp) {
         self.now = now;
