@@ -157,7 +157,9 @@ pub enum PullError {
     #[error("the content {0} comes in an encoding that this agent cannot read")]
     UnsupportedEncoding(Digest),
     /// The bytes are not those that the digest names.
-    #[error("what came as the content {0} has another digest")]
+    #[error(
+        "what the coordinator sent as the content {0} has another digest; if its copy is damaged, upload the package again"
+    )]
     Content(Digest),
     /// The answer ended, and a content of the package is not there.
     #[error("the content {0} neither came nor is in the cache")]

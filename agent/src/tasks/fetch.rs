@@ -1,5 +1,8 @@
 //! Fetching: every package of the deployment, verified, before any step runs anywhere.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use windlass_agent_packages::{CacheError, PullError, Received};
@@ -8,6 +11,9 @@ use windlass_protocol::message::{
 };
 
 use super::{RETRY, TaskContext, room};
+
+/// The longest that is waited after a pull that brought nothing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 pub(super) async fn fetch(context: &TaskContext, work: &FetchWork) -> anyhow::Result<()> {
     let (mut moved, mut saved) = (0, 0);
@@ -51,16 +57,25 @@ pub(super) async fn fetch_one(
     context: &TaskContext,
     package: &PackageReference,
 ) -> Result<Received, PullError> {
-    let mut made_room = false;
+    let (mut made_room, mut pause) = (false, RETRY);
     loop {
-        match try_once(context, package).await {
+        let came = AtomicBool::new(false);
+        let tried = try_once(context, package, &came).await;
+        if came.into_inner() {
+            pause = RETRY;
+        }
+        match tried {
             Err(PullError::Cache(CacheError::NoRoom { needed, available, .. })) if !made_room => {
                 made_room = true;
                 if let Err(why) = room::make(&context.agent, needed.saturating_sub(available)).await {
                     tracing::warn!(why = format!("{why:#}"), "nothing can be removed from the package cache");
                 }
             }
-            Err(PullError::Stream(_) | PullError::Denied(Denied::Busy)) => sleep(RETRY).await,
+            // What brings nothing again and again is asked for less and less often.
+            Err(PullError::Stream(_) | PullError::Denied(Denied::Busy)) => {
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
             // Another deployment of this target pulls the same package: when it has it, so have we.
             Err(PullError::Cache(CacheError::Busy { .. })) => sleep(RETRY).await,
             // The right may have gone a moment before the withdrawal is told; that one ends the task.
@@ -75,7 +90,11 @@ pub(super) async fn fetch_one(
     }
 }
 
-async fn try_once(context: &TaskContext, package: &PackageReference) -> Result<Received, PullError> {
+async fn try_once(
+    context: &TaskContext,
+    package: &PackageReference,
+    came: &AtomicBool,
+) -> Result<Received, PullError> {
     let link = context.agent.linked().await;
     let (cache, manifest, label) = (context.agent.cache.clone(), package.manifest, package.id.clone());
     let died = |why| PullError::Stream(std::io::Error::other(why));
@@ -88,6 +107,7 @@ async fn try_once(context: &TaskContext, package: &PackageReference) -> Result<R
     let mut stream = link.ask(&request).await.map_err(broken)?;
     let progress = |received: Received| {
         let Received { moved, saved, total } = received;
+        came.fetch_or(moved > 0, Ordering::Relaxed);
         // A show only: where nobody looks, or the stream is full, it is dropped.
         let _ = context.agent.progress.try_send(FromAgent::Progress {
             assignment: context.id(),

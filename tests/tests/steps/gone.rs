@@ -47,3 +47,29 @@ fn a_package_step_whose_package_is_gone_or_damaged_pulls_it_again() {
     let packages = packages.filter(|item| item["kind"] == "package-begun").count();
     assert_eq!(packages, 2 * spoils.len(), "each pull is in the record: {pulled}");
 }
+
+#[test]
+fn a_package_that_the_coordinator_has_lost_is_named_in_its_log_and_mended_by_another_upload() {
+    let (_folder, installation) = installation(
+        "kind: project\nname: Site\nsteps:\n  - {name: Install, roles: [web], package: {id: site}}\n",
+    );
+    let agent = machine(&installation, &[], "isolation = \"none\"\n");
+    for (version, what) in [("1.0.0", "manifests"), ("2.0.0", "blobs")] {
+        let files: [(&str, &[u8]); 1] = [("site.txt", version.as_bytes())];
+        upload(&installation, "site", version, &files);
+        release(&installation, version);
+        let stored = installation.data().join("packages").join(what);
+        files_below(&stored).iter().for_each(|file| fs::remove_file(file).expect("it is there"));
+        let id = start(&installation, version, None);
+        let said = format!("package=\"site {version}\"");
+        wait_until("the coordinator says so", || {
+            let log = fs::read_to_string(installation.folder.join("coordinator.log")).expect("it logs");
+            log.lines().any(|line| line.contains(&said) && line.contains("upload it again"))
+        });
+        upload(&installation, "site", version, &files);
+        let (state, reason) = end(&installation, &id);
+        assert_eq!(state, "succeeded", "{version}, {what}: {reason}");
+        let current = step_folder(&agent, "_").join("current/site.txt");
+        assert_eq!(fs::read_to_string(current).expect("a release is current"), version);
+    }
+}

@@ -7,7 +7,7 @@ use quinn::SendStream;
 use windlass_coordinator_core::authorise::{Peer, PullPermit};
 use windlass_coordinator_core::decide::{Command, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
-use windlass_packages::{Kind, PullPlan, StoreError, plan_pull, send};
+use windlass_packages::{Kind, PullPlan, SendError, StoreError, plan_pull, send};
 use windlass_protocol::Digest;
 use windlass_protocol::message::{Denied, PullRequest, Request};
 
@@ -61,6 +61,7 @@ pub(super) async fn serve(
         Err(Ending::CrowdedOut) => {
             tracing::warn!(target = %peer.target, "the slowest of many slow pulls was ended; it comes again");
         }
+        Err(Ending::Failed(SendError::Store(why))) => unsendable(sessions, &permit, &why),
         Err(Ending::Failed(why)) => tracing::warn!(target = %peer.target, %why, "a pull ended early"),
     }
     // Nothing of what waits in the stream is sent while this is written down.
@@ -71,6 +72,19 @@ pub(super) async fn serve(
         sessions.counters.again(Repeated::PullBroken { target, assignment, manifest }, written);
     }
     Ok(())
+}
+
+/// Says which package cannot be sent, and what to do about it.
+fn unsendable(sessions: &Sessions, permit: &PullPermit, why: &StoreError) {
+    let state = sessions.engine.state();
+    let packages = state.space(permit.space()).into_iter().flat_map(|space| space.packages.values());
+    let package = packages.into_iter().find(|package| package.manifest == permit.manifest());
+    let name =
+        package.map(|package| format!("{} {}", package.key.id, package.key.version)).unwrap_or_default();
+    tracing::error!(
+        target = %permit.target(), package = name, %why,
+        "a package cannot be sent, and is asked for again until it can; upload it again to mend it"
+    );
 }
 
 /// What travels. Of the manifests that the agent says it holds those count that the journal knows it pulled.
@@ -89,15 +103,22 @@ async fn plan(sessions: &Sessions, permit: &PullPermit, wanted: &PullRequest) ->
         let _place = place;
         let read = |manifest| {
             let found = store.contents(manifest);
-            let found = found.and_then(|found| {
-                found.ok_or(StoreError::Missing { kind: Kind::Manifest, digest: manifest })
-            });
-            found.inspect_err(|why| tracing::error!(%why, "a manifest cannot be read")).ok()
+            found
+                .and_then(|found| found.ok_or(StoreError::Missing { kind: Kind::Manifest, digest: manifest }))
         };
-        let contents = read(manifest).ok_or(Denied::Busy)?;
-        plan_pull(contents, known.into_iter().filter_map(read), &wanted).map_err(|_| Denied::Malformed)
+        let contents = read(manifest)?;
+        // What cannot be read of what the target holds is sent anew.
+        let known = known.into_iter().filter_map(|known| read(known).ok());
+        Ok(plan_pull(contents, known, &wanted))
     };
-    tokio::task::spawn_blocking(planning).await.unwrap_or(Err(Denied::Busy))
+    match tokio::task::spawn_blocking(planning).await {
+        Ok(Ok(plan)) => plan.map_err(|_| Denied::Malformed),
+        Ok(Err(why)) => {
+            unsendable(sessions, permit, &why);
+            Err(Denied::Busy)
+        }
+        Err(_) => Err(Denied::Busy),
+    }
 }
 
 /// The first pull for an assignment stands in the journal before a byte of it leaves; how it and further ones ended is
