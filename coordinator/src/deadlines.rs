@@ -12,6 +12,7 @@ use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{SpaceId, TargetId};
 use windlass_segments::fail;
 
+use crate::comings;
 use crate::engine::{Engine, now};
 use crate::registry::Registry;
 
@@ -65,7 +66,11 @@ pub async fn watch(engine: &Engine, registry: &Registry, mut served: Timestamp) 
             let online = |target| registry.is_online(target);
             let (lost, back) = absences.look(space, &online, Instant::now());
             if !lost.is_empty() || !back.is_empty() {
-                submit(engine, *id, SpaceCommand::RecordPresence { lost, back }).await;
+                let told = SpaceCommand::RecordPresence { lost: lost.clone(), back: back.clone() };
+                if submit(engine, *id, told).await {
+                    lost.into_iter().for_each(|target| comings::lost(&state, target));
+                    back.into_iter().for_each(|target| comings::back(&state, target));
+                }
             }
             let due = |space: &Space| {
                 space.indexes.deadlines.get_min().is_some_and(|(deadline, _, _)| *deadline < now())

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod authority;
+mod comings;
 pub mod configuration;
 mod deadlines;
 mod descriptors;

@@ -81,6 +81,9 @@ impl Variables {
         for unknown in &rendered.unknown {
             tracing::warn!(name = unknown, "nothing defines this variable; it stays as it is written");
         }
+        for expression in rendered.unapplied.iter().chain(&rendered.endless) {
+            tracing::warn!(expression, "this cannot be substituted; it stays as it is written");
+        }
         if let Some(bare) = rendered.bare.first() {
             bail!(
                 "`{bare}` would put a tenant's value or an output variable into what is run, as code; let it pass last \

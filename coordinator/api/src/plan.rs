@@ -132,6 +132,9 @@ pub struct PlannedStep {
     /// The variables that travel, on each target the same unless a scope says otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<PlannedVariable>,
+    /// Where its script and the variables that travel are no well-formed templates, and so stay as they are written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub malformed: Vec<MalformedTemplate>,
     /// The package that is deployed, as `id version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
@@ -187,6 +190,26 @@ pub struct PlannedVariable {
     pub value: Option<String>,
     /// Why this value wins.
     pub source: String,
+}
+
+/// A place that looks like a substitution and is none: it stays as it is written (SEMANTICS 6).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MalformedTemplate {
+    /// Whose text it is in.
+    pub place: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in that line, from 1.
+    pub column: usize,
+    /// What is wrong there, as a sentence that repeats nothing of the text.
+    pub problem: String,
+}
+
+impl std::fmt::Display for MalformedTemplate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { place, line, column, problem } = self;
+        write!(formatter, "{place}, line {line}, column {column}: {problem}; it stays as it is written")
+    }
 }
 
 /// What a deployment waits for.

@@ -180,6 +180,50 @@ fn a_plan_that_deploys_nothing_is_printed_and_fails() {
 }
 
 #[test]
+fn a_plan_of_which_no_target_gets_anything_is_printed_and_fails_with_one_sentence() {
+    let step = |of: &str| {
+        format!(
+            r#"{{"digest":"sha256:0","project":"P","release":"1","left_out":[],"deployments":[{{"environment":"E","tenant":"T","steps":[{of}]}}]}}"#
+        )
+    };
+    let target = |state: &str| {
+        format!(r#"[{{"target":"web-1","state":"{state}","rule":null,"reason":"is disabled"}}]"#)
+    };
+    let run_step = |targets: &str| {
+        step(&format!(r#"{{"name":"S","state":"run","rule":null,"reason":null,"targets":{targets}}}"#))
+    };
+    let skipped = |rule: &str, reason: &str, targets: &str| {
+        step(&format!(
+            r#"{{"name":"S","state":"skipped","rule":"{rule}","reason":"{reason}","targets":{targets}}}"#
+        ))
+    };
+    let nothing = "error: nothing would be deployed: ";
+    let (no_target, role) = ("no-target", "no target with the role web is in scope");
+    for (plan, code, said) in [
+        (run_step(&target("in")), 0, String::new()),
+        (
+            skipped(no_target, role, &target("out")),
+            1,
+            format!("{nothing}step `S`: {role}; target `web-1` is disabled\n"),
+        ),
+        (skipped(no_target, role, "[]"), 1, format!("{nothing}step `S`: {role}\n")),
+        (
+            skipped("step-skipped", "skipped by the request", "[]"),
+            1,
+            format!("{nothing}step `S`: skipped by the request\n"),
+        ),
+        (step(""), 1, format!("{nothing}the release has no steps\n")),
+    ] {
+        let (address, _thread) = server(vec![(200, plan.leak())]);
+        let deploy =
+            ["release", "deploy", "--project", "P", "--version", "1", "--environment", "E", "--plan"];
+        let output = run(&address, &deploy);
+        assert_eq!((output.status.code(), error(&output)), (Some(code), said));
+        assert!(!output.stdout.is_empty());
+    }
+}
+
+#[test]
 fn waiting_ends_with_the_deployment_and_fails_if_it_did() {
     let item = r#"{"deployments":[{"id":"deployment-1","project":"P","release":"1","environment":"E","tenant":null,"state":"fetching","created":"x"}]}"#;
     let view = r#"{"id":"deployment-1","project":"P","release":"1","environment":"E","tenant":null,"state":"failed","created":"x",

@@ -3,6 +3,7 @@
 //! It is asked at admission only. What was admitted is never stopped by what would hold it back now.
 
 use windlass_api::plan::WaitRule;
+use windlass_protocol::ids::DeploymentId;
 
 use crate::model::{Key, Project, Release};
 use crate::plan::{self, TenantRefusal};
@@ -45,7 +46,7 @@ pub fn admit(space: &Space, wish: &Wish<'_>) -> Admission {
 /// What a deployment with this key waits for, that was or is asked for then.
 pub fn waits(space: &Space, key: Key, asked: Option<Asked>) -> Vec<WaitRule> {
     let mut rules = Vec::new();
-    if before(space, key, asked) > 0 {
+    if before(space, key, asked).next().is_some() {
         rules.push(WaitRule::Queue);
     }
     let (_, _, tenant) = key;
@@ -55,14 +56,14 @@ pub fn waits(space: &Space, key: Key, asked: Option<Asked>) -> Vec<WaitRule> {
     rules
 }
 
-/// How many deployments with the same key come first.
-pub fn before(space: &Space, key: Key, asked: Option<Asked>) -> usize {
-    let Some(turns) = space.turns(key) else { return 0 };
-    let waiting = match asked {
-        Some(asked) => turns.waiting.range(..asked).count(),
-        None => turns.waiting.len(),
-    };
-    waiting + usize::from(turns.running.is_some())
+/// The deployments with the same key that come first, in their order: the one that runs, and those that were asked for
+/// before.
+pub fn before(space: &Space, key: Key, asked: Option<Asked>) -> impl Iterator<Item = DeploymentId> {
+    space.turns(key).into_iter().flat_map(move |turns| {
+        let earlier = turns.waiting.iter().take_while(move |(at, _)| asked.is_none_or(|asked| **at < asked));
+        let waiting = earlier.map(|(_, id)| *id);
+        turns.running.into_iter().chain(waiting)
+    })
 }
 
 /// Whether the space, and the tenant within it, may have one more that runs. Untenanted work is one flow, which only the

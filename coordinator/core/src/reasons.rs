@@ -14,7 +14,7 @@ pub fn end(space: &Space, deployment: &Deployment, why: &EndReason) -> String {
     let step = |id: StepId| step_name(space, deployment, id);
     match why {
         EndReason::Done => "every step succeeded on every target".to_owned(),
-        EndReason::NothingToDo => "no step had a target".to_owned(),
+        EndReason::NothingToDo => nothing_to_do(space, deployment),
         EndReason::Cancelled => "somebody cancelled it".to_owned(),
         EndReason::TenantDisabled => "the tenant was disabled".to_owned(),
         EndReason::Gone => "its release or project was deleted".to_owned(),
@@ -45,6 +45,26 @@ pub fn end(space: &Space, deployment: &Deployment, why: &EndReason) -> String {
             format!("step `{step}` has no target left; scope-removed: {}{more}", listed.join(", "))
         }
     }
+}
+
+/// Which targets were out is not recorded; what the request left out is, and the rest can be asked for.
+fn nothing_to_do(space: &Space, deployment: &Deployment) -> String {
+    let targets = deployment.excluded_targets.iter().filter_map(|id| space.targets.get(*id));
+    let targets = targets.map(|target| format!("the target {}", target.name));
+    // A step that who asks does not see is none.
+    let release = space.releases.get(&deployment.release()).into_iter();
+    let steps = release.flat_map(|release| &release.snapshot.steps);
+    let skipped = steps.filter(|step| deployment.skipped_steps.contains(&step.id));
+    let steps = skipped.map(|step| format!("the step {}", step.name));
+    let limited = deployment.only_targets.as_ref().map(|_| "all targets but those that it names".to_owned());
+    let left: Vec<_> = targets.chain(steps).chain(limited).collect();
+    if left.is_empty() {
+        return "no step had a target; why a target is left out, `windlass explain target` tells".to_owned();
+    }
+    format!(
+        "no step had a target; the request left out {}; why others are, `windlass explain target` tells of each",
+        left.join(", ")
+    )
 }
 
 /// Why a target gets nothing more of a deployment.

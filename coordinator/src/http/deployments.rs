@@ -1,6 +1,6 @@
 //! Deployments: list and view.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -11,14 +11,14 @@ use windlass_api::answers::{
     Page, PartEnd, StepStatus, WaitView,
 };
 use windlass_api::error::Problem;
-use windlass_api::plan::WaitRule;
+use windlass_coordinator_core::decide::running_time;
 use windlass_coordinator_core::graph::{Run, RunState, WorkKind};
 use windlass_coordinator_core::model::{
-    ChosenPackage, Deployment, DeploymentState, PackageKey, Release, RunEnd, RunOutcome,
+    ChosenPackage, Deployment, PackageKey, Release, RunEnd, RunOutcome, Step,
 };
-use windlass_coordinator_core::sight::Sight;
+use windlass_coordinator_core::reasons;
+use windlass_coordinator_core::sight::{Connected, Sight, Waiting};
 use windlass_coordinator_core::state::Space;
-use windlass_coordinator_core::{plan, reasons};
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 use windlass_protocol::names::nearest;
 
@@ -136,9 +136,11 @@ fn view_of(sight: &Sight, presence: &dyn Presence, found: &Deployment) -> Deploy
     let mut steps = Vec::new();
     for (place, node) in found.graph.nodes().enumerate() {
         let WorkKind::Run(step) = node.plot.work else { continue };
-        let name = step_name(release.map(Arc::as_ref), step);
+        let release = release.map(Arc::as_ref);
+        let timeout = known_step(release, step).map_or(0, |step| step.timeout_seconds);
+        let step = DescribedStep { name: step_name(release, step), timeout };
         for target in &node.plot.targets {
-            steps.push(step_view(space, found, &name, *target, found.graph.run(place, *target)));
+            steps.push(step_view(space, found, &step, *target, found.graph.run(place, *target)));
         }
     }
     let fetch = found.graph.place_of(WorkKind::Fetch);
@@ -154,43 +156,34 @@ fn view_of(sight: &Sight, presence: &dyn Presence, found: &Deployment) -> Deploy
     DeploymentView {
         item: item(space, found),
         reason: found.why.as_ref().map(|why| reasons::end(space, found, why)),
+        ended: found.ended.map(display::time),
         waits: waits(sight, presence, found),
         steps,
         targets: targets.collect(),
     }
 }
 
-/// What it waits for: its turn, a slot, and targets that are not connected or busy with something else.
 fn waits(sight: &Sight, presence: &dyn Presence, found: &Deployment) -> Vec<WaitView> {
-    let space = sight.space();
-    let view = |rule: WaitRule, reason: String| WaitView { rule, reason };
-    match found.state {
-        DeploymentState::Ended(_) => Vec::new(),
-        DeploymentState::Queued => {
-            let (rules, before) = sight.waits(found);
-            rules.into_iter().map(|rule| view(rule, plan::wait_sentence(rule, before))).collect()
-        }
-        DeploymentState::Running => {
-            let open: BTreeSet<_> = found.graph.open().iter().map(|(_, target)| *target).collect();
-            let targets = open.into_iter().filter_map(|target| space.targets.get(target));
-            let waits = targets.filter_map(|target| {
-                let offline = plan::wait_reason(target, now(), presence.online(target.id));
-                let offline = offline.map(|reason| view(WaitRule::Offline, reason));
-                offline.or_else(|| {
-                    let busy = sight.is_busy_elsewhere(found.id, target.id);
-                    let reason = format!("target `{}` is busy with another deployment", target.name);
-                    busy.then(|| view(WaitRule::Busy, reason))
-                })
-            });
-            waits.collect()
-        }
-    }
+    let (online, last_seen) = (|target| presence.online(target), |target| presence.last_seen(target));
+    let connected = Connected { online: &online, last_seen: &last_seen };
+    let view = |Waiting { rule, reason, since, until, by, advice }| WaitView {
+        rule,
+        reason,
+        since: since.map(display::time),
+        until: until.map(display::time),
+        by: by.map(|by| by.to_string()),
+        advice,
+    };
+    sight.waits(found, now(), connected).into_iter().map(view).collect()
+}
+
+fn known_step(release: Option<&Release>, id: StepId) -> Option<&Step> {
+    release.and_then(|release| release.snapshot.steps.iter().find(|step| step.id == id))
 }
 
 /// The name of a step of a release; its id where nothing knows it.
 pub fn step_name(release: Option<&Release>, id: StepId) -> String {
-    let known = release.and_then(|release| release.snapshot.steps.iter().find(|step| step.id == id));
-    known.map_or_else(|| id.to_string(), |step| step.name.to_string())
+    known_step(release, id).map_or_else(|| id.to_string(), |step| step.name.to_string())
 }
 
 /// How far the bytes of a target's packages have come.
@@ -272,10 +265,17 @@ fn removal(space: &Space, found: &Deployment, target: TargetId) -> Option<String
     Some(reasons::removal(space, found, target, why))
 }
 
+/// A step as what runs of it is shown.
+struct DescribedStep {
+    name: String,
+    /// Seconds.
+    timeout: u32,
+}
+
 fn step_view(
     space: &Space,
     found: &Deployment,
-    step: &str,
+    step: &DescribedStep,
     target: TargetId,
     run: Option<&Run>,
 ) -> DeploymentStepView {
@@ -283,19 +283,30 @@ fn step_view(
     let (state, reason, lines) = match (run.map(|run| &run.state), removal(space, found, target)) {
         // What it had brought to its end before it was taken out, it did.
         (Some(RunState::Ended(end)), Some(_)) if end.outcome == RunOutcome::Succeeded => {
-            (StepStatus::Succeeded, None, end.lines)
+            (StepStatus::Succeeded, None, Some(end.lines))
         }
-        (Some(RunState::Ended(end)), Some(reason)) => (StepStatus::ScopeRemoved, Some(reason), end.lines),
-        (_, Some(reason)) => (StepStatus::ScopeRemoved, Some(reason), 0),
-        (None, None) => (StepStatus::Waiting, None, 0),
-        (Some(RunState::Assigned { .. }), None) => (StepStatus::Assigned, None, 0),
-        (Some(RunState::Started { .. }), None) => (StepStatus::Running, None, 0),
+        (Some(RunState::Ended(end)), Some(reason)) => {
+            (StepStatus::ScopeRemoved, Some(reason), Some(end.lines))
+        }
+        (_, Some(reason)) => (StepStatus::ScopeRemoved, Some(reason), None),
+        (None, None) if found.is_over() => (StepStatus::NotReached, None, None),
+        (None, None) => (StepStatus::Waiting, None, None),
+        (Some(RunState::Assigned { .. }), None) => (StepStatus::Assigned, None, None),
+        (Some(RunState::Started { .. }), None) => (StepStatus::Running, None, None),
         (Some(RunState::Ended(end)), None) => match reasons::outcome_in_words(&end.outcome, &name) {
-            None => (StepStatus::Succeeded, None, end.lines),
-            reason => (StepStatus::Failed, reason, end.lines),
+            None => (StepStatus::Succeeded, None, Some(end.lines)),
+            reason => (StepStatus::Failed, reason, Some(end.lines)),
         },
     };
-    DeploymentStepView { step: step.to_owned(), target: name, state, reason, lines }
+    let times = match (state, run.map(|run| &run.state)) {
+        (StepStatus::Assigned, Some(RunState::Assigned { since, expires, .. })) => Some((*since, *expires)),
+        (StepStatus::Running, Some(RunState::Started { deadline, .. })) => {
+            Some(running_time(*deadline, step.timeout))
+        }
+        _ => None,
+    };
+    let (since, until) = times.map(|(since, until)| (display::time(since), display::time(until))).unzip();
+    DeploymentStepView { step: step.name.clone(), target: name, state, reason, since, until, lines }
 }
 
 /// The id that a text is. What is no id is no deployment either.

@@ -12,7 +12,7 @@ use windlass_coordinator_core::catalogue::unknown_within;
 use windlass_coordinator_core::decide::{PackageNames, ReadNames, Reply, SpaceCommand, choose_packages};
 use windlass_coordinator_core::model::{CodeNames, Release, StepAction};
 use windlass_coordinator_core::state::Space;
-use windlass_coordinator_core::variables::references_in;
+use windlass_coordinator_core::variables::{malformed, malformed_in, references_in};
 use windlass_packages::PackageStore;
 use windlass_protocol::ids::{ReleaseId, StepId};
 use windlass_protocol::{Digest, pattern};
@@ -50,10 +50,15 @@ pub async fn create(mut caller: Changer, Body(mut request): Body<ReleaseRequest>
     made(&caller, id, warnings)
 }
 
-fn made(caller: &Changer, id: ReleaseId, warnings: Vec<String>) -> Answer<ReleaseMade> {
+/// Warnings of a release at most.
+const MOST_WARNINGS: usize = 100;
+
+fn made(caller: &Changer, id: ReleaseId, of_packages: Vec<String>) -> Answer<ReleaseMade> {
     let sight = caller.sight()?;
     let release = sight.space().releases.get(&id);
     let release = release.ok_or_else(|| Problem::not_found("the release was deleted at once"))?;
+    let of_texts = malformed_in(&release.snapshot).map(|place| place.to_string());
+    let warnings = of_texts.chain(of_packages).take(MOST_WARNINGS).collect();
     Ok(Json(ReleaseMade { release: view_of(sight.space(), release), warnings }))
 }
 
@@ -96,6 +101,8 @@ fn read_packages(store: &PackageStore, chosen: &[Chosen]) -> Result<(PackageName
         for (path, text) in &texts.read {
             let path = path.as_str();
             read.needs.extend(references_in(text));
+            let places = malformed(&format!("{path} in {}", package.what), text);
+            warnings.extend(places.iter().map(ToString::to_string));
             if is_hook(path) {
                 read.needs.extend(windlass_templates::script_references(text));
                 read.in_hooks.extend(references_in(text));

@@ -9,6 +9,7 @@ use windlass_protocol::limits::UNFINISHED_ASSIGNMENTS;
 use windlass_protocol::message::{Generation, Goodbye, Hello, VERSION};
 
 use super::{Sessions, requests};
+use crate::comings;
 use crate::engine::{Engine, now};
 
 /// Whether the session may stand; what the agent advertises is recorded before it is relied on.
@@ -69,8 +70,11 @@ async fn back(sessions: &Sessions, peer: &Peer, space: SpaceId) {
         return;
     }
     let command = SpaceCommand::RecordPresence { lost: Vec::new(), back: vec![peer.target] };
-    if let Err(why) = sessions.engine.submit(Engine::own_envelope(), Command::Space(space, command)).await {
-        tracing::warn!(target = %peer.target, %why, "that it is back could not be written down; it is tried again");
+    match sessions.engine.submit(Engine::own_envelope(), Command::Space(space, command)).await {
+        Ok(_) => comings::back(&sessions.engine.state(), peer.target),
+        Err(why) => {
+            tracing::warn!(target = %peer.target, %why, "that it is back could not be written down; it is tried again");
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use super::last_sent::{LastSent, Scope};
 use super::requests::{self, Asker, Room};
 use super::strangers_slot::StrangersSlot;
 use super::{Sessions, frames, origin};
+use crate::comings;
 use crate::engine::now;
 use crate::registry::{Entered, Progress};
 
@@ -47,7 +48,10 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
                 Ok(()) => {
                     slot.admitted();
                     widen(&connection);
-                    Ok(live(&sessions, &connection, peer, send, frames).await)
+                    comings::connected(&sessions.engine.state(), peer.target, &origin(address));
+                    let goodbye = live(&sessions, &connection, peer, send, frames).await;
+                    comings::disconnected(&sessions.engine.state(), peer.target, &goodbye);
+                    Ok(goodbye)
                 }
             }
         }

@@ -54,6 +54,8 @@ closed_list! {
     StepStatus {
         /// Its turn has not come.
         Waiting = "waiting",
+        /// The deployment ended before its turn came.
+        NotReached = "not-reached",
         /// The target is told to run it.
         Assigned = "assigned",
         /// It runs.
@@ -124,6 +126,9 @@ pub struct DeploymentView {
     pub item: DeploymentItem,
     /// Why it ended as it did, once it has.
     pub reason: Option<String>,
+    /// When it ended, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
     /// What it waits for.
     pub waits: Vec<WaitView>,
     /// Its steps in order, once it has started.
@@ -139,6 +144,18 @@ pub struct WaitView {
     pub rule: WaitRule,
     /// A sentence.
     pub reason: String,
+    /// Since when, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// When it is given up, where there is a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// The id of the deployment that is in the way, for who sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What can be done about it, where something can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
 }
 
 /// A target of a deployment: how far its packages are.
@@ -172,8 +189,14 @@ pub struct DeploymentStepView {
     pub state: StepStatus,
     /// Why it failed, or why its target was taken out.
     pub reason: Option<String>,
-    /// Lines of output, once it has ended.
-    pub lines: u64,
+    /// Since when it is assigned, or runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// By when it has to have begun, while it is assigned; when its timeout is over, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Lines of output; null until it has ended.
+    pub lines: Option<u64>,
 }
 
 /// A line of a step's output.

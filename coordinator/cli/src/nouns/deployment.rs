@@ -1,7 +1,7 @@
 //! Deployments.
 
 use clap::{Args, Subcommand};
-use windlass_api::answers::{DeploymentItem, DeploymentView, Done, LogLine, Page, PartEnd};
+use windlass_api::answers::{DeploymentItem, DeploymentView, Done, LogLine, Page, PartEnd, WaitView};
 use windlass_api::requests::ReasonRequest;
 
 use crate::failure::Failure;
@@ -131,7 +131,8 @@ fn described(view: &DeploymentView) -> String {
     if let Some(reason) = &view.reason {
         parts.push(reason.clone());
     }
-    parts.extend(view.waits.iter().map(|wait| format!("waits: {}", wait.reason)));
+    parts.extend(view.ended.iter().map(|ended| format!("ended {ended}")));
+    parts.extend(view.waits.iter().map(wait_line));
     if !view.targets.is_empty() {
         let mut targets = Table::new(&["target", "packages", "moved", "saved", "end", "reason"]);
         for target in &view.targets {
@@ -144,19 +145,28 @@ fn described(view: &DeploymentView) -> String {
                 or_dash(target.reason.as_deref()),
             ]);
         }
-        let mut steps = Table::new(&["step", "target", "state", "lines", "reason"]);
+        let mut steps = Table::new(&["step", "target", "state", "since", "until", "lines", "reason"]);
         for step in &view.steps {
             steps.row(vec![
                 step.step.clone(),
                 step.target.clone(),
                 step.state.to_string(),
-                step.lines.to_string(),
+                or_dash(step.since.as_deref()),
+                or_dash(step.until.as_deref()),
+                or_dash(step.lines.map(|lines| lines.to_string()).as_deref()),
                 or_dash(step.reason.as_deref()),
             ]);
         }
         parts.extend([targets.to_string(), steps.to_string()]);
     }
     parts.join("\n\n")
+}
+
+fn wait_line(wait: &WaitView) -> String {
+    let since = wait.since.as_ref().map(|since| format!(", since {since}")).unwrap_or_default();
+    let until = wait.until.as_ref().map(|until| format!(", given up at {until}")).unwrap_or_default();
+    let advice = wait.advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
+    format!("waits: {}{since}{until}{advice}", wait.reason)
 }
 
 impl Logs {

@@ -26,6 +26,29 @@ pub fn text(plan: &Plan) -> String {
     lines.join("\n")
 }
 
+/// Why a plan would deploy nothing, as one sentence: no step of any deployment has a target that gets it. `None` where one
+/// has.
+pub fn nothing(plan: &Plan) -> Option<String> {
+    let mut steps = plan.deployments.iter().flat_map(|deployment| &deployment.steps).peekable();
+    if let Some(left) = plan.left_out.first().filter(|_| plan.deployments.is_empty()) {
+        let tenant = left.tenant.as_ref().map(|tenant| format!(" for {tenant}")).unwrap_or_default();
+        return Some(format!("{}{tenant}: {}", left.environment, left.reason));
+    }
+    if steps.peek().is_none() {
+        return Some("the release has no steps".to_owned());
+    }
+    // A step that may have no target is skipped.
+    if steps.clone().any(|step| step.state == StepState::Run) {
+        return None;
+    }
+    let out = |step: &&PlannedStep| step.targets.iter().any(|target| target.reason.is_some());
+    let step = steps.clone().find(out).or_else(|| steps.next())?;
+    let reason = step.reason.as_deref().unwrap_or("it is skipped");
+    let target = step.targets.iter().find_map(|target| Some((&target.target, target.reason.as_ref()?)));
+    let target = target.map(|(name, reason)| format!("; target `{name}` {reason}")).unwrap_or_default();
+    Some(format!("step `{}`: {reason}{target}", step.name))
+}
+
 fn deployment_lines(deployment: &PlannedDeployment) -> Vec<String> {
     let tenant = deployment.tenant.as_deref().unwrap_or("untenanted");
     let mut lines = vec![format!("{} / {tenant}", deployment.environment)];
@@ -68,6 +91,7 @@ fn step_lines(step: &PlannedStep) -> Vec<String> {
         };
         lines.push(format!("    {}{on} = {value}  [{}]", variable.name, variable.source));
     }
+    lines.extend(step.malformed.iter().map(|place| format!("    warning: {place}")));
     if !step.substitutes.is_empty() {
         lines.push(format!("    writes values into {}", step.substitutes.join(", ")));
     }

@@ -69,7 +69,7 @@ fn colour(text: &str) -> Option<Color> {
         "succeeded" | "created" | "in" | "run" | "allowed" => Some(Color::Green),
         "failed" | "revoked" | "disabled" | "scope-removed" => Some(Color::Red),
         "running" | "fetching" | "queued" | "changed" | "assigned" => Some(Color::Yellow),
-        "out" | "skipped" | "unchanged" | "waiting" | "–" => Some(Color::DarkGrey),
+        "out" | "skipped" | "unchanged" | "waiting" | "not-reached" | "–" => Some(Color::DarkGrey),
         _ => None,
     }
 }

@@ -81,8 +81,9 @@ impl Screen {
             };
             tell(format!("fetch {}", target.target), text, &mut self.said);
         }
-        let begun =
-            |step: &&DeploymentStepView| !matches!(step.state, StepStatus::Waiting | StepStatus::Assigned);
+        let begun = |step: &&DeploymentStepView| {
+            !matches!(step.state, StepStatus::Waiting | StepStatus::NotReached | StepStatus::Assigned)
+        };
         for step in view.steps.iter().filter(begun) {
             let reason = step.reason.as_ref().map(|reason| format!(", {reason}")).unwrap_or_default();
             let text = format!("{} on {}: {}{reason}", step.step, step.target, step.state);
@@ -146,16 +147,26 @@ mod tests {
                 created: String::new(),
             },
             reason: None,
+            ended: None,
             waits: waits
                 .iter()
-                .map(|reason| WaitView { rule: WaitRule::Offline, reason: (*reason).to_owned() })
+                .map(|reason| WaitView {
+                    rule: WaitRule::Offline,
+                    reason: (*reason).to_owned(),
+                    since: None,
+                    until: None,
+                    by: None,
+                    advice: None,
+                })
                 .collect(),
             steps: vec![DeploymentStepView {
                 step: "Website".to_owned(),
                 target: "web-1".to_owned(),
                 state: step,
                 reason: None,
-                lines: 0,
+                since: None,
+                until: None,
+                lines: None,
             }],
             targets: Vec::new(),
         }

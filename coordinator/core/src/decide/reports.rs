@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::error::Problem;
+use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId, TargetId};
 use windlass_protocol::message::Outcome;
 use windlass_protocol::names::visible;
@@ -18,6 +19,16 @@ use crate::state::{Assigned, WorkItem, assignment_id};
 
 /// What an agent may need beyond a step's own time to tell how it ended: it may have been offline meanwhile.
 const REPORT_SECONDS: u64 = 3600;
+
+/// When a step began, and when its time is over, by its timeout and the deadline that it was given with it.
+pub fn running_time(deadline: Timestamp, timeout_seconds: u32) -> (Timestamp, Timestamp) {
+    let earlier = |of: Timestamp, seconds: u64| {
+        let milliseconds = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        Timestamp::from_milliseconds(of.milliseconds().saturating_sub(milliseconds))
+    };
+    let over = earlier(deadline, REPORT_SECONDS);
+    (earlier(over, u64::from(timeout_seconds)), over)
+}
 
 pub(super) fn report(draft: &mut Draft<'_>, peer: &Peer, reports: &[WorkReport]) -> Result<Reply, Problem> {
     let target = identified(draft, peer)?;

@@ -51,6 +51,9 @@ pub struct Deployment {
     /// Why it ended as it did, once it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<EndReason>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
     /// What runs after what, where, and how far it is.
     pub graph: Graph,
     /// Its targets; fixed when it starts, then only shrinking.

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_api::error::Problem;
 use windlass_api::plan::{
-    LeftOut, Plan, PlannedDeployment, PlannedStep, PlannedTarget, PlannedVariable, StepRule, StepState,
-    TargetRule, TargetState, Wait, WaitRule,
+    LeftOut, MalformedTemplate, Plan, PlannedDeployment, PlannedStep, PlannedTarget, PlannedVariable,
+    StepRule, StepState, TargetRule, TargetState, Wait, WaitRule,
 };
 use windlass_api::requests::DeployRequest;
 use windlass_protocol::Timestamp;
-use windlass_protocol::ids::TargetId;
+use windlass_protocol::ids::{StepId, TargetId};
 use windlass_protocol::message::Isolation;
 use windlass_protocol::names::fold;
 
@@ -18,13 +18,13 @@ use super::identity::{Identity, LOOKED_AT};
 use super::layout::{LaidStep, Layout};
 use super::request::{Pair, Resolved, resolve};
 use super::tenants::admitted_shown;
+use super::waits::{wait_reason, wait_sentence};
 use crate::admission;
-use crate::matching::{self, Waits};
-use crate::model::{Release, StepAction, StoredValue, Target};
+use crate::model::{Release, Step, StepAction, StoredValue, Target};
 use crate::scope;
 use crate::sight::Sight;
 use crate::state::{Space, count};
-use crate::variables::{Candidate, Resolution, Source};
+use crate::variables::{Candidate, Resolution, Source, is_systems, malformed};
 
 /// Whether a target is connected now: derived, not a part of the state.
 pub type Presence<'a> = &'a dyn Fn(TargetId) -> bool;
@@ -112,13 +112,15 @@ struct Printer<'a> {
     /// The variables that are given alike, by its number, as they are printed, but for what they come to: that may be a
     /// tenant's own.
     sources: BTreeMap<usize, Vec<PlannedVariable>>,
+    /// Where scripts are no well-formed templates, by their steps.
+    scripts: BTreeMap<StepId, Vec<MalformedTemplate>>,
 }
 
 impl<'a> Printer<'a> {
     fn of(view: View<'a>, resolved: &'a Resolved<'a>, online: Presence<'a>) -> Self {
         let known = view.seen.releases.get(&resolved.release.id).map(AsRef::as_ref);
         let most_out = MOST_OUT.min(MOST_OUT_IN_ALL / resolved.pairs.len().max(1));
-        Self { view, resolved, online, known, most_out, sources: BTreeMap::new() }
+        Self { view, resolved, online, known, most_out, sources: BTreeMap::new(), scripts: BTreeMap::new() }
     }
 
     fn deployment(
@@ -131,8 +133,9 @@ impl<'a> Printer<'a> {
         let View { whole: space, seen } = self.view;
         let mut waits = Vec::new();
         let key = (self.resolved.project.id, pair.environment, pair.tenant);
+        let before: Vec<_> = admission::before(space, key, None).collect();
         for rule in admission::waits(space, key, None) {
-            waits.push(Wait { rule, reason: wait_sentence(rule, admission::before(space, key, None)) });
+            waits.push(Wait { rule, reason: wait_sentence(rule, &before, seen) });
         }
         let mut targets: Vec<&Target> = laid.iter().flat_map(|step| &step.targets).copied().collect();
         targets.sort_unstable_by_key(|target| target.id);
@@ -160,6 +163,8 @@ impl<'a> Printer<'a> {
             StepAction::Script(_) => Vec::new(),
         };
         let state = if laid.skipped.is_some() { StepState::Skipped } else { StepState::Run };
+        let variables = self.variables(laid, given);
+        let malformed = if state == StepState::Run { self.malformed(step, &variables) } else { Vec::new() };
         let (targets, more_targets) = match laid.is_judged() {
             true => print_targets(self.view, layout, laid, self.most_out),
             false => (Vec::new(), 0),
@@ -171,7 +176,8 @@ impl<'a> Printer<'a> {
             reason: laid.skipped.map(|rule| step_reason(rule, self.view.seen, layout, laid)),
             targets,
             more_targets,
-            variables: self.variables(laid, given),
+            variables,
+            malformed,
             package,
             substitutes,
         }
@@ -205,6 +211,23 @@ impl<'a> Printer<'a> {
         printed
     }
 
+    /// Where its script and its variables are no well-formed templates. A script is the same for whomever it runs, and is
+    /// looked at once.
+    fn malformed(&mut self, step: &Step, variables: &[PlannedVariable]) -> Vec<MalformedTemplate> {
+        let script = self.scripts.entry(step.id).or_insert_with(|| match &step.action {
+            StepAction::Script(body) => malformed("its script", &body.text),
+            StepAction::Package { .. } => Vec::new(),
+        });
+        let mut found = script.clone();
+        for variable in variables {
+            let text = variable.value.as_deref().unwrap_or_default();
+            found.extend(malformed(&format!("variable `{}`", variable.name), text));
+        }
+        // Each target may have a value of its own, and several the same one.
+        found.dedup();
+        found
+    }
+
     fn alike(&mut self, alike: &Alike<'_>) -> impl Iterator<Item = PlannedVariable> {
         let seen = self.view.seen;
         let sources = self.sources.entry(alike.number()).or_insert_with(|| {
@@ -216,19 +239,6 @@ impl<'a> Printer<'a> {
             value: shown(&resolution),
             ..printed.clone()
         })
-    }
-}
-
-/// What a deployment waits for before it starts, as a sentence; `before` others of its key come first.
-pub fn wait_sentence(rule: WaitRule, before: usize) -> String {
-    match (rule, before) {
-        (WaitRule::Queue, 1) => "another deployment of this project to the same place comes first".to_owned(),
-        (WaitRule::Queue, more) => format!("{more} deployments of this project to the same place come first"),
-        (WaitRule::Cap, _) => {
-            "as many deployments run as may run at once; it gets the next turn of its tenant".to_owned()
-        }
-        (WaitRule::Offline, _) => "a target is not connected".to_owned(),
-        (WaitRule::Busy, _) => "a target is busy with something else".to_owned(),
     }
 }
 
@@ -309,19 +319,6 @@ fn print_target(seen: &Space, target: &Target, rules: Vec<TargetRule>) -> Planne
     }
 }
 
-/// What a deployment waits for a target for, as a sentence; `None` where the target is ready. A certificate that has
-/// expired says more than that nobody is connected, and while it is renewed somebody is.
-pub fn wait_reason(target: &Target, now: Timestamp, online: bool) -> Option<String> {
-    match matching::waits(target, now) {
-        Some(Waits::CertificateExpired) => Some(format!(
-            "the certificate of target `{}` has expired; its agent has to connect and renew it",
-            target.name
-        )),
-        None if online => None,
-        None => Some(format!("target `{}` is not connected", target.name)),
-    }
-}
-
 /// Why a rule leaves a target out, as a sentence about the target.
 pub fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String {
     match rule {
@@ -390,19 +387,17 @@ pub const MASK: &str = "********";
 /// A variable without what it comes to.
 fn print_source(space: &Space, name: &str, resolution: &Resolution<'_>) -> PlannedVariable {
     let source = match resolution {
-        Resolution::Undefined if is_system(name) => "the deployment itself".to_owned(),
-        Resolution::Undefined => "nothing defines it; it stays as it is written".to_owned(),
+        Resolution::Undefined if is_systems(name) => "the deployment itself".to_owned(),
+        Resolution::Undefined => {
+            "nothing defines it: `#{…}` of it stays as it is written, and a script that asks for it gets nothing"
+                .to_owned()
+        }
         Resolution::Value(candidate, _) => source(space, candidate),
         Resolution::Ambiguous(one, two) => {
             format!("two equal values: {} and {}", source(space, one), source(space, two))
         }
     };
     PlannedVariable { name: name.to_owned(), target: None, value: None, source }
-}
-
-fn is_system(name: &str) -> bool {
-    let folded = fold(name);
-    folded.starts_with("windlass.") || folded.starts_with("octopus.")
 }
 
 fn shown(resolution: &Resolution<'_>) -> Option<String> {

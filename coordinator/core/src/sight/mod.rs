@@ -8,22 +8,22 @@
 mod limited;
 mod queries;
 mod record;
+mod waits;
 
 use std::sync::Arc;
 
 use windlass_api::error::{Problem, ProblemKind};
-use windlass_api::plan::{TargetRule, WaitRule};
-use windlass_protocol::ids::{DeploymentId, EnvironmentId, SpaceId, TargetId, TokenId};
+use windlass_api::plan::TargetRule;
+use windlass_protocol::ids::{EnvironmentId, SpaceId, TargetId, TokenId};
 
-use crate::admission;
 use crate::authorise::PersonPermit;
-use crate::graph::WorkKind;
 use crate::matching::{self, Question};
-use crate::model::{ApiToken, Deployment, Project, Release, Tenant};
+use crate::model::{ApiToken, Project, Release, Tenant};
 use crate::plan::{self, TenantRefusal};
 use crate::state::{Space, State};
 
 pub use record::SeenRecords;
+pub use waits::{Connected, Waiting};
 
 /// A space at one moment, as far as somebody sees it.
 #[derive(Clone)]
@@ -156,22 +156,5 @@ impl Sight {
         let (project, release) = (whole.projects.get(project.id), whole.releases.get(&release.id));
         let (Some(project), Some(release)) = (project, release) else { return Vec::new() };
         plan::judge_in_words(whole, self.space(), project, release, environment, Some(tenant.id))
-    }
-
-    /// What a queued deployment waits for, and how many of its key come first.
-    pub fn waits(&self, deployment: &Deployment) -> (Vec<WaitRule>, usize) {
-        let (key, asked) = (deployment.key(), Some(deployment.asked));
-        (admission::waits(self.whole(), key, asked), admission::before(self.whole(), key, asked))
-    }
-
-    /// Whether a target that has work of a deployment has begun something else: steps come one after the other.
-    pub fn is_busy_elsewhere(&self, deployment: DeploymentId, target: TargetId) -> bool {
-        let (mut waits, mut other) = (false, false);
-        for (_, item) in self.whole().work_of(target) {
-            let is_run = matches!(item.kind, WorkKind::Run(_));
-            waits |= item.deployment == deployment && !item.started && is_run;
-            other |= item.deployment != deployment && item.started;
-        }
-        waits && other
     }
 }

@@ -78,6 +78,7 @@ impl Space {
             skipped_steps: created.skipped_steps.clone(),
             state: DeploymentState::Queued,
             why: None,
+            ended: None,
             graph: Graph::default(),
             parts: imbl::OrdMap::new(),
             frozen: None,
@@ -185,6 +186,7 @@ impl Space {
         let changed = self.deployment_mut(id)?;
         changed.graph.stop();
         changed.why = Some(why.clone());
+        changed.ended = Some(at.time);
         // Nothing reads these any more, and a customer's values are kept no longer than they are needed.
         changed.frozen = None;
         changed.outputs = imbl::OrdMap::new();

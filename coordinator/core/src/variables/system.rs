@@ -57,7 +57,7 @@ fn is_defined(snapshot: &Snapshot, folded: &str) -> bool {
 }
 
 /// Whether the name is that of a variable that the system defines for some deployment, in any case.
-pub(super) fn is_systems(name: &str) -> bool {
+pub fn is_systems(name: &str) -> bool {
     let none = SystemNames {
         space: "",
         environment: "",

@@ -4,13 +4,15 @@ use serde_json::{Map, Value};
 use windlass_api::answers::AuditRecord;
 use windlass_api::error::Problem;
 use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event};
+use windlass_coordinator_core::graph::WorkKind;
+use windlass_coordinator_core::model::Deployment;
 use windlass_coordinator_core::reasons;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::{DeploymentId, ReleaseId};
 use windlass_protocol::names::nearest;
 
 use super::journal::{Entry, recorded};
-use crate::http::display;
+use crate::http::{deployments, display};
 use windlass_coordinator_core::sight::Sight;
 
 /// What is there and not seen is called so, with its kind.
@@ -92,7 +94,7 @@ fn hidden_kind<'a>(space: &Space, id: &'a str) -> Option<&'a str> {
     unseen.then_some(kind)
 }
 
-fn actor(sight: &Sight, actor: Actor) -> String {
+pub(super) fn actor(sight: &Sight, actor: Actor) -> String {
     let (kind, id, name) = match actor {
         Actor::Installer => return "the installer".to_owned(),
         Actor::Coordinator => return "the coordinator".to_owned(),
@@ -114,7 +116,8 @@ pub(super) fn expect_event(name: &str) -> Result<(), Problem> {
     let known = |event: Value| {
         let said =
             serde_json::from_value::<Event>(event).err().map(|why| why.to_string()).unwrap_or_default();
-        let (_, known) = said.split_once("expected one of ").unwrap_or_default();
+        // Of two it says `one` or `other`, of more that it expected one of them.
+        let (_, known) = said.split_once("expected ").unwrap_or_default();
         known.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
     };
     let families = known(serde_json::json!({"?": {}}));
@@ -163,6 +166,9 @@ pub(super) fn said(sight: &Sight, space: &Space, event: &Event, shown: &Value) -
         DeploymentEvent::RunEnded { deployment, target, end, .. } => of(deployment).and_then(|of| {
             reasons::outcome_in_words(&end.outcome, &reasons::target_name(space, of, *target))
         }),
+        DeploymentEvent::Assigned { deployment, node, .. } => {
+            return of(deployment).and_then(|of| assigned(space, of, *node)).unwrap_or(text);
+        }
         DeploymentEvent::LeftOut { rules, .. } => {
             rules.first().map(|rule| reasons::tenant_rule(*rule).to_owned())
         }
@@ -173,6 +179,28 @@ pub(super) fn said(sight: &Sight, space: &Space, event: &Event, shown: &Value) -
         Some(reason) if text.contains(": ") => format!("{text}, reason {reason}"),
         Some(reason) => format!("{text}: reason {reason}"),
     }
+}
+
+/// Targets that are named at most; how many more there are is counted.
+const NAMED: usize = 5;
+
+/// What of a deployment became work of which targets.
+fn assigned(space: &Space, of: &Deployment, node: usize) -> Option<String> {
+    let plot = &of.graph.node(node)?.plot;
+    let what = match plot.work {
+        WorkKind::Fetch => "fetching packages".to_owned(),
+        WorkKind::Run(step) => {
+            let release = space.releases.get(&of.release());
+            format!("step {}", deployments::step_name(release.map(AsRef::as_ref), step))
+        }
+    };
+    let names: Vec<_> =
+        plot.targets.iter().take(NAMED).map(|target| reasons::target_name(space, of, *target)).collect();
+    let more = match plot.targets.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!("assigned: {what} on {}{more}", names.join(", ")))
 }
 
 /// An event as a sentence: its kind, and what it is about. It works from the recorded form, so that an event that was
@@ -190,19 +218,28 @@ fn describe((sight, space): About<'_>, fields: &Map<String, Value>, depth: usize
     for (key, value) in fields {
         match (key.as_str(), value) {
             ("event" | "id" | "slug" | "key" | "why", _) => {}
-            ("reason" | "name" | "version" | "end", Value::String(text)) => {
+            ("reason" | "name" | "version" | "end" | "rule", Value::String(text)) => {
                 about.push(format!("{key} {text}"))
             }
+            ("work", Value::String(text)) if text == "fetch" => about.push("fetching packages".to_owned()),
+            // How else something ended, its reason says in words.
+            ("outcome", Value::String(text)) if text == "succeeded" => about.push(format!("{key} {text}")),
+            ("outcome", _) => {}
             ("count", Value::Number(count)) => about.push(format!("{count} times")),
             ("origin" | "older" | "newer", Value::String(place)) => about.push(format!("{key} {place}")),
-            ("outcome", value) => about.push(format!("outcome {}", plain(value))),
             ("claims" | "names", Value::Array(items)) => {
                 about.push(format!("{key} {}", items.iter().map(plain).collect::<Vec<_>>().join(" ")));
             }
             (key, Value::String(id)) => {
+                // What is run is a step.
+                let key = if key == "run" { "step" } else { key };
                 let named =
                     |name: String| if name.starts_with(UNSEEN) { name } else { format!("{key} {name}") };
                 about.extend(thing((sight, space), id).map(named));
+            }
+            ("package", Value::Object(inner)) => {
+                let part = |key| inner.get(key).map(plain).unwrap_or_default();
+                about.push(format!("{key} {} {}", part("id"), part("version")));
             }
             (key, Value::Object(inner)) if depth > 0 => match inner.get("name").and_then(Value::as_str) {
                 Some(name) => about.push(format!("{key} {name}")),

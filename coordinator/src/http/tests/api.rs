@@ -46,6 +46,23 @@ impl Presence for Everybody {
     }
 }
 
+/// Nobody is.
+struct Nobody;
+
+impl Presence for Nobody {
+    fn online(&self, _: TargetId) -> bool {
+        false
+    }
+
+    fn last_seen(&self, _: TargetId) -> Option<Timestamp> {
+        None
+    }
+
+    fn progress(&self, _: DeploymentId, _: TargetId) -> Option<FetchProgress> {
+        None
+    }
+}
+
 pub(super) struct ApiFixture {
     pub(super) router: Router,
     pub(super) context: Context,
@@ -92,6 +109,12 @@ impl ApiFixture {
     /// Forgets the keys that it has read, as a start does.
     pub(super) fn forget_keys(&mut self) {
         self.context.services.vault = Arc::new(Vault::new(self.keys.clone()));
+        self.router = router(self.context.clone());
+    }
+
+    /// Lets every agent go.
+    pub(super) fn disconnect(&mut self) {
+        self.context.presence = Arc::new(Nobody);
         self.router = router(self.context.clone());
     }
 

@@ -2,10 +2,13 @@
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use windlass_coordinator_core::decide::{Greeting, SpaceCommand};
+use windlass_coordinator_core::decide::{EnrolmentUse, Greeting, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
-use windlass_protocol::Digest;
+use windlass_coordinator_core::model::TargetKey;
+use windlass_protocol::ids::EnrolmentId;
 use windlass_protocol::message::{Advertised, Isolation};
+use windlass_protocol::token::{Token, TokenKind};
+use windlass_protocol::{Digest, Timestamp};
 
 use super::api::{ApiFixture, sample};
 use super::flow::{released, request};
@@ -281,4 +284,33 @@ async fn what_was_pulled_is_called_by_its_name_the_newest_first_and_in_parts() {
     assert_eq!((&second["items"], &second["next"]), (&json!([items[1]]), &Value::Null));
     let what = api.get("/audit/what-can/test-1").await;
     assert_eq!(what["holds"], json!([{"manifest": manifest.to_string(), "names": names}]));
+}
+
+#[tokio::test]
+async fn a_record_says_why_an_enrolment_was_refused_and_of_what_a_version_is() {
+    let api = ApiFixture::new();
+    released(&api).await;
+    let uploaded = api.get("/audit?event=package-uploaded").await;
+    assert_eq!(uploaded["items"][0]["summary"], json!(["package uploaded: package synergy-web 1.4.0"]));
+    let made = api.post("/enrolments", json!({})).await;
+    let token = Token::parse(TokenKind::Enrolment, made["token"].as_str().unwrap()).unwrap();
+    let enrolment = EnrolmentId::from_bytes(token.id);
+    for name in ["web-8", "web-9"] {
+        let machine = EnrolmentUse {
+            enrolment,
+            secret: token.secret_digest(),
+            key: TargetKey {
+                public_key: Digest::of(name),
+                sealing_key: String::new(),
+                certificate_expires: Timestamp::from_milliseconds(i64::MAX / 2),
+            },
+            name: name.to_owned(),
+            advertised: Advertised::default(),
+            isolation: Isolation::Accounts,
+        };
+        api.in_space(Actor::Enrolment(enrolment), SpaceCommand::Enrol(Box::new(machine))).await;
+    }
+    let refused = api.get("/audit?event=enrolment-refused").await;
+    let summary = format!("enrolment refused: enrolment {enrolment}, rule used");
+    assert_eq!(refused["items"][0]["summary"], json!([summary]));
 }

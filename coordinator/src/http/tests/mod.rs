@@ -14,4 +14,6 @@ mod keys;
 mod repeated;
 mod round_trip;
 mod sight;
+mod templates;
 mod unread;
+mod waits;

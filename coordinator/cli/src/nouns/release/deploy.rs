@@ -104,5 +104,6 @@ async fn show_plan(session: &Session, request: &DeployRequest) -> Result<(), Fai
         let text = format!("the plan is another one now, {} instead of {expected}", found.digest);
         return Err(windlass_api::error::Problem::conflict(text).into());
     }
-    if found.deployments.is_empty() { Err(Failure::Told) } else { Ok(()) }
+    plan::nothing(&found)
+        .map_or(Ok(()), |why| Err(Failure::failed(format!("nothing would be deployed: {why}"))))
 }

@@ -275,5 +275,5 @@ fn a_step_of_an_old_release_excludes_whom_it_excluded_whatever_was_deleted_since
         json!({"tags": ["Spares/One"], "projects": {"Shop": ["Staging"]}, "values": {"Shop": {"Port": "1"}}}),
     );
     let id = world.deploy(request);
-    assert_eq!(world.reason(id), "no step had a target");
+    assert!(world.reason(id).starts_with("no step had a target; "));
 }

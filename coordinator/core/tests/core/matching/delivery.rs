@@ -319,7 +319,7 @@ fn naming_targets_that_do_not_match_is_nothing_done_and_not_everything() {
     let request =
         json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"], "only-targets": ["out"]});
     let deployment = world.deploy(request);
-    assert_eq!(world.reason(deployment), "no step had a target");
+    assert!(world.reason(deployment).starts_with("no step had a target; "));
 }
 
 #[test]

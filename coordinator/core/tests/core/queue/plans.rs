@@ -241,3 +241,20 @@ fn a_plan_that_somebody_was_shown_is_an_event_and_an_auditor_may_look_but_not_de
     let refused = world.ask(SpaceCommand::Deploy(request())).expect_err("it may not");
     assert_eq!(refused.kind, ProblemKind::NotAuthorised);
 }
+
+#[test]
+fn a_plan_says_what_becomes_of_a_name_that_nothing_defines() {
+    let body = "echo #{Windlass.Enviroment.Name} #{octopus.environment.name}; get_windlassvariable Nope";
+    let world = ready(json!({}), body);
+    let plan = world.plan(alpha()).expect("it can be planned");
+    let variables = &plan.deployments[0].steps[0].variables;
+    let source = |name: &str| {
+        let found = variables.iter().find(|variable| variable.name == name);
+        found.unwrap_or_else(|| panic!("{name} in {variables:?}")).source.as_str()
+    };
+    let nothing =
+        "nothing defines it: `#{…}` of it stays as it is written, and a script that asks for it gets nothing";
+    assert_eq!(source("Windlass.Enviroment.Name"), nothing);
+    assert_eq!(source("Nope"), nothing);
+    assert_eq!(source("octopus.environment.name"), "the deployment itself");
+}

@@ -7,8 +7,8 @@ use windlass_protocol::ids::DeploymentId;
 use super::{caps, ready, runs, to};
 use crate::world::World;
 
-const QUEUE: &str = "another deployment of this project to the same place comes first";
-const QUEUE_2: &str = "2 deployments of this project to the same place come first";
+const QUEUE: &str = "another deployment of this project to the same place comes first: FIRST";
+const QUEUE_2: &str = "2 deployments of this project to the same place come first, now FIRST";
 const CAP: &str = "as many deployments run as may run at once; it gets the next turn of its tenant";
 
 fn planned(world: &World) -> Vec<(WaitRule, String)> {
@@ -46,10 +46,14 @@ fn a_plan_waits_for_exactly_what_the_deployment_then_waits_for() {
     for (same, others, (space, tenant), expected) in cases {
         let mut world = base.clone();
         caps(&mut world, space, tenant);
-        (0..same).for_each(|_| _ = world.deploy(to(0, Some("Alpha"))));
+        let before: Vec<_> = (0..same).map(|_| world.deploy(to(0, Some("Alpha")))).collect();
         (1..=others).for_each(|index| _ = world.deploy(to(index, Some("Alpha"))));
         let told = format!("{same} of the same key, {others} others, caps {space} and {tenant}");
-        let expected: Vec<_> = expected.iter().map(|(rule, reason)| (*rule, (*reason).to_owned())).collect();
+        let reason = |reason: &str| match before.first() {
+            Some(first) => reason.replace("FIRST", &format!("{first} (P0 1.0.0 to Staging for Alpha)")),
+            None => reason.to_owned(),
+        };
+        let expected: Vec<_> = expected.iter().map(|(rule, words)| (*rule, reason(words))).collect();
         assert_eq!(planned(&world), expected, "{told}");
         let rules: Vec<_> = expected.iter().map(|(rule, _)| *rule).collect();
         let answer = if rules.is_empty() { Admission::Ready } else { Admission::Waits(rules) };

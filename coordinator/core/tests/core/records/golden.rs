@@ -20,7 +20,8 @@ use crate::replay::{assert_same_indexes, replay};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/core/golden");
 
 /// A journal as format 1 wrote it, and what it comes to. A published event never changes its meaning: a journal is
-/// never written again, and what it comes to never changes. What is new is told in another journal beside the others.
+/// never written again, and what it comes to never changes, but that a state may come to keep more of what the events
+/// say. What is new is told in another journal beside the others.
 struct Golden {
     text: String,
     digest: String,

@@ -1,0 +1,77 @@
+//! The coordinator's log of targets that come and go: one line each, at info. Strangers are counted instead (`strangers`),
+//! so that nobody who is not a target makes it longer.
+
+use windlass_coordinator_core::state::State;
+use windlass_protocol::ids::TargetId;
+
+/// Characters of a name that a line has room for.
+const NAME: usize = 64;
+
+/// What a target is called, cut to what a line has room for.
+fn name(state: &State, target: TargetId) -> String {
+    let found = state.space_of(target).and_then(|space| space.targets.get(target));
+    found.map(|target| target.name.as_str().chars().take(NAME).collect()).unwrap_or_default()
+}
+
+/// Its session begins.
+pub(crate) fn connected(state: &State, target: TargetId, from: &str) {
+    tracing::info!(%target, name = name(state, target), from, "a target is connected");
+}
+
+/// Its session is over; `why` is the goodbye.
+pub(crate) fn disconnected(state: &State, target: TargetId, why: &dyn std::fmt::Debug) {
+    tracing::info!(%target, name = name(state, target), ?why, "a target is disconnected");
+}
+
+/// It has work and no session for half a minute.
+pub(crate) fn lost(state: &State, target: TargetId) {
+    tracing::info!(%target, name = name(state, target), "a target with work is lost");
+}
+
+/// It was lost and has a session again.
+pub(crate) fn back(state: &State, target: TargetId) {
+    tracing::info!(%target, name = name(state, target), "a target that was lost is back");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_coming_and_going_is_one_line_of_the_log() {
+        let (written, target) = (Written::default(), TargetId::from_bytes([1; 16]));
+        let to = written.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || to.clone()).with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let state = State::default();
+            connected(&state, target, "192.0.2.1");
+            disconnected(&state, target, &"Left");
+            lost(&state, target);
+            back(&state, target);
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        let said = ["is connected", "is disconnected", "is lost", "is back"];
+        assert_eq!(lines.len(), said.len(), "{text}");
+        for (line, said) in lines.iter().zip(said) {
+            let its = line.contains("INFO") && line.contains(said) && line.contains(&target.to_string());
+            assert!(its, "{said} in {line}");
+        }
+    }
+}
