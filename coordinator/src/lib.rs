@@ -8,6 +8,7 @@
 
 pub mod authority;
 pub mod configuration;
+pub mod data_folder;
 mod deadlines;
 mod descriptors;
 pub mod engine;
