@@ -1,6 +1,8 @@
 //! The agent's configuration: written, validated (SURFACE, "The agent's configuration").
 
-use std::path::{Path, PathBuf};
+use std::net::Ipv6Addr;
+use std::num::NonZeroU16;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::bail;
 use serde::de::Error;
@@ -9,6 +11,8 @@ use windlass_protocol::limits;
 use windlass_protocol::message::{Advertised, Isolation, Participation};
 use windlass_segments::fail;
 use windlass_sentences::{Fault, parse_settings, read_settings};
+
+use crate::{durable, identity};
 
 /// Where the configuration is unless somebody says.
 pub const FILE: &str = "/etc/windlass/agent.toml";
@@ -29,9 +33,9 @@ struct Written {
     tenants: Option<Vec<String>>,
     tenant_tags: Option<Vec<String>>,
     participation: Option<Participation>,
-    #[serde(default, deserialize_with = "absolute")]
+    #[serde(default, deserialize_with = "folder")]
     install_root: Option<PathBuf>,
-    #[serde(default, deserialize_with = "absolute")]
+    #[serde(default, deserialize_with = "folder")]
     state_root: Option<PathBuf>,
     isolation: Option<WrittenIsolation>,
     #[serde(default, deserialize_with = "mebibytes")]
@@ -66,9 +70,31 @@ impl Configuration {
     /// Reads and validates a file; a missing default file is an empty one.
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let path = file.unwrap_or(Path::new(FILE));
-        let written =
-            if file.is_none() && !path.exists() { parse_settings(path, "")? } else { read_settings(path)? };
+        // One that cannot be looked at is no missing one: without its words the machine would take all that it is granted.
+        let missing = file.is_none() && path.try_exists().is_ok_and(|there| !there);
+        let written = if missing { parse_settings(path, "")? } else { read_settings(path)? };
         Self::validate(written).map_err(|why| Fault::usage(format!("{}: {why}", path.display())).into())
+    }
+
+    /// Whether an agent could work with it on this machine: it knows whom to connect to, and may write where it has to.
+    pub fn check_machine(&self, file: Option<&Path>) -> anyhow::Result<()> {
+        let file = file.unwrap_or(Path::new(FILE)).display();
+        if self.coordinator.is_none() && !identity::is_enrolled(&self.state_root)? {
+            let text = format!(
+                "no coordinator is named, and this agent is not enrolled: write `coordinator = \"HOST:PORT\"` into {file}"
+            );
+            return Err(Fault::usage(text).into());
+        }
+        for (key, folder) in [("install_root", &self.install_root), ("state_root", &self.state_root)] {
+            if let Err(why) = durable::check_writable(folder) {
+                return Err(Fault::usage(format!(
+                    "{file}: `{key}`: cannot write into {}: {why}",
+                    folder.display()
+                ))
+                .into());
+            }
+        }
+        Ok(())
     }
 
     fn validate(written: Written) -> anyhow::Result<Self> {
@@ -141,15 +167,23 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>,
     if is_address(&text) {
         return Ok(Some(text));
     }
-    Err(D::Error::custom(format!("`{text}` is no HOST:PORT, such as \"deploy.example.com:4433\"")))
+    let hint = if text.contains("://") { "; it has no `https://`, and is where agents connect" } else { "" };
+    Err(D::Error::custom(format!("`{text}` is no HOST:PORT, such as \"deploy.example.com:4433\"{hint}")))
 }
 
-fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+fn folder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let path = PathBuf::deserialize(deserializer)?;
-    if path.is_absolute() {
-        return Ok(Some(path));
+    let said = path.display();
+    if !path.is_absolute() {
+        return Err(D::Error::custom(format!("`{said}` is no absolute path, which begins with /")));
     }
-    Err(D::Error::custom(format!("`{}` is no absolute path, which begins with /", path.display())))
+    // What the agent makes there gets modes and owners, and what it finds in its way stops a deployment.
+    if !path.components().any(|part| matches!(part, Component::Normal(_))) {
+        return Err(D::Error::custom(format!(
+            "`{said}` is the whole machine; name a folder of the agent's own"
+        )));
+    }
+    Ok(Some(path))
 }
 
 fn mebibytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
@@ -160,9 +194,17 @@ fn mebibytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, 
     }
 }
 
-/// Whether a text is `HOST:PORT`.
+/// Whether a text is `HOST:PORT`: a name, an IPv4 address, or an IPv6 address in brackets.
 pub fn is_address(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    let is_name = |host: &str| {
+        let fits = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '-' | '_');
+        !host.is_empty() && host.chars().all(fits)
+    };
+    let is_host = |host: &str| match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => is_name(host),
+    };
+    text.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && port.parse::<NonZeroU16>().is_ok())
 }
 
 #[cfg(test)]

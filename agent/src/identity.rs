@@ -47,6 +47,11 @@ pub struct Identity {
     key: Zeroizing<Vec<u8>>,
 }
 
+/// Whether an agent is enrolled there.
+pub fn is_enrolled(state_root: &Path) -> anyhow::Result<bool> {
+    is_there(&folder(state_root).join("membership.json"))
+}
+
 fn folder(state_root: &Path) -> PathBuf {
     state_root.join("identity")
 }
@@ -55,6 +60,11 @@ fn folder(state_root: &Path) -> PathBuf {
 fn write_private(path: &Path, bytes: &[u8], points: &'static str) -> anyhow::Result<()> {
     durable::create_folder(path.parent().unwrap_or(Path::new("/")))?;
     durable::write(path, bytes, points)
+}
+
+/// Whether a file is there. One that cannot be looked at is not taken for one that is missing.
+fn is_there(path: &Path) -> anyhow::Result<bool> {
+    path.try_exists().with_context(|| format!("cannot look at {}", path.display()))
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -77,13 +87,13 @@ impl NewKeys {
     /// The keys of an unfinished enrolment, or new ones. An enrolled agent is refused: it has its keys.
     pub fn prepare(state_root: &Path) -> anyhow::Result<Self> {
         let folder = folder(state_root);
-        if folder.join("membership.json").exists() {
+        if is_enrolled(state_root)? {
             let text =
                 format!("this agent is enrolled already; remove {} to enrol it anew", folder.display());
             return Err(Fault::new(ExitKind::Conflict, text).into());
         }
         let path = folder.join("keys.json");
-        if !path.exists() {
+        if !is_there(&path)? {
             let mut sealing = Zeroizing::new([0; 32]);
             getrandom::fill(sealing.as_mut_slice()).context("no randomness")?;
             let key = rcgen::KeyPair::generate()?;

@@ -133,10 +133,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Status { settings } => {
             let configuration = settings.load()?;
-            Ok(print(&status::read(&configuration.state_root)?.in_words())?)
+            let status = status::read(&configuration.state_root)?;
+            Ok(print(&status.in_words(status::is_running(&configuration.state_root)?))?)
         }
         Command::CheckConfig { settings } => {
             let configuration = settings.load()?;
+            configuration.check_machine(settings.config.as_deref())?;
             let isolation = match configuration.isolation {
                 Isolation::Accounts => "an account of its own for each tenant",
                 Isolation::SingleTenant => "serves one tenant only, because only root can switch users",

@@ -64,9 +64,7 @@ impl Agent {
     pub(crate) fn update_status(&self, change: impl FnOnce(&mut Status)) {
         let mut status = lock(&self.status);
         change(&mut status);
-        if let Err(why) = status::write(&self.configuration.state_root, &status) {
-            tracing::warn!(%why, "the status file cannot be written");
-        }
+        status::write_or_warn(&self.configuration.state_root, &status);
     }
 
     /// What the coordinator no longer counts as this target's work is withdrawn.

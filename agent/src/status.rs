@@ -14,8 +14,6 @@ use crate::identity::Identity;
 /// The agent's own view, without a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// Process id of the agent that wrote it.
-    pub pid: u32,
     /// The target's name.
     pub target: String,
     /// The coordinator's address.
@@ -34,6 +32,8 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Connection {
+    /// The agent has begun, and no session has stood or failed since.
+    Connecting,
     /// A session stands.
     Connected,
     /// None does, and why.
@@ -41,10 +41,22 @@ pub enum Connection {
 }
 
 /// Writes the file beside the old one and renames: readers see one or the other. Not durable, and need not be.
-pub(crate) fn write(state_root: &Path, status: &Status) -> std::io::Result<()> {
+fn write(state_root: &Path, status: &Status) -> std::io::Result<()> {
     let partial = state_root.join("status.partial");
     fs::write(&partial, serde_json::to_vec_pretty(status)?)?;
     fs::rename(partial, state_root.join("status.json"))
+}
+
+/// Writes it. A disk that does not take it stops nothing: the status is for people.
+pub(crate) fn write_or_warn(state_root: &Path, status: &Status) {
+    if let Err(why) = write(state_root, status) {
+        tracing::warn!(%why, "the status file cannot be written");
+    }
+}
+
+/// Whether an agent runs on this state, by the lock that it holds as long as it lives.
+pub fn is_running(state_root: &Path) -> anyhow::Result<bool> {
+    Ok(windlass_supervisor::is_held(state_root)?)
 }
 
 /// Reads what the running agent last wrote. An agent that never ran says what to do first.
@@ -62,11 +74,11 @@ pub fn read(state_root: &Path) -> anyhow::Result<Status> {
 }
 
 impl Status {
-    /// The status in plain words.
-    pub fn in_words(&self) -> String {
-        let running = Path::new("/proc").join(self.pid.to_string()).exists();
+    /// The status in plain words, of an agent that runs or does not.
+    pub fn in_words(&self, running: bool) -> String {
         let connection = match &self.connection {
             _ if !running => "the agent does not run".to_owned(),
+            Connection::Connecting => format!("connecting to {}", self.coordinator),
             Connection::Connected => format!("connected to {}", self.coordinator),
             Connection::Disconnected(why) => {
                 format!("not connected to {}: {}", self.coordinator, visible(why))

@@ -2,7 +2,6 @@
 //! has the coordinator's machine: a fresh administrator's token.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -18,37 +17,11 @@ use windlass_sentences::{ExitKind, Fault};
 use zeroize::Zeroizing;
 
 use crate::authority::Authority;
+use crate::data_folder;
 use crate::engine::{Engine, random, random_bytes};
 use crate::journal::{self, Appended, Embedded, Head, Journal, Replayed, encode};
 use crate::sessions;
 use crate::vault::{self, Vault, VaultError};
-
-/// What only a coordinator that has served leaves in its data folder.
-const SERVED: [&str; 4] = ["packages", "output", "output-index", "snapshots"];
-
-/// Says so where `data` holds no installation, or no more than a part of one. Nothing is made there.
-pub fn expect(data: &Path) -> Result<(), Fault> {
-    if journal::folder(data).is_dir() {
-        return Ok(());
-    }
-    refuse_remains(data)?;
-    let said = data.display();
-    Err(Fault::usage(format!(
-        "{said} holds no installation; make one with `windlass-coordinator init --data {said}`"
-    )))
-}
-
-/// Refuses what is left of an installation without its journal: another one made there would take the place of its keys.
-pub(crate) fn refuse_remains(data: &Path) -> Result<(), Fault> {
-    let Some(left) = SERVED.into_iter().find(|name| data.join(name).exists()) else { return Ok(()) };
-    let (journal, data) = (journal::folder(data), data.display());
-    let text = format!(
-        "{} holds no record, but {data}/{left} is left of an installation; restore the journal from a backup, or choose \
-         another data folder",
-        journal.display()
-    );
-    Err(Fault::new(ExitKind::Failed, text))
-}
 
 /// Opens the journal in `data` for writing. The usual reason why not is another coordinator that runs.
 pub fn open_journal(data: &Path) -> anyhow::Result<Embedded> {
@@ -65,8 +38,11 @@ pub fn open_journal(data: &Path) -> anyhow::Result<Embedded> {
 /// The journal's first record is what makes it one: interrupted before, it is simply made again. Its lock is held from
 /// before the first key is made, so that of two who try at once none writes over the other's keys.
 pub fn init(data: &Path) -> anyhow::Result<Zeroizing<String>> {
+    if !data_folder::has_journal(data)? {
+        data_folder::refuse_foreign(data)?;
+    }
     disk::create_durable_folder(data)
-        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+        .map_err(|why| data_folder::refused("make the data folder", data, &why))?;
     // Before there is a journal: where only that is lost, none is begun.
     expect_none(data)?;
     let mut journal = open_journal(data)?;
@@ -94,7 +70,7 @@ fn expect_none(data: &Path) -> anyhow::Result<Replayed> {
         )
         .into());
     }
-    refuse_remains(data)?;
+    data_folder::refuse_remains(data)?;
     Ok(replayed)
 }
 
@@ -156,8 +132,8 @@ pub(crate) fn unlock(
 /// Makes another administrator's token in `data`, while no coordinator runs on it. It descends from no other token, so
 /// that the first one, which may never have been seen, can be deleted; and it does not expire.
 pub fn administrator(data: &Path, name: &str) -> anyhow::Result<Zeroizing<String>> {
-    expect(data)?;
-    expect_owner(data)?;
+    data_folder::expect(data)?;
+    data_folder::expect_owner(data)?;
     let replayed = journal::replay(data)?;
     let Some(authority) = replayed.state.authority else {
         let said = data.display();
@@ -172,22 +148,6 @@ pub fn administrator(data: &Path, name: &str) -> anyhow::Result<Zeroizing<String
     let command = Command::CreateAdministrator { name: name.to_owned(), token: secret };
     record(&mut open(data, &replayed)?, &replayed, &command)?;
     Ok(token.to_text())
-}
-
-/// What another user than the owner writes into the journal's folder, the coordinator could not open any more.
-fn expect_owner(data: &Path) -> anyhow::Result<()> {
-    let journal = journal::folder(data);
-    let owner = fs::metadata(&journal).with_context(|| format!("cannot read {}", journal.display()))?.uid();
-    // The owner of a process's own folder below /proc is whom it acts as.
-    let own = fs::metadata("/proc/self").context("cannot read /proc/self")?.uid();
-    if owner == own {
-        return Ok(());
-    }
-    let said = data.display();
-    Err(Fault::usage(format!(
-        "{said} belongs to the user with the id {owner}; run this as that user, not as the one with the id {own}"
-    ))
-    .into())
 }
 
 fn fresh(fingerprint: Digest) -> Token {

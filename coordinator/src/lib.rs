@@ -9,6 +9,7 @@
 pub mod authority;
 mod comings;
 pub mod configuration;
+pub mod data_folder;
 mod deadlines;
 mod descriptors;
 pub mod engine;

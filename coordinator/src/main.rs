@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use windlass_coordinator::configuration::{Configuration, Overrides};
-use windlass_coordinator::{installation, journal, serve};
+use windlass_coordinator::{data_folder, installation, journal, serve};
 use windlass_protocol::Digest;
 use windlass_sentences::{print, print_whole};
 
@@ -150,7 +150,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Verify { settings, witness } => {
             let data = settings.load(None, None)?.data;
-            installation::expect(&data)?;
+            data_folder::expect(&data)?;
             let verified = journal::verify(&data, witness)?;
             let (records, head) = (verified.records, verified.head);
             print(&format!("the journal is whole: {records} records, head {head}\n"))?;

@@ -13,6 +13,7 @@ use windlass_packages::PackageStore;
 use windlass_sentences::Fault;
 
 use crate::configuration::Configuration;
+use crate::data_folder;
 use crate::deadlines;
 use crate::descriptors;
 use crate::engine::{Engine, Published, now, refuse_future};
@@ -34,14 +35,11 @@ const LAST: Duration = Duration::from_secs(1);
 pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let data = &configuration.data;
     descriptors::raise();
-    installation::expect(data)?;
+    data_folder::expect(data)?;
     let replayed = journal::replay(data)?;
     let Some(fingerprint) = replayed.state.authority else {
-        installation::refuse_remains(data)?;
-        bail!(
-            "{} holds no installation; make one with `windlass-coordinator init --data {0}`",
-            data.display()
-        );
+        data_folder::refuse_remains(data)?;
+        return Err(data_folder::holds_none(data).into());
     };
     let vault = Arc::new(Vault::new(vault::Embedded::open(data)?));
     let certificate = installation::certificate(data, fingerprint)?;

@@ -27,6 +27,15 @@ impl TokenKind {
     }
 }
 
+impl std::fmt::Display for TokenKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Api => "operators and their programs",
+            Self::Enrolment => "the enrolment of agents",
+        })
+    }
+}
+
 /// A token's parts. The secret is overwritten when this is dropped; there is no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
@@ -44,8 +53,22 @@ pub struct Token {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadToken {
     /// It starts with something else.
-    #[error("a token of this kind starts with `{0}`")]
+    #[error("this is no token; one of this kind starts with `{0}`")]
     Prefix(&'static str),
+    /// There is nothing.
+    #[error("there is no token in it: it is empty")]
+    Empty,
+    /// A token, but for something else.
+    #[error("this is a token for {found}, and starts with `{}`; one for {wanted} starts with `{}`", .found.prefix(), .wanted.prefix())]
+    OtherKind {
+        /// What it is for.
+        found: TokenKind,
+        /// What it should be for.
+        wanted: TokenKind,
+    },
+    /// An editor's mark, which nobody sees, stands before it.
+    #[error("an invisible byte order mark stands before the token; save the file as UTF-8 without it")]
+    Mark,
     /// Too short, too long, or with a character that no token has.
     #[error("the token is incomplete or has a character too many; copy it whole, in one line")]
     Incomplete,
@@ -74,9 +97,21 @@ impl Token {
         Zeroizing::new(format!("{}{}", self.kind.prefix(), *encoded))
     }
 
+    /// What a text is that does not start as a token of this kind does.
+    fn mistaken(wanted: TokenKind, text: &str) -> BadToken {
+        let mut kinds = [TokenKind::Api, TokenKind::Enrolment].into_iter();
+        match kinds.find(|kind| text.starts_with(kind.prefix())) {
+            Some(found) => BadToken::OtherKind { found, wanted },
+            None if text.is_empty() => BadToken::Empty,
+            None if text.starts_with('\u{feff}') => BadToken::Mark,
+            None => BadToken::Prefix(wanted.prefix()),
+        }
+    }
+
     /// Reads what somebody copied; white space around it is ignored.
     pub fn parse(kind: TokenKind, text: &str) -> Result<Self, BadToken> {
-        let encoded = text.trim().strip_prefix(kind.prefix()).ok_or(BadToken::Prefix(kind.prefix()))?;
+        let text = text.trim();
+        let encoded = text.strip_prefix(kind.prefix()).ok_or_else(|| Self::mistaken(kind, text))?;
         let bytes =
             data_encoding::BASE64URL_NOPAD.decode(encoded.as_bytes()).map_err(|_| BadToken::Incomplete)?;
         let bytes = Zeroizing::new(bytes);
@@ -128,7 +163,11 @@ mod tests {
     fn what_was_copied_wrongly_is_told_apart() {
         let error = |kind, text: &str| Token::parse(kind, text).err();
         let text = token(TokenKind::Api).to_text();
-        assert_eq!(error(TokenKind::Enrolment, &text), Some(BadToken::Prefix("wle_")));
+        let (found, wanted) = (TokenKind::Api, TokenKind::Enrolment);
+        assert_eq!(error(wanted, &text), Some(BadToken::OtherKind { found, wanted }));
+        assert_eq!(error(wanted, "hello"), Some(BadToken::Prefix("wle_")));
+        assert_eq!(error(TokenKind::Api, &format!("\u{feff}{}", *text)), Some(BadToken::Mark));
+        assert_eq!(error(TokenKind::Api, " \n"), Some(BadToken::Empty));
         assert_eq!(error(TokenKind::Api, &text[..100]), Some(BadToken::Incomplete));
         assert_eq!(error(TokenKind::Api, &format!("{}!", *text)), Some(BadToken::Incomplete));
         let wrong = text.replacen("AQEB", "AQEC", 1);

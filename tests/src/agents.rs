@@ -69,7 +69,8 @@ impl Agent {
         self.folder.join("install")
     }
 
-    fn command(&self, subcommand: &str) -> Command {
+    /// A subcommand of its program, to be started.
+    pub fn command(&self, subcommand: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.arg(subcommand).arg("--config").arg(self.configuration());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -96,6 +97,11 @@ impl Agent {
     /// Ends its process at once; its steps go on.
     pub fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Tells it to stop, as a service manager does, and waits for its end: whether that was a good one.
+    pub fn stop(&mut self) -> bool {
+        self.process.take().is_some_and(|mut process| process.stop())
     }
 
     /// The id of the running process.

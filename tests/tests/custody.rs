@@ -106,8 +106,37 @@ fn another_user_than_the_owner_leaves_the_data_alone() {
     }
     let before = fs::read_dir(&journal).expect("a folder").count();
     let refused = said(&administrator(&installation, "anna"), 2);
-    assert!(refused.contains("belongs to the user with the id 65534; run this as that user"), "{refused}");
+    assert!(refused.contains("with the id 65534; run this as that user, not as "), "{refused}");
     assert_eq!(fs::read_dir(&journal).expect("a folder").count(), before);
+}
+
+#[test]
+fn who_may_not_look_into_the_data_is_told_whose_it_is() {
+    let (_folder, mut installation) = installation();
+    installation.kill();
+    let (data, journal) = (installation.data(), installation.data().join("journal"));
+    for closed in [&data, &journal] {
+        let own = fs::metadata(closed).expect("a folder").uid();
+        if chown(closed, Some(65_534), None).is_err() {
+            assert_ne!(own, 0);
+            return;
+        }
+        for verb in [
+            &["serve", "--quic", "127.0.0.1:0"][..],
+            &["verify"],
+            &["init"],
+            &["administrator", "--name", "anna"],
+        ] {
+            let mut command = Command::new("setpriv");
+            command.args(["--bounding-set", "-dac_override,-dac_read_search"]);
+            command.arg(installation.program("windlass-coordinator").get_program());
+            let refused = said(&command.args(verb).arg("--data").arg(&data).output().expect("it starts"), 2);
+            let whose = format!("{} belongs to the user ", closed.display());
+            assert!(refused.contains(&whose) && refused.contains("65534"), "{verb:?}: {refused}");
+            assert!(refused.contains("; run this as that user, not as "), "{verb:?}: {refused}");
+        }
+        chown(closed, Some(own), None).expect("it was possible before");
+    }
 }
 
 #[test]

@@ -11,7 +11,10 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use windlass_agent_packages::Cache;
+use windlass_protocol::Timestamp;
 use windlass_protocol::message::Assignment;
+use windlass_sentences::{ExitKind, Fault};
+use windlass_supervisor::Lock;
 use windlass_trust::verify_assignment;
 
 use crate::clock::CoordinatorClock;
@@ -19,28 +22,25 @@ use crate::configuration::Configuration;
 use crate::identity::Identity;
 use crate::ledger::{Entry, Ledger};
 use crate::shared::{Agent, lock};
-use crate::status::{Connection, Status};
+use crate::status::{self, Connection, Status};
 use crate::tasks;
 
 /// Runs the agent until `stop` ends.
 pub async fn run(configuration: Configuration, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let identity = Identity::read(&configuration.state_root)?;
-    let ledger = Ledger::open(&configuration.state_root)?;
+    let state_root = &configuration.state_root;
+    let identity = Identity::read(state_root)?;
+    let _only_one = Lock::take(state_root)?.ok_or_else(|| {
+        let text = format!("another agent runs on the state folder {}", state_root.display());
+        Fault::new(ExitKind::Conflict, text)
+    })?;
+    let mut status = starting(&configuration, &identity);
+    // What the last process wrote is not so any more, and opening what it left may take a while.
+    status::write_or_warn(state_root, &status);
+    let ledger = Ledger::open(state_root)?;
     let cache = Cache::open(configuration.state_root.join("cache"))?;
     let latest = ledger.clock()?;
     let (progress, to_show) = mpsc::channel(64);
-    let status = Status {
-        pid: std::process::id(),
-        target: identity.membership.name.clone(),
-        coordinator: configuration
-            .coordinator
-            .clone()
-            .unwrap_or_else(|| identity.membership.coordinator.clone()),
-        connection: Connection::Disconnected("starting".to_owned()),
-        effective: None,
-        last: None,
-        time: latest,
-    };
+    status.time = latest;
     let agent = Arc::new(Agent {
         configuration,
         identity,
@@ -58,8 +58,26 @@ pub async fn run(configuration: Configuration, stop: impl Future<Output = ()>) -
     tasks::keep_within_limit(&agent);
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::select! {
-        () = stop => Ok(()),
-        result = agent.live(to_show) => result,
+        () = stop => {}
+        result = agent.live(to_show) => return result,
+    }
+    let link = agent.link.borrow().clone();
+    if let Some(link) = link {
+        link.end().await;
+    }
+    Ok(())
+}
+
+/// What there is to say before the first session.
+fn starting(configuration: &Configuration, identity: &Identity) -> Status {
+    let membership = &identity.membership;
+    Status {
+        target: membership.name.clone(),
+        coordinator: configuration.coordinator.clone().unwrap_or_else(|| membership.coordinator.clone()),
+        connection: Connection::Connecting,
+        effective: None,
+        last: None,
+        time: Timestamp::default(),
     }
 }
 

@@ -92,7 +92,7 @@ async fn connect_to(
         }
         _ => why.into(),
     })?;
-    Ok(Link { connection })
+    Ok(Link { endpoint, connection })
 }
 
 fn endpoint(address: SocketAddr) -> anyhow::Result<Endpoint> {

@@ -6,7 +6,7 @@ mod incoming;
 
 use std::time::Duration;
 
-use quinn::{Connection, SendStream};
+use quinn::{Connection, Endpoint, SendStream};
 use tokio::time::timeout;
 use windlass_protocol::codec::Message;
 use windlass_protocol::gathering::FrameError;
@@ -19,9 +19,13 @@ pub use incoming::Incoming;
 /// when it is busy, and not so long that a task seems to hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the end of a connection may take to be told.
+const FAREWELL: Duration = Duration::from_millis(500);
+
 /// An established connection. Cheap to clone.
 #[derive(Clone)]
 pub struct Link {
+    endpoint: Endpoint,
     connection: Connection,
 }
 
@@ -73,6 +77,13 @@ impl Link {
     /// Ends the connection.
     pub fn close(&self) {
         self.connection.close(quinn::VarInt::from_u32(0), b"done");
+    }
+
+    /// Ends the connection and waits until that is told, before the process ends: a coordinator that is not told misses
+    /// this agent only when it has heard nothing for half a minute.
+    pub async fn end(&self) {
+        self.close();
+        let _ = timeout(FAREWELL, self.endpoint.wait_idle()).await;
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn prepare(
     let tenant = tenant_folder(root, place);
     let above = tenant.parent().context("the install root has folders below it")?;
     // Others may pass through to their own tenant's folder, and see nothing.
-    passage(above)?;
+    passage(above).with_context(|| format!("cannot make the folder {}", above.display()))?;
     let mut owner = Owner {
         space: place.space.0,
         environment: place.environment.0,

@@ -24,7 +24,7 @@ pub(super) async fn write(context: &TaskContext, mut warnings: Vec<String>) {
     let folder = folder(&context.agent.ledger().folder(context.id()));
     warnings.iter_mut().for_each(telling::cut);
     let written = tokio::task::spawn_blocking(move || {
-        if folder.exists() {
+        if folder.try_exists()? {
             fs::remove_dir_all(&folder)?;
         }
         windlass_supervisor::note(&folder, warnings)

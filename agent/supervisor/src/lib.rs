@@ -35,6 +35,7 @@ mod watch;
 pub use error::StepError;
 pub use job::{Account, BadJob, Job, SCRIPT_PATH};
 pub use judge::{StepStatus, bury, inspect, stop};
+pub use lock::{Lock, is_held};
 pub use marks::{Ended, Outcome, Started};
 pub use outlet::note;
 pub use output::{OutputLine, OutputLines, Stream, output};

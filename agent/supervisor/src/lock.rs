@@ -1,4 +1,5 @@
-//! The lock of a step's folder. Who holds it may write marks; the kernel drops it with the process that holds it.
+//! The lock of a folder: of a step's, whose holder may write marks, and of the agent's own state. The kernel drops it with
+//! the process that holds it.
 //!
 //! It is a lock of the open file (`F_OFD_SETLK`), because such a lock can be asked for without being taken: an
 //! inspection must never make a supervisor that is just starting believe that there is another one.
@@ -33,7 +34,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of a step's folder; `None` if another process has it.
+    /// Takes the lock of a folder; `None` if another process has it.
     pub fn take(folder: &Path) -> Result<Option<Self>, StepError> {
         let path = layout::lock(folder);
         let file = OpenOptions::new()
@@ -68,7 +69,7 @@ impl Drop for Lock {
     }
 }
 
-/// Whether somebody has the lock of a step's folder. Takes nothing and disturbs nobody.
+/// Whether somebody has the lock of a folder. Takes nothing and disturbs nobody.
 pub fn is_held(folder: &Path) -> Result<bool, StepError> {
     let path = layout::lock(folder);
     let file = match File::open(&path) {

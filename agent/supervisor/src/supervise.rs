@@ -121,7 +121,7 @@ impl Step {
             match written {
                 Ok(()) => break,
                 // Without the folder nobody is left who wants to know.
-                Err(error) if !self.folder.exists() => return Err(error.into()),
+                Err(error) if !self.folder.try_exists().unwrap_or(true) => return Err(error.into()),
                 Err(_) => thread::sleep(limits::DISK_PATIENCE),
             }
         }

@@ -68,7 +68,8 @@ pub async fn create(caller: Changer, Body(request): Body<TokenRequest>) -> Answe
     }
     let sight = caller.sight()?;
     let expires = sight.token(id).and_then(|made| made.expires).map(display::time);
-    Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires }))
+    let (id, token) = (id.to_string(), token.to_text().to_string());
+    Ok(Json(TokenMade { id, token, expires, warnings: Vec::new() }))
 }
 
 /// The tokens of the API, without their secrets.
@@ -131,14 +132,18 @@ pub async fn create_enrolment(caller: Changer, Body(request): Body<EnrolmentRequ
         _ => return Err(Refusal::internal("making a token", &"the decision has another answer")),
     }
     let sight = caller.sight()?;
-    let expires = sight.space().enrolments.get(&id).map(|made| display::time(made.expires));
-    Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires }))
+    let made = sight.space().enrolments.get(&id);
+    let expires = made.map(|made| display::time(made.expires));
+    let lacks = made.map(|made| made.granted.lacks()).unwrap_or_default();
+    let warnings = lacks.into_iter().map(str::to_owned).collect();
+    Ok(Json(TokenMade { id: id.to_string(), token: token.to_text().to_string(), expires, warnings }))
 }
 
 /// Takes an enrolment token back: it enrols nobody from now on. Who has enrolled with it stays.
 #[utoipa::path(delete, path = "/enrolments/{name}", tag = "targets",
     params(("name" = String, Path,
-        description = "Id, or the name that the target gets where no other token has the same.")),
+        description = "Id, the first 8 characters of it behind `enrolment-` or more, or the name that the target gets; where no \
+                       other token has the same.")),
     responses((status = 200, body = Done)))]
 pub async fn delete_enrolment(caller: Changer, Named(name): Named<String>) -> Answer<Done> {
     caller.submit_in_space(SpaceCommand::DeleteEnrolment(name), None).await?;
@@ -168,6 +173,8 @@ fn enrolment(sight: &Sight, space: &Space, token: &Enrolment) -> EnrolmentItem {
         target: token.target.map(|id| display::name(&space.targets, id)),
         roles: token.granted.roles.iter().cloned().collect(),
         environments: display::environments(space, &token.granted.environments),
+        tenants: documents::query_text(space, &token.granted.tenants),
+        participation: display::participation(token.granted.participation),
         made_by: made_by(sight, token.made_by),
     }
 }

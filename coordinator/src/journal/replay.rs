@@ -93,11 +93,12 @@ fn after_snapshot(data: &Path, found: &Found) -> Result<Replayed, Unusable> {
 }
 
 fn tail(data: &Path, replayed: &mut Replayed, mut see: impl FnMut(&Event)) -> Result<(), ReplayError> {
-    if !super::folder(data).exists() {
+    let folder = super::folder(data);
+    let unseen = |source| SegmentError::Io { action: "look into", path: folder.clone(), source };
+    if !folder.try_exists().map_err(unseen)? {
         return Ok(());
     }
     // Before the lines, for somebody may be writing.
-    let folder = super::folder(data);
     let acknowledged = windlass_segments::durable(&folder)?;
     let mut lines = super::lines(data, replayed.state.number + 1)?;
     while let Some((sequence, line)) = lines.next_line()? {

@@ -11,10 +11,15 @@ use super::{KeyBytes, VaultError, random, write_private};
 /// The credential's name: `LoadCredentialEncrypted=windlass-master-key:…` in the unit.
 const CREDENTIAL: &str = "windlass-master-key";
 
-fn credential() -> Option<PathBuf> {
-    let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+fn credential() -> Result<Option<PathBuf>, VaultError> {
+    let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY") else { return Ok(None) };
     let path = Path::new(&folder).join(CREDENTIAL);
-    path.exists().then_some(path)
+    Ok(is_there(&path)?.then_some(path))
+}
+
+/// Whether a key is there. One that cannot be looked at is not taken for one that is missing, or another would be made.
+fn is_there(path: &Path) -> Result<bool, VaultError> {
+    path.try_exists().map_err(|source| VaultError::refused("look at", path.display(), source))
 }
 
 fn file(data: &Path) -> PathBuf {
@@ -24,7 +29,7 @@ fn file(data: &Path) -> PathBuf {
 /// Makes the file, unless it or the credential is there.
 pub(super) fn create(data: &Path) -> Result<(), VaultError> {
     let path = file(data);
-    if credential().is_some() || path.exists() {
+    if credential()?.is_some() || is_there(&path)? {
         return Ok(());
     }
     let key: Zeroizing<[u8; 32]> = Zeroizing::new(random());
@@ -34,7 +39,7 @@ pub(super) fn create(data: &Path) -> Result<(), VaultError> {
 
 /// Reads the key: 64 hexadecimal digits.
 pub(super) fn read(data: &Path) -> Result<KeyBytes, VaultError> {
-    let path = match credential() {
+    let path = match credential()? {
         Some(path) => path,
         None => {
             let path = file(data);

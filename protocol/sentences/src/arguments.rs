@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, Parser};
 use windlass_protocol::exit::ExitKind;
 
 use windlass_protocol::names::visible;
@@ -25,14 +25,14 @@ pub fn parse<A: Parser>() -> Result<A, ExitCode> {
             ExitCode::from(ExitKind::Usage.code())
         }
         _ => {
-            say(&format!("error: {}", sentence(&why)));
+            say(&format!("error: {}", sentence(&why, &A::command())));
             ExitCode::from(ExitKind::Usage.code())
         }
     })
 }
 
-fn sentence(why: &clap::Error) -> String {
-    let wrong = wrong(why).unwrap_or_else(|| first_paragraph(&why.to_string()));
+fn sentence(why: &clap::Error, program: &Command) -> String {
+    let wrong = wrong(why, program).unwrap_or_else(|| first_paragraph(&why.to_string()));
     // The words of the command line are whoever's who had it typed.
     let wrong = visible(&wrong);
     match command(why) {
@@ -43,15 +43,17 @@ fn sentence(why: &clap::Error) -> String {
 }
 
 /// What is wrong, for the kinds that people meet.
-fn wrong(why: &clap::Error) -> Option<String> {
+fn wrong(why: &clap::Error, program: &Command) -> Option<String> {
     // The last of several suggestions is the nearest.
     let word = |kind| why.get(kind).map(words).and_then(|words| words.into_iter().next_back());
     let argument = || word(ContextKind::InvalidArg);
     let instead = |kind| word(kind).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     Some(match why.kind() {
         ErrorKind::InvalidSubcommand => {
-            let near = instead(ContextKind::SuggestedSubcommand);
-            format!("there is no command `{}`{near}", word(ContextKind::InvalidSubcommand)?)
+            let typed = word(ContextKind::InvalidSubcommand)?;
+            let near = below(why, program, &typed).map(|near| format!("; did you mean `{near}`?"));
+            let near = near.unwrap_or_else(|| instead(ContextKind::SuggestedSubcommand));
+            format!("there is no command `{typed}`{near}")
         }
         ErrorKind::MissingSubcommand => "say what to do".to_owned(),
         ErrorKind::UnknownArgument => {
@@ -85,6 +87,19 @@ fn wrong(why: &clap::Error) -> Option<String> {
     })
 }
 
+/// The command that is called so, of the commands of the program's commands: whoever leaves the noun out means that one,
+/// and not one that is only spelled like it.
+fn below(why: &clap::Error, program: &Command, typed: &str) -> Option<String> {
+    if command(why).is_some_and(|command| command.contains(' ')) {
+        return None;
+    }
+    let mut nouns = program.get_subcommands().filter(|noun| noun.find_subcommand(typed).is_some());
+    match (nouns.next(), nouns.next()) {
+        (Some(noun), None) => Some(format!("{} {typed}", noun.get_name())),
+        _ => None,
+    }
+}
+
 fn words(value: &ContextValue) -> Vec<String> {
     match value {
         ContextValue::String(word) => vec![word.clone()],
@@ -110,6 +125,8 @@ fn first_paragraph(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::{CommandFactory as _, Subcommand};
+
     use super::*;
 
     #[derive(Debug, Parser)]
@@ -123,6 +140,23 @@ mod tests {
             #[arg(long, value_parser = ["red", "green"])]
             colour: Option<String>,
         },
+        #[command(subcommand)]
+        Thing(Of),
+        #[command(subcommand)]
+        Other(Of),
+        #[command(subcommand)]
+        Third(OfThird),
+    }
+
+    #[derive(Debug, Subcommand)]
+    enum Of {
+        List,
+    }
+
+    #[derive(Debug, Subcommand)]
+    enum OfThird {
+        List,
+        Maker,
     }
 
     #[test]
@@ -130,6 +164,10 @@ mod tests {
         let cases = [
             ("mak", "there is no command `mak`; did you mean `make`?"),
             ("x", "there is no command `x`; see `program --help`"),
+            // One command has it, several have it, and one that has none of it.
+            ("maker", "there is no command `maker`; did you mean `third maker`?"),
+            ("list", "there is no command `list`; see `program --help`"),
+            ("thing maker", "there is no command `maker`; see `program thing --help`"),
             ("make", "`--name <NAME>` is missing; see `program make --help`"),
             ("make --nam a", "`--nam` is not understood here; did you mean `--name`?"),
             ("make --name", "`--name <NAME>` needs a value"),
@@ -151,7 +189,7 @@ mod tests {
         for (line, expected) in cases {
             let why =
                 Example::try_parse_from(["program"].into_iter().chain(line.split(' '))).expect_err(line);
-            assert_eq!(sentence(&why), expected, "{line}");
+            assert_eq!(sentence(&why, &Example::command()), expected, "{line}");
         }
     }
 }

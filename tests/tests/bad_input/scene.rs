@@ -134,7 +134,7 @@ impl Scene {
             "windlass package upload synergy-web.1.0.0.tar.gz",
             "windlass release create --project Synergy --version 1.0.0",
             "windlass release create --project Strict --version 1.0.0",
-            "printf 'coordinator = \"%s\"\\nstate_root = \"%s/agent\"\\n' \"$QUIC\" \"$PWD\" > agent.toml",
+            "printf 'coordinator = \"%s\"\\nstate_root = \"%s/agent\"\\ninstall_root = \"%s/install\"\\n' \"$QUIC\" \"$PWD\" \"$PWD\" > agent.toml",
             "windlass-agent enrol --config agent.toml --name shared-1 --token \"$USED\"",
             "windlass release deploy --project Synergy --version 1.0.0 --environment Testing",
         ] {

@@ -10,6 +10,7 @@ mod output;
 mod pulls;
 mod repeats;
 mod reports;
+mod running;
 mod stopped;
 mod withdrawal;
 

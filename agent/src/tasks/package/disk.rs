@@ -103,7 +103,7 @@ impl Fresh {
             // A hook whose text cannot be made fails the step now, when there is nothing to take back.
             hook.render(&self.variables)?;
         }
-        if !place.folder().exists() {
+        if !place.folder().try_exists()? {
             remove_folder(&self.unpacking)?;
             let owner = self.account.map(|account| (account.uid, account.gid));
             let how = Unpack { owner, reserve: RESERVE, rewrite: Some(self) };

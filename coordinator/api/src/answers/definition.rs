@@ -26,6 +26,44 @@ pub struct AppliedChange {
     pub name: String,
     /// What was done.
     pub change: ChangeKind,
+    /// What it was called before, where that was spelled in another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
+    /// What became of its parts, of something that was there before: first what is lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<ChangedField>,
+    /// How many more parts have changed than are told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// What became of a part of something, by its name and never by its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangedField {
+    /// Where it stands in the document, by names: `projects/Synergy/Production`.
+    pub field: String,
+    /// What was done.
+    pub change: FieldChange,
+    /// How many sensitive values are gone with it, which nobody can read to set them again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub secrets_removed: usize,
+}
+
+/// What was done to a part of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldChange {
+    /// It is new.
+    Added,
+    /// It is different now.
+    Changed,
+    /// It is gone.
+    Removed,
 }
 
 /// What was done to something.

@@ -18,8 +18,8 @@ pub use audit::{
     WhatCan, WhatCanItem, WhoCan,
 };
 pub use definition::{
-    AppliedChange, ApplyAnswer, ChangeKind, DefinitionItem, DefinitionKind, DefinitionView, Documents,
-    MissingValue, ProjectReleases,
+    AppliedChange, ApplyAnswer, ChangeKind, ChangedField, DefinitionItem, DefinitionKind, DefinitionView,
+    Documents, FieldChange, MissingValue, ProjectReleases,
 };
 pub use deployment::{
     DeploymentItem, DeploymentStatus, DeploymentStepView, DeploymentTargetView, DeploymentView,

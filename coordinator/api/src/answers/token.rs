@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::target::ScopeParticipation;
 use crate::query::QueryText;
 
 closed_list! {
@@ -24,6 +25,9 @@ pub struct TokenMade {
     pub token: String,
     /// It may not be used after.
     pub expires: Option<String>,
+    /// What is allowed, but worth a second look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A token of the API, without its secret.
@@ -62,6 +66,10 @@ pub struct EnrolmentItem {
     pub roles: Vec<String>,
     /// Environments that it grants.
     pub environments: Vec<String>,
+    /// Tenants that it grants; naming none is nobody.
+    pub tenants: QueryText,
+    /// Which kinds of deployment its targets take part in.
+    pub participation: ScopeParticipation,
     /// The token of the API that made it; it is worth nothing once that one is.
     pub made_by: Option<String>,
 }

@@ -37,7 +37,8 @@ pub struct DevArguments {
 pub fn dev(arguments: &DevArguments) -> anyhow::Result<ExitCode> {
     let (folder, _temporary) = match &arguments.data {
         Some(folder) => {
-            if folder.join("coordinator").exists() {
+            let taken = folder.join("coordinator").try_exists();
+            if taken.with_context(|| format!("cannot look into {}", folder.display()))? {
                 bail!("{} is in use already; name a folder that does not exist yet", folder.display());
             }
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;

@@ -19,7 +19,8 @@ const PAUSE: Duration = Duration::from_millis(30);
 pub(super) fn beside(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find this program")?;
     let path = own.with_file_name(name);
-    if !path.exists() {
+    let there = path.try_exists().with_context(|| format!("cannot look at {}", path.display()))?;
+    if !there {
         bail!("{} is missing; build all programs with `cargo build --release`", path.display());
     }
     Ok(path)

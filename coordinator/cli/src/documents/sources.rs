@@ -41,7 +41,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         let path = entry.map_err(wrong)?.path();
         let wanted = path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if wanted && !hidden && path.is_file() {
+        // What cannot be looked at is read with the others, so that it is named: left out, its document would be missed.
+        if wanted && !hidden && std::fs::metadata(&path).map_or(true, |found| found.is_file()) {
             files.push(path);
         }
     }

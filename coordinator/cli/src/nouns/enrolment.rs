@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use windlass_api::answers::{EnrolmentItem, Page, TokenMade};
 use windlass_api::requests::{EnrolmentRequest, GrantText};
 
-use super::target::ParticipationName;
+use super::target::{ParticipationName, query};
 use crate::failure::Failure;
 use crate::options::Part;
 use crate::output::{joined, note, or_dash};
@@ -22,7 +22,7 @@ pub enum Verb {
     List(Part),
     /// Take a token back: it enrols nobody from now on. Who has enrolled with it stays
     Delete {
-        /// Id, or the name that the target gets
+        /// Id, the beginning of it, or the name that the target gets
         name: String,
     },
 }
@@ -63,7 +63,8 @@ impl Verb {
             Self::Create(create) => create.run(session).await,
             Self::List(part) => {
                 let page: Page<EnrolmentItem> = session.client.get(&["enrolments"], &part.query()).await?;
-                let headers = ["id", "for", "used", "expires", "roles", "environments"];
+                let headers =
+                    ["id", "for", "used", "expires", "roles", "environments", "tenants", "takes part in"];
                 session.output.page(&page, &headers, |item| {
                     vec![
                         item.id.clone(),
@@ -72,6 +73,8 @@ impl Verb {
                         item.expires.clone(),
                         joined(&item.roles),
                         joined(&item.environments),
+                        query(&item.tenants),
+                        item.participation.to_string(),
                     ]
                 })
             }
@@ -101,6 +104,7 @@ impl Create {
 /// Prints the token alone, so that it can be piped; what else there is to know, beside it.
 pub fn show_token(session: &Session, made: &TokenMade) -> Result<(), Failure> {
     session.output.show(made, |made| made.token.clone())?;
+    made.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
     let until = made.expires.as_deref().map(|expires| format!(", good until {expires}")).unwrap_or_default();
     note(&format!("{}{until}; it is not shown again", made.id));
     Ok(())

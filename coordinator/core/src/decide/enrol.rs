@@ -89,7 +89,11 @@ pub(super) fn delete(draft: &mut Draft<'_>, text: &str) -> Result<Reply, Problem
     Ok(Reply::Done)
 }
 
-/// The token that `text` names: by its id, or by the name that its target gets, where one token alone has that.
+/// Characters of an id, behind its kind, by which one token is told from another.
+const PREFIX: usize = 8;
+
+/// The token that `text` names: by its id, by the name that its target gets, or by the beginning of its id, where one token
+/// alone has that. It is a person who chooses here, and nothing that anybody may do (SEMANTICS 1).
 fn find(space: &Space, text: &str) -> Result<EnrolmentId, Problem> {
     let tokens = &space.enrolments;
     if let Some(id) = text.parse().ok().filter(|id| tokens.contains_key(id)) {
@@ -97,11 +101,18 @@ fn find(space: &Space, text: &str) -> Result<EnrolmentId, Problem> {
     }
     let folded = fold(text);
     let named = |token: &&Arc<Enrolment>| token.name.as_ref().is_some_and(|name| name.folded() == folded);
-    let mut found = tokens.values().filter(named);
-    match (found.next(), found.next()) {
-        (Some(token), None) => Ok(token.id),
-        (Some(_), Some(_)) => Err(Problem::conflict(format!(
-            "several enrolment tokens are for a target `{text}`; give the id of the one you mean"
+    let start = text.strip_prefix("enrolment-").unwrap_or(text);
+    let begins = |token: &&Arc<Enrolment>| {
+        start.len() >= PREFIX && token.id.to_string().trim_start_matches("enrolment-").starts_with(start)
+    };
+    let mut found: Vec<_> = tokens.values().filter(named).collect();
+    if found.is_empty() {
+        found = tokens.values().filter(begins).collect();
+    }
+    match (found.first(), found.len()) {
+        (Some(token), 1) => Ok(token.id),
+        (Some(_), _) => Err(Problem::conflict(format!(
+            "several enrolment tokens are called `{text}`; give the whole id of the one you mean"
         ))),
         (None, _) => {
             let names = tokens.values().filter_map(|token| token.name.as_ref()).map(DisplayName::as_str);

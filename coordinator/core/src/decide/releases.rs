@@ -118,6 +118,22 @@ fn refuse_secrets_in_hooks(
     Ok(())
 }
 
+/// The sentence for a name that no step with a package has; who named the package is told its step.
+fn no_package_step(project: &Project, name: &str) -> String {
+    let steps = || {
+        project.steps.iter().filter_map(|step| match &step.action {
+            StepAction::Package { id, .. } => Some((step.name.as_str(), id)),
+            StepAction::Script(_) => None,
+        })
+    };
+    match steps().find(|(_, package)| package.eq_ignore_ascii_case(name)) {
+        Some((step, package)) => format!(
+            "there is no package step `{name}`; the package {package} is chosen by its step, as `{step}:VERSION`"
+        ),
+        None => unknown("package step", name, steps().map(|(step, _)| step)),
+    }
+}
+
 /// The packages that a release of this project would have: what was asked for, else the newest of each.
 pub fn choose_packages(
     space: &Space,
@@ -128,8 +144,7 @@ pub fn choose_packages(
     let (names, mut asked) = (StepNames::of(&project.steps), BTreeMap::new());
     for (name, version) in &request.packages {
         let Some(step) = names.called(name).filter(has_package) else {
-            let steps = project.steps.iter().filter(has_package).map(|step| step.name.as_str());
-            return Err(Problem::not_found(unknown("package step", name, steps)));
+            return Err(Problem::not_found(no_package_step(project, name)));
         };
         asked.entry(step.id).or_insert(version);
     }

@@ -67,6 +67,26 @@ pub struct Granted {
     pub participation: Participation,
 }
 
+impl Granted {
+    /// Why it admits nothing, or less than it seems to (SEMANTICS 3): allowed, but seldom what was meant.
+    pub fn lacks(&self) -> Vec<&'static str> {
+        let (nobody, participation) = (self.tenants.includes_nothing(), self.participation);
+        let cases = [
+            (self.environments.is_empty(), "no environment is granted, so that it gets nothing"),
+            (self.roles.is_empty(), "no role is granted, so that it gets nothing"),
+            (
+                nobody && participation == Participation::Tenanted,
+                "it takes part in deployments for tenants alone and no tenant is granted, so that it gets nothing",
+            ),
+            (
+                !nobody && participation == Participation::Untenanted,
+                "tenants are granted, but it takes part in untenanted deployments alone, so that it gets nothing of theirs",
+            ),
+        ];
+        cases.into_iter().filter_map(|(holds, sentence)| holds.then_some(sentence)).collect()
+    }
+}
+
 impl Target {
     /// A target as it enrolled: its agent has said nothing yet.
     pub fn enrolled(made: TargetEnrolled) -> Self {

@@ -9,6 +9,7 @@ mod door;
 mod endings;
 mod errors;
 mod flow;
+mod grants;
 mod heavy;
 mod keys;
 mod repeated;

@@ -4,6 +4,7 @@
 //! equal to what is there makes no event, so that applying an export changes nothing.
 
 mod delete;
+mod differences;
 mod environment;
 mod filled;
 mod library;
@@ -15,15 +16,19 @@ mod tags;
 mod tenant;
 mod variables;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use windlass_api::answers::{AppliedChange, ChangeKind};
+use serde::Serialize;
+use serde_json::Value;
+use windlass_api::answers::{AppliedChange, ChangeKind, ChangedField, FieldChange};
 use windlass_api::documents::Document;
 use windlass_api::error::Problem;
 use windlass_api::requests::{ApplyRequest, PlacedDocument};
 use windlass_protocol::ids::{KeyId, TenantId};
 
 pub(super) use delete::delete;
+use differences::Difference;
 pub(super) use project::check_package_id;
 pub(super) use references::{ReferenceScope, refuse_if_used, users_of_target};
 
@@ -33,8 +38,13 @@ use crate::event::{Defined, DefinitionEvent};
 use crate::kinds::Kind;
 use crate::names::PendingTenants;
 
+/// Parts that are told of one document; of the others it is told how many there are.
+const MOST_TOLD_OF_DOCUMENT: usize = 20;
+/// And of all documents together: the answer to a request that may be repeated stands in the journal.
+const MOST_TOLD: usize = 2000;
+
 /// A kind with its document: what that defines, and what refers to what is defined.
-trait Documented: Kind + Defined {
+trait Documented: Kind + Defined + Serialize {
     type Document;
 
     /// The thing that a document defines, in the place of what is there.
@@ -77,15 +87,51 @@ pub(super) fn apply(
             .map_err(|problem| problem.at(&placed.place))?;
         // Not only in the end: others wait for as long as this is decided.
         draft.refuse_too_much()?;
-        let (kind, name) = (placed.document.kind().to_owned(), placed.document.name().to_owned());
-        changes.insert(index, AppliedChange { kind, name, change });
+        changes.insert(index, change);
     }
     for placed in &request.documents {
         let said = format!("{} `{}`", placed.document.kind(), placed.document.name());
         filled::refuse_unfit(draft, &placed.document)
             .map_err(|problem| problem.at(&said).at(&placed.place))?;
     }
-    Ok(Reply::Applied(changes.into_values().collect()))
+    let mut left = MOST_TOLD;
+    let told = changes.into_values().zip(&request.documents).map(|(change, placed)| {
+        let told = change.told(draft, &placed.document, left);
+        left -= told.fields.len();
+        told
+    });
+    Ok(Reply::Applied(told.collect()))
+}
+
+/// What a document does to a thing.
+struct Change {
+    kind: ChangeKind,
+    renamed_from: Option<String>,
+    differences: Vec<Difference>,
+}
+
+impl Change {
+    /// As it is told, with at most so many of its parts.
+    fn told(&self, draft: &Draft<'_>, document: &Document, most: usize) -> AppliedChange {
+        let most = most.min(MOST_TOLD_OF_DOCUMENT);
+        let fields = self.differences.iter().take(most);
+        let fields = fields.map(|found| found.told(draft.space_before(), draft.space()));
+        let mut fields: Vec<_> = fields.collect();
+        fields.sort_by(|one, other| in_order(one).cmp(&in_order(other)));
+        AppliedChange {
+            kind: document.kind().to_owned(),
+            name: document.name().to_owned(),
+            change: self.kind,
+            renamed_from: self.renamed_from.clone(),
+            fields,
+            more: self.differences.len().saturating_sub(most),
+        }
+    }
+}
+
+/// Secrets that are gone first, then what else is gone, and what is new at the end.
+fn in_order(field: &ChangedField) -> (bool, Reverse<FieldChange>, &str) {
+    (field.secrets_removed == 0, Reverse(field.change), &field.field)
 }
 
 /// What a document refers to stands before it.
@@ -111,7 +157,7 @@ fn apply_one(
     document: &Document,
     pending: &PendingTenants,
     key: Option<KeyId>,
-) -> Result<ChangeKind, Problem> {
+) -> Result<Change, Problem> {
     let said = format!("{} `{}`", document.kind(), document.name());
     let within = |problem: Problem| problem.at(&said);
     define_in_table(draft, document, &DefinitionContext { pending, key }).map_err(within)
@@ -123,7 +169,7 @@ macro_rules! define_in_table {
             draft: &mut Draft<'_>,
             document: &Document,
             context: &DefinitionContext<'_>,
-        ) -> Result<ChangeKind, Problem> {
+        ) -> Result<Change, Problem> {
             match document {
                 $(Document::$kind(document) => define::<crate::model::$kind>(draft, document, context),)+
             }
@@ -137,15 +183,25 @@ fn define<T: Documented>(
     draft: &mut Draft<'_>,
     document: &T::Document,
     context: &DefinitionContext<'_>,
-) -> Result<ChangeKind, Problem> {
+) -> Result<Change, Problem> {
     let new = T::define(draft, document, context)?;
     let known = T::of(draft.space());
-    let change = compare(known, &new)?;
-    if change != ChangeKind::Unchanged {
-        let definition = T::patch(known.get(new.id()), &new);
+    let kind = compare(known, &new)?;
+    let old = known.get(new.id());
+    let differences = match old {
+        Some(old) if kind == ChangeKind::Changed => differences::between(&written(old), &written(&new)),
+        _ => Vec::new(),
+    };
+    let renamed_from = old.filter(|old| old.name() != new.name()).map(|old| old.name().to_string());
+    if kind != ChangeKind::Unchanged {
+        let definition = T::patch(old, &new);
         draft.emit(DefinitionEvent::Defined { definition });
     }
-    Ok(change)
+    Ok(Change { kind, renamed_from, differences })
+}
+
+fn written<T: Serialize>(thing: &T) -> Value {
+    serde_json::to_value(thing).expect("a thing has nothing that JSON cannot hold")
 }
 
 /// What `new` is to what is there; its slug and name must be free.

@@ -310,10 +310,24 @@ fn an_enrolment_token_is_named_by_its_id_or_by_a_name_that_it_alone_has() {
     let problem = take_back(&mut world, "Web 2").expect_err("two have the name");
     assert_eq!(
         problem.message,
-        "several enrolment tokens are for a target `Web 2`; give the id of the one you mean"
+        "several enrolment tokens are called `Web 2`; give the whole id of the one you mean"
     );
     take_back(&mut world, &second.to_string()).expect("its id is its own");
     take_back(&mut world, "Web 2").expect("now one alone has the name");
+    assert!(world.space().enrolments.is_empty());
+}
+
+#[test]
+fn the_beginning_of_an_enrolment_tokens_id_names_it_where_it_is_long_enough_and_its_own() {
+    let mut world = small();
+    let token = world.token(json!({})).expect("the token can be made");
+    let other = world.token(json!({})).expect("the token can be made");
+    let (id, kind) = (token.to_string(), "enrolment-".len());
+    let found = take_back(&mut world, &id[..kind + 7]).expect_err("a character is missing");
+    assert_eq!(found.kind, windlass_api::error::ProblemKind::NotFound);
+    take_back(&mut world, &id[kind..kind + 8]).expect("it is long enough");
+    assert!(!world.space().enrolments.contains_key(&token));
+    take_back(&mut world, &other.to_string()[..kind + 12]).expect("with its kind as well");
     assert!(world.space().enrolments.is_empty());
 }
 

@@ -4,6 +4,7 @@ mod ahead;
 mod costs;
 mod deletion;
 mod deployments;
+mod differences;
 mod documents;
 mod enrolment;
 mod errors;
