@@ -14,8 +14,11 @@ const FEW: usize = 400;
 /// each is compared with each it is a hundred times.
 const MOST: f64 = 30.0;
 
+/// Makes a document with so many of something, which differs by the word.
+type Defining<'a> = &'a dyn Fn(usize, &str) -> Value;
+
 /// The processor's time for defining `count` of something twice, the second time in the place of what is there.
-fn took(count: usize, define: &dyn Fn(usize, &str) -> Value) -> Duration {
+fn took(count: usize, define: Defining<'_>) -> Duration {
     let mut world = small();
     world.replays = false;
     let now = || {
@@ -50,7 +53,7 @@ fn ten_times_as_much_in_one_document_costs_about_ten_times_as_much() {
         let one = |index| json!({"name": format!("S{index}"), "roles": ["web"], "script": {"body": body}});
         project("Large", (0..count).map(one).collect())
     };
-    let cases: [(&str, &dyn Fn(usize, &str) -> Value); 5] = [
+    let cases: [(&str, Defining<'_>); 5] = [
         ("variables", &variables),
         ("values of a variable", &values),
         ("templates", &templates),
