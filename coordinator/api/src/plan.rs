@@ -86,6 +86,9 @@ pub struct Plan {
     pub deployments: Vec<PlannedDeployment>,
     /// What is left out, and why.
     pub left_out: Vec<LeftOut>,
+    /// What the plan does not say of its deployments, as a sentence: it tells 8 MiB of them, and names all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<String>,
 }
 
 /// A deployment that would be made.
@@ -95,11 +98,26 @@ pub struct PlannedDeployment {
     pub environment: String,
     /// The tenant's name; null where untenanted.
     pub tenant: Option<String>,
-    /// The process, in order.
+    /// The process, in order; empty where `steps_as` says whose it is.
     pub steps: Vec<PlannedStep>,
+    /// The earlier deployment of the plan whose steps say the same: they are printed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps_as: Option<PlannedPlace>,
+    /// How many more steps follow that are not printed, since the plan has no room; the digest stands for them as well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_steps: usize,
     /// What it would wait for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits: Vec<Wait>,
+}
+
+/// Which deployment of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedPlace {
+    /// The environment's name.
+    pub environment: String,
+    /// The tenant's name; null where untenanted.
+    pub tenant: Option<String>,
 }
 
 /// Whether a step runs.

@@ -1,5 +1,6 @@
 //! Things of one kind in one space, found by id, slug or name (SEMANTICS 1).
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -82,6 +83,17 @@ impl<T: Named> Catalogue<T> {
     /// The things, in the order of their names.
     pub fn by_name(&self) -> impl Iterator<Item = &T> {
         self.names.values().filter_map(|id| self.get(*id))
+    }
+
+    /// The things behind the one with this folded name, in the order of their names, or all; `None` where nothing is called
+    /// so.
+    pub fn by_name_after(&self, name: Option<&str>) -> Option<impl Iterator<Item = &T>> {
+        if name.is_some_and(|name| !self.names.contains_key(name)) {
+            return None;
+        }
+        let first = name.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.names.range::<_, str>((first, Bound::Unbounded));
+        Some(behind.filter_map(|(_, id)| self.get(*id)))
     }
 
     /// How many there are.

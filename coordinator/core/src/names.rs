@@ -130,3 +130,13 @@ pub fn query(space: &Space, text: &QueryText, pending: &PendingTenants) -> Resul
     }
     Ok(query)
 }
+
+/// Most names that a sentence lists.
+pub const LISTED: usize = 5;
+
+/// The first of some names, and how many more there are: a sentence is short, whatever it is about.
+pub fn listed(all: &[String]) -> String {
+    let (first, more) = all.split_at(all.len().min(LISTED));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    format!("{}{more}", first.join(", "))
+}

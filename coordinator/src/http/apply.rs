@@ -67,12 +67,13 @@ pub struct ExportQuery {
 #[utoipa::path(get, path = "/export", tag = "documents", params(ExportQuery),
     responses((status = 200, body = Documents)))]
 pub async fn export(caller: Reader, Asked(query): Asked<ExportQuery>) -> Answer<Documents> {
-    let exporting = caller.read_heavily(&caller.context.quotas.reads, "exporting", move |sight, _| {
-        match (&query.kind, &query.name) {
-            (Some(kind), Some(name)) => Ok(vec![documents::one(sight.space(), kind, name)?]),
-            (kind, None) => documents::export(sight.space(), kind.as_deref()),
-            (None, Some(_)) => Err(Problem::usage("a name needs its kind; add `kind=`")),
-        }
-    });
+    let exporting =
+        caller.read_heavily(&caller.context.quotas.reads, "exporting", move |sight, wanted| {
+            match (&query.kind, &query.name) {
+                (Some(kind), Some(name)) => Ok(vec![documents::one(sight.space(), kind, name)?]),
+                (kind, None) => documents::export(sight.space(), kind.as_deref(), wanted),
+                (None, Some(_)) => Err(Problem::usage("a name needs its kind; add `kind=`")),
+            }
+        });
     Ok(axum::Json(Documents { documents: exporting.await? }))
 }

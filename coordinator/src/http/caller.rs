@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use windlass_api::error::Problem;
 use windlass_coordinator_core::authorise::{self, Action, PersonDenied, PersonPermit};
 use windlass_coordinator_core::catalogue::unknown;
-use windlass_coordinator_core::decide::{Command, Refused, Reply, SpaceCommand, decide};
+use windlass_coordinator_core::decide::{Command, Refused, Reply, SpaceCommand, decide_while};
 use windlass_coordinator_core::event::{Actor, Request, StrangerReason};
 use windlass_coordinator_core::sight::Sight;
 use windlass_coordinator_core::state::State;
@@ -116,10 +116,25 @@ impl Changer {
     /// Says what is asked for, where the command that comes of it depends on what is there as well: a repetition is
     /// known by what was asked. Tells the answer that it had the first time, if this is one.
     pub fn asks(&mut self, what: &str, request: &impl serde::Serialize) -> Result<Option<Reply>, Refusal> {
-        let Some(key) = self.key.clone() else { return Ok(None) };
+        if self.key.is_none() {
+            return Ok(None);
+        }
         let sight = self.sight()?;
         let digest = Digest::of(serde_json::json!([sight.space_id(), what, request]).to_string());
         self.asked = Some(digest);
+        self.answered(digest)
+    }
+
+    /// Whether this is a repetition of a command in the space, which has its answer already.
+    pub fn repeats_in_space(&self, command: SpaceCommand) -> Result<bool, Refusal> {
+        let command = Command::Space(self.sight()?.space_id(), command);
+        let answered = command.request_digest().map(|digest| self.answered(digest)).transpose()?;
+        Ok(answered.flatten().is_some())
+    }
+
+    /// The answer that a request with this digest had the first time, if this is a repetition.
+    fn answered(&self, digest: Digest) -> Result<Option<Reply>, Refusal> {
+        let Some(key) = self.key.clone() else { return Ok(None) };
         let request = Request { token: self.token, key, digest };
         let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
         let state = self.context.decider.0.state();
@@ -148,12 +163,14 @@ impl Changer {
         self.submit(Command::Space(space, command), reason).await
     }
 
-    /// What a command in the space would answer, without doing it.
+    /// What a command in the space would answer, without doing it; as long as who asks waits for it.
     pub async fn rehearse_in_space(&self, command: SpaceCommand) -> Result<Reply, Refusal> {
         let space = self.sight()?.space_id();
         let state = self.context.decider.0.state();
         let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
-        let deciding = move || decide(&state, &envelope, &Command::Space(space, command));
+        let (wanted, _ends_with_the_asker) = self.context.wanted();
+        let deciding =
+            move || decide_while(&state, &envelope, &Command::Space(space, command), &|| wanted.expect());
         let decided = tokio::task::spawn_blocking(deciding).await;
         Ok(decided.map_err(|why| Refusal::internal("deciding", &why))??.reply)
     }

@@ -19,7 +19,7 @@ use super::limits::Limits;
 
 /// A handshake takes no longer.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// The head of a request takes no longer.
+/// The head of a request takes no longer, on HTTP/1.1 from the end of the answer before it.
 const HEAD: Duration = Duration::from_secs(15);
 /// Bytes of a request's head: names in addresses may be long.
 const HEAD_BYTES: usize = 64 << 10;

@@ -21,7 +21,7 @@ pub(super) enum Cost {
     Whole,
     /// A part of what steps printed, in its turn.
     Output,
-    /// Plans, in their turn: each a fraction of a second.
+    /// Plans, and deployments that expect one, in their turn: each a fraction of a second.
     Short,
     /// What reads the whole journal, or goes through everybody's things, in its turn.
     Reads,

@@ -114,10 +114,7 @@ fn part(space: &Space, kind: &str, paging: &Paging) -> Result<Page<DefinitionIte
 
 /// A part of the things of a kind. What is shown is made of what is in it, and of nothing before or behind.
 fn part_of<T: Shown>(space: &Space, paging: &Paging) -> Result<Page<DefinitionItem>, Problem> {
-    let names =
-        |found: &&T| paging.admits([found.name().as_str(), found.slug().as_str(), &found.id().to_string()]);
-    let found = T::of(space).by_name().filter(names);
-    paging.page(found.map(|found| (found.name().folded(), found)), |found| {
+    paging.page_by_name(T::of(space), |found| {
         let Head { id, slug, name } = head_of(found);
         DefinitionItem { kind: T::WORD.to_owned(), id, slug, name, summary: found.summary(space) }
     })

@@ -5,6 +5,7 @@ use windlass_api::answers::{DeploymentsMade, Done};
 use windlass_api::plan::{LeftOut, Plan};
 use windlass_api::requests::{DeployRequest, ReasonRequest};
 use windlass_coordinator_core::decide::{Reply, SpaceCommand};
+use windlass_coordinator_core::event::Stream;
 use windlass_coordinator_core::plan::{self, Printed};
 use windlass_coordinator_core::reasons;
 
@@ -22,8 +23,9 @@ use crate::engine::now;
 pub async fn plan(caller: Reader, Body(request): Body<DeployRequest>) -> Answer<Plan> {
     caller.context.plans.keep(caller.token()).await?;
     let presence = std::sync::Arc::clone(&caller.context.presence);
-    let planned = caller.read_heavily(&caller.context.quotas.short, "planning", move |sight, _| {
-        let plan = plan::plan_in_sight(sight, &request, now(), &|target| presence.online(target))?;
+    let planned = caller.read_heavily(&caller.context.quotas.short, "planning", move |sight, wanted| {
+        let online = |target| presence.online(target);
+        let plan = plan::plan_in_sight(sight, &request, now(), &online, &|| wanted.expect())?;
         let printed = Printed::new(sight.space(), &request, &plan)?;
         Ok((plan, printed))
     });
@@ -37,9 +39,11 @@ pub async fn plan(caller: Reader, Body(request): Body<DeployRequest>) -> Answer<
     responses((status = 200, body = DeploymentsMade)))]
 pub async fn deploy(caller: Changer, Body(request): Body<DeployRequest>) -> Answer<DeploymentsMade> {
     let reason = request.reason.clone();
-    let Reply::Deployments { made, left_out } =
-        caller.submit_in_space(SpaceCommand::Deploy(request), reason).await?
-    else {
+    let command = match expected(&caller, &request).await? {
+        Some(at) => SpaceCommand::DeployPlanned(request, at),
+        None => SpaceCommand::Deploy(request),
+    };
+    let Reply::Deployments { made, left_out } = caller.submit_in_space(command, reason).await? else {
         return Err(Refusal::internal("deploying", &"the decision has another answer"));
     };
     let sight = caller.sight()?;
@@ -58,6 +62,26 @@ pub async fn deploy(caller: Changer, Body(request): Body<DeployRequest>) -> Answ
         })
     });
     Ok(Json(DeploymentsMade { deployments: deployments.collect(), left_out: left_out.collect() }))
+}
+
+/// Refuses what expects another plan, beside the engine, which decides for everybody. Where the plan is the expected one, it
+/// tells at which number of the space's stream: the engine looks again if that has gone on. What cannot be planned it
+/// refuses in its own words.
+async fn expected(caller: &Changer, request: &DeployRequest) -> Result<Option<u64>, Refusal> {
+    let Some(expected) = &request.expect else { return Ok(None) };
+    // A repetition gets the answer that it had the first time, whatever the plan is by now.
+    if caller.repeats_in_space(SpaceCommand::Deploy(request.clone()))? {
+        return Ok(None);
+    }
+    let asked = request.clone();
+    let planning = caller.read_heavily(&caller.context.quotas.short, "planning", move |sight, wanted| {
+        let digest = plan::digest_in_sight(sight, &asked, now(), &|| wanted.expect()).ok();
+        let at = sight.expect_whole().map(|state| state.sequence(Stream::Space(sight.space_id())));
+        Ok((digest, at.ok()))
+    });
+    let (Some(digest), at) = planning.await? else { return Ok(None) };
+    plan::refuse_another(&digest, expected)?;
+    Ok(at)
 }
 
 /// Cancels a deployment that is not over: what runs is stopped.

@@ -1,5 +1,6 @@
 //! Deployments: list and view.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use windlass_protocol::names::nearest;
 use super::caller::Reader;
 use super::display;
 use super::extract::{Asked, Named};
-use super::pages::Paging;
+use super::pages::{Paging, no_place};
 use super::presence::{FetchProgress, Presence};
 use super::refusal::Answer;
 use crate::engine::now;
@@ -89,15 +90,34 @@ pub async fn list(
         .filter(|found| tenant.is_none_or(|tenant| found.tenant == Some(tenant.id)))
         .filter(|found| state(found))
         .collect();
-    found.sort_by_key(|found| std::cmp::Reverse((found.created, found.id)));
+    let newest = |found: &&Arc<Deployment>| Reverse((found.created, found.id));
+    found.sort_by_key(newest);
+    let start = match &paging.after {
+        Some(after) => behind(space, &found, after, newest).ok_or_else(|| no_place(after))?,
+        None => 0,
+    };
     let named = |found: &&Arc<Deployment>| {
+        if paging.filter.is_none() {
+            return true;
+        }
         let project = display::name(&space.projects, found.project);
         let environment = display::name(&space.environments, found.environment);
         let tenant = display::tenant(space, found.tenant);
         paging.admits([project.as_str(), &environment].into_iter().chain(tenant.as_deref()))
     };
-    let keyed = found.into_iter().filter(named).map(|found| (found.id.to_string(), found));
-    Ok(Json(paging.page(keyed, |found| item(space, found))?))
+    let keyed = found.split_off(start).into_iter().filter(named).map(|found| (found.id.to_string(), found));
+    Ok(Json(paging.fill(keyed, |found| item(space, found))))
+}
+
+/// Where the part begins that follows the deployment of this id, in a list in this order.
+fn behind<'a, K: Ord>(
+    space: &'a Space,
+    list: &[&'a Arc<Deployment>],
+    after: &str,
+    order: impl Fn(&&'a Arc<Deployment>) -> K,
+) -> Option<usize> {
+    let last = space.deployments.get(&after.parse::<DeploymentId>().ok()?)?;
+    Some(list.binary_search_by_key(&order(&last), order).ok()? + 1)
 }
 
 /// A deployment: where it stands, what it waits for, how far each step is on each target.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use windlass_api::error::Problem;
 
 use super::Context;
@@ -50,10 +50,9 @@ impl<const CHANGES: bool> Caller<CHANGES> {
         // It may have waited for long.
         self.authorise()?;
         let sight = self.sight()?;
-        let wanted = self.context.stopping.child_token();
-        let _ends_with_the_asker = wanted.clone().drop_guard();
+        let (wanted, _ends_with_the_asker) = self.context.wanted();
         let reading = tokio::task::spawn_blocking(move || {
-            let read = read(&sight, &Wanted(wanted));
+            let read = read(&sight, &wanted);
             drop(permit);
             read
         });
@@ -63,6 +62,13 @@ impl<const CHANGES: bool> Caller<CHANGES> {
 }
 
 impl Context {
+    /// Something that is wanted until the guard is dropped, with who asks, or the coordinator stops.
+    pub(super) fn wanted(&self) -> (Wanted, DropGuard) {
+        let wanted = self.stopping.child_token();
+        let guard = wanted.clone().drop_guard();
+        (Wanted(wanted), guard)
+    }
+
     /// What comes of it, unless the coordinator stops before.
     pub(super) async fn until_stopped<T>(&self, coming: impl Future<Output = T>) -> Result<T, Refusal> {
         tokio::select! {

@@ -18,7 +18,7 @@ pub(super) struct Limits {
     pub(super) known: usize,
     /// A connection has to show a valid token in this time.
     pub(super) first_request: Duration,
-    /// And may then be without any request for so long.
+    /// And may then be without any request for so long; on HTTP/1.1 no longer than the head of the next request may take.
     pub(super) idle: Duration,
     /// An answer that is not taken ends it.
     pub(super) patience: Patience,

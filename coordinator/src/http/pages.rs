@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 use windlass_api::answers::Page;
 use windlass_api::error::Problem;
+use windlass_coordinator_core::catalogue::{Catalogue, Named};
 use windlass_protocol::names::fold;
 
 /// Items of a part where nobody says.
@@ -93,7 +94,7 @@ impl Paging {
     pub fn page<T, V: Serialize>(
         &self,
         items: impl Iterator<Item = (String, T)>,
-        mut show: impl FnMut(T) -> V,
+        show: impl FnMut(T) -> V,
     ) -> Result<Page<V>, Problem> {
         let mut items = items;
         if let Some(after) = &self.after
@@ -101,15 +102,37 @@ impl Paging {
         {
             return Err(no_place(after));
         }
+        Ok(self.fill(items, show))
+    }
+
+    /// The part of the things of one kind, in the order of their names.
+    pub fn page_by_name<T: Named, V: Serialize>(
+        &self,
+        things: &Catalogue<T>,
+        show: impl FnMut(&T) -> V,
+    ) -> Result<Page<V>, Problem> {
+        let after = self.after.as_deref();
+        let found = things.by_name_after(after).ok_or_else(|| no_place(after.unwrap_or_default()))?;
+        let named =
+            |found: &&T| self.admits([found.name().as_str(), found.slug().as_str(), &found.id().to_string()]);
+        Ok(self.fill(found.filter(named).map(|found| (found.name().folded(), found)), show))
+    }
+
+    /// The part of the items that begin where it does.
+    pub fn fill<T, V: Serialize>(
+        &self,
+        items: impl Iterator<Item = (String, T)>,
+        mut show: impl FnMut(T) -> V,
+    ) -> Page<V> {
         let mut part = Part::of(self.limit());
         let mut last = None;
         for (key, item) in items {
             if !part.take(show(item)) {
-                return Ok(part.followed_by(last));
+                return part.followed_by(last);
             }
             last = Some(key);
         }
-        Ok(part.followed_by(None))
+        part.followed_by(None)
     }
 }
 

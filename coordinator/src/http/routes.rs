@@ -100,7 +100,7 @@ fn paths() -> Table {
         .costs(Cost::Part, routes!(releases::view))
         .costs(Cost::Short, routes!(deploy::plan))
         .costs(Cost::Part, routes!(deployments::list))
-        .costs(Cost::Whole, routes!(deploy::deploy))
+        .costs(Cost::Short, routes!(deploy::deploy))
         .costs(Cost::Whole, routes!(deployments::view))
         .costs(Cost::Small, routes!(deploy::cancel))
         .costs(Cost::Output, routes!(logs::read))

@@ -23,12 +23,7 @@ pub async fn list(caller: Reader, Asked(paging): Asked<Paging>) -> Answer<Page<T
     let sight = caller.sight()?;
     let space = sight.space();
     let presence = caller.context.presence.as_ref();
-    let admitted = space
-        .targets
-        .by_name()
-        .filter(|target| paging.admits([target.name.as_str(), target.slug.as_str(), &target.id.to_string()]));
-    let keyed = admitted.map(|target| (target.name.folded(), target));
-    Ok(Json(paging.page(keyed, |target| item(space, presence, target))?))
+    Ok(Json(paging.page_by_name(&space.targets, |target| item(space, presence, target))?))
 }
 
 /// A target: granted, advertised and effective scope, over-claims, presence.

@@ -42,12 +42,14 @@ pub struct WhatCan {
     pub target: String,
     /// Why it gets nothing at all, if so: disabled or revoked.
     pub nothing: Option<String>,
-    /// What running deployments let it read at this moment.
+    /// What running deployments let it read at this moment; in the first part alone.
     pub now: Vec<Holding>,
     /// What a deployment of a project as it stands would let it read.
     pub could: Vec<WhatCanItem>,
-    /// Packages that it pulled and may still hold.
+    /// Packages that it pulled and may still hold; in the first part alone.
     pub holds: Vec<HeldPackage>,
+    /// Where the following part of `could` begins; null at the end.
+    pub next: Option<String>,
 }
 
 /// A package that a target pulled and may still hold.
@@ -96,8 +98,10 @@ pub struct WhatCanItem {
 pub struct WhoCan {
     /// The tenant's name.
     pub tenant: String,
-    /// The targets.
+    /// The targets, in the order of their names. One that could read much goes on in the following part.
     pub targets: Vec<Reachable>,
+    /// Where the following part begins; null at the end.
+    pub next: Option<String>,
 }
 
 /// A target that can receive what is a tenant's.

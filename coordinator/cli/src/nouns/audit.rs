@@ -50,6 +50,8 @@ pub enum Verb {
     WhatCan {
         /// Name, slug or id
         target: String,
+        #[command(flatten)]
+        reach: Reach,
     },
     /// Which targets can receive what is a tenant's, now
     WhoCan {
@@ -59,6 +61,8 @@ pub enum Verb {
         /// Only targets that could read this sensitive variable
         #[arg(long, value_name = "NAME")]
         secret: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
     },
     /// What a target did pull, the newest first
     Pulled {
@@ -72,6 +76,23 @@ pub enum Verb {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), allow_negative_numbers = true)]
         limit: Option<u32>,
     },
+}
+
+/// Which part of what could be read.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Reach {
+    /// Go on after this place
+    #[arg(long, value_name = "PLACE")]
+    pub after: Option<String>,
+    /// Places at most (100 where it is left out, 1000 at most)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), allow_negative_numbers = true)]
+    pub limit: Option<u32>,
+}
+
+impl Reach {
+    fn query(&self) -> [(&'static str, Option<String>); 2] {
+        [("after", self.after.clone()), ("limit", self.limit.map(|limit| limit.to_string()))]
+    }
 }
 
 /// Which records.
@@ -114,13 +135,19 @@ impl Verb {
                     )
                 })
             }
-            Self::WhatCan { target } => {
-                let found: WhatCan = client.get(&["audit", "what-can", &target], &[]).await?;
-                session.output.show(&found, what_can)
+            Self::WhatCan { target, reach } => {
+                let found: WhatCan = client.get(&["audit", "what-can", &target], &reach.query()).await?;
+                session.output.show(&found, what_can)?;
+                session.output.more(found.next.as_deref());
+                Ok(())
             }
-            Self::WhoCan { tenant, secret } => {
-                let found: WhoCan = client.get(&["audit", "who-can", &tenant], &[("secret", secret)]).await?;
-                session.output.show(&found, who_can)
+            Self::WhoCan { tenant, secret, reach } => {
+                let [after, limit] = reach.query();
+                let query = [("secret", secret), after, limit];
+                let found: WhoCan = client.get(&["audit", "who-can", &tenant], &query).await?;
+                session.output.show(&found, who_can)?;
+                session.output.more(found.next.as_deref());
+                Ok(())
             }
             Self::Pulled { target, after, limit } => {
                 let query = [

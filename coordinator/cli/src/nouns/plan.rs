@@ -22,6 +22,9 @@ pub fn text(plan: &Plan) -> String {
     if plan.deployments.is_empty() {
         lines.extend([String::new(), "nothing would be deployed".to_owned()]);
     }
+    if let Some(cut) = &plan.cut {
+        lines.extend([String::new(), cut.clone()]);
+    }
     lines.extend([String::new(), format!("plan {}", plan.digest)]);
     lines.join("\n")
 }
@@ -57,6 +60,13 @@ fn deployment_lines(deployment: &PlannedDeployment) -> Vec<String> {
     }
     for step in &deployment.steps {
         lines.extend(step_lines(step));
+    }
+    if let Some(first) = &deployment.steps_as {
+        let tenant = first.tenant.as_deref().unwrap_or("untenanted");
+        lines.push(format!("  the same as {} / {tenant}", first.environment));
+    }
+    if deployment.more_steps > 0 {
+        lines.push(format!("  {} more steps, which are not printed", deployment.more_steps));
     }
     lines
 }

@@ -140,6 +140,9 @@ pub enum SpaceCommand {
     },
     /// Deploys a release.
     Deploy(DeployRequest),
+    /// The same of a request whose plan was the expected one when the space's stream was at this number: as long as it still
+    /// is, that is not looked at again.
+    DeployPlanned(DeployRequest, u64),
     Cancel(DeploymentId),
     /// What an agent reports of its work.
     Report {
@@ -280,7 +283,7 @@ impl SpaceCommand {
             Self::ChangeTarget { target, change } => json!({"target": target, "change": change.asked()}),
             Self::AddPackage(package) => json!({"package": [package.key, package.manifest]}),
             Self::CreateRelease { request, .. } => json!({"release": request}),
-            Self::Deploy(request) => json!({"deploy": request}),
+            Self::Deploy(request) | Self::DeployPlanned(request, _) => json!({"deploy": request}),
             Self::Cancel(deployment) => json!({"cancel": deployment}),
             Self::SetCaps(caps) => json!({"caps": caps}),
             Self::ForgetEnrolments

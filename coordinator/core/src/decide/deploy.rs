@@ -9,19 +9,19 @@ use crate::event::{DeploymentCreated, DeploymentEvent, Observation};
 use crate::model::Subject;
 use crate::plan::{self, Admitted, Printed};
 
-pub(super) fn deploy(draft: &mut Draft<'_>, request: &DeployRequest) -> Result<Reply, Problem> {
+pub(super) fn deploy(
+    draft: &mut Draft<'_>,
+    request: &DeployRequest,
+    planned_at: Option<u64>,
+) -> Result<Reply, Problem> {
     let before = draft.space_before();
     let resolved = plan::resolve(before, request)?;
-    if let Some(expected) = &request.expect {
-        let plan = plan::plan(before, request, draft.now(), &|_| true)?;
-        if plan.digest != *expected {
-            return Err(Problem::conflict(format!(
-                "the plan is another one now, {} instead of {expected}; look at it again with --plan",
-                plan.digest
-            )));
+    let Admitted { pairs, left_out } = match &request.expect {
+        Some(expected) if planned_at != Some(draft.sequence_before()) => {
+            plan::expected(before, &resolved, draft.now(), expected)?
         }
-    }
-    let Admitted { pairs, left_out } = plan::admitted(before, before, &resolved, draft.now())?;
+        _ => plan::admitted(before, before, &resolved, draft.now())?,
+    };
     let made = pairs.iter().map(|pair| {
         let created = DeploymentCreated {
             id: DeploymentId::from_bytes(draft.fresh.bytes()),

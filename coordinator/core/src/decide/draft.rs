@@ -10,6 +10,7 @@ use super::fresh::Fresh;
 use super::{Envelope, Reply};
 use crate::event::{Actor, Answered, Event, FORMAT, Header, Read, Record, Stream};
 use crate::model::Deployment;
+use crate::plan::Wanted;
 use crate::state::{Space, State};
 
 /// Bytes of the events of one record, as they are written: all or nothing is one record, and a record has to stay well
@@ -47,6 +48,7 @@ pub(super) struct Draft<'a> {
     /// Why an event did not fit: then there is no record.
     broken: Option<String>,
     pub(super) fresh: Fresh,
+    wanted: Wanted<'a>,
 }
 
 impl<'a> Draft<'a> {
@@ -63,7 +65,29 @@ impl<'a> Draft<'a> {
         let mut after = before.clone();
         after.begin(stream, epoch(before), envelope.moment(before));
         let (fresh, events, instead) = (Fresh::new(envelope.seed), Vec::new(), "ask for less at once");
-        Ok(Self { before, after, envelope, stream, space, events, bytes: 0, instead, broken: None, fresh })
+        Ok(Self {
+            before,
+            after,
+            envelope,
+            stream,
+            space,
+            events,
+            bytes: 0,
+            instead,
+            broken: None,
+            fresh,
+            wanted: &|| Ok(()),
+        })
+    }
+
+    /// The same, for as long as somebody waits for it.
+    pub(super) fn wanted(self, wanted: Wanted<'a>) -> Self {
+        Self { wanted, ..self }
+    }
+
+    /// An error where nobody waits for the decision any more.
+    pub(super) fn expect_wanted(&self) -> Result<(), Problem> {
+        (self.wanted)()
     }
 
     /// The one moment of the decision: never earlier than the record before.
@@ -94,6 +118,11 @@ impl<'a> Draft<'a> {
     pub(super) fn space_before(&self) -> &'a Space {
         let Some(id) = self.space else { unreachable!("commands of a space name it") };
         self.before.space(id).expect("it was looked up, and spaces are not deleted")
+    }
+
+    /// The number of the stream's last record before the command.
+    pub(super) fn sequence_before(&self) -> u64 {
+        self.before.sequence(self.stream)
     }
 
     /// Adds an event and applies it. One that does not fit the state is a mistake of this program: nothing is recorded

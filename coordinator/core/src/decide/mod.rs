@@ -40,6 +40,7 @@ pub use reports::running_time;
 
 use crate::authorise::{self, Action, Peer, maker_may};
 use crate::event::{Actor, Request};
+use crate::plan::Wanted;
 use crate::state::State;
 
 /// Who asks for what, when, and why.
@@ -116,6 +117,16 @@ pub struct LeftOut {
 
 /// Decides a command on a state.
 pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<Decision, Problem> {
+    decide_while(state, envelope, command, &|| Ok(()))
+}
+
+/// The same for somebody who may go while it is decided: what takes long ends with an error then.
+pub fn decide_while(
+    state: &State,
+    envelope: &Envelope,
+    command: &Command,
+    wanted: Wanted<'_>,
+) -> Result<Decision, Problem> {
     refuse_lost_right(state, envelope, command)?;
     if let Some(request) = &envelope.request
         && let Some(reply) = state.requests.answer(request, envelope.moment(state))?
@@ -123,7 +134,7 @@ pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<D
         return Ok(Decision { record: None, state: state.clone(), reply });
     }
     let (stream, space) = command.stream();
-    let mut draft = Draft::new(state, envelope, stream, space)?;
+    let mut draft = Draft::new(state, envelope, stream, space)?.wanted(wanted);
     let reply = match command {
         Command::Initialise { authority, token, key } => {
             tokens::initialise(&mut draft, *authority, *token, *key)
@@ -189,7 +200,8 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
         SpaceCommand::CreateRelease { request, package_names } => {
             releases::create(draft, request, package_names)
         }
-        SpaceCommand::Deploy(request) => deploy::deploy(draft, request),
+        SpaceCommand::Deploy(request) => deploy::deploy(draft, request, None),
+        SpaceCommand::DeployPlanned(request, at) => deploy::deploy(draft, request, Some(*at)),
         SpaceCommand::Cancel(deployment) => progress::cancel(draft, *deployment),
         SpaceCommand::Report { peer, reports } => reports::report(draft, peer, reports),
         SpaceCommand::RecordVariablesRead { peer, assignment, names, digest } => {

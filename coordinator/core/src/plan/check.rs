@@ -31,12 +31,17 @@ pub(super) struct Code<'a> {
     names: Vec<Cow<'a, CodeNames>>,
     /// What was looked at and is no data as code: what was given, after which steps that set something.
     passed: BTreeSet<(usize, Vec<usize>)>,
+    /// About how much that is.
+    held: usize,
 }
+
+/// Numbers that are remembered of what was looked at.
+const MOST_HELD: usize = 1 << 20;
 
 impl<'a> Code<'a> {
     pub(super) fn of(release: &'a Release) -> Self {
         let names = release.snapshot.steps.iter().map(|step| code(release, step)).collect();
-        Self { names, passed: BTreeSet::new() }
+        Self { names, passed: BTreeSet::new(), held: 0 }
     }
 
     /// Refuses what could not be carried out: more than one record holds of how a deployment starts, a name with two equal
@@ -63,6 +68,11 @@ impl<'a> Code<'a> {
                 if let Some(inserted) = data_as_code(code, &outputs, &alike.context(layout, laid.step)) {
                     return Err(as_code(laid.step, &inserted));
                 }
+                if self.held > MOST_HELD {
+                    self.passed.clear();
+                    self.held = 0;
+                }
+                self.held += 1 + set_by.len();
                 self.passed.insert(looked_at);
             }
             if !code.sets.is_empty() {

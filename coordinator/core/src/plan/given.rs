@@ -66,7 +66,14 @@ pub(super) struct Lookups<'a> {
     /// Sets of roles, numbered as they came.
     role_sets: BTreeMap<BTreeSet<String>, usize>,
     found: BTreeMap<Asked, Rc<Found<'a>>>,
+    /// Groups and answers so far, whether they are remembered or not.
+    numbered: usize,
+    /// About how much is remembered.
+    held: usize,
 }
+
+/// Variables that are remembered for whom else they may concern, some hundred bytes each.
+const MOST_HELD: usize = 1 << 18;
 
 /// Who differs in nothing.
 struct Group {
@@ -86,25 +93,42 @@ impl<'a> Lookups<'a> {
             groups: BTreeMap::new(),
             role_sets: BTreeMap::new(),
             found: BTreeMap::new(),
+            numbered: 0,
+            held: 0,
         }
     }
 
     /// The templates that lack a value.
     pub(super) fn missing(&mut self, environment: EnvironmentId, tenant: Option<&Tenant>) -> Rc<[String]> {
+        self.let_go();
         Rc::clone(&self.group(environment, tenant).missing)
     }
 
     /// What the targets of each step are given.
     pub(super) fn given(&mut self, layout: &Layout<'a>, steps: &[LaidStep<'a>]) -> Vec<Given<'a>> {
+        self.let_go();
         let group = self.group(layout.environment, layout.tenant).number;
         steps.iter().map(|laid| self.given_of(group, layout, laid)).collect()
     }
 
+    /// Forgets what is remembered where that is too much.
+    fn let_go(&mut self) {
+        if self.held > MOST_HELD {
+            self.groups.clear();
+            self.found.clear();
+            self.held = 0;
+        }
+    }
+
     fn group(&mut self, environment: EnvironmentId, tenant: Option<&Tenant>) -> &Group {
-        let (number, release) = (self.groups.len(), self.release);
+        let (numbered, held, release) = (&mut self.numbered, &mut self.held, self.release);
+        let size = self.dependencies.size();
         self.groups.entry(self.dependencies.on(environment, tenant)).or_insert_with(|| {
             let context = Context::of(&release.snapshot, environment, tenant);
-            Group { number, missing: missing(&context).into() }
+            let missing: Rc<[String]> = missing(&context).into();
+            *numbered += 1;
+            *held += size + missing.len();
+            Group { number: *numbered, missing }
         })
     }
 
@@ -133,15 +157,17 @@ impl<'a> Lookups<'a> {
                 number
             }
         };
-        let number = self.found.len();
+        let (numbered, held) = (&mut self.numbered, &mut self.held);
         let asked = (group, step.id, role_set, self.dependencies.on_target().then_some(target.id));
         self.found.entry(asked).or_insert_with(|| {
             let context = layout.context(step, (target.id, &roles));
             let names = Needs::of(&step.needs, &context).names.into_values();
             let variables =
                 names.map(|name| (resolve(&name, &context), name)).map(|(found, name)| (name, found));
-            let variables = variables.collect();
-            Rc::new(Found { number, target: target.id, roles: roles.into_owned(), variables })
+            let variables: Vec<_> = variables.collect();
+            *numbered += 1;
+            *held += 1 + variables.len();
+            Rc::new(Found { number: *numbered, target: target.id, roles: roles.into_owned(), variables })
         })
     }
 }

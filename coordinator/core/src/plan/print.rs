@@ -13,14 +13,17 @@ use windlass_protocol::ids::{StepId, TargetId};
 use windlass_protocol::message::Isolation;
 use windlass_protocol::names::fold;
 
-use super::given::{Alike, Given};
-use super::identity::{Identity, LOOKED_AT};
+use super::given::Given;
+use super::identity::{Identity, LOOKED_AT, most_out};
 use super::layout::{LaidStep, Layout};
 use super::request::{Pair, Resolved, resolve};
-use super::tenants::admitted_shown;
+use super::room::{Room, fitting};
+use super::tenants::{TenantRefusal, Wanted, admitted_shown};
 use super::waits::{wait_reason, wait_sentence};
 use crate::admission;
 use crate::model::{Release, Step, StepAction, StoredValue, Target};
+use crate::names::LISTED;
+use crate::reasons;
 use crate::scope;
 use crate::sight::Sight;
 use crate::state::{Space, count};
@@ -51,7 +54,7 @@ pub fn plan(
     now: Timestamp,
     online: Presence<'_>,
 ) -> Result<Plan, Problem> {
-    print(View { whole: space, seen: space }, &resolve(space, request)?, now, online)
+    print(View { whole: space, seen: space }, &resolve(space, request)?, now, online, &|| Ok(()))
 }
 
 /// What `request` would do, as somebody sees it: what is decided is the same for everybody.
@@ -60,11 +63,12 @@ pub fn plan_in_sight(
     request: &DeployRequest,
     now: Timestamp,
     online: Presence<'_>,
+    wanted: Wanted<'_>,
 ) -> Result<Plan, Problem> {
     let (whole, seen) = (sight.whole(), sight.space());
     let resolved = resolve(seen, request)?;
     sight.expect_named(resolved.pairs.iter().all(|pair| pair.tenant.is_some()))?;
-    print(View { whole, seen }, &resolved.on(whole)?, now, online)
+    print(View { whole, seen }, &resolved.on(whole)?, now, online, wanted)
 }
 
 fn print(
@@ -72,24 +76,20 @@ fn print(
     resolved: &Resolved<'_>,
     now: Timestamp,
     online: Presence<'_>,
+    wanted: Wanted<'_>,
 ) -> Result<Plan, Problem> {
     let View { whole, seen } = view;
     let (mut identity, mut printer) = (Identity::of(resolved), Printer::of(view, resolved, online));
     let mut deployments = Vec::new();
-    let admitted = admitted_shown(whole, seen, resolved, now, |pair, layout, laid, given| {
-        identity.deployment(whole, pair, layout, laid, given, printer.most_out);
+    let admitted = admitted_shown(whole, seen, resolved, now, wanted, |pair, layout, laid, given| {
+        identity.deployment(whole, pair, layout, laid, given);
         deployments.push(printer.deployment(pair, layout, laid, given));
     })?;
-    let mut left_out = Vec::new();
-    for (pair, refusals) in &admitted.left_out {
-        let rules: Vec<_> = refusals.iter().map(|refusal| refusal.rule).collect();
-        identity.left_out(*pair, &rules);
-        let Some(first) = refusals.first() else { continue };
-        let (environment, tenant) = (environment_name(seen, *pair), tenant_name(seen, *pair));
-        left_out.push(LeftOut { environment, tenant, rule: first.rule, rules, reason: first.reason.clone() });
-    }
+    let left_out = admitted.left_out.iter().filter_map(|(pair, refusals)| printer.left_out(*pair, refusals));
+    let left_out = left_out.collect();
     let (project, release) = (resolved.project.name.to_string(), resolved.release.version.to_string());
-    Ok(Plan { digest: identity.digest(), project, release, deployments, left_out })
+    let (digest, cut) = (identity.digest(&admitted), printer.room.told(deployments.len()));
+    Ok(Plan { digest, project, release, deployments, left_out, cut })
 }
 
 fn environment_name(space: &Space, pair: Pair) -> String {
@@ -112,15 +112,22 @@ struct Printer<'a> {
     /// The variables that are given alike, by its number, as they are printed, but for what they come to: that may be a
     /// tenant's own.
     sources: BTreeMap<usize, Vec<PlannedVariable>>,
+    /// How many those are.
+    held: usize,
     /// Where scripts are no well-formed templates, by their steps.
     scripts: BTreeMap<StepId, Vec<MalformedTemplate>>,
+    room: Room,
 }
+
+/// Variables that are kept as they are printed, for who else is given the same.
+const MOST_HELD: usize = 1 << 16;
 
 impl<'a> Printer<'a> {
     fn of(view: View<'a>, resolved: &'a Resolved<'a>, online: Presence<'a>) -> Self {
         let known = view.seen.releases.get(&resolved.release.id).map(AsRef::as_ref);
-        let most_out = MOST_OUT.min(MOST_OUT_IN_ALL / resolved.pairs.len().max(1));
-        Self { view, resolved, online, known, most_out, sources: BTreeMap::new(), scripts: BTreeMap::new() }
+        let (most_out, sources, room) = (most_out(resolved), BTreeMap::new(), Room::new());
+        let scripts = BTreeMap::new();
+        Self { view, resolved, online, known, most_out, sources, held: 0, scripts, room }
     }
 
     fn deployment(
@@ -130,8 +137,28 @@ impl<'a> Printer<'a> {
         laid: &[LaidStep<'_>],
         given: &[Given<'_>],
     ) -> PlannedDeployment {
-        let View { whole: space, seen } = self.view;
-        let mut waits = Vec::new();
+        let waits = self.waits(pair, layout, laid);
+        let (seen, known) = (self.view.seen, self.known);
+        let is_known = |laid: &LaidStep<'_>| known.is_some_and(|known| known.has_step(laid.step.id));
+        let mut steps = self.room.steps();
+        for (laid, given) in laid.iter().zip(given).filter(|(laid, _)| is_known(laid)) {
+            steps.print(|left| self.step(layout, laid, given, left));
+        }
+        let mut deployment = PlannedDeployment {
+            environment: environment_name(seen, pair),
+            tenant: tenant_name(seen, pair),
+            steps: Vec::new(),
+            steps_as: None,
+            more_steps: 0,
+            waits,
+        };
+        self.room.keep(steps, &mut deployment);
+        deployment
+    }
+
+    /// What it waits for; of the targets as many as are printed of those that get nothing of a step, the others as a number.
+    fn waits(&self, pair: Pair, layout: &Layout<'_>, laid: &[LaidStep<'_>]) -> Vec<Wait> {
+        let (View { whole: space, seen }, mut waits) = (self.view, Vec::new());
         let key = (self.resolved.project.id, pair.environment, pair.tenant);
         let before: Vec<_> = admission::before(space, key, None).collect();
         for rule in admission::waits(space, key, None) {
@@ -140,22 +167,40 @@ impl<'a> Printer<'a> {
         let mut targets: Vec<&Target> = laid.iter().flat_map(|step| &step.targets).copied().collect();
         targets.sort_unstable_by_key(|target| target.id);
         targets.dedup_by_key(|target| target.id);
-        for target in targets {
-            let reason = wait_reason(target, layout.now, (self.online)(target.id));
-            waits.extend(reason.map(|reason| Wait { rule: WaitRule::Offline, reason }));
-        }
-        let known = self.known;
-        let is_known = |laid: &LaidStep<'_>| known.is_some_and(|known| known.has_step(laid.step.id));
-        let steps = laid.iter().zip(given).filter(|(laid, _)| is_known(laid));
-        PlannedDeployment {
-            environment: environment_name(seen, pair),
-            tenant: tenant_name(seen, pair),
-            steps: steps.map(|(laid, given)| self.step(layout, laid, given)).collect(),
-            waits,
-        }
+        let unready =
+            targets.iter().filter_map(|target| wait_reason(target, layout.now, (self.online)(target.id)));
+        let offline = |reason| Wait { rule: WaitRule::Offline, reason };
+        let mut unready = unready.map(offline);
+        waits.extend(unready.by_ref().take(self.most_out));
+        let more = unready.count();
+        waits.extend((more > 0).then(|| offline(more_unready(more, self.most_out))));
+        waits
     }
 
-    fn step(&mut self, layout: &Layout<'_>, laid: &LaidStep<'_>, given: &Given<'_>) -> PlannedStep {
+    /// Whom a tag brought in and who gets nothing, with its whole reason as long as there is room.
+    fn left_out(&mut self, pair: Pair, refusals: &[TenantRefusal]) -> Option<LeftOut> {
+        let (seen, first) = (self.view.seen, refusals.first()?);
+        let mut left_out = LeftOut {
+            environment: environment_name(seen, pair),
+            tenant: tenant_name(seen, pair),
+            rule: first.rule,
+            rules: refusals.iter().map(|refusal| refusal.rule).collect(),
+            reason: first.reason.clone(),
+        };
+        if !self.room.take(&left_out) {
+            left_out.reason = reasons::tenant_rule(first.rule).to_owned();
+        }
+        Some(left_out)
+    }
+
+    /// A step, if there is room for all that it says.
+    fn step(
+        &mut self,
+        layout: &Layout<'_>,
+        laid: &LaidStep<'_>,
+        given: &Given<'_>,
+        left: &mut usize,
+    ) -> Option<PlannedStep> {
         let (step, packages) = (laid.step, &self.resolved.release.packages);
         let package = packages.get(&step.id).map(|package| format!("{} {}", package.id, package.version));
         let substitutes = match &step.action {
@@ -163,83 +208,119 @@ impl<'a> Printer<'a> {
             StepAction::Script(_) => Vec::new(),
         };
         let state = if laid.skipped.is_some() { StepState::Skipped } else { StepState::Run };
-        let variables = self.variables(laid, given);
-        let malformed = if state == StepState::Run { self.malformed(step, &variables) } else { Vec::new() };
         let (targets, more_targets) = match laid.is_judged() {
-            true => print_targets(self.view, layout, laid, self.most_out),
+            true => print_targets(self.view, layout, laid, self.most_out, left)?,
             false => (Vec::new(), 0),
         };
-        PlannedStep {
+        let head = PlannedStep {
             name: step.name.to_string(),
             state,
             rule: laid.skipped,
             reason: laid.skipped.map(|rule| step_reason(rule, self.view.seen, layout, laid)),
-            targets,
+            targets: Vec::new(),
             more_targets,
-            variables,
-            malformed,
+            variables: Vec::new(),
+            malformed: Vec::new(),
             package,
             substitutes,
-        }
+        };
+        let head = fitting(left, head)?;
+        let variables = self.variables(laid, given, left)?;
+        let malformed = match state {
+            StepState::Run => self.malformed(step, &variables, left)?,
+            StepState::Skipped => Vec::new(),
+        };
+        Some(PlannedStep { targets, variables, malformed, ..head })
     }
 
-    /// Each variable once, or once per target where targets differ.
-    fn variables(&mut self, laid: &LaidStep<'_>, given: &Given<'_>) -> Vec<PlannedVariable> {
-        if let [all] = given.alike.as_slice() {
-            let mut printed: Vec<_> = self.alike(all).collect();
-            printed.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-            return printed;
-        }
-        let mut by_name: BTreeMap<String, BTreeMap<usize, PlannedVariable>> = BTreeMap::new();
+    /// Each variable once, or once per target where targets differ; if there is room for all.
+    fn variables(
+        &mut self,
+        laid: &LaidStep<'_>,
+        given: &Given<'_>,
+        left: &mut usize,
+    ) -> Option<Vec<PlannedVariable>> {
+        self.look_up(given);
+        let mut by_name: BTreeMap<&str, Vec<(usize, &PlannedVariable, Option<&str>)>> = BTreeMap::new();
         for (place, alike) in given.alike.iter().enumerate() {
-            for variable in self.alike(alike) {
-                by_name.entry(variable.name.clone()).or_default().insert(place, variable);
+            let sources = self.sources.get(&alike.number()).into_iter().flatten();
+            for (printed, (_, resolution)) in sources.zip(alike.variables()) {
+                by_name.entry(&printed.name).or_default().push((place, printed, shown(&resolution)));
             }
         }
-        let mut printed = Vec::new();
+        let mut variables = Vec::new();
         for of_name in by_name.into_values() {
-            let Some(first) = of_name.values().next() else { continue };
-            if of_name.len() == given.alike.len() && of_name.values().all(|variable| variable == first) {
-                printed.push(first.clone());
+            let [(_, first, value), others @ ..] = of_name.as_slice() else { continue };
+            let everywhere = of_name.len() == given.alike.len();
+            if everywhere && others.iter().all(|(_, printed, of)| printed == first && of == value) {
+                variables.push(fitting(left, with_value(first, *value, None))?);
                 continue;
             }
-            printed.extend(laid.targets.iter().zip(&given.of).filter_map(|(target, place)| {
-                let target = Some(target.name.to_string());
-                Some(PlannedVariable { target, ..of_name.get(place)?.clone() })
-            }));
+            for (target, place) in laid.targets.iter().zip(&given.of) {
+                let Ok(found) = of_name.binary_search_by_key(place, |(place, ..)| *place) else { continue };
+                let (_, printed, value) = of_name[found];
+                variables.push(fitting(left, with_value(printed, value, Some(target)))?);
+            }
         }
-        printed
+        Some(variables)
     }
 
-    /// Where its script and its variables are no well-formed templates. A script is the same for whomever it runs, and is
-    /// looked at once.
-    fn malformed(&mut self, step: &Step, variables: &[PlannedVariable]) -> Vec<MalformedTemplate> {
+    /// Where its script and its variables are no well-formed templates, if there is room for all. A script is the same for
+    /// whomever it runs, and is looked at once.
+    fn malformed(
+        &mut self,
+        step: &Step,
+        variables: &[PlannedVariable],
+        left: &mut usize,
+    ) -> Option<Vec<MalformedTemplate>> {
         let script = self.scripts.entry(step.id).or_insert_with(|| match &step.action {
             StepAction::Script(body) => malformed("its script", &body.text),
             StepAction::Package { .. } => Vec::new(),
         });
-        let mut found = script.clone();
-        for variable in variables {
+        let of_variable = |variable: &PlannedVariable| {
             let text = variable.value.as_deref().unwrap_or_default();
-            found.extend(malformed(&format!("variable `{}`", variable.name), text));
+            malformed(&format!("variable `{}`", variable.name), text)
+        };
+        let mut found = Vec::new();
+        for place in script.iter().cloned().chain(variables.iter().flat_map(of_variable)) {
+            // Each target may have a value of its own, and several the same one.
+            if found.last() != Some(&place) {
+                found.push(fitting(left, place)?);
+            }
         }
-        // Each target may have a value of its own, and several the same one.
-        found.dedup();
-        found
+        Some(found)
     }
 
-    fn alike(&mut self, alike: &Alike<'_>) -> impl Iterator<Item = PlannedVariable> {
-        let seen = self.view.seen;
-        let sources = self.sources.entry(alike.number()).or_insert_with(|| {
-            let variables = alike.variables();
-            variables.map(|(name, resolution)| print_source(seen, name, &resolution)).collect()
-        });
-        let variables = sources.iter().zip(alike.variables());
-        variables.map(|(printed, (_, resolution))| PlannedVariable {
-            value: shown(&resolution),
-            ..printed.clone()
-        })
+    /// Has what is given as it is printed, but for the values.
+    fn look_up(&mut self, given: &Given<'_>) {
+        if self.held > MOST_HELD {
+            self.sources.clear();
+            self.held = 0;
+        }
+        for alike in &given.alike {
+            let (seen, held) = (self.view.seen, &mut self.held);
+            self.sources.entry(alike.number()).or_insert_with(|| {
+                let variables = alike.variables();
+                let variables = variables.map(|(name, resolution)| print_source(seen, name, &resolution));
+                let variables: Vec<_> = variables.collect();
+                *held += 1 + variables.len();
+                variables
+            });
+        }
     }
+}
+
+fn with_value(printed: &PlannedVariable, value: Option<&str>, target: Option<&Target>) -> PlannedVariable {
+    let target = target.map(|target| target.name.to_string());
+    PlannedVariable { target, value: value.map(str::to_owned), ..printed.clone() }
+}
+
+/// How many more targets a deployment waits for than are named.
+fn more_unready(more: usize, named: usize) -> String {
+    let others = if named > 0 { " more" } else { "" };
+    format!(
+        "{more}{others} of its targets are not ready: held, not connected, or with a certificate that has expired"
+    )
 }
 
 fn step_reason(rule: StepRule, space: &Space, layout: &Layout<'_>, laid: &LaidStep<'_>) -> String {
@@ -252,29 +333,32 @@ fn step_reason(rule: StepRule, space: &Space, layout: &Layout<'_>, laid: &LaidSt
         (StepRule::StepSkipped, _) => "skipped by the request".to_owned(),
         (StepRule::StepDisabled, _) => "is disabled".to_owned(),
         (StepRule::NoTarget, _) => {
-            let roles: Vec<_> = laid.step.roles.iter().map(String::as_str).collect();
+            let roles = &laid.step.roles;
+            if roles.len() > LISTED {
+                return format!(
+                    "no target with one of the {} is in scope",
+                    listed("roles", roles.iter().cloned())
+                );
+            }
+            let roles: Vec<_> = roles.iter().map(String::as_str).collect();
             format!("no target with the role {} is in scope", roles.join(" or "))
         }
     }
 }
 
-/// Most targets that are printed of those that get nothing of a step; how many more there are, is counted.
-const MOST_OUT: usize = 20;
-
-/// As many are printed of a step in all deployments of a plan together.
-const MOST_OUT_IN_ALL: usize = 1000;
-
 /// The targets that a reader expects to see: those that get a step, and the nearest ones that do not, of the environment or
-/// with the step's roles. How many more of the environment there are is told with them.
+/// with the step's roles. How many more of the environment there are is told with them; if there is room.
 fn print_targets(
     view: View<'_>,
     layout: &Layout<'_>,
     laid: &LaidStep<'_>,
     most_out: usize,
-) -> (Vec<PlannedTarget>, usize) {
+    left: &mut usize,
+) -> Option<(Vec<PlannedTarget>, usize)> {
     let (View { whole, seen }, environment) = (view, layout.environment);
     let inside = laid.targets.iter().filter_map(|target| view.see(target));
-    let mut printed: Vec<_> = inside.map(|target| print_target(seen, target, Vec::new())).collect();
+    let inside = inside.map(|target| fitting(left, print_target(seen, target, Vec::new())));
+    let mut printed = inside.collect::<Option<Vec<_>>>()?;
     let (most, looked_at) = (printed.len() + most_out, printed.len() + LOOKED_AT);
     let placed = seen.placed(environment);
     let mut of_environment = printed.len();
@@ -297,13 +381,13 @@ fn print_targets(
             }
             of_environment += usize::from(target.granted.environments.contains(&environment));
             known.insert(*id);
-            printed.push(print_target(seen, target, rules));
+            printed.push(fitting(left, print_target(seen, target, rules))?);
         }
         all = printed.len() < most && parts.iter().all(|part| count(part) <= looked_at);
     }
     let more = if all { 0 } else { count(&placed).saturating_sub(of_environment) };
     printed.sort_by_cached_key(|target| fold(&target.target));
-    (printed, more)
+    Some((printed, more))
 }
 
 fn print_target(seen: &Space, target: &Target, rules: Vec<TargetRule>) -> PlannedTarget {
@@ -342,20 +426,17 @@ pub fn target_reason(rule: TargetRule, space: &Space, target: &Target) -> String
     }
 }
 
-/// Most names in a reason; how many more there are, it counts.
-const LISTED: usize = 5;
-
 fn scoped_to(what: &str, names: impl Iterator<Item = String>) -> String {
     format!("is scoped to {}", listed(what, names))
 }
 
-fn listed(what: &str, names: impl Iterator<Item = String>) -> String {
-    let names: Vec<_> = names.collect();
-    match names.as_slice() {
-        [] => format!("no {what}"),
-        [one] => format!("{} {one}", what.trim_end_matches('s')),
-        several if several.len() <= LISTED => format!("{what} {}", several.join(", ")),
-        several => format!("{what} {} and {} more", several[..LISTED].join(", "), several.len() - LISTED),
+fn listed(what: &str, mut names: impl Iterator<Item = String>) -> String {
+    let first: Vec<_> = names.by_ref().take(LISTED).collect();
+    match (first.as_slice(), names.count()) {
+        ([], _) => format!("no {what}"),
+        ([one], _) => format!("{} {one}", what.trim_end_matches('s')),
+        (several, 0) => format!("{what} {}", several.join(", ")),
+        (several, more) => format!("{what} {} and {more} more", several.join(", ")),
     }
 }
 
@@ -400,11 +481,11 @@ fn print_source(space: &Space, name: &str, resolution: &Resolution<'_>) -> Plann
     PlannedVariable { name: name.to_owned(), target: None, value: None, source }
 }
 
-fn shown(resolution: &Resolution<'_>) -> Option<String> {
+fn shown<'a>(resolution: &Resolution<'a>) -> Option<&'a str> {
     let Resolution::Value(candidate, _) = resolution else { return None };
     Some(match candidate.value {
-        StoredValue::Plain(text) => text.clone(),
-        StoredValue::Sealed(_) => MASK.to_owned(),
+        StoredValue::Plain(text) => text,
+        StoredValue::Sealed(_) => MASK,
     })
 }
 

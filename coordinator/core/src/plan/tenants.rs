@@ -13,6 +13,7 @@ use super::given::{Given, Lookups};
 use super::layout::{LaidStep, Layout, Layouts};
 use super::request::{Pair, Resolved};
 use crate::model::{Project, Release};
+use crate::names;
 use crate::promotion::{self, Blocked, ResolvedPhase};
 use crate::state::Space;
 
@@ -105,7 +106,7 @@ impl<'a> TenantChecks<'a> {
         }
         let missing = lookups.missing(environment, tenant);
         if !missing.is_empty() {
-            refuse(TenantRule::MissingVariable, format!("needs values for {}", missing.join(", ")));
+            refuse(TenantRule::MissingVariable, format!("needs values for {}", names::listed(&missing)));
         }
         match (project.tenancy, tenant.is_some()) {
             (Tenancy::Untenanted, true) => {
@@ -128,6 +129,9 @@ pub struct Admitted {
     pub left_out: Vec<(Pair, Vec<TenantRefusal>)>,
 }
 
+/// Whether somebody still waits for what is planned or decided; an error ends it. Asked for each deployment or document.
+pub type Wanted<'a> = &'a dyn Fn() -> Result<(), Problem>;
+
 /// Deployments that one request may make.
 const MOST_DEPLOYMENTS: usize = 10_000;
 
@@ -146,7 +150,7 @@ pub fn admitted(
     resolved: &Resolved<'_>,
     now: Timestamp,
 ) -> Result<Admitted, Problem> {
-    admitted_shown(space, words, resolved, now, |_, _, _, _| ())
+    admitted_shown(space, words, resolved, now, &|| Ok(()), |_, _, _, _| ())
 }
 
 /// The same; each that may be deployed is shown to `show`, as it is laid out and with what its targets are given.
@@ -155,6 +159,7 @@ pub(super) fn admitted_shown<'a>(
     words: &Space,
     resolved: &'a Resolved<'_>,
     now: Timestamp,
+    wanted: Wanted<'_>,
     mut show: impl FnMut(Pair, &Layout<'a>, &[LaidStep<'a>], &[Given<'a>]),
 ) -> Result<Admitted, Problem> {
     refuse_too_much(resolved)?;
@@ -163,6 +168,7 @@ pub(super) fn admitted_shown<'a>(
     let judging = TenantChecks::of(space, words, resolved.project, resolved.release);
     let mut admitted = Admitted { pairs: Vec::new(), left_out: Vec::new() };
     for pair in &resolved.pairs {
+        wanted()?;
         let refusals = judging.judge(&mut lookups, pair.environment, pair.tenant);
         if refusals.is_empty() {
             let layout = resolved.layout(space, *pair, now);
@@ -235,9 +241,9 @@ fn sentence(space: &Space, blocked: &Blocked, environment: &str) -> String {
             let what = match names.as_slice() {
                 [one] => format!("needs a success in {one} first"),
                 several if *needed == several.len() => {
-                    format!("needs a success in each of {} first", several.join(", "))
+                    format!("needs a success in each of {} first", names::listed(several))
                 }
-                several => format!("needs a success in {needed} of {} first", several.join(", ")),
+                several => format!("needs a success in {needed} of {} first", names::listed(several)),
             };
             let whose = if *untenanted { ", by anybody" } else { "" };
             format!("{what} (phase `{phase}`{whose})")

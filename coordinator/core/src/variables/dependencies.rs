@@ -51,6 +51,11 @@ impl<'a> Dependencies<'a> {
         self.by_target
     }
 
+    /// How much there is of a [`Dependence`].
+    pub const fn size(&self) -> usize {
+        self.queries.len() + self.templates.len()
+    }
+
     /// What they depend on of this environment and tenant, or of untenanted deployments there.
     pub fn on(&self, environment: EnvironmentId, tenant: Option<&Tenant>) -> Dependence {
         let of_tenant = |tenant: &Tenant| OfTenant {

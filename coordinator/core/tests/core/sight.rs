@@ -221,8 +221,9 @@ fn a_plan_is_the_same_for_who_sees_a_part_of_it_and_says_nothing_of_the_rest() {
         |request: Value| -> DeployRequest { serde_json::from_value(request).expect("the request is right") };
     let theirs = request(json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"],
         "tenants": {"tenants": ["Alpha"]}}));
-    let planned =
-        |sight: &Sight, request: &DeployRequest| plan::plan_in_sight(sight, request, world.now, &|_| true);
+    let planned = |sight: &Sight, request: &DeployRequest| {
+        plan::plan_in_sight(sight, request, world.now, &|_| true, &|| Ok(()))
+    };
     let (whole, limited) = (sight_of_all(&world), of_limited(&world));
     let (all, seen) =
         (planned(&whole, &theirs).expect("a plan"), planned(&limited, &theirs).expect("a plan"));

@@ -236,14 +236,34 @@ pub async fn verify(caller: Reader, Asked(witness): Asked<Witness>) -> Answer<Au
 /// What a target could read now: by running deployments, and by deployments of projects as they stand and of their
 /// newest releases.
 #[utoipa::path(get, path = "/audit/what-can/{target}", tag = "audit",
-    params(("target" = String, Path, description = "Id, slug or name.")),
+    params(("target" = String, Path, description = "Id, slug or name."), Reach),
     responses((status = 200, body = WhatCan)))]
-pub async fn what_can(caller: Reader, Named(target): Named<String>) -> Answer<WhatCan> {
+pub async fn what_can(
+    caller: Reader,
+    Named(target): Named<String>,
+    Asked(part): Asked<Reach>,
+) -> Answer<WhatCan> {
     let asking =
         caller.read_heavily(&caller.context.quotas.reads, "looking through scopes", move |sight, wanted| {
-            reach::what_can(sight.space(), wanted, &target)
+            reach::what_can(sight.space(), wanted, &target, &part)
         });
     Ok(Json(asking.await?))
+}
+
+/// Which part of what could be read: of a list in the order of names, of which large items make a part shorter.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Reach {
+    /// The part begins after this place; `next` of the part before.
+    pub after: Option<String>,
+    /// Places at most, up to 1000; 100 where it is left out.
+    pub limit: Option<usize>,
+}
+
+impl Reach {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(USUAL).clamp(1, MOST)
+    }
 }
 
 /// What is narrowed to.
@@ -256,13 +276,19 @@ pub struct Of {
 
 /// Which targets can receive what is a tenant's, now.
 #[utoipa::path(get, path = "/audit/who-can/{tenant}", tag = "audit",
-    params(("tenant" = String, Path, description = "Id, slug or name."), Of),
+    params(("tenant" = String, Path, description = "Id, slug or name."), Of, Reach),
     responses((status = 200, body = WhoCan)))]
-pub async fn who_can(caller: Reader, Named(tenant): Named<String>, Asked(of): Asked<Of>) -> Answer<WhoCan> {
+pub async fn who_can(
+    caller: Reader,
+    Named(tenant): Named<String>,
+    Asked(of): Asked<Of>,
+    Asked(part): Asked<Reach>,
+) -> Answer<WhoCan> {
     let presence = std::sync::Arc::clone(&caller.context.presence);
     let asking =
         caller.read_heavily(&caller.context.quotas.reads, "looking through scopes", move |sight, wanted| {
-            reach::who_can(sight.space(), wanted, presence.as_ref(), &tenant, of.secret.as_deref())
+            let asked = reach::OfTenant { name: &tenant, secret: of.secret.as_deref(), part: &part };
+            reach::who_can(sight.space(), wanted, presence.as_ref(), &asked)
         });
     Ok(Json(asking.await?))
 }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use windlass_api::answers::{HeldPackage, Holding, Reachable, ReachedBy, WhatCan, WhatCanItem, WhoCan};
+use serde::Serialize;
+use windlass_api::answers::{HeldPackage, Holding, Page, Reachable, ReachedBy, WhatCan, WhatCanItem, WhoCan};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::freeze::freeze;
@@ -15,16 +16,22 @@ use windlass_coordinator_core::scope;
 use windlass_coordinator_core::state::{Space, WorkKind};
 use windlass_coordinator_core::variables::{Needs, Resolution, resolve};
 use windlass_coordinator_core::version::Version;
-use windlass_protocol::ids::{EnvironmentId, ReleaseId, TargetId};
+use windlass_protocol::ids::{EnvironmentId, ProjectId, ReleaseId, TargetId};
 use windlass_protocol::names::fold;
 
-use super::pulled;
+use super::{Reach, pulled};
 use crate::engine::now;
 use crate::http::heavy::Wanted;
+use crate::http::pages::{self, Part};
 use crate::http::presence::Presence;
 use crate::http::{deployments, display};
 
-pub(super) fn what_can(space: &Space, wanted: &Wanted, name: &str) -> Result<WhatCan, Problem> {
+pub(super) fn what_can(
+    space: &Space,
+    wanted: &Wanted,
+    name: &str,
+    asked: &Reach,
+) -> Result<WhatCan, Problem> {
     let target = space.targets.find(name)?;
     let nothing = match (target.enabled, target.revoked) {
         (false, _) => Some("an operator disabled it".to_owned()),
@@ -32,72 +39,189 @@ pub(super) fn what_can(space: &Space, wanted: &Wanted, name: &str) -> Result<Wha
         (true, false) => None,
     };
     // Laying out for it alone costs what it gets.
-    let (alone, mut could) = (BTreeSet::from([target.id]), Vec::new());
-    if nothing.is_none() {
-        for environment in scope::environments(&space.environments, target) {
-            for project in space.projects.by_name() {
-                let releases = releases(space, project);
-                for tenant in lanes(space, target, project, environment) {
-                    wanted.expect()?;
-                    let reached = reach(space, project, &releases, environment, tenant, Some(&alone));
-                    could.extend(reached.into_values());
+    let (alone, mut filling) = (BTreeSet::from([target.id]), Filling::of(asked));
+    let environments = scope::environments(&space.environments, target).into_iter();
+    'places: for environment in environments.filter(|_| nothing.is_none()) {
+        for project in space.projects.by_name() {
+            let mut frozen = None;
+            for tenant in lanes(space, target, project, environment) {
+                let of = tenant.map_or_else(|| "untenanted".to_owned(), |tenant| tenant.id.to_string());
+                let place = format!("{environment}/{}/{of}", project.id);
+                if filling.is_before(&place) {
+                    continue;
+                }
+                wanted.expect()?;
+                let releases = frozen.get_or_insert_with(|| releases(space, project));
+                let reached = reach(space, project, releases, environment, tenant, Some(&alone));
+                if !filling.take(place, reached.into_values().next()) {
+                    break 'places;
                 }
             }
         }
     }
+    let (could, next) = filling.filled()?;
+    let (mut now, mut holds) = (Vec::new(), Vec::new());
+    if asked.after.is_none() {
+        (now, holds) = (holdings(space, target.id), held(space, target));
+    }
+    Ok(WhatCan { target: target.name.to_string(), nothing, now, could, holds, next })
+}
+
+/// The packages that a target pulled and may still hold.
+fn held(space: &Space, target: &Target) -> Vec<HeldPackage> {
     let names = pulled::names(space);
-    let holds = space.pulled.range((target.id, windlass_protocol::Digest::from_bytes([0; 32]))..);
-    let holds = holds.take_while(|(of, _)| *of == target.id).map(|(_, manifest)| HeldPackage {
+    let pulled = space.pulled.range((target.id, windlass_protocol::Digest::from_bytes([0; 32]))..);
+    let pulled = pulled.take_while(|(of, _)| *of == target.id).map(|(_, manifest)| HeldPackage {
         manifest: manifest.to_string(),
         names: names.get(manifest).cloned().unwrap_or_default(),
     });
-    Ok(WhatCan {
-        target: target.name.to_string(),
-        nothing,
-        now: holdings(space, target.id),
-        could,
-        holds: holds.collect(),
-    })
+    pulled.collect()
+}
+
+/// Whose values are asked for.
+pub(super) struct OfTenant<'a> {
+    /// The tenant's name.
+    pub(super) name: &'a str,
+    /// Only targets that could read this sensitive variable.
+    pub(super) secret: Option<&'a str>,
+    pub(super) part: &'a Reach,
 }
 
 pub(super) fn who_can(
     space: &Space,
     wanted: &Wanted,
     presence: &dyn Presence,
-    name: &str,
-    secret: Option<&str>,
+    asked: &OfTenant<'_>,
 ) -> Result<WhoCan, Problem> {
-    let tenant = space.tenants.find(name)?;
-    if let Some(secret) = secret {
+    let tenant = space.tenants.find(asked.name)?;
+    if let Some(secret) = asked.secret {
         expect_variable(space, secret)?;
     }
-    let mut by_target: BTreeMap<TargetId, Vec<WhatCanItem>> = BTreeMap::new();
+    let has = |item: &WhatCanItem| {
+        asked.secret.is_none_or(|secret| item.secrets.iter().any(|name| fold(name) == fold(secret)))
+    };
+    // Who gets anything is looked for first, and what that is of those alone who are in the part.
+    let mut by_target: BTreeMap<(String, TargetId), Vec<(&Project, EnvironmentId)>> = BTreeMap::new();
+    let mut frozen: BTreeMap<ProjectId, Vec<Arc<Release>>> = BTreeMap::new();
     for (project, environments) in &tenant.projects {
         let Some(project) = space.projects.get(*project) else { continue };
-        let releases = releases(space, project);
+        let releases = frozen.entry(project.id).or_insert_with(|| releases(space, project));
         for environment in environments {
             wanted.expect()?;
-            for (target, item) in reach(space, project, &releases, *environment, Some(tenant), None) {
-                by_target.entry(target).or_default().push(item);
+            for target in reached(space, releases, *environment, tenant) {
+                by_target.entry((target.name.folded(), target.id)).or_default().push((project, *environment));
             }
         }
     }
-    let has = |item: &WhatCanItem| {
-        secret.is_none_or(|secret| item.secrets.iter().any(|name| fold(name) == fold(secret)))
-    };
-    let mut targets = Vec::new();
-    for (id, mut could) in by_target {
-        could.retain(has);
-        let Some(target) = space.targets.get(id).filter(|_| !could.is_empty()) else { continue };
-        let by = match target.granted.tenants.matches(tenant, Empty::MeansNobody) {
-            Some(Match::Name) => ReachedBy::Name,
-            _ => ReachedBy::Tag,
-        };
-        let online = presence.online(id);
-        targets.push(Reachable { target: target.name.to_string(), online, by, could });
+    let mut filling = Filling::of(asked.part);
+    'places: for ((_, target), places) in &by_target {
+        for (project, environment) in places {
+            let place = format!("{target}/{}/{environment}", project.id);
+            if filling.is_before(&place) {
+                continue;
+            }
+            wanted.expect()?;
+            let (alone, releases) = (BTreeSet::from([*target]), frozen.get(&project.id));
+            let releases = releases.map_or(&[][..], Vec::as_slice);
+            let reached = reach(space, project, releases, *environment, Some(tenant), Some(&alone));
+            let item = reached.into_values().next().filter(has).map(|item| (*target, item));
+            if !filling.take(place, item) {
+                break 'places;
+            }
+        }
     }
-    targets.sort_by(|one, two| one.target.cmp(&two.target));
-    Ok(WhoCan { tenant: tenant.name.to_string(), targets })
+    let (found, next) = filling.filled()?;
+    let mut targets: Vec<(TargetId, Reachable)> = Vec::new();
+    for (id, item) in found {
+        let Some(target) = space.targets.get(id) else { continue };
+        match targets.last_mut().filter(|(last, _)| *last == id) {
+            Some((_, last)) => last.could.push(item),
+            None => targets.push((id, reachable(target, tenant, presence, item))),
+        }
+    }
+    let targets = targets.into_iter().map(|(_, target)| target).collect();
+    Ok(WhoCan { tenant: tenant.name.to_string(), targets, next })
+}
+
+fn reachable(target: &Target, tenant: &Tenant, presence: &dyn Presence, item: WhatCanItem) -> Reachable {
+    let by = match target.granted.tenants.matches(tenant, Empty::MeansNobody) {
+        Some(Match::Name) => ReachedBy::Name,
+        _ => ReachedBy::Tag,
+    };
+    let (name, online) = (target.name.to_string(), presence.online(target.id));
+    Reachable { target: name, online, by, could: vec![item] }
+}
+
+/// The targets that get anything of a tenant's deployment of one of these releases.
+fn reached<'a>(
+    space: &'a Space,
+    releases: &[Arc<Release>],
+    environment: EnvironmentId,
+    tenant: &Tenant,
+) -> Vec<&'a Target> {
+    let (nothing, no_steps) = (BTreeSet::new(), BTreeSet::new());
+    let mut ids = BTreeSet::new();
+    for release in releases {
+        let layout = Layout {
+            release,
+            environment,
+            tenant: Some(tenant),
+            only_targets: None,
+            excluded_targets: &nothing,
+            skipped_steps: &no_steps,
+            now: now(),
+        };
+        let laid = lay_out(space, &layout);
+        ids.extend(laid.iter().flat_map(|laid| &laid.targets).map(|target| target.id));
+    }
+    ids.into_iter().filter_map(|id| space.targets.get(id)).collect()
+}
+
+/// A part of what could be read while it is filled, place by place: what is there at each is found out for those in the
+/// part alone.
+struct Filling<'a, T> {
+    /// The place that the part begins after, until it is passed.
+    after: Option<&'a str>,
+    part: Part<T>,
+    /// The last place that was looked at and is in the part.
+    last: Option<String>,
+    next: Option<String>,
+}
+
+impl<'a, T: Serialize> Filling<'a, T> {
+    fn of(asked: &'a Reach) -> Self {
+        Self { after: asked.after.as_deref(), part: Part::of(asked.limit()), last: None, next: None }
+    }
+
+    /// Whether a place is in a part before.
+    fn is_before(&mut self, place: &str) -> bool {
+        let before = self.after.is_some();
+        if self.after == Some(place) {
+            self.after = None;
+        }
+        before
+    }
+
+    /// Takes what there is at a place, if anything; false where the part is full.
+    fn take(&mut self, place: String, item: Option<T>) -> bool {
+        if item.is_some_and(|item| !self.part.take(item)) {
+            self.next = self.last.take();
+            return false;
+        }
+        self.last = Some(place);
+        true
+    }
+
+    /// What is in the part, and where the following one begins.
+    fn filled(self) -> Result<(Vec<T>, Option<String>), Problem> {
+        match self.after {
+            Some(after) => Err(pages::no_place(after)),
+            None => {
+                let Page { items, next } = self.part.followed_by(self.next);
+                Ok((items, next))
+            }
+        }
+    }
 }
 
 /// Says so where nothing in the space has a variable of this name: nobody would be the wrong answer to a typing error.

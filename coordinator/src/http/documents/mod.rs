@@ -21,13 +21,14 @@ pub use query::query_text;
 pub use tenant::{tag_texts, tenant_document};
 
 use super::display;
+use super::heavy::Wanted;
 
 /// Every document of a space, or those of one kind, each after those that it refers to.
-pub fn export(space: &Space, kind: Option<&str>) -> Result<Vec<Document>, Problem> {
+pub(super) fn export(space: &Space, kind: Option<&str>, wanted: &Wanted) -> Result<Vec<Document>, Problem> {
     if let Some(kind) = kind {
-        return of_kind(space, kind);
+        return of_kind(space, kind, wanted);
     }
-    let all = Document::KINDS.into_iter().map(|kind| of_kind(space, kind));
+    let all = Document::KINDS.into_iter().map(|kind| of_kind(space, kind, wanted));
     Ok(all.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
@@ -46,9 +47,12 @@ pub(in crate::http) trait Shown: Kind {
 }
 
 /// Every document of one kind, in the order of their names.
-pub fn of_kind(space: &Space, kind: &str) -> Result<Vec<Document>, Problem> {
+fn of_kind(space: &Space, kind: &str, wanted: &Wanted) -> Result<Vec<Document>, Problem> {
     in_kind!(kind,
-        Kind => Ok(Kind::in_order(space).into_iter().map(|found| found.document(space)).collect()),
+        Kind => Kind::in_order(space).into_iter().map(|found| {
+            wanted.expect()?;
+            Ok(found.document(space))
+        }).collect(),
         other => Err(no_such_kind(other)))
 }
 

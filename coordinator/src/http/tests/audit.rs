@@ -187,6 +187,87 @@ async fn who_can_and_what_can_agree_with_the_scope() {
     assert_eq!(api.get("/audit/pulled/shared-1").await["items"], json!([]));
 }
 
+/// Two projects in two environments for Big, whose one step needs 700 variables with long names.
+async fn reading_much() -> ApiFixture {
+    let api = ApiFixture::new();
+    let names: Vec<_> = (0..700).map(|number| format!("Long{number:0>150}")).collect();
+    let variables: serde_json::Map<_, _> =
+        names.iter().map(|name| (name.clone(), json!([{"value": "x"}]))).collect();
+    let project = |name: &str| {
+        json!({"kind": "project", "name": name, "variables": variables,
+            "steps": [{"name": "Install", "roles": ["web"], "script": {"body": "true"}, "needs": names}]})
+    };
+    let mut documents = vec![
+        json!({"kind": "environment", "name": "One"}),
+        json!({"kind": "environment", "name": "Two"}),
+        project("A"),
+        project("B"),
+    ];
+    documents.push(
+        json!({"kind": "tenant", "name": "Big", "projects": {"A": ["One", "Two"], "B": ["One", "Two"]}}),
+    );
+    api.apply(&documents).await;
+    let grant = json!({"roles": ["web"], "environments": ["One", "Two"], "tenants": {"tenants": ["Big"]}});
+    for target in ["web-1", "web-2", "web-3"] {
+        api.enrol(target, grant.clone()).await;
+    }
+    api
+}
+
+/// Every part of a list, each small, after the parts before.
+async fn parts(api: &ApiFixture, path: &str) -> Vec<Value> {
+    let (mut parts, mut after) = (Vec::new(), String::new());
+    loop {
+        let (status, bytes) =
+            api.raw(Method::GET, &format!("/api/v1{path}{after}"), Some(&api.token), String::new()).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(bytes.len() < (1 << 20) + 1000, "{} bytes", bytes.len());
+        let part: Value = serde_json::from_slice(&bytes).unwrap();
+        let next = part["next"].as_str().map(str::to_owned);
+        parts.push(part);
+        let Some(next) = next else { return parts };
+        let separator = if path.contains('?') { '&' } else { '?' };
+        after = format!("{separator}after={next}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_read_comes_in_parts_and_they_come_to_the_whole() {
+    let api = reading_much().await;
+    let place = |item: &Value| {
+        assert_eq!((&item["tenant"], item["variables"].as_array().unwrap().len()), (&json!("Big"), 700));
+        format!("{} {}", item["project"].as_str().unwrap(), item["environment"].as_str().unwrap())
+    };
+    let places = |could: &Value| could.as_array().unwrap().iter().map(place).collect::<Vec<_>>();
+    for (query, number) in [("?limit=1", 4), ("?limit=3", 2), ("", 1)] {
+        let what = parts(&api, &format!("/audit/what-can/web-1{query}")).await;
+        assert_eq!(what.len(), number, "{query}");
+        let mut all: Vec<_> = what.iter().flat_map(|part| places(&part["could"])).collect();
+        all.sort_unstable();
+        assert_eq!(all, ["A One", "A Two", "B One", "B Two"]);
+    }
+    // Twelve places of more than a hundred thousand bytes are more than one part has.
+    for (query, at_least) in [("?limit=1", 12), ("?limit=5", 3), ("", 2)] {
+        let who = parts(&api, &format!("/audit/who-can/Big{query}")).await;
+        assert!(who.len() >= at_least, "{query}: {}", who.len());
+        let mut all = Vec::new();
+        for target in who.iter().flat_map(|part| part["targets"].as_array().unwrap()) {
+            let name = target["target"].as_str().unwrap();
+            all.extend(places(&target["could"]).into_iter().map(|place| format!("{name} {place}")));
+        }
+        all.sort_unstable();
+        let expected = ["web-1", "web-2", "web-3"]
+            .into_iter()
+            .flat_map(|target| ["A One", "A Two", "B One", "B Two"].map(|place| format!("{target} {place}")));
+        assert_eq!(all, expected.collect::<Vec<_>>());
+    }
+    for path in ["/audit/what-can/web-1", "/audit/who-can/Big"] {
+        let (status, problem) = api.send(Method::GET, &format!("{path}?after=nowhere"), Value::Null).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(problem["message"].as_str().unwrap().starts_with("`nowhere` is no place in this list"));
+    }
+}
+
 #[tokio::test]
 async fn explanations_name_the_rule() {
     let api = ApiFixture::new();

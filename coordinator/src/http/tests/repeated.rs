@@ -29,6 +29,32 @@ async fn a_deployment_that_is_asked_for_again_is_made_once() {
 }
 
 #[tokio::test]
+async fn a_deployment_that_expects_another_plan_is_refused_unless_it_was_made_already() {
+    let api = ApiFixture::new();
+    released(&api).await;
+    let mut expecting = request();
+    expecting["expect"] = api.post("/plans", request()).await["digest"].clone();
+    let (status, first) = api.send_with_key(Method::POST, "/deployments", expecting.clone(), "k1").await;
+    assert_eq!(status, StatusCode::OK, "{first}");
+    // Another machine there is another plan.
+    api.enrol("another-1", json!({"roles": ["synergy-web"], "environments": ["Testing"]})).await;
+    let (status, again) = api.send_with_key(Method::POST, "/deployments", expecting.clone(), "k1").await;
+    assert_eq!((status, &again), (StatusCode::OK, &first));
+    let before = api.engine.state().number;
+    let (status, problem) = api.send_with_key(Method::POST, "/deployments", expecting, "k2").await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    assert!(
+        problem["message"].as_str().unwrap().starts_with("the plan is another one now, sha256:"),
+        "{problem}"
+    );
+    assert_eq!(api.engine.state().number, before);
+    let mut unknown = request();
+    (unknown["expect"], unknown["version"]) = (json!("sha256:any"), json!("9.9.9"));
+    let (status, problem) = api.send(Method::POST, "/deployments", unknown).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "{problem}");
+}
+
+#[tokio::test]
 async fn a_key_that_is_too_long_or_empty_is_refused() {
     let api = ApiFixture::new();
     let before = api.engine.state().number;

@@ -7,10 +7,10 @@ use windlass_api::documents::{Control, Document};
 use windlass_api::error::Problem;
 
 use super::super::Draft;
-use super::references::listed;
 use super::tenant::Values;
 use super::variables::check_control;
 use crate::model::{RetiredTemplate, Template};
+use crate::names::listed;
 use crate::state::Space;
 
 /// The templates of an owner: those that tenants fill, and those that it no longer has.

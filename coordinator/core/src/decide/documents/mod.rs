@@ -83,6 +83,7 @@ pub(super) fn apply(
     order.sort_by_key(|(index, placed)| (dependency_order(&placed.document), *index));
     let mut changes = BTreeMap::new();
     for (index, placed) in order {
+        draft.expect_wanted()?;
         let change = apply_one(draft, &placed.document, &pending, keys.get(&index).copied())
             .map_err(|problem| problem.at(&placed.place))?;
         // Not only in the end: others wait for as long as this is decided.
@@ -90,6 +91,7 @@ pub(super) fn apply(
         changes.insert(index, change);
     }
     for placed in &request.documents {
+        draft.expect_wanted()?;
         let said = format!("{} `{}`", placed.document.kind(), placed.document.name());
         filled::refuse_unfit(draft, &placed.document)
             .map_err(|problem| problem.at(&said).at(&placed.place))?;

@@ -16,6 +16,7 @@ use crate::model::{
     ApiToken, Deployment, DeploymentState, Enrolment, Granted, Lifecycle, Release, Step, Template, Tenant,
     ValueScope, Variable,
 };
+use crate::names::listed;
 use crate::query::Query;
 use crate::state::{Facet, Space, State};
 
@@ -47,9 +48,6 @@ impl<'a> ReferenceScope<'a> {
     }
 }
 
-/// Most users that the sentence lists; how many more there are, it counts.
-const LISTED: usize = 5;
-
 pub(in super::super) fn refuse_if_used(what: &str, mut users: Vec<String>) -> Result<(), Problem> {
     let mut seen = BTreeSet::new();
     users.retain(|user| seen.insert(user.clone()));
@@ -57,13 +55,6 @@ pub(in super::super) fn refuse_if_used(what: &str, mut users: Vec<String>) -> Re
         return Ok(());
     }
     Err(Problem::conflict(format!("{what} is in use by {}; take it out there first", listed(&users))))
-}
-
-/// The first of them, and how many more there are.
-pub(super) fn listed(all: &[String]) -> String {
-    let (first, more) = all.split_at(all.len().min(LISTED));
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    format!("{}{more}", first.join(", "))
 }
 
 /// How the things that several kinds of definitions may name are named in each of them.

@@ -1,10 +1,15 @@
 //! Documents: all or nothing, and no record where nothing changes.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use windlass_api::answers::ChangeKind;
-use windlass_coordinator_core::decide::Reply;
+use windlass_api::error::Problem;
+use windlass_api::requests::{ApplyRequest, PlacedDocument};
+use windlass_coordinator_core::decide::{Command, Reply, SpaceCommand, decide_while};
 
-use crate::world::{World, small};
+use crate::world::{World, read, small};
 
 fn changes(reply: Reply) -> Vec<ChangeKind> {
     match reply {
@@ -269,4 +274,24 @@ fn after_the_last_order_that_there_is_an_environment_needs_one_of_its_own() {
     let orders = world.space().environments_in_order();
     let orders: Vec<_> = orders.iter().map(|one| (one.name.as_str(), one.order)).collect();
     assert_eq!(orders[3..], [("Next", 3), ("Last", u32::MAX)], "what has one keeps it");
+}
+
+#[test]
+fn an_apply_ends_with_the_next_document_when_nobody_waits_for_it_any_more() {
+    let mut world = small();
+    let documents = (0..5).map(|number| {
+        let document = read(&json!({"kind": "environment", "name": format!("E{number}")}));
+        PlacedDocument { place: String::new(), document }
+    });
+    let request = ApplyRequest { documents: documents.collect(), dry_run: true };
+    let apply = SpaceCommand::Apply { request, keys: BTreeMap::new() };
+    let command = Command::Space(world.space_id(), apply);
+    let (envelope, asked) = (world.envelope(), Cell::new(0));
+    let gone = || {
+        asked.set(asked.get() + 1);
+        if asked.get() < 3 { Ok(()) } else { Err(Problem::failed("gone")) }
+    };
+    let decided = decide_while(&world.state, &envelope, &command, &gone).map(|decision| decision.reply);
+    assert_eq!((decided.expect_err("nobody waits").message.as_str(), asked.get()), ("gone", 3));
+    assert!(decide_while(&world.state, &envelope, &command, &|| Ok(())).is_ok());
 }

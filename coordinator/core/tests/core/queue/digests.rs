@@ -9,14 +9,14 @@ use windlass_coordinator_core::decide::TargetChange;
 use windlass_protocol::message::Isolation;
 
 use crate::chance;
-use crate::world::{Happening, World, happening, lively, project, small};
+use crate::world::{Happening, World, happening, in_whole, lively, project, small};
 
 /// A plan as far as a digest stands for it: without what waits, without sentences beside the rules that they are of, and
 /// without the machines that have nothing to do with the
 /// tenant there, since nobody who sees one tenant alone may learn of those.
 fn meant(plan: &Plan) -> Plan {
     let near = [TargetRule::Role, TargetRule::Disabled, TargetRule::Revoked, TargetRule::Excluded];
-    let mut plan = Plan { digest: String::new(), ..plan.clone() };
+    let mut plan = Plan { digest: String::new(), deployments: in_whole(plan), ..plan.clone() };
     plan.left_out.iter_mut().for_each(|left_out| left_out.reason.clear());
     for deployment in &mut plan.deployments {
         deployment.waits.clear();

@@ -3,6 +3,7 @@
 mod digests;
 mod fairness;
 mod plans;
+mod sizes;
 mod waits;
 
 use serde_json::{Value, json};

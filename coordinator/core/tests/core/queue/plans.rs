@@ -8,7 +8,7 @@ use windlass_api::error::ProblemKind;
 use windlass_api::plan::TenantRule;
 use windlass_api::requests::TokenRequest;
 use windlass_coordinator_core::decide::{Command, LeftOut, Reply, SpaceCommand, TargetChange};
-use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event, Observation};
+use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event, Observation, Stream};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::TokenId;
 use windlass_protocol::message::{Advertised, Outcome};
@@ -160,6 +160,28 @@ fn the_digest_of_a_plan_stands_for_all_that_it_means_but_time_and_presence() {
         let made = world.try_deploy(expecting.clone());
         assert_eq!(made.is_ok(), same, "{what}: {made:?}");
     }
+}
+
+#[test]
+fn a_plan_that_was_looked_at_is_looked_at_again_only_where_something_has_changed_since() {
+    let mut world = ready(json!({}), "true");
+    let mut another = alpha();
+    another["expect"] = json!("sha256:another");
+    let sequence = |world: &World| world.state.sequence(Stream::Space(world.space_id()));
+    let looked_at = |request: &Value, at: u64| {
+        SpaceCommand::DeployPlanned(
+            serde_json::from_value(request.clone()).expect("the request is right"),
+            at,
+        )
+    };
+    let at = sequence(&world);
+    world.clone().ask(looked_at(&another, at)).expect("nobody looks at it a second time");
+    world.apply(&[tenant("Beta", "three")]);
+    let refused = world.ask(looked_at(&another, at)).expect_err("it is another plan");
+    assert!(refused.message.starts_with("the plan is another one now"), "{refused}");
+    let mut same = alpha();
+    same["expect"] = json!(world.plan(alpha()).expect("it can be planned").digest);
+    world.ask(looked_at(&same, at)).expect("it is the same plan, also after what has changed");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use windlass_protocol::{Digest, Timestamp};
 pub use chances::{Happening, happening, lively};
 pub use documents::{project, small};
 pub use operators::{Operators, Place};
-pub use work::{Machine, ended};
+pub use work::{Machine, ended, in_whole};
 
 /// The first moment of every world.
 pub const START: Timestamp = Timestamp::from_milliseconds(1_700_000_000_000);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use windlass_api::error::Problem;
-use windlass_api::plan::Plan;
+use windlass_api::plan::{Plan, PlannedDeployment};
 use windlass_api::requests::DeployRequest;
 use windlass_coordinator_core::authorise::Peer;
 use windlass_coordinator_core::decide::{
@@ -299,4 +299,17 @@ impl World {
 /// The report of a step's end, without output.
 pub fn ended(outcome: Outcome) -> WorkReportKind {
     WorkReportKind::Ended { outcome, outputs: BTreeMap::new(), lines: 0 }
+}
+
+/// The deployments of a plan, each with its steps, also where those are printed with an earlier one.
+pub fn in_whole(plan: &Plan) -> Vec<PlannedDeployment> {
+    let mut deployments = plan.deployments.clone();
+    for deployment in &mut deployments {
+        let Some(first) = deployment.steps_as.take() else { continue };
+        let is_first =
+            |one: &&PlannedDeployment| one.environment == first.environment && one.tenant == first.tenant;
+        let first = plan.deployments.iter().find(is_first).expect("it is in the plan");
+        deployment.steps.clone_from(&first.steps);
+    }
+    deployments
 }
