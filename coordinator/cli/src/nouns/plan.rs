@@ -66,7 +66,7 @@ fn deployment_lines(deployment: &PlannedDeployment) -> Vec<String> {
         lines.push(format!("  the same as {} / {tenant}", first.environment));
     }
     if deployment.more_steps > 0 {
-        lines.push(format!("  {} more steps, which are not printed", deployment.more_steps));
+        lines.push(format!("  more steps, which are not printed: {}", deployment.more_steps));
     }
     lines
 }
@@ -106,4 +106,40 @@ fn step_lines(step: &PlannedStep) -> Vec<String> {
         lines.push(format!("    writes values into {}", step.substitutes.join(", ")));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_printed_elsewhere_or_not_at_all_is_said() {
+        let step = json!({"name": "Install", "state": "run", "rule": null, "reason": null, "targets": []});
+        let plan = json!({"digest": "sha256:d", "project": "Web", "release": "1.0.0", "left_out": [],
+            "cut": "2 of 3 deployments are printed without all their steps",
+            "deployments": [
+                {"environment": "Live", "tenant": "Alpha", "steps": [step], "more_steps": 4},
+                {"environment": "Live", "tenant": "Beta", "steps": [], "steps_as": {"environment": "Live", "tenant": "Alpha"}},
+                {"environment": "Live", "tenant": null, "steps": [], "more_steps": 1}]});
+        let lines = [
+            "Web 1.0.0",
+            "",
+            "Live / Alpha",
+            "  Install",
+            "  more steps, which are not printed: 4",
+            "",
+            "Live / Beta",
+            "  the same as Live / Alpha",
+            "",
+            "Live / untenanted",
+            "  more steps, which are not printed: 1",
+            "",
+            "2 of 3 deployments are printed without all their steps",
+            "",
+            "plan sha256:d",
+        ];
+        assert_eq!(text(&serde_json::from_value(plan).unwrap()), lines.join("\n"));
+    }
 }
