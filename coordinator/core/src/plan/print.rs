@@ -119,6 +119,9 @@ struct Printer<'a> {
     room: Room,
 }
 
+/// Whom a variable is given to, by its place among what is given alike; without its value, and the value.
+type GivenTo<'p> = (usize, &'p PlannedVariable, Option<&'p str>);
+
 /// Variables that are kept as they are printed, for who else is given the same.
 const MOST_HELD: usize = 1 << 16;
 
@@ -241,7 +244,7 @@ impl<'a> Printer<'a> {
         left: &mut usize,
     ) -> Option<Vec<PlannedVariable>> {
         self.look_up(given);
-        let mut by_name: BTreeMap<&str, Vec<(usize, &PlannedVariable, Option<&str>)>> = BTreeMap::new();
+        let mut by_name: BTreeMap<&str, Vec<GivenTo<'_>>> = BTreeMap::new();
         for (place, alike) in given.alike.iter().enumerate() {
             let sources = self.sources.get(&alike.number()).into_iter().flatten();
             for (printed, (_, resolution)) in sources.zip(alike.variables()) {
