@@ -94,7 +94,10 @@ fn inside(configuration: &Advertised, path: &InstallationPath) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use windlass_protocol::ids::{EnvironmentId, ProjectId};
+    use std::iter;
+
+    use windlass_protocol::ids::{DeploymentId, EnvironmentId, ProjectId};
+    use windlass_protocol::message::{FetchWork, Work};
 
     use super::*;
 
@@ -137,6 +140,91 @@ mod tests {
         ] {
             let admits = |tenant| inside(&configuration, &path(tenant));
             assert_eq!((admits(None), admits(Some("alpha"))), (untenanted, for_alpha), "{configuration:?}");
+        }
+    }
+
+    /// Every refusal once; a new one does not compile before it has its place here.
+    fn refusals() -> impl Iterator<Item = Refusal> {
+        iter::successors(Some(Refusal::NotForThisTarget), |last| match last {
+            Refusal::NotForThisTarget => Some(Refusal::BadSignature),
+            Refusal::BadSignature => Some(Refusal::OldGeneration),
+            Refusal::OldGeneration => Some(Refusal::ChangedContent),
+            Refusal::ChangedContent => Some(Refusal::Expired),
+            Refusal::Expired => Some(Refusal::OutsideConfiguration),
+            Refusal::OutsideConfiguration => Some(Refusal::OtherTenant),
+            Refusal::OtherTenant => Some(Refusal::Unsupported),
+            Refusal::Unsupported => None,
+        })
+    }
+
+    /// One assignment, and agents that differ in one thing each from one that knows nothing yet (THREATS D1).
+    #[test]
+    fn each_thing_that_the_agent_knows_decides_by_itself() {
+        use Admission::{Admit, Known as KnownAlready, Refuse};
+        let assignment = Assignment {
+            target: TargetId::from_bytes([9; 16]),
+            id: AssignmentId::from_bytes([5; 16]),
+            generation: Generation { epoch: 2, sequence: 7 },
+            not_before: Timestamp::from_milliseconds(0),
+            expires: Timestamp::from_milliseconds(1000),
+            deployment: DeploymentId::from_bytes([6; 16]),
+            path: path(Some("alpha")),
+            work: Work::Fetch(FetchWork { packages: Vec::new() }),
+        };
+        let digest = Digest::of("its bytes");
+        let (elsewhere, nothing) = (
+            Advertised { environments: Some(vec!["Testing".to_owned()]), ..Advertised::default() },
+            (Advertised::default(), BTreeMap::new()),
+        );
+        let listed =
+            |id: u8, text: &str| BTreeMap::from([(AssignmentId::from_bytes([id; 16]), Digest::of(text))]);
+        let [same, other, changed] =
+            [listed(5, "its bytes"), listed(6, "its bytes"), listed(5, "other bytes")];
+        let fresh = Known {
+            target: assignment.target,
+            configuration: &nothing.0,
+            isolation: Isolation::SingleTenant,
+            served: None,
+            highest: None,
+            assignments: &nothing.1,
+            now: assignment.not_before,
+        };
+        let after = |epoch, sequence| Known { highest: Some(Generation { epoch, sequence }), ..fresh };
+        let at = |milliseconds| Known { now: Timestamp::from_milliseconds(milliseconds), ..fresh };
+        let [own, foreign] = [1, 2].map(|byte| SpaceId::from_bytes([byte; 16]));
+        let [alpha, beta] = [3, 4].map(|byte| Some(TenantId::from_bytes([byte; 16])));
+        let serves = |space, tenant| Known { served: Some((space, tenant)), ..fresh };
+        let unbound = |isolation| Known { isolation, ..serves(own, beta) };
+        let table = [
+            (fresh, Admit),
+            (Known { target: TargetId::from_bytes([8; 16]), ..fresh }, Refuse(Refusal::NotForThisTarget)),
+            (Known { assignments: &other, ..fresh }, Admit),
+            (Known { assignments: &same, ..fresh }, KnownAlready),
+            // What is known already is so whatever came after it.
+            (Known { assignments: &same, ..after(2, 8) }, KnownAlready),
+            (Known { assignments: &same, ..at(1001) }, KnownAlready),
+            (Known { assignments: &changed, ..fresh }, Refuse(Refusal::ChangedContent)),
+            (after(2, 7), Admit),
+            (after(1, 100), Admit),
+            (after(2, 8), Refuse(Refusal::OldGeneration)),
+            (after(3, 1), Refuse(Refusal::OldGeneration)),
+            (at(1000), Admit),
+            (at(1001), Refuse(Refusal::Expired)),
+            (Known { configuration: &elsewhere, ..fresh }, Refuse(Refusal::OutsideConfiguration)),
+            (serves(own, alpha), Admit),
+            (serves(own, beta), Refuse(Refusal::OtherTenant)),
+            (serves(own, None), Refuse(Refusal::OtherTenant)),
+            (serves(foreign, alpha), Refuse(Refusal::OtherTenant)),
+            (unbound(Isolation::Accounts), Admit),
+            (unbound(Isolation::None), Admit),
+        ];
+        for (known, admission) in &table {
+            assert_eq!(admit(known, &assignment, digest), *admission, "{known:?}");
+        }
+        // These two are decided before: by the signature, and by whoever decodes.
+        let elsewhere = |why: &Refusal| matches!(why, Refusal::BadSignature | Refusal::Unsupported);
+        for why in refusals().filter(|why| !elsewhere(why)) {
+            assert!(table.iter().any(|(_, admission)| *admission == Refuse(why)), "{why:?} is not shown");
         }
     }
 }

@@ -85,6 +85,8 @@ mod tests {
         let sealed = vault.seal(KEY, &Secret::new("a canary".to_owned())).unwrap();
         assert_eq!(vault.reveal(&sealed).unwrap().reveal(), "a canary");
         assert_eq!(files(place.path()), [KEY.to_string()]);
+        let (file, link) = (place.path().join("keys").join(KEY.to_string()), place.path().join("link"));
+        fs::hard_link(file, &link).unwrap();
         for _ in 0..2 {
             vault.destroy(KEY).unwrap();
             assert!(files(place.path()).is_empty());
@@ -94,6 +96,8 @@ mod tests {
             let why = vault.seal(KEY, &Secret::new("another".to_owned())).err().unwrap();
             assert!(why.to_string().contains(gone), "{why}");
         }
+        let left = fs::read(&link).unwrap();
+        assert!(!left.is_empty() && left.iter().all(|byte| *byte == 0), "it was written over before it went");
         // Another process finds it noted. One that does not finds no file and makes none to read with.
         let other = open(place.path());
         assert!(matches!(other.reveal(&sealed), Err(VaultError::Destroyed(KEY))));
@@ -136,6 +140,26 @@ mod tests {
         fs::rename(place.path().join("aside"), &path).unwrap();
         vault.destroy_what_is_left();
         assert!(files(place.path()).is_empty());
+    }
+
+    /// One that nobody can note goes all the same, and whoever asked is told: after a restart with an old backup nobody
+    /// would know of it.
+    #[test]
+    fn a_key_whose_destruction_cannot_be_noted_goes_and_that_is_said() {
+        let place = tempfile::tempdir().unwrap();
+        let vault = create(place.path());
+        vault.make(&[KEY]).unwrap();
+        let noted = place.path().join("destroyed-keys");
+        fs::create_dir(&noted).unwrap();
+        for _ in 0..2 {
+            let why = vault.destroy(KEY).err().unwrap();
+            assert!(why.passes() && why.to_string().starts_with("cannot write "), "{why}");
+            assert!(files(place.path()).is_empty());
+            assert!(matches!(vault.expect(KEY), Err(VaultError::Destroyed(KEY))));
+        }
+        fs::remove_dir(&noted).unwrap();
+        vault.destroy_what_is_left();
+        assert!(fs::read_to_string(&noted).unwrap().contains(&KEY.to_string()));
     }
 
     /// The engine learns between a commit and its answers which keys are destroyed: whatever the disk is at meanwhile.

@@ -149,8 +149,7 @@ impl Keys for Embedded {
         }
         fail::point("keys-before-sync");
         if keys.len() > FEW {
-            let folder = fs::File::open(&self.folder).map_err(refused)?;
-            nix::unistd::syncfs(&folder).map_err(|why| refused(why.into()))?;
+            disk::sync_file_system(&self.folder).map_err(refused)?;
         }
         disk::sync_folder(&self.folder).map_err(refused)?;
         fail::point("keys-after-sync");

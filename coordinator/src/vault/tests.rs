@@ -1,5 +1,8 @@
 //! What every store of keys does, whatever holds it, and what the vault makes of one that loses keys.
 
+#[cfg(feature = "fail-points")]
+mod power;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::thread;
@@ -184,6 +187,21 @@ fn of_many_that_make_one_key_one_does_and_none_is_left_of_what_is_destroyed_mean
         }
         assert_eq!(place.open().destroyed().left, BTreeSet::new());
     });
+}
+
+#[test]
+fn a_key_file_opens_under_its_own_name_only() {
+    let place = tempfile::tempdir().unwrap();
+    let store = Embedded::create(place.path()).unwrap();
+    store.make(&[(id(1), key(1)), (id(2), key(2))]).unwrap();
+    let [one, two] = [1, 2].map(|number| place.path().join("keys").join(id(number).to_string()));
+    let aside = place.path().join("aside");
+    for (from, to) in [(&one, &aside), (&two, &one), (&aside, &two)] {
+        fs::rename(from, to).unwrap();
+    }
+    for number in [1, 2] {
+        assert!(matches!(read(&store, number), Err(VaultError::Unusable { .. })), "another tenant's");
+    }
 }
 
 #[test]

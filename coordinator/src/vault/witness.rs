@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::KeyId;
+use windlass_segments::disk;
 
 use super::VaultError;
 
@@ -57,10 +57,10 @@ impl Witness {
         let line = format!("{end_of_last}{key} {}\n", at.milliseconds());
         self.torn = true;
         let write = || {
-            let mut file = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+            let mut file = disk::File::open(fs::OpenOptions::new().append(true).create(true), &path)?;
             file.write_all(line.as_bytes())?;
             file.sync_all()?;
-            fs::File::open(&self.folder)?.sync_all()
+            disk::sync_folder(&self.folder)
         };
         write().map_err(|source| VaultError::refused("write", path.display(), source))?;
         self.torn = false;

@@ -2,10 +2,13 @@
 //! was not written, and it starts.
 #![allow(clippy::unwrap_used, reason = "a test panics where something is not as it has to be")]
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::Path;
 
+use windlass_segments::disk::{self, File};
 use windlass_segments::power::{Loss, Recording};
-use windlass_segments::{Options, Writer, read_kept};
+use windlass_segments::{Options, Writer, durable, read_kept};
 
 const OPTIONS: Options = Options { segment_bytes: 4000, line_bytes: 3000, name: "power" };
 
@@ -106,4 +109,45 @@ fn a_recovery_that_loses_its_power_can_be_run_again() {
         drop(writer);
         recording.finish().cut_usual(check);
     });
+}
+
+/// What somebody left who died before a sync, or took away, counts as it lies there: an opening shows it to readers, so
+/// from then on it is durable.
+#[test]
+fn what_an_opening_finds_is_durable_when_it_returns() {
+    let segment = |folder: &Path, first: u64| folder.join(format!("{first:020}.jsonl"));
+    let open = |options: &mut OpenOptions, path: &Path| File::open(options.append(true), path).unwrap();
+    for (what, found) in [("a line", 4), ("a segment", 3), ("no mark", 3)] {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("lines");
+        let recording = Recording::start(place.path());
+        let (mut writer, _) = Writer::open(&folder, OPTIONS).unwrap();
+        for number in 1..=3 {
+            writer.append(line(number).as_bytes()).unwrap();
+        }
+        writer.sync().unwrap();
+        drop(writer);
+        match what {
+            "a line" => {
+                let mut file = open(&mut OpenOptions::new(), &segment(&folder, 1));
+                file.write_all(format!("{}\n", line(4)).as_bytes()).unwrap();
+            }
+            "a segment" => drop(open(OpenOptions::new().create_new(true), &segment(&folder, 4))),
+            _ => disk::remove(&folder.join("durable")).unwrap(),
+        }
+        let (mut writer, _) = Writer::open(&folder, OPTIONS).unwrap();
+        assert_eq!(writer.durable(), found, "{what}");
+        recording.acknowledge(found);
+        writer.append(line(writer.next()).as_bytes()).unwrap();
+        writer.sync().unwrap();
+        recording.acknowledge(writer.durable());
+        recording.finish().cut_usual(|loss| {
+            // A mark that is made anew must not say less than its absence, by which every line counts.
+            if what == "no mark" && loss.acknowledged >= found {
+                let mark = durable(loss.folder.join("lines")).unwrap();
+                assert!(mark.is_none_or(|mark| mark >= found), "{}: {mark:?}", loss.name);
+            }
+            check(loss);
+        });
+    }
 }

@@ -95,6 +95,43 @@ async fn a_damaged_content_is_found_and_not_deployed() {
     cache.unpack(manifest.digest(), &root, &Unpack::default()).unwrap();
 }
 
+/// A hook is read by itself, without a release around it.
+#[tokio::test]
+async fn a_content_that_is_read_by_itself_is_what_its_digest_says() {
+    let fixture = CacheFixture::new();
+    let (cache, _) = pulled(&fixture).await;
+    let content = Digest::of("library");
+    let blob = fixture.at("cache/blobs").join(content.to_hex());
+    for damaged in ["LIBRARY", "librar", "library!", ""] {
+        assert_eq!(cache.content(content, 7).unwrap(), b"library");
+        fs::write(&blob, damaged).unwrap();
+        for _ in 0..2 {
+            let error = cache.content(content, 7).unwrap_err();
+            assert!(matches!(error, CacheError::Damaged { digest } if digest == content), "{error}");
+            assert!(!blob.exists(), "whoever needs it pulls it again");
+        }
+        fs::write(&blob, "library").unwrap();
+    }
+}
+
+/// Another package that is well-formed and whole is another package all the same.
+#[tokio::test]
+async fn a_manifest_that_is_not_what_its_digest_says_is_nobodys() {
+    let fixture = CacheFixture::new();
+    let (cache, manifest) = pulled(&fixture).await;
+    let other = fixture.upload(&tree(&[("notes.txt", b"library")]));
+    let (place, root) =
+        (fixture.at("cache/manifests").join(manifest.digest().to_hex()), fixture.at("release"));
+    let swap = || fs::write(&place, other.to_text()).unwrap();
+    swap();
+    assert!(!cache.contains(manifest.digest()).unwrap() && !place.exists());
+    swap();
+    let error = cache.unpack(manifest.digest(), &root, &Unpack::default()).unwrap_err();
+    assert!(matches!(error, CacheError::Incomplete { .. }) && !root.exists(), "{error}");
+    fixture.pull(&cache, &manifest).await.unwrap();
+    cache.unpack(manifest.digest(), &root, &Unpack::default()).unwrap();
+}
+
 #[tokio::test]
 async fn nothing_is_unpacked_over_what_is_there_or_without_room() {
     let fixture = CacheFixture::new();

@@ -14,6 +14,7 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use recorder::{Recorder, recorder_of};
 use survival::{Disk, Fate, Survival, scatter};
-use world::{Step, World};
+use world::{Node, Step, World};
 
 /// For how many seconds random losses are tried after those that are tried always.
 const SECONDS: &str = "WINDLASS_POWER_SECONDS";
@@ -118,6 +119,23 @@ impl Recorded {
             }
         }
         disks
+    }
+
+    /// The files that were removed, each with its name and with what the disk was certain to hold of it: of one that has
+    /// no name any more nobody writes what is still to be written.
+    pub fn removed(&self) -> Vec<(OsString, Vec<u8>)> {
+        let (mut disk, mut removed) =
+            (Disk { durable: self.before.clone(), pending: Vec::new() }, Vec::new());
+        for step in &self.steps {
+            if let Step::Taken((folder, name)) = step
+                && let Some(id) = disk.durable.entries(*folder).and_then(|entries| entries.get(name))
+                && let Node::File(bytes) = disk.durable.node(*id)
+            {
+                removed.push((name.clone(), bytes.clone()));
+            }
+            disk.step(step);
+        }
+        removed
     }
 
     fn until(&self, point: usize) -> (Disk, u64) {
