@@ -11,7 +11,6 @@ pub enum ExitKind {
     NotAuthorised,
     /// Nothing has this name.
     NotFound,
-    /// It is in conflict with what is.
     Conflict,
     /// The coordinator cannot be reached.
     Unreachable,

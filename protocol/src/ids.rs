@@ -56,7 +56,6 @@ macro_rules! ids {
                 Self(bytes)
             }
 
-            /// The 16 bytes.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
             }
@@ -115,18 +114,13 @@ ids! {
     SpaceId = "space";
     /// An environment, such as Production.
     EnvironmentId = "environment";
-    /// A tag set.
     TagSetId = "tagset";
     /// A tag of a tag set.
     TagId = "tag";
-    /// A lifecycle.
     LifecycleId = "lifecycle";
     /// A library set of variables and templates.
     LibrarySetId = "libraryset";
-    /// A project.
     ProjectId = "project";
-    /// A channel of a project.
-    ChannelId = "channel";
     /// A step of a project's process.
     StepId = "step";
     /// A variable template of a project or library set.

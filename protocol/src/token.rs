@@ -39,7 +39,6 @@ impl std::fmt::Display for TokenKind {
 /// A token's parts. The secret is overwritten when this is dropped; there is no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
-    /// What it is for.
     pub kind: TokenKind,
     /// The 16 bytes of its id, an `EnrolmentId` or a `TokenId`. Not secret.
     pub id: [u8; 16],

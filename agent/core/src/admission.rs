@@ -13,7 +13,6 @@ use windlass_protocol::{Digest, Timestamp};
 /// What the agent knows when it decides.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    /// Who it is.
     pub target: TargetId,
     /// What its configuration says.
     pub configuration: &'a Advertised,

@@ -41,7 +41,6 @@ impl Stage {
 pub struct PackageCourse {
     /// The hooks that the package has.
     pub hooks: Vec<Stage>,
-    /// Those that ended, and how.
     pub ended: Vec<(Stage, Outcome)>,
     /// Whether the new release is the current one.
     pub switched: bool,

@@ -36,7 +36,6 @@ pub enum CacheError {
         needed.div_ceil(1 << 20), path.display(), available >> 20
     )]
     NoRoom {
-        /// Where it was to be.
         path: PathBuf,
         /// Bytes that are missing of the package, and of the reserve.
         needed: u64,
@@ -116,12 +115,7 @@ pub enum PullError {
     ManifestLength(u32),
     /// The manifest's text has another digest than the package that was asked for.
     #[error("the manifest that came is {came}, not the {asked} that was asked for")]
-    OtherManifest {
-        /// What was asked for.
-        asked: Digest,
-        /// What came.
-        came: Digest,
-    },
+    OtherManifest { asked: Digest, came: Digest },
     /// The manifest is what was asked for, but describes no well-formed tree.
     #[error("the package's manifest is not acceptable: {0}")]
     Manifest(#[from] BadText),

@@ -65,7 +65,6 @@ impl TaskContext {
     }
 }
 
-/// Starts a task.
 pub(crate) fn start(agent: Arc<Agent>, assignment: Assignment, entry: Entry) -> AssignmentTask {
     let (withdrawn, watched) = watch::channel(false);
     let context = Arc::new(TaskContext { agent, assignment, entry, withdrawn: watched });

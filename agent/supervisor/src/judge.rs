@@ -29,7 +29,6 @@ pub enum StepStatus {
     Ended {
         /// Its first mark; none if it ended before it.
         started: Option<Started>,
-        /// How.
         ended: Ended,
     },
     /// The supervisor is gone and did not write down how the step ended: [`bury`] it.

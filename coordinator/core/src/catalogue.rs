@@ -10,7 +10,6 @@ use windlass_api::error::Problem;
 use windlass_protocol::Slug;
 use windlass_protocol::names::{DisplayName, fold, nearest};
 
-/// What every thing with a name has.
 pub trait Named: Clone {
     /// The type of its ids.
     type Id: Copy + Ord + std::fmt::Display + std::str::FromStr;
@@ -18,7 +17,6 @@ pub trait Named: Clone {
     const KIND: &'static str;
     fn id(&self) -> Self::Id;
     fn slug(&self) -> &Slug;
-    /// Its display name.
     fn name(&self) -> &DisplayName;
 }
 
@@ -65,7 +63,6 @@ impl<T: Named> Default for Catalogue<T> {
 }
 
 impl<T: Named> Catalogue<T> {
-    /// The thing of this id.
     pub fn get(&self, id: T::Id) -> Option<&T> {
         self.items.get(&id).map(Arc::as_ref)
     }
@@ -96,7 +93,6 @@ impl<T: Named> Catalogue<T> {
         Some(behind.filter_map(|(_, id)| self.get(*id)))
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.items.len()
     }
@@ -171,7 +167,6 @@ impl<T: Named> Catalogue<T> {
         self.items.insert(item.id(), Arc::new(item));
     }
 
-    /// Removes a thing.
     pub fn remove(&mut self, id: T::Id) -> Option<Arc<T>> {
         let item = self.items.remove(&id)?;
         self.slugs.remove(item.slug());

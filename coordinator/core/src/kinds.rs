@@ -9,7 +9,6 @@ use crate::state::Space;
 pub trait Kind: Named + PartialEq {
     /// As documents write it.
     const WORD: &'static str;
-    /// Those of a space.
     fn of(space: &Space) -> &Catalogue<Self>;
     /// Those of a space, to be changed.
     fn of_mut(space: &mut Space) -> &mut Catalogue<Self>;

@@ -94,7 +94,6 @@ pub fn check_role(role: &str) -> Result<(), Problem> {
     Err(Problem::usage("a role is a printable word such as `web`, without white space around it"))
 }
 
-/// The environments of these names.
 pub fn environment_ids(space: &Space, names: &[String]) -> Result<BTreeSet<EnvironmentId>, Problem> {
     names.iter().map(|name| Ok(space.environments.find(name)?.id)).collect()
 }

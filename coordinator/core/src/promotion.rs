@@ -61,7 +61,6 @@ pub enum Blocked {
         phase: String,
         /// Environments of it without a success.
         missing: Vec<EnvironmentId>,
-        /// How many of them are needed.
         needed: usize,
         /// Whether the phase is waited for because the tenant is connected nowhere in it, so that the untenanted
         /// lifecycle decides.

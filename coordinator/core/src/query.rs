@@ -40,15 +40,12 @@ pub enum Empty {
 pub enum Match {
     /// The query includes nothing, which means everybody here.
     Everybody,
-    /// By its tags.
     Tag,
-    /// By its name.
     Name,
 }
 
 /// What a query looks at of a tenant.
 pub trait Tagged {
-    /// The tenant.
     fn id(&self) -> TenantId;
     fn tags(&self) -> &BTreeSet<TagId>;
 }

@@ -15,7 +15,6 @@ use crate::model::{Environment, SaidNames, SaidTags, Target, Tenant};
 use crate::query::{Empty, Query};
 use crate::state::Space;
 
-/// The roles that a target has.
 pub fn roles(target: &Target) -> Cow<'_, BTreeSet<String>> {
     match &target.advertised.roles {
         None => Cow::Borrowed(&target.granted.roles),

@@ -22,7 +22,6 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Those of this manifest.
     pub fn of(manifest: &Manifest) -> Self {
         let text = manifest.to_text();
         Self::of_text(Digest::of(&text), text.len(), manifest)

@@ -21,7 +21,6 @@ pub struct Uploaded {
     pub format: Format,
     /// Bytes of all files of the package together.
     pub size: u64,
-    /// How many files it has.
     pub files: usize,
     /// How many contents the store did not have before.
     pub new_contents: usize,

@@ -27,9 +27,6 @@ use super::extract::Asker;
 use super::refusal::Refusal;
 use crate::engine::{Engine, now};
 
-/// The header that names the space, where `?space=` does not.
-pub const SPACE_HEADER: &str = "windlass-space";
-
 /// The header with which a request that changes something may be repeated: the same key gets the same answer.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -241,16 +238,7 @@ fn named_space(parts: &Parts) -> Result<Option<String>, Refusal> {
     }
     let query = axum::extract::Query::<InQuery>::try_from_uri(&parts.uri)
         .map_err(|why| Problem::usage(format!("the query of the address: {why}")))?;
-    let header = || {
-        let header = parts.headers.get(SPACE_HEADER)?;
-        let text = percent_decoded(header.as_bytes());
-        Some(text.ok_or_else(|| Problem::usage("the header `Windlass-Space` is not UTF-8")))
-    };
-    match query.0.space {
-        Some(space) => Ok(Some(space)),
-        None => Ok(header().transpose()?),
-    }
-    .map(|space: Option<String>| space.filter(|space| !space.is_empty()))
+    Ok(query.0.space.filter(|space| !space.is_empty()))
 }
 
 /// The key that the request may be repeated with, if it has one.
@@ -260,23 +248,4 @@ fn idempotency_key(parts: &Parts) -> Result<Option<String>, Refusal> {
         Ok(key) if (1..=LONGEST_KEY).contains(&key.len()) => Ok(Some(key.to_owned())),
         _ => Err(Problem::usage("an Idempotency-Key has 1 to 200 visible ASCII characters").into()),
     }
-}
-
-/// Header values are visible ASCII; a name that is more comes percent-encoded.
-fn percent_decoded(bytes: &[u8]) -> Option<String> {
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let [first, after @ ..] = rest {
-        if *first == b'%'
-            && let [high, low, after @ ..] = after
-            && let Ok(byte) = data_encoding::HEXUPPER_PERMISSIVE.decode(&[*high, *low])
-        {
-            decoded.extend(byte);
-            rest = after;
-        } else {
-            decoded.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8(decoded).ok()
 }

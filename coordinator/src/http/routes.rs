@@ -121,8 +121,8 @@ fn head() -> OpenApi {
         .title("Windlass")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "The coordinator's API. The space is named with `?space=` or the header `Windlass-Space`; where \
-             nobody names one, the first is meant. Errors are answered as `Problem`.",
+            "The coordinator's API. The space is named with `?space=`; where nobody names one, the first is \
+             meant. Errors are answered as `Problem`.",
         ))
         .build();
     let mut components = Components::new();

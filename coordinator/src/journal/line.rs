@@ -108,7 +108,6 @@ pub struct Open {
     pub epoch: u64,
     /// The format that it is written in.
     pub format: u32,
-    /// When.
     pub time: Timestamp,
 }
 

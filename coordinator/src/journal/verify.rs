@@ -62,7 +62,6 @@ pub enum Finding {
          missing; restore the journal from a backup"
     )]
     Lost {
-        /// Records here.
         records: u64,
         /// The last record that was acknowledged.
         acknowledged: u64,
@@ -72,7 +71,6 @@ pub enum Finding {
         "the journal ends at record {records}, but the witness has seen record {sequence}: its tail is missing"
     )]
     Missing {
-        /// Records here.
         records: u64,
         /// The record that the witness names.
         sequence: u64,

@@ -31,7 +31,6 @@ struct Shared {
 }
 
 impl InMemory {
-    /// One with nothing in it.
     pub fn new(limits: Limits) -> Self {
         Self { limits, shared: Arc::default() }
     }

@@ -159,7 +159,6 @@ impl Registry {
         self.inner().changes.take(target, now)
     }
 
-    /// Gives one back: there was nothing new.
     pub(crate) fn give_change_back(&self, target: TargetId) {
         self.inner().changes.give_back(target);
     }

@@ -42,11 +42,7 @@ pub(super) enum DeliveryError {
     Vault(#[from] VaultError),
     /// The key of its tenant, or of the space, cannot be had.
     #[error("the key of {of} cannot be had: {why}")]
-    Key {
-        of: String,
-        /// Why not.
-        why: VaultError,
-    },
+    Key { of: String, why: VaultError },
     /// What the core says.
     #[error(transparent)]
     NotDelivered(#[from] NotDelivered),

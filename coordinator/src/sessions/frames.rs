@@ -4,7 +4,6 @@ use quinn::{RecvStream, SendStream};
 use windlass_protocol::codec::{self, Message};
 use windlass_protocol::gathering::{FrameError, Gathering, PIECE_BYTES};
 
-/// Writes one message.
 pub(super) async fn write<M: Message>(stream: &mut SendStream, message: &M) -> Result<(), FrameError> {
     stream.write_all(&codec::frame(message)?).await.map_err(|_| FrameError::Ended)
 }

@@ -39,7 +39,6 @@ impl Scope {
         untouched || self.effective() == other.effective()
     }
 
-    /// The name of the target.
     pub(super) fn target_name(&self) -> String {
         self.target.name.to_string()
     }

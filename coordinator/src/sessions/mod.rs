@@ -58,7 +58,6 @@ pub struct Sessions {
     /// Decides and records.
     engine: Engine,
     services: Services,
-    /// Signs assignments.
     signer: AssignmentSigner,
     /// Opens sensitive output of steps.
     sealing_key: SealingKey,

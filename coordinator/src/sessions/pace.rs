@@ -23,7 +23,6 @@ impl Pace {
 /// What a look at the count of bytes tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
-    /// Nothing new.
     Between,
     /// A window is over: this much was taken in it.
     Measured(Pace),

@@ -83,7 +83,6 @@ struct Aside {
     ended: AtomicBool,
 }
 
-/// One of the pulls of a target.
 struct TargetPull<'a> {
     turns: &'a Turns,
     target: TargetId,

@@ -45,7 +45,6 @@ impl<K: Copy + Eq + Hash> Slots<K> {
         }
     }
 
-    /// How many are taken.
     pub fn taken(&self) -> usize {
         self.shares().taken()
     }

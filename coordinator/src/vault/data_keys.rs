@@ -29,7 +29,6 @@ impl DataKeys {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A key that is there.
     pub(super) fn get(&self, store: &dyn Keys, id: KeyId) -> Result<Arc<KeyBytes>, VaultError> {
         if let Some(key) = self.known().get(id)? {
             return Ok(key);

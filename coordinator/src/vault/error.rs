@@ -38,7 +38,6 @@ pub enum VaultError {
     Unusable {
         /// The key's place.
         place: String,
-        /// Why not.
         why: &'static str,
     },
     /// The key was destroyed, and with it whatever was sealed with it.

@@ -25,7 +25,6 @@ impl InMemory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is there.
     pub fn names(&self) -> Vec<KeyName> {
         self.shared().secrets.keys().copied().collect()
     }

@@ -19,7 +19,6 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A sentence of this kind.
     pub fn new(kind: ExitKind, sentence: impl Into<String>) -> Self {
         Self { kind, sentence: sentence.into() }
     }

@@ -11,7 +11,6 @@ use crate::limits;
 pub struct Entry {
     /// Where it lies, below the package's root.
     pub path: EntryPath,
-    /// What it is.
     pub kind: EntryKind,
 }
 

@@ -44,7 +44,6 @@ impl Message for Enrol {
 pub enum EnrolAnswer {
     /// The machine is a target now.
     Enrolled(Box<Enrolled>),
-    /// It is not, and why.
     Refused(EnrolRefusal),
 }
 

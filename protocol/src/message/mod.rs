@@ -28,7 +28,6 @@ pub use session::{
     Advertised, EffectiveScope, FromAgent, FromCoordinator, Goodbye, Hello, Isolation, Participation, Welcome,
 };
 
-/// The ALPN of a session.
 pub const SESSION_ALPN: &[u8] = b"windlass/1";
 /// The ALPN of an enrolment, which knows one message and its answer.
 pub const ENROLMENT_ALPN: &[u8] = b"windlass-enrol/1";

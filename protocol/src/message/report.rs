@@ -34,7 +34,6 @@ pub enum ReportKind {
     Started,
     /// The step ended.
     Ended {
-        /// How.
         outcome: Outcome,
         /// What the step set for later steps.
         variables: Vec<OutputVariable>,
@@ -139,10 +138,7 @@ pub enum NotTaken {
     },
     /// There are too many output variables.
     #[error("the step set {count} output variables, and it may set {most}", most = limits::OUTPUT_VARIABLES)]
-    TooMany {
-        /// How many.
-        count: usize,
-    },
+    TooMany { count: usize },
     /// The name or the value of an output variable, or a reason, is too long.
     #[error("{0} is longer than it may be")]
     TooLong(&'static str),

@@ -48,7 +48,6 @@ pub enum Request {
 /// A pull of one package (ARCHITECTURE, "Packages are trees of files, and a pull is a difference").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRequest {
-    /// What it is for.
     pub assignment: AssignmentId,
     /// The package's identity.
     pub manifest: Digest,
@@ -181,7 +180,6 @@ pub struct PullFile {
 /// How the bytes of a file travel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileEncoding {
-    /// As they are.
     Plain,
     /// Each segment is a zstd frame of its own.
     Zstd,

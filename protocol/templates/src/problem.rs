@@ -7,7 +7,6 @@ use crate::limits;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {fault}")]
 pub struct Problem {
-    /// The line, from 1.
     pub line: usize,
     /// The character in that line, from 1.
     pub column: usize,

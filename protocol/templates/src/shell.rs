@@ -9,7 +9,6 @@ pub enum Shell {
     Bash,
     /// A POSIX shell.
     Sh,
-    /// Python 3.
     Python,
     /// PowerShell.
     Pwsh,

@@ -17,7 +17,6 @@ pub enum ClockDisagrees {
         said(*until)
     )]
     Ended {
-        /// The time here.
         now: UnixTime,
         /// When the certificate ended.
         until: UnixTime,
@@ -30,7 +29,6 @@ pub enum ClockDisagrees {
         said(*from)
     )]
     NotBegun {
-        /// The time here.
         now: UnixTime,
         /// When the certificate begins.
         from: UnixTime,

@@ -69,7 +69,6 @@ impl PullState {
         self.whole
     }
 
-    /// The request, for the assignment that the pull is for.
     pub fn request(&self, assignment: AssignmentId) -> PullRequest {
         PullRequest {
             assignment,

@@ -24,12 +24,14 @@ const SETTLE_FILES: usize = 4096;
 /// What the digesting thread says.
 pub(super) enum Write {
     /// A content begins; the first `resumed` bytes are there.
-    Open { digest: Digest, resumed: u64 },
+    Open {
+        digest: Digest,
+        resumed: u64,
+    },
     /// Its next bytes.
     Piece(Piece),
     /// It is what its digest says.
     Verified,
-    /// It is not.
     Discard,
     /// All contents came.
     End,

@@ -30,7 +30,6 @@ pub struct Ends {
     pub output: OwnedFd,
     /// Where its standard error goes.
     pub errors: OwnedFd,
-    /// Where it reports.
     pub reports: OwnedFd,
     /// Where it waits for a byte.
     pub gate: OwnedFd,

@@ -58,7 +58,6 @@ pub enum Command {
     },
     /// Records how often strangers were refused.
     RecordRefusals(Vec<Refusals>),
-    /// A command in a space.
     Space(SpaceId, SpaceCommand),
 }
 
@@ -102,7 +101,6 @@ pub enum SpaceCommand {
     Greet(Box<Greeting>),
     /// Records that an agent has seen later work than the journal knows, if it has: it is held.
     RecordAhead {
-        /// Who it is.
         peer: Peer,
         /// The highest generation that it has seen.
         generation: Generation,
@@ -110,7 +108,6 @@ pub enum SpaceCommand {
     /// Changes a target, by id, slug or name.
     ChangeTarget {
         target: String,
-        /// How.
         change: TargetChange,
     },
     /// Records that two sessions had one certificate.
@@ -146,7 +143,6 @@ pub enum SpaceCommand {
     Cancel(DeploymentId),
     /// What an agent reports of its work.
     Report {
-        /// Who it is.
         peer: Peer,
         /// The reports, in order.
         reports: Vec<WorkReport>,
@@ -191,9 +187,7 @@ pub enum SpaceCommand {
     RecordReturn,
     /// Records which targets with work have had no session for half a minute, and which of those are back.
     RecordPresence {
-        /// Those that are lost.
         lost: Vec<TargetId>,
-        /// Those that are back.
         back: Vec<TargetId>,
     },
     /// Sets how much may run at once.
@@ -332,7 +326,6 @@ impl TargetChange {
     }
 }
 
-/// How a target is changed.
 pub enum TargetChange {
     /// Sets its grant.
     Grant(GrantText),
@@ -371,7 +364,6 @@ pub enum WorkReportKind {
     Started,
     /// The step ended.
     Ended {
-        /// How.
         outcome: Outcome,
         /// What it set for later steps.
         outputs: BTreeMap<String, StoredValue>,

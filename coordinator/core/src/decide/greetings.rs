@@ -20,7 +20,6 @@ const MOST_TOLD_CLAIMS: usize = 1000;
 /// What an agent says when it comes.
 #[derive(Debug, Clone)]
 pub struct Greeting {
-    /// Who it is.
     pub peer: Peer,
     /// What its configuration says.
     pub advertised: Advertised,

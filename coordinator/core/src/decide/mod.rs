@@ -48,11 +48,8 @@ use crate::state::State;
 pub struct Envelope {
     /// Now, by the coordinator's clock.
     pub time: Timestamp,
-    /// Who.
     pub actor: Actor,
-    /// From where.
     pub origin: Option<String>,
-    /// Why.
     pub reason: Option<String>,
     /// The number of the record that it follows from, where the coordinator goes on with something by itself.
     pub cause: Option<u64>,
@@ -86,7 +83,6 @@ pub enum Reply {
     ReadBefore,
     /// The certificate may be renewed.
     Renewed {
-        /// When the new one expires.
         expires: Timestamp,
     },
     /// What came of a greeting.
@@ -95,7 +91,6 @@ pub enum Reply {
     Release(ReleaseId),
     /// The deployments that were made, and who was left out.
     Deployments {
-        /// Those that were made.
         made: Vec<DeploymentId>,
         /// Whom only a tag brought in, and who could not be deployed to.
         left_out: Vec<LeftOut>,
@@ -115,7 +110,6 @@ pub struct LeftOut {
     pub rules: Vec<TenantRule>,
 }
 
-/// Decides a command on a state.
 pub fn decide(state: &State, envelope: &Envelope, command: &Command) -> Result<Decision, Problem> {
     decide_while(state, envelope, command, &|| Ok(()))
 }

@@ -35,7 +35,6 @@ pub enum Repeated {
     Read {
         /// By whom.
         target: TargetId,
-        /// For what.
         assignment: AssignmentId,
         /// The digest of the variables, or the package's manifest.
         digest: Digest,
@@ -43,7 +42,6 @@ pub enum Repeated {
     /// A pull ended before its end.
     PullBroken {
         target: TargetId,
-        /// For what.
         assignment: AssignmentId,
         /// The package's manifest.
         manifest: Digest,
@@ -60,9 +58,7 @@ pub enum Repeated {
     EnrolmentRefused {
         /// The token.
         enrolment: EnrolmentId,
-        /// Why.
         rule: EnrolRefusal,
-        /// From where.
         origin: String,
     },
 }
@@ -162,7 +158,6 @@ pub enum Refused {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusals {
     pub refused: Refused,
-    /// From where.
     pub origin: String,
     /// How often.
     pub count: u64,

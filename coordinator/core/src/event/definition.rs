@@ -20,13 +20,9 @@ use crate::state::Caps;
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum DefinitionEvent {
     /// Something was defined, or defined anew.
-    Defined {
-        /// What is new of it.
-        definition: Definition,
-    },
+    Defined { definition: Definition },
     /// Something was deleted; nothing referred to it.
     Deleted {
-        /// What.
         definition: DefinitionId,
         /// Its name at that time.
         name: String,
@@ -114,24 +110,20 @@ macro_rules! patch {
 }
 
 patch! {
-    /// What is new of an environment.
     EnvironmentPatch of Environment(EnvironmentId) {
         slug: Slug, name: DisplayName, description: String, order: u32,
     }
 }
 
 patch! {
-    /// What is new of a tag set.
     TagSetPatch of TagSet(TagSetId) { slug: Slug, name: DisplayName, single: bool, tags: Vec<Tag> }
 }
 
 patch! {
-    /// What is new of a lifecycle.
     LifecyclePatch of Lifecycle(LifecycleId) { slug: Slug, name: DisplayName, phases: Vec<Phase> }
 }
 
 patch! {
-    /// What is new of a library set.
     LibrarySetPatch of LibrarySet(LibrarySetId) {
         slug: Slug, name: DisplayName, templates: Vec<Template>, retired: Vec<RetiredTemplate>,
         variables: Vec<Variable>,
@@ -139,7 +131,6 @@ patch! {
 }
 
 patch! {
-    /// What is new of a project.
     ProjectPatch of Project(ProjectId) {
         slug: Slug, name: DisplayName, tenancy: Tenancy, lifecycle: LifecycleId, library_sets: Vec<LibrarySetId>,
         templates: Vec<Template>, retired: Vec<RetiredTemplate>, variables: Vec<Variable>, steps: Vec<Step>,

@@ -53,7 +53,6 @@ pub enum DeploymentEvent {
         /// What it does.
         work: WorkKind,
         target: TargetId,
-        /// How.
         end: RunEnd,
         /// What it set for later steps.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -70,12 +69,7 @@ pub enum DeploymentEvent {
         target: Option<TargetId>,
     },
     #[serde(rename = "deployment-ended")]
-    Ended {
-        deployment: DeploymentId,
-        /// How.
-        end: DeploymentEnd,
-        why: EndReason,
-    },
+    Ended { deployment: DeploymentId, end: DeploymentEnd, why: EndReason },
     /// Variables were read for an assignment, by this key of the target for the first time (SEMANTICS 11: reads of
     /// sensitive things are events too).
     VariablesRead {
@@ -143,6 +137,5 @@ pub struct DeploymentStarted {
     pub deployment: DeploymentId,
     /// The nodes of its graph, each with its targets.
     pub nodes: Vec<Plot>,
-    /// The roles that its targets have, with the targets that have them.
     pub roles: Vec<(BTreeSet<String>, BTreeSet<TargetId>)>,
 }

@@ -35,7 +35,6 @@ pub enum EnrolmentEvent {
     Refused {
         /// The token.
         enrolment: EnrolmentId,
-        /// Why.
         rule: EnrolRefusal,
     },
 }

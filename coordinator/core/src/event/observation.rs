@@ -56,7 +56,6 @@ pub enum Observation {
     },
     /// Somebody whom nobody knows was refused.
     StrangerRefused {
-        /// Why.
         reason: StrangerReason,
         /// From where: an address of IPv4, a network of 64 bits of IPv6, or `others`.
         origin: String,
@@ -102,9 +101,7 @@ pub enum Observation {
     EnrolmentRefusedAgain {
         /// The token.
         enrolment: EnrolmentId,
-        /// Why.
         rule: EnrolRefusal,
-        /// From where.
         origin: String,
         /// How often.
         #[serde(flatten)]

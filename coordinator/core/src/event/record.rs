@@ -36,7 +36,6 @@ pub struct Record {
 /// Who caused a record, why, and what the decision rested on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// Who.
     pub actor: Actor,
     /// From where: a network address, as far as there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,11 +14,14 @@ use crate::version::Version;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum ReleaseEvent {
-    /// A package was uploaded.
-    PackageUploaded { package: PackageUploaded },
+    PackageUploaded {
+        package: PackageUploaded,
+    },
     /// A release was made.
     #[serde(rename = "release-created")]
-    Created { release: ReleaseCreated },
+    Created {
+        release: ReleaseCreated,
+    },
 }
 
 /// A package as it was uploaded.
@@ -50,6 +53,5 @@ pub struct ReleaseCreated {
     pub notes: String,
     /// What it froze.
     pub snapshot: Arc<Snapshot>,
-    /// The package of each package step.
     pub packages: BTreeMap<StepId, ChosenPackage>,
 }

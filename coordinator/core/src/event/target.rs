@@ -27,16 +27,11 @@ pub enum TargetEvent {
         /// The enrolment token.
         enrolment: EnrolmentId,
         target: TargetId,
-        /// Its new key.
         key: TargetKey,
     },
     /// Its certificate was renewed, for the same key.
     #[serde(rename = "certificate-renewed")]
-    Renewed {
-        target: TargetId,
-        /// When the new one expires.
-        expires: Timestamp,
-    },
+    Renewed { target: TargetId, expires: Timestamp },
     /// Its agent said what its configuration says, and it was something new.
     #[serde(rename = "target-advertised")]
     Advertised {
@@ -109,6 +104,5 @@ pub struct TargetEnrolled {
     pub name: DisplayName,
     /// Its key pairs' public halves.
     pub key: TargetKey,
-    /// What it is granted.
     pub granted: Granted,
 }

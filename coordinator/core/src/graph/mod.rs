@@ -51,7 +51,6 @@ pub struct Plot {
     /// The nodes that have to have succeeded first, by their places.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub after: BTreeSet<usize>,
-    /// Where.
     pub targets: OrdSet<TargetId>,
 }
 
@@ -94,7 +93,6 @@ pub enum RunState {
     Assigned {
         /// By this record.
         generation: Generation,
-        /// When.
         since: Timestamp,
         /// It may not start after.
         expires: Timestamp,
@@ -102,7 +100,6 @@ pub enum RunState {
     Started {
         /// Assigned by this record.
         generation: Generation,
-        /// When.
         since: Timestamp,
         /// It might not have started after.
         expires: Timestamp,
@@ -157,7 +154,6 @@ impl Graph {
         self.nodes.iter()
     }
 
-    /// A node by its place.
     pub fn node(&self, place: usize) -> Option<&Node> {
         self.nodes.get(place)
     }

@@ -15,7 +15,6 @@ pub enum Settled<'a> {
         node: usize,
         /// By this record.
         generation: Generation,
-        /// When.
         since: Timestamp,
         /// It may not start after.
         expires: Timestamp,
@@ -28,12 +27,7 @@ pub enum Settled<'a> {
         deadline: Timestamp,
     },
     /// A run ended.
-    Ended {
-        node: usize,
-        target: TargetId,
-        /// How.
-        end: &'a RunEnd,
-    },
+    Ended { node: usize, target: TargetId, end: &'a RunEnd },
     /// A target gets nothing more: what is open on it is stopped.
     Removed {
         target: TargetId,

@@ -32,7 +32,6 @@ pub struct Phase {
 pub enum PhaseRule {
     /// All of its environments have succeeded.
     All,
-    /// At least so many have.
     AtLeast(u32),
     /// Later phases never wait for it.
     Optional,

@@ -25,6 +25,5 @@ pub struct Package {
     pub size: u64,
     /// Regular files.
     pub files: u32,
-    /// When it was uploaded.
     pub uploaded: Timestamp,
 }

@@ -9,18 +9,14 @@ use windlass_protocol::message::Refusal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Removal {
-    /// It has no part in it.
     NoPart,
-    /// The target was deleted.
     TargetDeleted,
     /// The target was enrolled again with another key: packages are fetched before the first step, and it has none
     /// (SEMANTICS 7).
     AnotherMachine,
-    /// The tenant was deleted.
     TenantDeleted,
     /// The tenant was disconnected.
     Disconnected,
-    /// The release was deleted.
     ReleaseDeleted,
     /// A step of it no longer runs for the tenant.
     Step {
@@ -77,7 +73,6 @@ pub enum EndReason {
         step: StepId,
         /// The first of them, with why.
         removed: Vec<(TargetId, Removal)>,
-        /// How many more there were.
         more: usize,
     },
 }
@@ -85,7 +80,6 @@ pub enum EndReason {
 /// How a run ended, and what it cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunEnd {
-    /// How.
     pub outcome: RunOutcome,
     /// Lines of output.
     #[serde(default, skip_serializing_if = "is_zero")]

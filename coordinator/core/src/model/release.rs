@@ -25,7 +25,6 @@ pub struct Release {
     pub notes: String,
     /// What it froze.
     pub snapshot: Arc<Snapshot>,
-    /// The package of each package step.
     pub packages: BTreeMap<StepId, ChosenPackage>,
 }
 
@@ -56,7 +55,6 @@ pub struct ChosenPackage {
     /// Package id.
     pub id: String,
     pub version: Version,
-    /// The digest of its manifest.
     pub manifest: Digest,
     /// Bytes when unpacked.
     pub size: u64,

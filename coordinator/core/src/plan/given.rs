@@ -46,7 +46,6 @@ impl<'a> Alike<'a> {
         self.found.variables.iter().map(|(name, found)| (name.as_str(), found.of_tenant(self.values)))
     }
 
-    /// The roles that all of them have.
     pub(super) fn roles(&self) -> &BTreeSet<String> {
         &self.found.roles
     }

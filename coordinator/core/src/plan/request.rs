@@ -27,7 +27,6 @@ pub struct Resolved<'a> {
     pub only_targets: Option<BTreeSet<TargetId>>,
     /// Targets that are left out.
     pub excluded_targets: BTreeSet<TargetId>,
-    /// Steps that are skipped.
     pub skipped_steps: BTreeSet<StepId>,
 }
 

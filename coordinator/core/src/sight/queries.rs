@@ -15,7 +15,6 @@ use crate::state::{Flow, Space};
 pub(super) struct VisibleTenants<'a> {
     whole: &'a Space,
     pub(super) tenants: BTreeMap<TenantId, &'a Tenant>,
-    /// Where they are connected.
     pub(super) connected: BTreeMap<ProjectId, BTreeSet<EnvironmentId>>,
     /// Where they are or something of theirs was.
     pub(super) places: BTreeMap<ProjectId, BTreeSet<EnvironmentId>>,

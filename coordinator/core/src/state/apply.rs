@@ -34,7 +34,6 @@ pub(super) struct At {
     pub(super) generation: Generation,
     /// Its place in that record.
     pub(super) place: u32,
-    /// When.
     pub(super) time: Timestamp,
 }
 

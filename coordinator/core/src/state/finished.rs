@@ -56,7 +56,6 @@ impl Finished {
         self.in_order.values().copied()
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.in_order.len()
     }

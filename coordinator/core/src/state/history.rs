@@ -34,7 +34,6 @@ pub struct Attempt {
     pub deployment: DeploymentId,
     /// What was deployed.
     pub subject: Subject,
-    /// How it ended.
     pub end: DeploymentEnd,
 }
 

@@ -38,7 +38,6 @@ impl Turns {
 pub struct Indexes {
     /// Targets by what they are granted.
     pub targets: OrdMap<Facet, OrdSet<TargetId>>,
-    /// Releases by project and version.
     pub releases: OrdMap<(ProjectId, Version), ReleaseId>,
     /// Deployments that are not over, by what may run once at a time: flow by flow, by project and environment.
     pub keys: OrdMap<Flow, OrdMap<(ProjectId, EnvironmentId), Turns>>,
@@ -52,7 +51,6 @@ pub struct Indexes {
     pub within_reach: OrdMap<DeploymentId, usize>,
     /// How many of each flow hold a slot: those that run and do not wait for their targets alone.
     pub slots: OrdMap<Flow, usize>,
-    /// How many slots are taken.
     pub slots_taken: usize,
     /// Deployments that run, by the targets that have a part in them.
     pub parts: OrdMap<TargetId, OrdSet<DeploymentId>>,
@@ -78,7 +76,6 @@ pub struct WorkItem {
     pub node: usize,
     /// Which time it is done, from 1.
     pub attempt: u32,
-    /// What.
     pub kind: WorkKind,
     /// Assigned by this record.
     pub generation: Generation,
@@ -93,7 +90,6 @@ pub struct WorkItem {
 }
 
 impl WorkItem {
-    /// Its assignment's id.
     pub fn assignment(&self, target: TargetId) -> AssignmentId {
         assignment_id(self.deployment, target, self.kind, self.attempt)
     }
@@ -135,7 +131,6 @@ pub struct Assigned {
 }
 
 impl Assigned {
-    /// What an item of a target's work is for.
     pub(crate) const fn of(target: TargetId, item: &WorkItem) -> Self {
         let WorkItem { deployment, kind, node, attempt, .. } = *item;
         Self { deployment, target, kind, node, attempt }

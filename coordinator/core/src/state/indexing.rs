@@ -158,7 +158,6 @@ impl Space {
         }
     }
 
-    /// How many slots a flow has.
     pub fn slots_of(&self, flow: Flow) -> usize {
         self.indexes.slots.get(&flow).copied().unwrap_or_default()
     }

@@ -99,7 +99,6 @@ pub struct Space {
 }
 
 impl Space {
-    /// A new space with nothing in it.
     pub fn new(head: SpaceHead) -> Self {
         Self {
             head,
@@ -130,14 +129,12 @@ impl Space {
         }
     }
 
-    /// The environments in their order.
     pub fn environments_in_order(&self) -> Vec<&Environment> {
         let mut environments: Vec<_> = self.environments.iter().collect();
         environments.sort_by_key(|environment| (environment.order, environment.name.folded()));
         environments
     }
 
-    /// The release of a project with this version.
     pub fn release(&self, project: ProjectId, version: &Version) -> Option<&Arc<Release>> {
         self.indexes.releases.get(&(project, version.clone())).and_then(|id| self.releases.get(id))
     }

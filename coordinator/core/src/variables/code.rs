@@ -19,7 +19,6 @@ const OUTPUTS: [&str; 2] = ["windlass.action[", "octopus.action["];
 /// What is not code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Data {
-    /// A tenant's own value.
     TenantValue,
     /// What a tenant is called.
     TenantName,
@@ -75,7 +74,6 @@ fn written(reference: Reference) -> String {
 pub struct Inserted<'c> {
     /// The name by which the text inserts it.
     pub name: &'c str,
-    /// What it is.
     pub data: Data,
     /// Whether a filter makes it harmless, but not where it stands.
     pub misplaced: bool,

@@ -33,7 +33,6 @@ struct OfTenant {
 }
 
 impl<'a> Dependencies<'a> {
-    /// Those of a snapshot.
     pub fn of(snapshot: &'a Snapshot) -> Self {
         let sets = &snapshot.library_sets;
         let variables = snapshot.variables.iter().chain(sets.iter().flat_map(|set| &set.variables));

@@ -22,7 +22,6 @@ use super::{most_stored, plain_length, segments};
 /// How the segments of a blob are stored, and travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// As they are.
     Plain,
     /// Each a zstd frame.
     Zstd,

@@ -175,7 +175,7 @@ async fn no_secret_is_in_any_answer_of_any_route() {
 }
 
 #[tokio::test]
-async fn a_space_is_named_in_the_address_or_a_header_and_an_unknown_one_is_not_found() {
+async fn a_space_is_named_in_the_address_and_an_unknown_one_is_not_found() {
     let api = ApiFixture::new();
     assert_eq!(api.get("/whoami?space=default").await["space"], "Default");
     let (status, answer) = api.send(Method::GET, "/targets?space=defalt", Value::Null).await;

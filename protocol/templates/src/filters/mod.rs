@@ -43,7 +43,6 @@ macro_rules! filters {
             $($variant,)*
         }
 
-        /// Every filter with its name.
         const FILTERS: &[(&str, Filter)] = &[$(($name, Filter::$variant),)*];
     };
 }

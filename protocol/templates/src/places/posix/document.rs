@@ -38,7 +38,6 @@ impl Document {
         self.line.push(character);
     }
 
-    /// A character of it.
     pub(super) fn pass_line(&mut self, character: char) -> Line {
         if character != '\n' {
             self.pass(character);

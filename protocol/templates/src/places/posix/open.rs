@@ -8,11 +8,18 @@ use super::word::{Takes, Word};
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Open {
     /// Commands in `( )`, `$( )`, `<( )`.
-    Parenthesis { outer: Outer },
+    Parenthesis {
+        outer: Outer,
+    },
     /// `name=( )`.
-    Array { outer: Outer },
+    Array {
+        outer: Outer,
+    },
     /// `(( ))` and `$(( ))`, with how many parentheses are open.
-    Arithmetic { depth: isize, outer: Outer },
+    Arithmetic {
+        depth: isize,
+        outer: Outer,
+    },
     /// `${ }`.
     Brace,
     /// `case` up to `esac`.
@@ -29,7 +36,6 @@ pub(super) enum Open {
     Backtick,
     /// `#` to the end of the line.
     Comment,
-    /// A here-document.
     Document(Document),
 }
 
@@ -77,12 +83,10 @@ impl Outer {
         std::mem::replace(self, Self { position, ..Self::default() })
     }
 
-    /// A new command begins.
     pub(super) fn begin_command(&mut self) {
         *self = Self::default();
     }
 
-    /// An operator ended a command.
     pub(super) fn end_command(&mut self, operator: char) {
         let before = (self.position, self.takes);
         self.begin_command();
