@@ -100,7 +100,7 @@ pub struct PlannedDeployment {
     pub tenant: Option<String>,
     /// The process, in order; empty where `steps_as` says whose it is.
     pub steps: Vec<PlannedStep>,
-    /// The earlier deployment of the plan whose steps say the same: they are printed there.
+    /// In a long plan, the earlier deployment whose steps say the same: they are printed there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps_as: Option<PlannedPlace>,
     /// How many more steps follow that are not printed, since the plan has no room; the digest stands for them as well.

@@ -12,6 +12,10 @@ use windlass_protocol::digest::Hasher;
 /// Bytes of what a plan tells of its deployments, as JSON. Which ones there are is told of all.
 pub(super) const PLAN_BYTES: usize = 8 << 20;
 
+/// As long as no more than that is told, each deployment has all its steps, whoever's say the same: who reads an answer by
+/// a program looks no further than there. Only longer ones tell what is alike once.
+const WHOLE_BYTES: usize = 1 << 20;
+
 /// The room that a plan has left, and what stands in it.
 pub(super) struct Room {
     left: usize,
@@ -44,12 +48,13 @@ impl Room {
         take(&mut self.left, part)
     }
 
-    /// Puts steps into their deployment: those of an earlier one where they say the same, else as many as fit.
+    /// Puts steps into their deployment: in a plan that is long already those of an earlier one where they say the same,
+    /// else as many as fit.
     pub(super) fn keep(&mut self, steps: Steps, deployment: &mut PlannedDeployment) {
         let Steps { printed, mut more, .. } = steps;
         let place =
             PlannedPlace { environment: deployment.environment.clone(), tenant: deployment.tenant.clone() };
-        if more == 0 && !printed.is_empty() {
+        if more == 0 && !printed.is_empty() && PLAN_BYTES - self.left >= WHOLE_BYTES {
             let digest = digest(&printed);
             if let Some(first) = self.printed.get(&digest) {
                 deployment.steps_as = Some(first.clone());
