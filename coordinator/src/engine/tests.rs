@@ -1,6 +1,7 @@
 //! Two engines over one journal: whoever comes second decides again, and there is one history.
 
 use std::collections::BTreeMap;
+use std::process::Command as Program;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
@@ -283,19 +284,13 @@ fn a_full_journal_changes_nothing_and_takes_what_comes_when_there_is_room() {
     let mut engine = engine(&journal);
     initialise(&mut engine, &mut chance);
     let before = engine.state().digest();
-    let create = |chance: &mut Chance| {
-        let request = serde_json::from_value(json!({"name": "ci", "role": "auditor"})).expect("a request");
-        let token = (TokenId::from_bytes(chance.bytes()), Digest::of("ci"));
-        let space = SpaceId::from_bytes([0; 16]);
-        asked(chance, Actor::Installer, Command::CreateToken { request, space, token })
-    };
     journal.set_room(Some(0));
-    let command = create(&mut chance);
+    let command = create(&mut chance, "ci");
     let answers = engine.carry_out(&[command]).expect("a full disk ends nobody");
     assert_eq!(answers[0].as_ref().expect_err("there is no room").kind, ProblemKind::DiskFull);
     assert_eq!(engine.state().digest(), before);
     journal.set_room(None);
-    let command = create(&mut chance);
+    let command = create(&mut chance, "ci");
     let answers = engine.carry_out(&[command]).expect("there is room");
     assert!(matches!(answers[0], Ok(Reply::TokenCreated(_))), "{:?}", answers[0]);
 }
@@ -314,8 +309,19 @@ fn another_history_ends_the_engine() {
     assert!(why.to_string().contains("another history at record 1"), "{why}");
 }
 
+/// A token of this name.
+fn create(chance: &mut Chance, name: &str) -> Asked {
+    let request = serde_json::from_value(json!({"name": name, "role": "auditor"})).expect("a request");
+    let token = (TokenId::from_bytes(chance.bytes()), Digest::of(name));
+    asked(
+        chance,
+        Actor::Installer,
+        Command::CreateToken { request, space: SpaceId::from_bytes([0; 16]), token },
+    )
+}
+
 #[tokio::test]
-async fn what_the_engine_does_by_itself_waits_for_a_clock_that_has_jumped() {
+async fn what_people_ask_for_and_what_the_engine_does_by_itself_wait_for_a_clock_that_has_jumped() {
     for (clock, done) in [(Watch::begin(), true), (Watch::jumped(), false)] {
         let journal = InMemory::default();
         initialise(&mut engine(&journal), &mut Chance(7));
@@ -332,5 +338,42 @@ async fn what_the_engine_does_by_itself_waits_for_a_clock_that_has_jumped() {
         let answer = answered.await.expect("an answer");
         assert_eq!(answer.is_ok(), done, "{answer:?}");
         assert_eq!(journal.lines().len(), records.len() + usize::from(done));
+        let Asked { envelope, command } = create(&mut Chance(8), "ci");
+        let answer = engine.submit(envelope, command).await;
+        let refused = answer.as_ref().err().map(|why| why.kind);
+        assert_eq!(refused, (!done).then_some(ProblemKind::Unavailable), "{answer:?}");
+        assert_eq!(journal.lines().len(), records.len() + 2 * usize::from(done));
     }
+}
+
+/// Rights are judged by the time that records are dated with, also by a machine whose clock is behind another's.
+#[tokio::test]
+async fn whoever_is_shown_a_record_lives_no_earlier_than_it() {
+    // Time stands still from here on until the clock has caught up, so this is a process of its own.
+    const ALONE: &str = "WINDLASS_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        let name = "engine::tests::whoever_is_shown_a_record_lives_no_earlier_than_it";
+        let mut alone = Program::new(std::env::current_exe().expect("this program"));
+        let output = alone.args(["--exact", name]).env(ALONE, "").output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let journal = InMemory::default();
+    initialise(&mut engine(&journal), &mut Chance(9));
+    let (_, state) = read(&journal);
+    let head = Line::read(&journal.lines()[0], GENESIS).expect("a line").hash;
+    let shown = Arc::new(Mutex::new(None));
+    let showing = Arc::clone(&shown);
+    let published = move |_: &State, after: &Arc<State>| {
+        *showing.lock().expect("nobody panicked") = Some((after.time, super::now()));
+    };
+    let replayed = Replayed { state, head, from: 0, bytes: 0 };
+    let (engine, _) = Engine::start(journal, None, replayed, Box::new(published)).expect("a thread");
+    let Asked { mut envelope, command } = create(&mut Chance(10), "ci");
+    envelope.time = super::now().plus_seconds(3600);
+    let time = envelope.time;
+    engine.submit(envelope, command).await.expect("it is made");
+    let (dated, lived) = shown.lock().expect("nobody panicked").expect("it was shown");
+    assert!(dated == time && lived >= time, "{lived:?} is before {dated:?}");
 }

@@ -31,9 +31,20 @@ impl Journal for Full {
 
 /// A state in which a deployment waits to be started, and the space.
 fn waiting(chance: &mut Chance) -> (State, SpaceId) {
-    let mut ledger = engine(&InMemory::default());
-    let space = initialise(&mut ledger, chance);
+    let (_, ledger, space, commands) = asked_for(chance);
     let mut state = State::clone(ledger.state());
+    for Asked { envelope, command } in commands {
+        state = decide(&state, &envelope, &command).unwrap_or_else(|why| panic!("{why}")).state;
+    }
+    assert!(has_more(&state, space), "it waits");
+    (state, space)
+}
+
+/// An engine over a journal, its space, and the commands that come to a deployment.
+fn asked_for(chance: &mut Chance) -> (InMemory, Ledger<InMemory>, SpaceId, Vec<Asked>) {
+    let journal = InMemory::default();
+    let mut ledger = engine(&journal);
+    let space = initialise(&mut ledger, chance);
     let script = json!({"body": "true"});
     let documents = json!([
         {"place": "a:1", "document": {"kind": "environment", "name": "Testing"}},
@@ -64,12 +75,23 @@ fn waiting(chance: &mut Chance) -> (State, SpaceId) {
         SpaceCommand::CreateRelease { request: release, package_names: Default::default() },
         SpaceCommand::Deploy(serde_json::from_value(deploy).expect("a request")),
     ];
-    for command in commands {
-        let Asked { envelope, command } = asked(chance, Actor::Installer, Command::Space(space, command));
-        state = decide(&state, &envelope, &command).unwrap_or_else(|why| panic!("{why}")).state;
+    let commands = commands.map(|command| asked(chance, Actor::Installer, Command::Space(space, command)));
+    (journal, ledger, space, commands.into())
+}
+
+/// Nobody looked at the clock between the two, and it may have jumped: here it is years ahead of what was asked.
+#[test]
+fn what_follows_a_command_is_dated_like_it() {
+    let (journal, mut ledger, _, commands) = asked_for(&mut Chance(12));
+    for answer in ledger.carry_out(&commands).expect("the journal is whole") {
+        answer.unwrap_or_else(|why| panic!("{why}"));
     }
-    assert!(has_more(&state, space), "it waits");
-    (state, space)
+    let (records, _) = read(&journal);
+    let follows = |record: &Record| record.header.cause.is_some();
+    assert!(records.iter().any(follows), "the deployment starts");
+    for pair in records.windows(2).filter(|pair| follows(&pair[1])) {
+        assert_eq!(pair[1].time, pair[0].time);
+    }
 }
 
 #[test]
