@@ -1,6 +1,7 @@
 //! While deployments run: what is frozen, who is waited for, and what is looked at again in parts (SEMANTICS 3).
 
 mod frozen;
+mod mistakes;
 mod presence;
 mod rechecks;
 mod sweeps;
