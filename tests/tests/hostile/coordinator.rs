@@ -1,6 +1,8 @@
 //! A coordinator that the agent trusts, it was enrolled with it, and that says what a test wants it to say.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -55,7 +57,19 @@ pub struct Script {
     pub silent: bool,
     /// Heartbeats that came.
     pub heartbeats: AtomicUsize,
+    /// Lines of the agent's configuration.
+    pub configuration: &'static str,
+    /// Whether the agent cannot switch users, and so serves one tenant only.
+    pub unprivileged: bool,
 }
+
+/// Runs what follows as nobody in particular where it would be root, who may read and write what is root's all the same.
+const UNPRIVILEGED: &str = r#"#!/bin/sh
+capability=+dac_override
+[ "$(id -u)" = 0 ] && set -- setpriv --reuid=65534 --regid=65534 --clear-groups \
+    --inh-caps="$capability" --ambient-caps="$capability" AGENT "$@" || set -- AGENT "$@"
+exec "$@"
+"#;
 
 /// An agent with a coordinator that follows the script. It ends with what is given back, and so does the coordinator.
 pub fn agent_of(script: Script) -> (Arc<Script>, Agent, TempDir, Runtime) {
@@ -65,8 +79,16 @@ pub fn agent_of(script: Script) -> (Arc<Script>, Agent, TempDir, Runtime) {
         start(script)
     };
     let folder = tempfile::tempdir().expect("a folder");
-    let program = windlass_tests::programs().expect("the programs build").join("windlass-agent");
+    let mut program = windlass_tests::programs().expect("the programs build").join("windlass-agent");
+    if script.unprivileged {
+        let path = program.to_str().expect("a path of text");
+        let starts = UNPRIVILEGED.replace("AGENT", &format!("'{path}'"));
+        program = folder.path().join("unprivileged");
+        fs::write(&program, starts).expect("a file");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("it is the test's");
+    }
     let mut agent = Agent::new(folder.path(), "machine", &address.to_string(), program);
+    agent.configure(&format!("coordinator = \"{address}\"\n{}", script.configuration));
     agent.enrol_with(&token);
     agent.run();
     (script, agent, folder, runtime)

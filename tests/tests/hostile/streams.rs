@@ -2,6 +2,7 @@
 //! shown where pulls are made (`windlass-agent-packages`, `hostile.rs`); here, that the whole program refuses, says why,
 //! and that nothing of it reaches a disk.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use ed25519_dalek::{Signer, SigningKey};
@@ -10,7 +11,7 @@ use windlass_protocol::ids::{
 };
 use windlass_protocol::message::{
     Action, Answer, Assignment, FetchWork, FileEncoding, Generation, InstallationPath, Outcome,
-    PackageReference, PullFile, PullHeader, ReportKind, RunWork, SignedAssignment, Work,
+    PackageReference, PullFile, PullHeader, Report, ReportKind, RunWork, SignedAssignment, Work,
 };
 use windlass_protocol::{Digest, Timestamp};
 use windlass_tests::installation::wait_until;
@@ -153,6 +154,15 @@ fn orders(next: impl Fn() -> u64, text: &[u8], honest: &[u8]) -> Vec<Case> {
     cases.push(Case { what: "for another target", job: job(&foreign, honest.to_vec()) });
     let expired = Assignment { expires: Timestamp::from_milliseconds(0), ..fetch(next()) };
     cases.push(Case { what: "expired", job: job(&expired, honest.to_vec()) });
+    let old = Assignment { generation: Generation { epoch: 1, sequence: 1 }, ..fetch(next()) };
+    cases.push(Case { what: "of an older generation", job: job(&old, honest.to_vec()) });
+    let mut elsewhere = fetch(next());
+    elsewhere.path.environment.1 = "staging".parse().expect("a slug");
+    elsewhere.path.environment_name = "Staging".to_owned();
+    cases.push(Case {
+        what: "for an environment that the machine is not configured for",
+        job: job(&elsewhere, honest.to_vec()),
+    });
     let climbing = assignment(
         next(),
         run(PackageReference { version: "../../../evil".to_owned(), ..reference(text, size) }),
@@ -177,10 +187,12 @@ fn orders(next: impl Fn() -> u64, text: &[u8], honest: &[u8]) -> Vec<Case> {
     cases
 }
 
-/// All cases but for the two last: the step of the honest package, and a package whose stream is cut off.
+/// All cases, and what belongs to the honest package: its step, and its assignment once more with other work. At last a
+/// package whose stream is cut off.
 struct Cases {
     cases: Vec<Case>,
     honest: AssignmentId,
+    changed: Job,
     step: Case,
     cut: Job,
 }
@@ -211,11 +223,13 @@ fn cases() -> Cases {
     cases.extend(orders(next, &text, &honest));
     let good = assignment(next(), fetch(reference(&text, 4)));
     cases.push(Case { what: "an honest package", job: job(&good, honest) });
+    let changed = Assignment { work: fetch(reference(b"d other\n", 0)), ..good.clone() };
+    let changed = job(&changed, Vec::new());
     let cut = format!("f 4 {} cut\n", Digest::of("cut off")).into_bytes();
     let cut = job(&assignment(next(), fetch(reference(&cut, 4))), begin(&cut, 1, 4));
     let step = assignment(next(), run(reference(&text, 4)));
     let step = Case { what: "its step", job: job(&step, Vec::new()) };
-    Cases { cases, honest: good.id, step, cut }
+    Cases { cases, honest: good.id, changed, step, cut }
 }
 
 fn in_words(kind: &ReportKind) -> String {
@@ -231,14 +245,15 @@ fn in_words(kind: &ReportKind) -> String {
 
 #[test]
 fn a_hostile_coordinator_gets_one_sentence_and_puts_nothing_on_the_disk() {
-    let Cases { cases, honest, step, cut } = cases();
+    let Cases { cases, honest, changed, step, cut } = cases();
     let whats: Vec<_> = cases.iter().chain([&step]).map(|case| (case.what, case.job.id)).collect();
     let cut_id = cut.id;
-    let jobs = cases.into_iter().map(|case| case.job).chain([cut]).collect();
+    let jobs = cases.into_iter().map(|case| case.job).chain([changed, cut]).collect();
     let script = Script {
         jobs,
         after_fetch: Some((honest, step.job)),
         assignment_key: key().verifying_key().to_bytes(),
+        configuration: "environments = [\"production\"]\n",
         ..Script::default()
     };
     let (script, agent, folder, _runtime) = agent_of(script);
@@ -251,7 +266,8 @@ fn a_hostile_coordinator_gets_one_sentence_and_puts_nothing_on_the_disk() {
                 .iter()
                 .filter(|report| report.assignment == *id && report.kind != ReportKind::Started);
             let mut said: Vec<_> = own.map(|report| in_words(&report.kind)).collect();
-            // A report whose acknowledgement was lost comes again.
+            // A report whose acknowledgement was lost comes again, and what is said of two assignments with one id in any order.
+            said.sort();
             said.dedup();
             text += &format!("{what}: {}\n", if said.is_empty() { "-".to_owned() } else { said.join(" | ") });
         }
@@ -290,4 +306,33 @@ fn a_hostile_coordinator_gets_one_sentence_and_puts_nothing_on_the_disk() {
     let files: Vec<_> =
         installed.iter().filter(|path| path.contains("evil") || path.contains("harmless")).collect();
     assert_eq!(files, ["default/production/abcdefghij/project/install/releases/1.0.0-1/harmless"]);
+}
+
+/// What runs as one user runs as everybody's: where the agent cannot switch users, the first tenant is the only one.
+#[test]
+fn an_agent_that_cannot_keep_tenants_apart_serves_the_first_one_only() {
+    let text = line("harmless");
+    let stream = [begin(&text, 1, 4), content(Digest::of(EVIL), 4, FileEncoding::Plain, EVIL)].concat();
+    let fetch = |number, tenant| {
+        let work = Work::Fetch(FetchWork { packages: vec![reference(&text, 4)] });
+        let mut assignment = assignment(number, work);
+        assignment.path.tenant =
+            Some((TenantId::from_bytes([tenant; 16]), "tenant".parse().expect("a slug")));
+        job(&assignment, stream.clone())
+    };
+    let script = Script {
+        jobs: vec![fetch(1, 1), fetch(2, 2), fetch(3, 1)],
+        assignment_key: key().verifying_key().to_bytes(),
+        unprivileged: true,
+        ..Script::default()
+    };
+    let (script, _agent, _folder, _runtime) = agent_of(script);
+    let heard = || {
+        let reports = script.reports.lock().expect("nobody panics");
+        let said = |report: &Report| (report.assignment.as_bytes()[0], in_words(&report.kind));
+        reports.iter().filter(|report| report.kind != ReportKind::Started).map(said).collect::<BTreeSet<_>>()
+    };
+    wait_until("each is answered", || heard().len() >= 3);
+    let expected = [(1, "fetched"), (2, "refused: OtherTenant"), (3, "fetched")];
+    assert_eq!(heard(), expected.map(|(id, said)| (id, said.to_owned())).into());
 }
