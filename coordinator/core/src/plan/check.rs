@@ -95,7 +95,7 @@ impl<'a> Checks<'a> {
         let release = layout.release;
         let new = || (Lookups::of(release), Code::of(release));
         let (lookups, code) = self.0.entry(release.id).or_insert_with(new);
-        let given = lookups.given(layout, steps);
+        let given = lookups.given(layout, steps)?;
         code.check(layout, steps, &given)
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use windlass_api::error::Problem;
 use windlass_protocol::ids::{EnvironmentId, StepId, TargetId};
 
 use super::layout::{LaidStep, Layout};
@@ -74,13 +75,16 @@ pub(super) struct Lookups<'a> {
 /// Variables that are remembered for whom else they may concern, some hundred bytes each.
 const MOST_HELD: usize = 1 << 18;
 
+/// Variables that the steps of one deployment are given, counted once for all targets that are given the same.
+const MOST_GIVEN: usize = 1 << 20;
+
 /// Who differs in nothing.
 struct Group {
     number: usize,
     missing: Rc<[String]>,
 }
 
-/// What was asked for: the group, the step, the roles, and the target where that makes a difference.
+/// What was asked for: the group, the step, the roles, and the target where a value names it.
 type Asked = (usize, StepId, usize, Option<TargetId>);
 
 impl<'a> Lookups<'a> {
@@ -104,10 +108,15 @@ impl<'a> Lookups<'a> {
     }
 
     /// What the targets of each step are given.
-    pub(super) fn given(&mut self, layout: &Layout<'a>, steps: &[LaidStep<'a>]) -> Vec<Given<'a>> {
+    pub(super) fn given(
+        &mut self,
+        layout: &Layout<'a>,
+        steps: &[LaidStep<'a>],
+    ) -> Result<Vec<Given<'a>>, Problem> {
         self.let_go();
         let group = self.group(layout.environment, layout.tenant).number;
-        steps.iter().map(|laid| self.given_of(group, layout, laid)).collect()
+        let most = self.held + MOST_GIVEN;
+        steps.iter().map(|laid| self.given_of(group, layout, laid, most)).collect()
     }
 
     /// Forgets what is remembered where that is too much.
@@ -131,7 +140,14 @@ impl<'a> Lookups<'a> {
         })
     }
 
-    fn given_of(&mut self, group: usize, layout: &Layout<'a>, laid: &LaidStep<'a>) -> Given<'a> {
+    /// The same of one step, as long as no more than `most` is held.
+    fn given_of(
+        &mut self,
+        group: usize,
+        layout: &Layout<'a>,
+        laid: &LaidStep<'a>,
+        most: usize,
+    ) -> Result<Given<'a>, Problem> {
         let values = layout.tenant.map(|tenant| &tenant.values);
         let mut given = Given { alike: Vec::new(), of: Vec::with_capacity(laid.targets.len()) };
         let mut places = BTreeMap::new();
@@ -142,8 +158,14 @@ impl<'a> Lookups<'a> {
                 given.alike.push(Alike { found: Rc::clone(found), values });
             }
             given.of.push(place);
+            if self.held > most {
+                return Err(Problem::conflict(format!(
+                    "its steps would be given more than {MOST_GIVEN} values, since their targets are of many kinds or have \
+                     values of their own; deploy to fewer targets at once"
+                )));
+            }
         }
-        given
+        Ok(given)
     }
 
     fn find(&mut self, group: usize, layout: &Layout<'a>, step: &'a Step, target: &Target) -> &Rc<Found<'a>> {
@@ -157,7 +179,7 @@ impl<'a> Lookups<'a> {
             }
         };
         let (numbered, held) = (&mut self.numbered, &mut self.held);
-        let asked = (group, step.id, role_set, self.dependencies.on_target().then_some(target.id));
+        let asked = (group, step.id, role_set, self.dependencies.on_target(target.id).then_some(target.id));
         self.found.entry(asked).or_insert_with(|| {
             let context = layout.context(step, (target.id, &roles));
             let names = Needs::of(&step.needs, &context).names.into_values();

@@ -173,7 +173,7 @@ pub(super) fn admitted_shown<'a>(
         if refusals.is_empty() {
             let layout = resolved.layout(space, *pair, now);
             let laid = layouts.lay_out(&layout);
-            let given = lookups.given(&layout, &laid);
+            let given = lookups.given(&layout, &laid)?;
             code.check(&layout, &laid, &given)?;
             show(*pair, &layout, &laid, &given);
             admitted.pairs.push(*pair);

@@ -1,6 +1,8 @@
 //! What values depend on of whom they are resolved for: who does not differ in it shares every answer.
 
-use windlass_protocol::ids::{EnvironmentId, TemplateId};
+use std::collections::BTreeSet;
+
+use windlass_protocol::ids::{EnvironmentId, TargetId, TemplateId};
 
 use crate::model::{Snapshot, Tenant};
 use crate::query::{Empty, Match, Query};
@@ -11,8 +13,8 @@ pub struct Dependencies<'a> {
     queries: Vec<&'a Query>,
     /// What tenants fill.
     templates: Vec<TemplateId>,
-    /// Whether any value is scoped to targets at all, so that equal roles do not mean equal values.
-    by_target: bool,
+    /// The targets that a value is scoped to, for which equal roles do not mean equal values.
+    targets: BTreeSet<TargetId>,
 }
 
 /// What resolving depends on of an environment and a tenant. For two that are equal in it every name comes to the same, on
@@ -41,13 +43,13 @@ impl<'a> Dependencies<'a> {
         Self {
             queries: scopes().map(|scope| &scope.tenants).filter(|query| !query.is_empty()).collect(),
             templates: templates.map(|template| template.id).collect(),
-            by_target: scopes().any(|scope| !scope.targets.is_empty()),
+            targets: scopes().flat_map(|scope| &scope.targets).copied().collect(),
         }
     }
 
-    /// Whether which target it is makes a difference, besides its roles.
-    pub const fn on_target(&self) -> bool {
-        self.by_target
+    /// Whether it makes a difference that it is this target, besides its roles.
+    pub fn on_target(&self, target: TargetId) -> bool {
+        self.targets.contains(&target)
     }
 
     /// How much there is of a [`Dependence`].

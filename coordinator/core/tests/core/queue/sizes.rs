@@ -226,3 +226,30 @@ fn a_plan_ends_when_nobody_waits_for_it_any_more() {
     let digest = plan::digest_in_sight(&sight, &request, world.now, &|| Ok(()));
     assert_eq!(digest.expect("a digest"), by_tag(&world).digest);
 }
+
+/// Where values are scoped to targets, each target that one names has a mix of its own.
+#[test]
+fn values_of_too_many_kinds_of_targets_are_refused_before_they_fill_the_memory() {
+    let names: Vec<_> = (0..100).map(|number| format!("Name{number}")).collect();
+    let step = |number| json!({"name": format!("Step {number}"), "roles": ["web"], "script": {"body": "true"}, "needs": names});
+    let steps: Vec<_> = (0..110).map(step).collect();
+    let targets: Vec<_> = (0..100).map(|number| format!("machine-{number}")).collect();
+    let mut world = small();
+    world.replays = false;
+    world.goes_on = false;
+    for target in &targets {
+        world.enrol(target, json!({"roles": ["web"], "environments": ["Staging"]}));
+    }
+    // What nothing defines is looked up as well.
+    let of_each: Vec<_> = targets.iter().map(|target| json!({"value": "80", "targets": [target]})).collect();
+    let variables = json!({"Port": of_each});
+    world.apply(&[json!({"kind": "project", "name": "Web", "lifecycle": "Free", "variables": variables, "steps": steps})]);
+    world.release("Web", "1.0.0");
+    let all = json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"]});
+    let problem = world.plan(all).expect_err("1,100,000 values").message;
+    let sentence = "its steps would be given more than 1048576 values, since their targets are of many kinds or have \
+        values of their own; deploy to fewer targets at once";
+    assert_eq!(problem, sentence);
+    let fewer = json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"], "only-targets": targets[..5]});
+    world.plan(fewer).expect("55,000 values");
+}
