@@ -135,7 +135,21 @@ pub const LISTED: usize = 5;
 
 /// The first of some names, and how many more there are: a sentence is short, whatever it is about.
 pub fn listed(all: &[String]) -> String {
-    let (first, more) = all.split_at(all.len().min(LISTED));
+    first_of(all, LISTED)
+}
+
+/// As many names as so many bytes have room for, the first in any case: where each of them is asked for.
+pub fn listed_within(all: &[String], bytes: usize) -> String {
+    let mut taken = 0;
+    let fits = |name: &&String| {
+        taken += name.len() + ", ".len();
+        taken <= bytes
+    };
+    first_of(all, all.iter().take_while(fits).count().max(1))
+}
+
+fn first_of(all: &[String], count: usize) -> String {
+    let (first, more) = all.split_at(all.len().min(count));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
     format!("{}{more}", first.join(", "))
 }

@@ -146,7 +146,7 @@ impl<J: Journal> Writer<J> {
         let (queue, head) = (self.own_queue.clone(), self.ledger.head().hash);
         let write = move || {
             let record = state.number;
-            let snapshot = Snapshot { head, state: State::clone(&state) };
+            let snapshot = Snapshot::of(head, State::clone(&state));
             match (snapshot.write(&data), queue.upgrade()) {
                 (Ok(digest), Some(queue)) => {
                     let command = Box::new(Command::RecordSnapshot { record, digest });

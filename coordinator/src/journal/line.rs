@@ -14,7 +14,7 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use windlass_coordinator_core::event::{Event, Header, Record, Stream};
+use windlass_coordinator_core::event::{Event, FORMAT, Header, Record, Stream};
 use windlass_protocol::digest::Hasher;
 use windlass_protocol::{Digest, Timestamp};
 
@@ -29,6 +29,9 @@ pub enum BadLine {
     /// It cannot be read.
     #[error("the line is not a record: {0}")]
     Malformed(String),
+    /// A newer program wrote it.
+    #[error("it is of format {0}, and this program reads up to format {FORMAT}; start the newer program")]
+    Newer(u32),
     /// It can be read, but its hash is not the one that its bytes and the line before give.
     #[error("the record or one before it was changed: its hash does not match")]
     Hash,
@@ -61,6 +64,14 @@ struct RawPart<'a> {
     #[serde(borrow)]
     body: Option<&'a RawValue>,
     digest: Option<Digest>,
+}
+
+impl<'a> Raw<'a> {
+    /// What a line says, if it is of a format that this program knows.
+    fn read(line: &'a [u8]) -> Result<Self, BadLine> {
+        let raw: Self = serde_json::from_slice(line).map_err(malformed)?;
+        if raw.format > FORMAT { Err(BadLine::Newer(raw.format)) } else { Ok(raw) }
+    }
 }
 
 /// A part of a line.
@@ -131,7 +142,7 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// Reads a line whose predecessor has the hash `previous`.
     pub fn read(line: &'a [u8], previous: Digest) -> Result<Self, BadLine> {
-        let raw: Raw<'a> = serde_json::from_slice(line).map_err(malformed)?;
+        let raw = Raw::read(line)?;
         let Raw { hash, number, stream, sequence, epoch, format, time, .. } = raw;
         let open = Open { number, stream, sequence, epoch, format, time };
         let header = Part::read(&raw.header)?;
@@ -155,7 +166,7 @@ impl<'a> Line<'a> {
 
     /// Reads a line that is known to be whole: the chain is not looked at.
     pub fn stored(line: &'a [u8]) -> Result<Self, BadLine> {
-        let raw: Raw<'a> = serde_json::from_slice(line).map_err(malformed)?;
+        let raw = Raw::read(line)?;
         let Raw { hash, number, stream, sequence, epoch, format, time, .. } = raw;
         let body = |part: &RawPart<'a>| part.body.map(RawValue::get);
         Ok(Self {

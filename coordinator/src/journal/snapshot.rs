@@ -22,9 +22,15 @@ const KEPT: usize = 2;
 /// The ending of one that is being written.
 const PARTIAL: &str = "partial";
 
+/// What a state keeps of the events, counted up whenever it keeps more or other things of events that there were before:
+/// a state from an older snapshot would lack them for ever, and one from a newer program may hold what this one does not
+/// know.
+const VERSION: u32 = 2;
+
 /// A state with the place of the journal that it belongs to, as a file.
 #[derive(Serialize, Deserialize)]
 pub struct Snapshot {
+    pub(super) version: u32,
     /// The hash of the chain at the state's last record.
     pub head: Digest,
     pub state: State,
@@ -37,6 +43,8 @@ pub(super) enum Unusable {
     Read(#[from] serde_json::Error),
     #[error("{0}")]
     Open(#[from] io::Error),
+    #[error("it is of version {0}, and this program keeps states of version {VERSION}")]
+    Version(u32),
     #[error("it is not what its name says")]
     Damaged,
     #[error("no record of the journal names it")]
@@ -57,6 +65,11 @@ pub(super) fn folder(data: &Path) -> PathBuf {
 }
 
 impl Snapshot {
+    /// A state with the hash of the chain at its last record.
+    pub const fn of(head: Digest, state: State) -> Self {
+        Self { version: VERSION, head, state }
+    }
+
     /// Writes the snapshot beside the others and removes all but the newest two; its digest is what a record names.
     /// Several may be written at once.
     pub fn write(&self, data: &Path) -> io::Result<Digest> {
@@ -137,6 +150,9 @@ impl Found {
         let digest = reader.into_inner().hasher.finish();
         if digest != self.digest || snapshot.state.number != self.sequence {
             return Err(Unusable::Damaged);
+        }
+        if snapshot.version != VERSION {
+            return Err(Unusable::Version(snapshot.version));
         }
         Ok(snapshot)
     }

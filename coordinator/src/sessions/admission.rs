@@ -23,7 +23,8 @@ pub(super) async fn admit(
         return Err(Goodbye::Version { lowest: VERSION, highest: VERSION });
     }
     let state = sessions.engine.state();
-    let permit = authorise::session(&state, peer, now()).map_err(|_| denial(&state, peer))?;
+    let permit =
+        authorise::session(&state, peer, now()).map_err(|_| denial(&state, peer, hello.generation))?;
     if let Some(generation) = hello.generation
         && authorise::is_ahead(&state, peer.target, generation)
     {
@@ -54,7 +55,7 @@ pub(super) async fn admit(
             // Who is not admitted stops what runs; what it said being wrong is no reason for that.
             let state = sessions.engine.state();
             let permit = authorise::session(&state, peer, now());
-            Err(permit.map_or_else(|_| denial(&state, peer), |_| Goodbye::Protocol))
+            Err(permit.map_or_else(|_| denial(&state, peer, hello.generation), |_| Goodbye::Protocol))
         }
         Err(why) => {
             tracing::warn!(target = %peer.target, %why, "a greeting could not be recorded; the agent comes again");
@@ -91,9 +92,12 @@ fn greeting(peer: &Peer, hello: &Hello, may_change: bool) -> Greeting {
     }
 }
 
-/// Why a peer may have no session, as far as it is told.
-pub(super) fn denial(state: &State, peer: &Peer) -> Goodbye {
-    if authorise::is_held(state, peer) { Goodbye::FutureGeneration } else { Goodbye::NotAdmitted }
+/// Why a peer may have no session, as far as it is told. Who is not admitted stops what runs there: a journal that is
+/// behind what the agent has seen says nothing of the kind, for it may have been restored from before the target was
+/// made, or was enabled again.
+pub(super) fn denial(state: &State, peer: &Peer, seen: Option<Generation>) -> Goodbye {
+    let is_ahead = seen.is_some_and(|seen| authorise::is_ahead(state, peer.target, seen));
+    if is_ahead || authorise::is_held(state, peer) { Goodbye::FutureGeneration } else { Goodbye::NotAdmitted }
 }
 
 /// An agent has seen later work than the journal knows. That is written down, for the journal grows past it, and who wonders

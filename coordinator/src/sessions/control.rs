@@ -246,7 +246,7 @@ impl Session {
         if !self.entered.is_newest() {
             return Err(Goodbye::Replaced);
         }
-        authorise::session(state, &self.asker.peer, now()).map_err(|_| denial(state, &self.asker.peer))
+        authorise::session(state, &self.asker.peer, now()).map_err(|_| denial(state, &self.asker.peer, None))
     }
 
     fn welcome(

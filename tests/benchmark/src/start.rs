@@ -96,24 +96,33 @@ fn make(name: &str) -> Command {
     Command::CreateAdministrator { name: name.to_owned(), token }
 }
 
-/// A start in a process of its own, whose highest memory is the start's.
+/// A start in a process of its own, whose highest memory is the start's; and another one whose allocator gives back at
+/// once what is let go of, so that in the end it has what is held.
 fn start_apart(data: &Path) -> anyhow::Result<Started> {
-    let output = Process::new(std::env::current_exe()?).arg("replay").arg(data).output()?;
+    let [seconds, highest, _] = replayed(Process::new(std::env::current_exe()?).arg("replay").arg(data))?;
+    let mut giving_back = Process::new(std::env::current_exe()?);
+    let [_, _, held] = replayed(giving_back.arg("replay").arg(data).env("MALLOC_TRIM_THRESHOLD_", "0"))?;
+    Ok(Started { seconds, beyond: (highest - held).max(0.0) as u64 })
+}
+
+/// Seconds, the highest memory and that in the end.
+fn replayed(process: &mut Process) -> anyhow::Result<[f64; 3]> {
+    let output = process.output()?;
     if !output.status.success() {
         bail!("replay: {}", String::from_utf8_lossy(&output.stderr));
     }
     let text = String::from_utf8(output.stdout)?;
-    let (seconds, beyond) = text.trim().split_once(' ').context("two numbers")?;
-    Ok(Started { seconds: seconds.parse()?, beyond: beyond.parse()? })
+    let numbers = text.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
+    numbers.try_into().map_err(|_| anyhow::anyhow!("three numbers"))
 }
 
-/// Starts from what lies there, and prints how long it took and what it needed on the way.
+/// Starts from what lies there, and prints how long it took, the highest memory on the way and that in the end.
 #[allow(clippy::print_stdout)]
 pub fn replay(data: &Path) -> anyhow::Result<()> {
     let started = Instant::now();
     let replayed = journal::replay(data)?;
     let seconds = started.elapsed().as_secs_f64();
-    println!("{seconds} {}", memory("VmHWM:")?.saturating_sub(memory("VmRSS:")?));
+    println!("{seconds} {} {}", memory("VmHWM:")?, memory("VmRSS:")?);
     drop(replayed);
     Ok(())
 }

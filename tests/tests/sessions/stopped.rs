@@ -11,10 +11,26 @@ use super::{deploy, enrolled, installation};
 
 /// A step that runs until it is stopped, or for ten minutes; it says its process's id in a file.
 fn running(place: &Path) -> (tempfile::TempDir, Installation, Agent, PathBuf) {
+    running_after(place, |_| (), true)
+}
+
+/// The same, and something happens before the agent comes: after it was enrolled, or before.
+fn running_after(
+    place: &Path,
+    happens: impl FnOnce(&Installation),
+    is_enrolled: bool,
+) -> (tempfile::TempDir, Installation, Agent, PathBuf) {
     let pid = place.join("pid");
     let body = format!("echo $$ > {0}.new && mv {0}.new {0}; sleep 600 & wait", pid.display());
     let (folder, installation) = installation("", &format!("script: {{body: '{body}'}}"));
-    let mut agent = enrolled(&installation, "machine");
+    let mut agent = if is_enrolled {
+        let agent = enrolled(&installation, "machine");
+        happens(&installation);
+        agent
+    } else {
+        happens(&installation);
+        enrolled(&installation, "machine")
+    };
     agent.configure(&format!("coordinator = \"{}\"\nisolation = \"none\"\n", installation.quic));
     agent.run();
     wait_for_presence(&installation, "machine", true);
@@ -82,4 +98,37 @@ fn a_step_goes_on_without_a_coordinator_and_where_another_one_answers_in_its_pla
         log.matches("no session").count() >= 3
     });
     assert!(!is_gone(&process), "nobody who may stop it has stopped it");
+}
+
+/// A copy of the journal from before the target was made, or of when it was disabled, knows less than its agent.
+#[test]
+fn a_step_goes_on_where_an_older_copy_of_the_journal_bars_its_machine() {
+    for is_disabled in [true, false] {
+        let place = tempfile::tempdir().expect("a folder");
+        let copy = place.path().join("copy");
+        let (_folder, mut installation, agent, process) = running_after(
+            place.path(),
+            |installation| {
+                if is_disabled {
+                    installation.windlass(&["target", "disable", "machine"]);
+                }
+                let copied =
+                    std::process::Command::new("cp").arg("-a").arg(installation.data()).arg(&copy).status();
+                assert!(copied.expect("cp runs").success());
+                if is_disabled {
+                    installation.windlass(&["target", "enable", "machine"]);
+                }
+            },
+            is_disabled,
+        );
+        assert!(installation.stop(), "the coordinator stops");
+        std::fs::rename(installation.data(), place.path().join("newer")).expect("a folder");
+        std::fs::rename(&copy, installation.data()).expect("a folder");
+        installation.serve().expect("it serves");
+        wait_until("the agent's being told", || {
+            let log = std::fs::read_to_string(agent.log()).unwrap_or_default();
+            log.contains("was a backup restored?")
+        });
+        assert!(!is_gone(&process), "what an older history says stops nothing");
+    }
 }

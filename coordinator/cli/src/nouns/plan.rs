@@ -32,6 +32,10 @@ pub fn text(plan: &Plan) -> String {
 /// Why a plan would deploy nothing, as one sentence: no step of any deployment has a target that gets it. `None` where one
 /// has.
 pub fn nothing(plan: &Plan) -> Option<String> {
+    // What is not printed is not known to be nothing.
+    if plan.deployments.iter().any(|deployment| deployment.more_steps > 0) {
+        return None;
+    }
     let mut steps = plan.deployments.iter().flat_map(|deployment| &deployment.steps).peekable();
     if let Some(left) = plan.left_out.first().filter(|_| plan.deployments.is_empty()) {
         let tenant = left.tenant.as_ref().map(|tenant| format!(" for {tenant}")).unwrap_or_default();

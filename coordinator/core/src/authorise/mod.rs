@@ -84,7 +84,10 @@ pub fn is_held(state: &State, peer: &Peer) -> bool {
 /// Whether an agent that has seen this generation has seen a history that the journal does not know, and that no operator
 /// has confirmed (ARCHITECTURE, "Generations").
 pub fn is_ahead(state: &State, target: TargetId, generation: Generation) -> bool {
-    let Some(space) = state.space_of(target) else { return false };
+    // A target that nobody knows was deleted, or is to be made yet in a history that is later than this one.
+    let Some(space) = state.space_of(target) else {
+        return !state.spaces.values().any(|space| state.has_come_to(space, generation));
+    };
     let confirmed = space.targets.get(target).and_then(|target| target.ahead).map(|ahead| ahead.generation);
     !state.has_come_to(space, generation) && confirmed.is_none_or(|confirmed| generation > confirmed)
 }

@@ -17,6 +17,10 @@ use crate::names;
 use crate::promotion::{self, Blocked, ResolvedPhase};
 use crate::state::Space;
 
+/// Bytes of the names of missing values in a reason: each of them is asked for (SEMANTICS 6), and a plan has a reason for
+/// each of ten thousand tenants.
+const MISSING_BYTES: usize = 1024;
+
 /// A rule that leaves a tenant out, and the sentence for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantRefusal {
@@ -106,7 +110,10 @@ impl<'a> TenantChecks<'a> {
         }
         let missing = lookups.missing(environment, tenant);
         if !missing.is_empty() {
-            refuse(TenantRule::MissingVariable, format!("needs values for {}", names::listed(&missing)));
+            refuse(
+                TenantRule::MissingVariable,
+                format!("needs values for {}", names::listed_within(&missing, MISSING_BYTES)),
+            );
         }
         match (project.tenancy, tenant.is_some()) {
             (Tenancy::Untenanted, true) => {

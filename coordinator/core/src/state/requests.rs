@@ -12,8 +12,9 @@ use crate::event::{Answered, Request};
 /// Seconds for which an answer is remembered: whoever repeats a request does so within a day.
 const KEPT_SECONDS: u64 = 24 * 3600;
 
-/// Answers that are remembered at most; the oldest go.
+/// Answers that are remembered at most, and their bytes as JSON; the oldest go.
 const MOST: usize = 10_000;
+const MOST_BYTES: usize = 64 << 20;
 
 /// The requests that were answered lately.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -22,6 +23,11 @@ pub struct Requests {
     answers: OrdMap<(TokenId, String), (Timestamp, Answered)>,
     /// The keys by age, the oldest first.
     order: Vector<(TokenId, String)>,
+    bytes: usize,
+}
+
+fn size(answered: &Answered) -> usize {
+    serde_json::to_vec(answered).map_or(0, |text| text.len())
 }
 
 impl From<Vector<(Timestamp, Answered)>> for Requests {
@@ -63,10 +69,12 @@ impl Requests {
     pub(crate) fn remember(&mut self, time: Timestamp, answered: &Answered) {
         while let Some(oldest) = self.order.front() {
             let too_old = self.answers.get(oldest).is_none_or(|(then, _)| is_too_old(*then, time));
-            if !too_old && self.order.len() < MOST {
+            if !too_old && self.order.len() < MOST && self.bytes <= MOST_BYTES {
                 break;
             }
-            self.answers.remove(oldest);
+            if let Some((_, gone)) = self.answers.remove(oldest) {
+                self.bytes -= size(&gone);
+            }
             self.order.pop_front();
         }
         self.push(time, answered.clone());
@@ -75,6 +83,9 @@ impl Requests {
     fn push(&mut self, time: Timestamp, answered: Answered) {
         let key = (answered.request.token, answered.request.key.clone());
         self.order.push_back(key.clone());
-        self.answers.insert(key, (time, answered));
+        self.bytes += size(&answered);
+        if let Some((_, before)) = self.answers.insert(key, (time, answered)) {
+            self.bytes -= size(&before);
+        }
     }
 }

@@ -91,7 +91,7 @@ impl Story {
 
     /// Writes a snapshot of a state at this moment, and has a record name it.
     fn snapshot_of(&mut self, state: State) {
-        let snapshot = Snapshot { head: self.head.hash, state };
+        let snapshot = Snapshot::of(self.head.hash, state);
         let digest = snapshot.write(&self.data).unwrap();
         self.carry_out(&Command::RecordSnapshot { record: self.state.number, digest });
         self.sync();

@@ -82,16 +82,42 @@ fn a_confirmed_snapshot_whose_tail_does_not_fit_is_left_aside() {
 }
 
 #[test]
+fn a_snapshot_of_another_version_is_left_aside() {
+    for version in [1, 3] {
+        let mut story = story();
+        let snapshot = Snapshot { version, ..Snapshot::of(story.head.hash, story.state.clone()) };
+        let digest = snapshot.write(&story.data).unwrap();
+        story.carry_out(&Command::RecordSnapshot { record: snapshot.state.number, digest });
+        story.sync();
+        assert_eq!(story.start(), 6, "the one before it");
+    }
+}
+
+#[test]
+fn a_line_of_a_later_format_is_called_that_and_not_damaged() {
+    use crate::journal::GENESIS;
+    use crate::journal::line::{BadLine, Line};
+    let story = story();
+    let mut lines = crate::journal::lines(&story.data, 1).unwrap();
+    let (_, line) = lines.next_line().unwrap().unwrap();
+    let later = String::from_utf8(line.to_vec()).unwrap().replace(r#""format":1,"#, r#""format":2,"#);
+    assert!(Line::read(line, GENESIS).is_ok());
+    for read in [Line::read(later.as_bytes(), GENESIS), Line::stored(later.as_bytes())] {
+        assert_eq!(read.err(), Some(BadLine::Newer(2)));
+    }
+}
+
+#[test]
 fn a_snapshot_of_another_history_is_left_aside() {
     let mut story = story();
-    let snapshot = Snapshot { head: Digest::of("another"), state: story.state.clone() };
+    let snapshot = Snapshot::of(Digest::of("another"), story.state.clone());
     let digest = snapshot.write(&story.data).unwrap();
     story.carry_out(&Command::RecordSnapshot { record: snapshot.state.number, digest });
     story.sync();
     assert_eq!(story.start(), 6);
     // One that is ahead of the journal, as after somebody put an old journal back.
     let state = State { number: 1000, ..story.state.clone() };
-    Snapshot { head: story.head.hash, state }.write(&story.data).unwrap();
+    Snapshot::of(story.head.hash, state).write(&story.data).unwrap();
     assert_eq!(story.start(), 0, "and only two are kept");
 }
 
@@ -110,7 +136,7 @@ fn snapshots_that_are_written_at_once_do_not_meet() {
                 for round in 0..5 {
                     let state = State { number: 1000 + round * 4 + writer, ..state.clone() };
                     // One that a newer one made useless may find itself gone, and nothing worse.
-                    let _ = Snapshot { head, state }.write(data);
+                    let _ = Snapshot::of(head, state).write(data);
                 }
             });
         }

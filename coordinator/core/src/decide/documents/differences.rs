@@ -38,12 +38,19 @@ pub(super) struct Difference {
     secrets: usize,
 }
 
+/// Characters of a name that are told: nothing bounds some words, such as the options of a template.
+const LONGEST_NAME: usize = 64;
+
 impl Difference {
     /// As it is told: by the names that things have after the change, or had before it.
     pub(super) fn told(&self, before: &Space, after: &Space) -> ChangedField {
         let name =
             |word: &String| name(after, word).or_else(|| name(before, word)).unwrap_or_else(|| word.clone());
-        let path: Vec<_> = self.path.iter().map(name).collect();
+        let cut = |name: String| match name.char_indices().nth(LONGEST_NAME) {
+            Some((end, _)) => format!("{}…", &name[..end]),
+            None => name,
+        };
+        let path: Vec<_> = self.path.iter().map(|word| cut(name(word))).collect();
         ChangedField { field: path.join("/"), change: self.change, secrets_removed: self.secrets }
     }
 }

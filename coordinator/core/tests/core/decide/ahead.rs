@@ -123,3 +123,12 @@ fn what_no_coordinator_can_have_given_is_not_confirmed() {
     assert!(why.message.contains("no coordinator has given it that"), "{why}");
     assert!(!comes(&mut world, one, of(1, 1)), "it is held");
 }
+
+/// A journal from before a target was made, or made anew, does not know it: that is no reason to say that it was deleted.
+#[test]
+fn an_agent_that_nobody_knows_is_ahead_of_a_journal_that_has_not_come_to_what_it_has_seen() {
+    let (world, _, _, last) = scene();
+    let stranger = TargetId::from_bytes([9; 16]);
+    let ahead = |generation| authorise::is_ahead(&world.state, stranger, generation);
+    assert_eq!([of(1, last), of(1, last + 1), of(2, 1)].map(ahead), [false, true, true]);
+}

@@ -103,3 +103,16 @@ fn of_many_changes_the_first_are_told_and_the_others_counted() {
     assert_eq!(answer.lines().filter(|line| line.starts_with("  removed")).count(), 2000);
     assert_eq!(answer.lines().filter(|line| line.ends_with("changed, 20 more")).count(), 50);
 }
+
+#[test]
+fn long_words_are_cut_where_they_are_told() {
+    let mut world = small();
+    let set = |letter: &str| {
+        let options = [letter.repeat(2000), "other".to_owned()];
+        json!({"kind": "library-set", "name": "One", "templates": [{"name": "T", "control": "select", "options": options}]})
+    };
+    world.apply(&[set("x")]);
+    let answer = told(&mut world, &[set("y")]);
+    assert!(answer.lines().all(|line| line.chars().count() < 120), "{answer}");
+    assert!(answer.contains(&format!("{}…", "x".repeat(64))), "{answer}");
+}

@@ -182,7 +182,7 @@ fn who_is_left_out_and_what_is_waited_for_is_said_in_few_words() {
     assert!(
         plan.left_out
             .iter()
-            .all(|out| { out.rule == TenantRule::MissingVariable && out.reason.ends_with(" and 295 more") })
+            .all(|out| { out.rule == TenantRule::MissingVariable && out.reason.ends_with(" and 294 more") })
     );
     let waits = &plan.deployments[0].waits;
     let named = waits.iter().filter(|wait| wait.reason.starts_with("target `machine-")).count();
