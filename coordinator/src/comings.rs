@@ -1,5 +1,5 @@
-//! The coordinator's log of targets that come and go: one line each, at info. Strangers are counted instead (`strangers`),
-//! so that nobody who is not a target makes it longer.
+//! The coordinator's log of targets that come and go: one line each, at info, so many an hour of each target
+//! (`registry::Allowance`). Strangers are counted instead (`strangers`), so that nobody who is not a target makes it longer.
 
 use windlass_coordinator_core::state::State;
 use windlass_protocol::ids::TargetId;

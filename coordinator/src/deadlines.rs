@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use windlass_api::error::ProblemKind;
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::Timestamp;
@@ -38,7 +39,7 @@ pub async fn serve_again(engine: &Engine, before: Timestamp) -> Timestamp {
         return at;
     }
     for id in engine.state().spaces.keys() {
-        if !submit(engine, *id, SpaceCommand::RecordReturn).await {
+        if submit(engine, *id, SpaceCommand::RecordReturn).await != Submitted::Done {
             return before;
         }
     }
@@ -61,13 +62,17 @@ pub async fn watch(engine: &Engine, registry: &Registry, mut served: Timestamp) 
         if served == before && now().since(before) >= lost_after() {
             continue;
         }
+        // While nothing can be recorded nobody can report either: that is time without a coordinator as well.
+        let mut can_record = true;
         let state = engine.state();
         for (id, space) in &state.spaces {
             let online = |target| registry.is_online(target);
             let (lost, back) = absences.look(space, &online, Instant::now());
             if !lost.is_empty() || !back.is_empty() {
                 let told = SpaceCommand::RecordPresence { lost: lost.clone(), back: back.clone() };
-                if submit(engine, *id, told).await {
+                let submitted = submit(engine, *id, told).await;
+                can_record &= submitted.can_record();
+                if submitted == Submitted::Done {
                     lost.into_iter().for_each(|target| comings::lost(&state, target));
                     back.into_iter().for_each(|target| comings::back(&state, target));
                 }
@@ -76,23 +81,45 @@ pub async fn watch(engine: &Engine, registry: &Registry, mut served: Timestamp) 
                 space.indexes.deadlines.get_min().is_some_and(|(deadline, _, _)| *deadline < now())
             };
             for _ in 0..MOST_RECORDS {
-                if !engine.state().space(*id).is_some_and(due)
-                    || !submit(engine, *id, SpaceCommand::GiveUpOverdue).await
-                {
+                if !engine.state().space(*id).is_some_and(due) {
+                    break;
+                }
+                let submitted = submit(engine, *id, SpaceCommand::GiveUpOverdue).await;
+                can_record &= submitted.can_record();
+                if submitted != Submitted::Done {
                     break;
                 }
             }
         }
+        if !can_record {
+            served = before;
+        }
     }
 }
 
-/// Whether it was carried out. What could not be is tried again at the next look.
-async fn submit(engine: &Engine, space: SpaceId, command: SpaceCommand) -> bool {
-    let submitted = engine.submit(Engine::own_envelope(), Command::Space(space, command)).await;
-    if let Err(why) = &submitted {
-        tracing::error!(%why, "what is lost or overdue could not be written down");
+/// What came of a command. What is not done is tried again at the next look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Submitted {
+    Done,
+    Refused,
+    /// The disk is full, the clock has jumped, or the coordinator is stopping.
+    Unrecordable,
+}
+
+impl Submitted {
+    fn can_record(self) -> bool {
+        self != Self::Unrecordable
     }
-    submitted.is_ok()
+}
+
+async fn submit(engine: &Engine, space: SpaceId, command: SpaceCommand) -> Submitted {
+    let submitted = engine.submit(Engine::own_envelope(), Command::Space(space, command)).await;
+    let Err(why) = submitted else { return Submitted::Done };
+    tracing::error!(%why, "what is lost or overdue could not be written down");
+    match why.kind {
+        ProblemKind::DiskFull | ProblemKind::Unavailable => Submitted::Unrecordable,
+        _ => Submitted::Refused,
+    }
 }
 
 /// Since when targets with work have had no session.

@@ -6,6 +6,7 @@
 //!        └───────── state ──────────┘        vault/, authority/, output/: what the edges need
 //! ```
 
+pub mod allocator;
 pub mod authority;
 mod comings;
 pub mod configuration;

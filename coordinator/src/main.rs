@@ -127,6 +127,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { settings, quic, http, accept_clock } => {
             let configuration = Configuration { accept_clock, ..settings.load(quic, http)? };
+            windlass_coordinator::allocator::give_back();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             let served = runtime.block_on(serve::serve(configuration));
             // Threads that still read or unpack for somebody are not waited for: nothing of theirs was acknowledged.

@@ -12,6 +12,7 @@ pub mod answers;
 pub mod documents;
 pub mod durations;
 pub mod error;
+pub mod json;
 pub mod plan;
 pub mod query;
 pub mod requests;

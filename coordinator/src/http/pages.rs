@@ -1,11 +1,10 @@
 //! Lists in parts: `?after=&limit=&filter=`.
 
-use std::io;
-
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 use windlass_api::answers::Page;
 use windlass_api::error::Problem;
+use windlass_api::json;
 use windlass_coordinator_core::catalogue::{Catalogue, Named};
 use windlass_protocol::names::fold;
 
@@ -32,7 +31,7 @@ impl<T: Serialize> Part<T> {
 
     /// Takes an item if there is room for it; the first one always has room.
     pub(super) fn take(&mut self, item: T) -> bool {
-        self.bytes += json_bytes(&item);
+        self.bytes += json::bytes(&item);
         let fits = self.items.is_empty() || self.items.len() < self.limit && self.bytes <= PART_BYTES;
         if fits {
             self.items.push(item);
@@ -44,25 +43,6 @@ impl<T: Serialize> Part<T> {
     pub(super) fn followed_by(self, next: Option<String>) -> Page<T> {
         Page { items: self.items, next }
     }
-}
-
-/// How many bytes something has as JSON.
-fn json_bytes(item: &impl Serialize) -> usize {
-    struct Count(usize);
-    impl io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // What is no JSON cannot be answered either, and says so then.
-    let _ = serde_json::to_writer(&mut count, item);
-    count.0
 }
 
 /// Which part of a list.

@@ -2,7 +2,7 @@
 //!
 //! Presence is derived and never in the journal.
 
-mod changes;
+mod allowance;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use windlass_coordinator_core::state::State;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{AssignmentId, TargetId};
 
-use changes::Changes;
+use allowance::Allowance;
 
 /// How far a pull has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,9 @@ struct Inner {
     last_seen: HashMap<TargetId, Timestamp>,
     /// Of open work alone.
     progress: HashMap<TargetId, HashMap<AssignmentId, Progress>>,
-    changes: Changes,
+    changes: Allowance,
+    /// Of the log.
+    lines: Allowance,
     next: u64,
 }
 
@@ -159,6 +161,11 @@ impl Registry {
         self.inner().changes.take(target, now)
     }
 
+    /// Takes one of the lines of the log that a target may cause by what it does; whether there was one left.
+    pub(crate) fn take_line(&self, target: TargetId, now: Timestamp) -> bool {
+        self.inner().lines.take(target, now)
+    }
+
     pub(crate) fn give_change_back(&self, target: TargetId) {
         self.inner().changes.give_back(target);
     }
@@ -225,6 +232,7 @@ impl Registry {
             if after.space_of(target).is_none() {
                 inner.last_seen.remove(&target);
                 inner.changes.forget(target);
+                inner.lines.forget(target);
             }
         }
         for target in worked {

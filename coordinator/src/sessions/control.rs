@@ -48,9 +48,15 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
                 Ok(()) => {
                     slot.admitted();
                     widen(&connection);
-                    comings::connected(&sessions.engine.state(), peer.target, &origin(address));
+                    // Who comes and goes again and again is told of only so often.
+                    let is_told = sessions.services.registry.take_line(peer.target, now());
+                    if is_told {
+                        comings::connected(&sessions.engine.state(), peer.target, &origin(address));
+                    }
                     let goodbye = live(&sessions, &connection, peer, send, frames).await;
-                    comings::disconnected(&sessions.engine.state(), peer.target, &goodbye);
+                    if is_told {
+                        comings::disconnected(&sessions.engine.state(), peer.target, &goodbye);
+                    }
                     Ok(goodbye)
                 }
             }

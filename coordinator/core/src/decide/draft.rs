@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use windlass_api::error::Problem;
+use windlass_api::json;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{DeploymentId, SpaceId};
 
@@ -136,9 +137,7 @@ impl<'a> Draft<'a> {
             let name = serde_json::to_string(&event).unwrap_or_default();
             self.broken = Some(format!("{why}, in {}", name.chars().take(80).collect::<String>()));
         }
-        let mut counted = Counted(0);
-        serde_json::to_writer(&mut counted, &event).expect("an event has nothing that JSON cannot hold");
-        self.bytes += counted.0;
+        self.bytes += json::bytes(&event);
         self.events.push(event);
     }
 
@@ -260,20 +259,6 @@ fn mistake(why: &str) -> String {
         "the coordinator would have recorded what does not fit its own state ({why}); nothing was changed, and this is a \
          mistake in it that its makers should know of"
     )
-}
-
-/// Counts what is written to it.
-struct Counted(usize);
-
-impl std::io::Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

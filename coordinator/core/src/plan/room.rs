@@ -2,9 +2,9 @@
 //! what it says lies in memory until who asked has taken it.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use serde::Serialize;
+use windlass_api::json;
 use windlass_api::plan::{PlannedDeployment, PlannedPlace, PlannedStep};
 use windlass_protocol::Digest;
 use windlass_protocol::digest::Hasher;
@@ -105,45 +105,16 @@ pub(super) fn fitting<T: Serialize>(left: &mut usize, part: T) -> Option<T> {
 
 /// Takes the room that a part needs as JSON; false where there is not enough.
 fn take(left: &mut usize, part: &impl Serialize) -> bool {
-    let mut count = Count(0);
-    write(&mut count, part);
-    let fits = count.0 <= *left;
-    *left = left.saturating_sub(count.0 + ",".len());
+    let bytes = json::bytes(part);
+    let fits = bytes <= *left;
+    *left = left.saturating_sub(bytes + ",".len());
     fits
 }
 
 fn digest(steps: &[(PlannedStep, usize)]) -> Digest {
-    let mut hasher = Hashing(Hasher::new());
-    steps.iter().for_each(|(step, _)| write(&mut hasher, step));
-    hasher.0.finish()
-}
-
-fn write(to: &mut impl io::Write, part: &impl Serialize) {
-    serde_json::to_writer(to, part).expect("what a plan says is JSON");
-}
-
-struct Count(usize);
-
-impl io::Write for Count {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
+    let mut hasher = Hasher::new();
+    for (step, _) in steps {
+        serde_json::to_writer(&mut hasher, step).expect("what a plan says is JSON");
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-struct Hashing(Hasher);
-
-impl io::Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    hasher.finish()
 }

@@ -3,6 +3,7 @@
 use imbl::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 use windlass_api::error::Problem;
+use windlass_api::json;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::TokenId;
 
@@ -24,10 +25,6 @@ pub struct Requests {
     /// The keys by age, the oldest first.
     order: Vector<(TokenId, String)>,
     bytes: usize,
-}
-
-fn size(answered: &Answered) -> usize {
-    serde_json::to_vec(answered).map_or(0, |text| text.len())
 }
 
 impl From<Vector<(Timestamp, Answered)>> for Requests {
@@ -73,7 +70,7 @@ impl Requests {
                 break;
             }
             if let Some((_, gone)) = self.answers.remove(oldest) {
-                self.bytes -= size(&gone);
+                self.bytes -= json::bytes(&gone);
             }
             self.order.pop_front();
         }
@@ -83,9 +80,9 @@ impl Requests {
     fn push(&mut self, time: Timestamp, answered: Answered) {
         let key = (answered.request.token, answered.request.key.clone());
         self.order.push_back(key.clone());
-        self.bytes += size(&answered);
+        self.bytes += json::bytes(&answered);
         if let Some((_, before)) = self.answers.insert(key, (time, answered)) {
-            self.bytes -= size(&before);
+            self.bytes -= json::bytes(&before);
         }
     }
 }

@@ -15,7 +15,7 @@ use super::super::Sessions;
 use super::answering::{Asker, Ending, Rests, Right, cut};
 use super::denied;
 use super::metered::Metered;
-use crate::engine::Engine;
+use crate::engine::{Engine, now};
 
 /// Streams the package, asking again before every write whether it still may. Where it is denied the stream is given back.
 pub(super) async fn serve(
@@ -76,6 +76,9 @@ pub(super) async fn serve(
 
 /// Says which package cannot be sent, and what to do about it.
 fn unsendable(sessions: &Sessions, permit: &PullPermit, why: &StoreError) {
+    if !sessions.services.registry.take_line(permit.target(), now()) {
+        return;
+    }
     let state = sessions.engine.state();
     let packages = state.space(permit.space()).into_iter().flat_map(|space| space.packages.values());
     let package = packages.into_iter().find(|package| package.manifest == permit.manifest());
