@@ -155,3 +155,43 @@ fn a_snapshot_is_due_by_the_bytes_of_records_too() {
     }
     assert!(!written(&few));
 }
+
+/// While nothing can be recorded nobody can report: that is time without a coordinator, and nothing is given up for it.
+#[tokio::test]
+async fn what_is_overdue_once_there_is_room_again_is_given_the_time_of_a_return() {
+    let (state, space) = waiting(&mut Chance(13));
+    let Asked { envelope, command } =
+        asked(&mut Chance(14), Actor::Coordinator, Command::Space(space, SpaceCommand::GoOn));
+    let state = decide(&state, &envelope, &command).unwrap_or_else(|why| panic!("{why}")).state;
+    // It was assigned years ago.
+    let journal = Full::default();
+    let replayed = Replayed { from: state.number, state, head: GENESIS, bytes: 0 };
+    let (engine, _ended) =
+        Engine::start(journal.clone(), None, replayed, Box::new(|_, _| {})).expect("it starts");
+    let registry = crate::registry::Registry::default();
+    // Nearly as long ago as an absence takes.
+    let served = Timestamp::from_milliseconds(crate::engine::now().milliseconds() - 29_000);
+    let watching = crate::deadlines::watch(&engine, &registry, served);
+    let room = async {
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        *journal.has_room.lock().expect("nobody panicked") = true;
+        let begun = std::time::Instant::now();
+        let settled = || {
+            let state = engine.state();
+            let space = state.space(space).expect("it is there");
+            space.served_since.is_some() || space.deployments.values().any(|found| found.is_over())
+        };
+        while !settled() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it is looked at each second");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = watching => unreachable!("it never ends"),
+        () = room => {}
+    }
+    let state = engine.state();
+    let space = state.space(space).expect("it is there");
+    assert!(space.served_since.is_some(), "the return is written down");
+    assert!(space.deployments.values().all(|found| !found.is_over()), "and nothing is given up");
+}
