@@ -4,15 +4,17 @@
 //! One comparison of the two things as they are written, for all kinds. It knows of lists that are keyed by ids or names,
 //! of what is sealed, and of a few words that documents write in another way.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use windlass_api::answers::{ChangedField, FieldChange};
+use windlass_protocol::DisplayName;
 use windlass_protocol::ids::{EnvironmentId, LibrarySetId, LifecycleId, ProjectId, TagId, TemplateId};
 use windlass_protocol::names::fold;
 
 use crate::catalogue::{Catalogue, Named};
-use crate::model::{RetiredTemplate, Template};
+use crate::model::{RetiredTemplate, Tag, TagSet, Template};
 use crate::state::Space;
 
 /// Names of a path: what lies deeper is told as a change of the part that it is in.
@@ -43,9 +45,9 @@ const LONGEST_NAME: usize = 64;
 
 impl Difference {
     /// As it is told: by the names that things have after the change, or had before it.
-    pub(super) fn told(&self, before: &Space, after: &Space) -> ChangedField {
+    pub(super) fn told(&self, before: &Names<'_>, after: &Names<'_>) -> ChangedField {
         let name =
-            |word: &String| name(after, word).or_else(|| name(before, word)).unwrap_or_else(|| word.clone());
+            |word: &String| after.find(word).or_else(|| before.find(word)).unwrap_or_else(|| word.clone());
         let cut = |name: String| match name.char_indices().nth(LONGEST_NAME) {
             Some((end, _)) => format!("{}…", &name[..end]),
             None => name,
@@ -181,38 +183,55 @@ fn secrets(value: &Value) -> usize {
     }
 }
 
-/// The name of what has this id, as documents write it.
-fn name(space: &Space, text: &str) -> Option<String> {
-    fn of<T: Named>(known: &Catalogue<T>, id: T::Id) -> Option<String> {
-        known.get(id).map(|found| found.name().to_string())
+/// What things with ids are called in a space, as documents write it; what has to be searched for is gone through once.
+pub(super) struct Names<'a> {
+    space: &'a Space,
+    tags: OnceCell<BTreeMap<TagId, String>>,
+    /// Also those that their owners have no more.
+    templates: OnceCell<BTreeMap<TemplateId, String>>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) const fn of(space: &'a Space) -> Self {
+        Self { space, tags: OnceCell::new(), templates: OnceCell::new() }
     }
-    let environment = text.parse::<EnvironmentId>().ok().and_then(|id| of(&space.environments, id));
-    let project = || text.parse::<ProjectId>().ok().and_then(|id| of(&space.projects, id));
-    let library_set = || text.parse::<LibrarySetId>().ok().and_then(|id| of(&space.library_sets, id));
-    let lifecycle = || text.parse::<LifecycleId>().ok().and_then(|id| of(&space.lifecycles, id));
-    let tag = || text.parse::<TagId>().ok().and_then(|id| tag(space, id));
-    let template = || text.parse::<TemplateId>().ok().and_then(|id| template(space, id));
-    environment.or_else(project).or_else(library_set).or_else(lifecycle).or_else(tag).or_else(template)
+
+    fn find(&self, text: &str) -> Option<String> {
+        fn of<T: Named>(known: &Catalogue<T>, id: T::Id) -> Option<String> {
+            known.get(id).map(|found| found.name().to_string())
+        }
+        let space = self.space;
+        let environment = text.parse::<EnvironmentId>().ok().and_then(|id| of(&space.environments, id));
+        let project = || text.parse::<ProjectId>().ok().and_then(|id| of(&space.projects, id));
+        let library_set = || text.parse::<LibrarySetId>().ok().and_then(|id| of(&space.library_sets, id));
+        let lifecycle = || text.parse::<LifecycleId>().ok().and_then(|id| of(&space.lifecycles, id));
+        let tag = || {
+            let id: TagId = text.parse().ok()?;
+            self.tags.get_or_init(|| tags(space)).get(&id).cloned()
+        };
+        let template = || {
+            let id: TemplateId = text.parse().ok()?;
+            self.templates.get_or_init(|| templates(space)).get(&id).cloned()
+        };
+        environment.or_else(project).or_else(library_set).or_else(lifecycle).or_else(tag).or_else(template)
+    }
 }
 
-fn tag(space: &Space, id: TagId) -> Option<String> {
-    space.tag_sets.iter().find_map(|set| {
-        let tag = set.tags.iter().find(|tag| tag.id == id)?;
-        Some(format!("{}/{}", set.name, tag.name))
-    })
-}
-
-/// An owner's template, also one that it has no more.
-fn template(space: &Space, id: TemplateId) -> Option<String> {
-    let named = |templates: &[Template], retired: &[RetiredTemplate]| {
-        let now = templates.iter().find(|template| template.id == id).map(|template| template.name.clone());
-        now.or_else(|| retired.iter().find(|retired| retired.id == id).map(|retired| retired.name.clone()))
+fn tags(space: &Space) -> BTreeMap<TagId, String> {
+    let named = |set: &TagSet| {
+        let name = |tag: &Tag| (tag.id, format!("{}/{}", set.name, tag.name));
+        set.tags.iter().map(name).collect::<Vec<_>>()
     };
-    let in_project = space.projects.iter().find_map(|project| {
-        Some(format!("{}/{}", project.name, named(&project.templates, &project.retired)?))
-    });
-    in_project.or_else(|| {
-        let mut sets = space.library_sets.iter();
-        sets.find_map(|set| Some(format!("{}/{}", set.name, named(&set.templates, &set.retired)?)))
-    })
+    space.tag_sets.iter().flat_map(named).collect()
+}
+
+fn templates(space: &Space) -> BTreeMap<TemplateId, String> {
+    let named = |owner: &DisplayName, templates: &[Template], retired: &[RetiredTemplate]| {
+        let gone = retired.iter().map(|template| (template.id, &template.name));
+        let all = gone.chain(templates.iter().map(|template| (template.id, &template.name)));
+        all.map(|(id, name)| (id, format!("{owner}/{name}"))).collect::<Vec<_>>()
+    };
+    let projects = space.projects.iter().flat_map(|one| named(&one.name, &one.templates, &one.retired));
+    let sets = space.library_sets.iter().flat_map(|one| named(&one.name, &one.templates, &one.retired));
+    projects.chain(sets).collect()
 }

@@ -28,7 +28,7 @@ use windlass_api::requests::{ApplyRequest, PlacedDocument};
 use windlass_protocol::ids::{KeyId, TenantId};
 
 pub(super) use delete::delete;
-use differences::Difference;
+use differences::{Difference, Names};
 pub(super) use project::check_package_id;
 pub(super) use references::{ReferenceScope, refuse_if_used, users_of_target};
 
@@ -97,8 +97,9 @@ pub(super) fn apply(
             .map_err(|problem| problem.at(&said).at(&placed.place))?;
     }
     let mut left = MOST_TOLD;
+    let names = [draft.space_before(), draft.space()].map(Names::of);
     let told = changes.into_values().zip(&request.documents).map(|(change, placed)| {
-        let told = change.told(draft, &placed.document, left);
+        let told = change.told(&names, &placed.document, left);
         left -= told.fields.len();
         told
     });
@@ -114,10 +115,10 @@ struct Change {
 
 impl Change {
     /// As it is told, with at most so many of its parts.
-    fn told(&self, draft: &Draft<'_>, document: &Document, most: usize) -> AppliedChange {
+    fn told(&self, [before, after]: &[Names<'_>; 2], document: &Document, most: usize) -> AppliedChange {
         let most = most.min(MOST_TOLD_OF_DOCUMENT);
         let fields = self.differences.iter().take(most);
-        let fields = fields.map(|found| found.told(draft.space_before(), draft.space()));
+        let fields = fields.map(|found| found.told(before, after));
         let mut fields: Vec<_> = fields.collect();
         fields.sort_by(|one, other| in_order(one).cmp(&in_order(other)));
         AppliedChange {
