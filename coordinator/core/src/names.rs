@@ -1,6 +1,7 @@
 //! From names that people write to ids, with the sentence for a name that nothing has (SEMANTICS 1 and 2).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use windlass_api::error::Problem;
 use windlass_api::query::QueryText;
@@ -134,8 +135,10 @@ pub fn query(space: &Space, text: &QueryText, pending: &PendingTenants) -> Resul
 pub const LISTED: usize = 5;
 
 /// The first of some names, and how many more there are: a sentence is short, whatever it is about.
-pub fn listed(all: &[String]) -> String {
-    first_of(all, LISTED)
+pub fn listed(all: impl IntoIterator<Item = impl Display>) -> String {
+    let mut all = all.into_iter();
+    let first: Vec<_> = all.by_ref().take(LISTED).map(|name| name.to_string()).collect();
+    and_more(&first, all.count())
 }
 
 /// As many names as so many bytes have room for, the first in any case: where each of them is asked for.
@@ -145,11 +148,11 @@ pub fn listed_within(all: &[String], bytes: usize) -> String {
         taken += name.len() + ", ".len();
         taken <= bytes
     };
-    first_of(all, all.iter().take_while(fits).count().max(1))
+    let (first, more) = all.split_at(all.iter().take_while(fits).count().max(1).min(all.len()));
+    and_more(first, more.len())
 }
 
-fn first_of(all: &[String], count: usize) -> String {
-    let (first, more) = all.split_at(all.len().min(count));
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+fn and_more(first: &[String], more: usize) -> String {
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     format!("{}{more}", first.join(", "))
 }

@@ -13,13 +13,13 @@ use windlass_api::answers::{
 };
 use windlass_api::error::Problem;
 use windlass_coordinator_core::decide::running_time;
-use windlass_coordinator_core::graph::{Run, RunState, WorkKind};
+use windlass_coordinator_core::graph::{RunState, WorkKind};
 use windlass_coordinator_core::model::{
     ChosenPackage, Deployment, PackageKey, Release, RunEnd, RunOutcome, Step,
 };
 use windlass_coordinator_core::reasons;
 use windlass_coordinator_core::sight::{Connected, Sight, Waiting};
-use windlass_coordinator_core::state::Space;
+use windlass_coordinator_core::state::{Space, WorkItem};
 use windlass_protocol::ids::{DeploymentId, StepId, TargetId};
 use windlass_protocol::names::nearest;
 
@@ -160,7 +160,7 @@ fn view_of(sight: &Sight, presence: &dyn Presence, found: &Deployment) -> Deploy
         let timeout = known_step(release, step).map_or(0, |step| step.timeout_seconds);
         let step = DescribedStep { name: step_name(release, step), timeout };
         for target in &node.plot.targets {
-            steps.push(step_view(space, found, &step, *target, found.graph.run(place, *target)));
+            steps.push(step_view(space, found, &step, *target, place));
         }
     }
     let fetch = found.graph.place_of(WorkKind::Fetch);
@@ -297,8 +297,9 @@ fn step_view(
     found: &Deployment,
     step: &DescribedStep,
     target: TargetId,
-    run: Option<&Run>,
+    place: usize,
 ) -> DeploymentStepView {
+    let run = found.graph.run(place, target);
     let name = reasons::target_name(space, found, target);
     let (state, reason, lines) = match (run.map(|run| &run.state), removal(space, found, target)) {
         // What it had brought to its end before it was taken out, it did.
@@ -319,7 +320,12 @@ fn step_view(
         },
     };
     let times = match (state, run.map(|run| &run.state)) {
-        (StepStatus::Assigned, Some(RunState::Assigned { since, expires, .. })) => Some((*since, *expires)),
+        (StepStatus::Assigned, Some(RunState::Assigned { since, expires, .. })) => {
+            // When it is given up, which may be later where the coordinator was away.
+            let is_this = |item: &&WorkItem| (item.deployment, item.node) == (found.id, place);
+            let item = space.work_of(target).map(|(_, item)| item).find(is_this);
+            Some((*since, item.map_or(*expires, |item| item.deadline)))
+        }
         (StepStatus::Running, Some(RunState::Started { deadline, .. })) => {
             Some(running_time(*deadline, step.timeout))
         }

@@ -6,7 +6,7 @@ use windlass_api::plan::{StepRule, TargetRule};
 
 use super::layout::{LaidStep, Layout};
 use crate::model::Target;
-use crate::names::LISTED;
+use crate::names::{self, LISTED};
 use crate::scope;
 use crate::state::Space;
 use crate::variables::{Candidate, Source};
@@ -70,12 +70,10 @@ fn scoped_to(what: &str, names: impl Iterator<Item = String>) -> String {
 }
 
 fn listed(what: &str, mut names: impl Iterator<Item = String>) -> String {
-    let first: Vec<_> = names.by_ref().take(LISTED).collect();
-    match (first.as_slice(), names.count()) {
-        ([], _) => format!("no {what}"),
-        ([one], _) => format!("{} {one}", what.trim_end_matches('s')),
-        (several, 0) => format!("{what} {}", several.join(", ")),
-        (several, more) => format!("{what} {} and {more} more", several.join(", ")),
+    match (names.next(), names.next()) {
+        (None, _) => format!("no {what}"),
+        (Some(one), None) => format!("{} {one}", what.trim_end_matches('s')),
+        (Some(one), Some(two)) => format!("{what} {}", names::listed([one, two].into_iter().chain(names))),
     }
 }
 

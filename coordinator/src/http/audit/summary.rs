@@ -6,6 +6,7 @@ use windlass_api::error::Problem;
 use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event};
 use windlass_coordinator_core::graph::WorkKind;
 use windlass_coordinator_core::model::Deployment;
+use windlass_coordinator_core::names;
 use windlass_coordinator_core::reasons;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::{DeploymentId, ReleaseId};
@@ -181,9 +182,6 @@ pub(super) fn said(sight: &Sight, space: &Space, event: &Event, shown: &Value) -
     }
 }
 
-/// Targets that are named at most; how many more there are is counted.
-const NAMED: usize = 5;
-
 /// What of a deployment became work of which targets.
 fn assigned(space: &Space, of: &Deployment, node: usize) -> Option<String> {
     let plot = &of.graph.node(node)?.plot;
@@ -194,13 +192,8 @@ fn assigned(space: &Space, of: &Deployment, node: usize) -> Option<String> {
             format!("step {}", deployments::step_name(release.map(AsRef::as_ref), step))
         }
     };
-    let names: Vec<_> =
-        plot.targets.iter().take(NAMED).map(|target| reasons::target_name(space, of, *target)).collect();
-    let more = match plot.targets.len() - names.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    Some(format!("assigned: {what} on {}{more}", names.join(", ")))
+    let names = plot.targets.iter().map(|target| reasons::target_name(space, of, *target));
+    Some(format!("assigned: {what} on {}", names::listed(names)))
 }
 
 /// An event as a sentence: its kind, and what it is about. It works from the recorded form, so that an event that was
