@@ -1,8 +1,10 @@
 //! The coordinator's log of targets that come and go: one line each, at info, so many an hour of each target
 //! (`registry::Allowance`). Strangers are counted instead (`strangers`), so that nobody who is not a target makes it longer.
 
+use quinn::ConnectionError;
 use windlass_coordinator_core::state::State;
 use windlass_protocol::ids::TargetId;
+use windlass_protocol::message::Goodbye;
 
 /// Characters of a name that a line has room for.
 const NAME: usize = 64;
@@ -18,9 +20,28 @@ pub(crate) fn connected(state: &State, target: TargetId, from: &str) {
     tracing::info!(%target, name = name(state, target), from, "a target is connected");
 }
 
-/// Its session is over; `why` is the goodbye.
-pub(crate) fn disconnected(state: &State, target: TargetId, why: &dyn std::fmt::Debug) {
-    tracing::info!(%target, name = name(state, target), ?why, "a target is disconnected");
+/// Its session is over: its connection `ended` by itself, or it was told `goodbye`.
+pub(crate) fn disconnected(
+    state: &State,
+    target: TargetId,
+    ended: Option<&ConnectionError>,
+    goodbye: Goodbye,
+) {
+    let why = ended.map_or_else(|| format!("{goodbye:?}"), |ended| end(ended).to_owned());
+    tracing::info!(%target, name = name(state, target), why, "a target is disconnected");
+}
+
+/// How a connection ended. What the peer says of it is the peer's word, and no word of the log.
+const fn end(of: &ConnectionError) -> &'static str {
+    match of {
+        ConnectionError::ApplicationClosed(_) | ConnectionError::ConnectionClosed(_) => "it left",
+        ConnectionError::TimedOut => "nothing was heard of it any more",
+        ConnectionError::Reset => "it began anew",
+        ConnectionError::LocallyClosed => "the coordinator closed it",
+        ConnectionError::TransportError(_)
+        | ConnectionError::VersionMismatch
+        | ConnectionError::CidsExhausted => "it broke the protocol",
+    }
 }
 
 /// It has work and no session for half a minute.
@@ -61,13 +82,14 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             let state = State::default();
             connected(&state, target, "192.0.2.1");
-            disconnected(&state, target, &"Left");
+            disconnected(&state, target, None, Goodbye::Replaced);
+            disconnected(&state, target, Some(&ConnectionError::TimedOut), Goodbye::Protocol);
             lost(&state, target);
             back(&state, target);
         });
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<_> = text.lines().collect();
-        let said = ["is connected", "is disconnected", "is lost", "is back"];
+        let said = ["is connected", "Replaced", "nothing was heard", "is lost", "is back"];
         assert_eq!(lines.len(), said.len(), "{text}");
         for (line, said) in lines.iter().zip(said) {
             let its = line.contains("INFO") && line.contains(said) && line.contains(&target.to_string());

@@ -55,7 +55,8 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
                     }
                     let goodbye = live(&sessions, &connection, peer, send, frames).await;
                     if is_told {
-                        comings::disconnected(&sessions.engine.state(), peer.target, &goodbye);
+                        let ended = connection.close_reason();
+                        comings::disconnected(&sessions.engine.state(), peer.target, ended.as_ref(), goodbye);
                     }
                     Ok(goodbye)
                 }

@@ -28,8 +28,9 @@ const BEYOND: u64 = 64 << 20;
 /// What one start came to.
 struct Started {
     seconds: f64,
-    /// Bytes on the way beyond those that are held in the end.
-    beyond: u64,
+    /// Bytes at the highest, and those that are held in the end.
+    highest: u64,
+    held: u64,
 }
 
 #[allow(clippy::print_stdout)]
@@ -39,8 +40,9 @@ pub fn measure(setting: &Setting) -> anyhow::Result<Vec<Verdict>> {
     println!("\nA start with {RECORDS} records behind it");
     let mut verdicts = Vec::new();
     for (what, most) in [("with a snapshot", WITH), ("without any", WITHOUT)] {
-        let Started { seconds, beyond } = start_apart(&data)?;
-        println!("  {what}: {seconds:.2} s, {} MiB on the way", beyond >> 20);
+        let Started { seconds, highest, held } = start_apart(&data)?;
+        let beyond = highest.saturating_sub(held);
+        println!("  {what}: {seconds:.2} s, {} MiB at the highest, {} held", highest >> 20, held >> 20);
         verdicts.push(Verdict {
             what: format!("start, {what}: {seconds:.2} s, at most {most} s"),
             holds: seconds <= most,
@@ -102,7 +104,7 @@ fn start_apart(data: &Path) -> anyhow::Result<Started> {
     let [seconds, highest, _] = replayed(Process::new(std::env::current_exe()?).arg("replay").arg(data))?;
     let mut giving_back = Process::new(std::env::current_exe()?);
     let [_, _, held] = replayed(giving_back.arg("replay").arg(data).env("MALLOC_TRIM_THRESHOLD_", "0"))?;
-    Ok(Started { seconds, beyond: (highest - held).max(0.0) as u64 })
+    Ok(Started { seconds, highest: highest as u64, held: held as u64 })
 }
 
 /// Seconds, the highest memory and that in the end.

@@ -47,7 +47,7 @@ sync -f .";
 
 /// A running nginx.
 pub struct Nginx {
-    _process: Process,
+    process: Process,
     folder: PathBuf,
     served: PathBuf,
     port: u16,
@@ -74,7 +74,7 @@ impl Nginx {
         let process = Process::start(&mut command, &folder.join("log"))
             .context("nginx is needed as the floor of a pull; install it")?;
         wait_until("the start of nginx", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Ok(Self { _process: process, folder: folder.to_owned(), served: served.to_owned(), port })
+        Ok(Self { process, folder: folder.to_owned(), served: served.to_owned(), port })
     }
 
     /// Fetches all files of a folder, and returns how long it took until they were hashed and durable.
@@ -96,5 +96,12 @@ impl Nginx {
         ensure!(digests == files, "{digests} of {files} files were hashed");
         fs::remove_dir_all(destination)?;
         Ok(took)
+    }
+}
+
+impl Drop for Nginx {
+    /// Killed, it would leave its workers behind.
+    fn drop(&mut self) {
+        self.process.stop();
     }
 }
