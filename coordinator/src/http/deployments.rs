@@ -302,22 +302,19 @@ fn step_view(
     let run = found.graph.run(place, target);
     let name = reasons::target_name(space, found, target);
     let (state, reason, lines) = match (run.map(|run| &run.state), removal(space, found, target)) {
-        // What it had brought to its end before it was taken out, it did.
-        (Some(RunState::Ended(end)), Some(_)) if end.outcome == RunOutcome::Succeeded => {
-            (StepStatus::Succeeded, None, Some(end.lines))
-        }
-        (Some(RunState::Ended(end)), Some(reason)) => {
+        (Some(RunState::Ended(end)), Some(reason)) if end.outcome == RunOutcome::Stopped => {
             (StepStatus::ScopeRemoved, Some(reason), Some(end.lines))
         }
+        // What it had brought to its end before it was taken out, it did.
+        (Some(RunState::Ended(end)), _) => match reasons::outcome_in_words(&end.outcome, &name) {
+            None => (StepStatus::Succeeded, None, Some(end.lines)),
+            reason => (StepStatus::Failed, reason, Some(end.lines)),
+        },
         (_, Some(reason)) => (StepStatus::ScopeRemoved, Some(reason), None),
         (None, None) if found.is_over() => (StepStatus::NotReached, None, None),
         (None, None) => (StepStatus::Waiting, None, None),
         (Some(RunState::Assigned { .. }), None) => (StepStatus::Assigned, None, None),
         (Some(RunState::Started { .. }), None) => (StepStatus::Running, None, None),
-        (Some(RunState::Ended(end)), None) => match reasons::outcome_in_words(&end.outcome, &name) {
-            None => (StepStatus::Succeeded, None, Some(end.lines)),
-            reason => (StepStatus::Failed, reason, Some(end.lines)),
-        },
     };
     let times = match (state, run.map(|run| &run.state)) {
         (StepStatus::Assigned, Some(RunState::Assigned { since, expires, .. })) => {

@@ -235,15 +235,9 @@ impl Graph {
         }
         let over = self.nodes.iter().enumerate().filter(|(_, node)| node.stage == Stage::Over);
         let failed = |(place, node): (usize, &'_ Node)| {
-            let of_node = node.plot.targets.iter().filter(|target| !self.removed.contains(*target));
-            of_node.filter_map(|target| Some((*target, self.run(place, *target)?))).find_map(
-                |(target, run)| match &run.state {
-                    RunState::Ended(end) if end.outcome != RunOutcome::Succeeded => {
-                        Some((target, &end.outcome))
-                    }
-                    _ => None,
-                },
-            )
+            let runs =
+                node.plot.targets.iter().filter_map(|target| Some((*target, self.run(place, *target)?)));
+            runs.filter_map(|(target, run)| Some((target, self.failure(target, run)?))).next()
         };
         for (place, node) in over {
             if let Some((target, outcome)) = failed((place, node)) {
@@ -256,6 +250,21 @@ impl Graph {
             return Some(Verdict::NoTargetLeft(node));
         }
         self.nodes.iter().all(|node| node.stage == Stage::Over).then_some(Verdict::Succeeded)
+    }
+
+    /// How a run failed, if it did. What was stopped because its target was taken out did not; what had failed before that
+    /// stays a failure, whatever becomes of its target.
+    fn failure<'a>(&self, target: TargetId, run: &'a Run) -> Option<&'a RunOutcome> {
+        match &run.state {
+            RunState::Ended(RunEnd { outcome: RunOutcome::Succeeded, .. }) => None,
+            RunState::Ended(RunEnd { outcome: RunOutcome::Stopped, .. })
+                if self.removed.contains(&target) =>
+            {
+                None
+            }
+            RunState::Ended(end) => Some(&end.outcome),
+            RunState::Assigned { .. } | RunState::Started { .. } => None,
+        }
     }
 
     fn is_bare(&self, node: &Node) -> bool {

@@ -13,9 +13,9 @@ use windlass_protocol::message::{Generation, Participation};
 use super::queries::VisibleTenants;
 use crate::catalogue::{Catalogue, Named};
 use crate::model::{
-    Ahead, Deployment, Environment, Granted, Key, LibrarySet, Lifecycle, Package, PackageKey, Phase,
-    PhaseRule, Project, Release, ScopedValue, Snapshot, SnapshotSet, Step, StepAction, TagSet, Target,
-    TenantLimit, ValueScope, Variable,
+    Ahead, Deployment, Environment, Granted, LibrarySet, Lifecycle, Package, PackageKey, Phase, PhaseRule,
+    Project, Release, ScopedValue, Snapshot, SnapshotSet, Step, StepAction, TagSet, Target, TenantLimit,
+    ValueScope, Variable,
 };
 use crate::query::{Empty, Query};
 use crate::scope;
@@ -236,7 +236,7 @@ impl<'a> LimitedView<'a> {
         view
     }
 
-    /// A target that may serve somebody who is seen, where somebody who is seen is connected, or that holds something of
+    /// A target that may serve somebody who is seen, where somebody who is seen is connected, or that may hold something of
     /// theirs. That it takes part in untenanted deployments too is nothing that is seen.
     fn target(
         &self,
@@ -248,22 +248,22 @@ impl<'a> LimitedView<'a> {
             found.clone();
         let Granted { mut roles, mut environments, tenants, participation: _ } = granted;
         environments.retain(|environment| self.seen.environments.contains(environment));
-        let serves = scope::takes_part(found, true)
+        let takes_part = scope::takes_part(found, true);
+        let serves = takes_part
             && !environments.is_empty()
             && self.seen.tenants.values().any(|tenant| scope::has_tenant(whole, found, tenant));
-        let theirs = |((_, _, tenant), _): &&(Key, StepId)| {
-            tenant.is_some_and(|tenant| self.seen.tenants.contains_key(&tenant))
-        };
-        let holds = || whole.history.held_by(id).map(|(place, _)| place).any(|place| theirs(&place));
+        let theirs = |tenant| self.seen.tenants.contains_key(&tenant);
+        let may_hold = || whole.history.may_hold_of(id).any(theirs);
         let works = || {
             let mut open = deployments.values().filter(|deployment| !deployment.is_over());
             open.any(|deployment| deployment.parts.contains_key(&id))
         };
-        if !serves && !holds() && !works() {
+        if !serves && !may_hold() && !works() {
             return None;
         }
         let nobody = Query { narrowed: true, ..Query::default() };
-        let tenants = self.seen.query(&tenants, Empty::MeansNobody).unwrap_or(nobody);
+        // Shown as tenanted, one that is for no tenant has none.
+        let tenants = self.seen.query(&tenants, Empty::MeansNobody).filter(|_| takes_part).unwrap_or(nobody);
         roles.retain(|role| self.roles.contains(role));
         // How far ahead its agent is tells how much everybody did.
         let ahead =

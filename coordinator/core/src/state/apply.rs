@@ -182,10 +182,10 @@ impl Space {
                 let token = self.enrolments.get_mut(enrolment).ok_or("no such enrolment token")?;
                 Arc::make_mut(token).used_by.push((*target, key.public_key));
                 // Another key is another machine, as far as anybody can know: what the old one holds does not count.
-                self.forget_pulls(*target);
-                self.forget_handed_out(*target, None);
-                self.history.holds_nothing(*target);
                 if self.targets.get(*target).is_some_and(|known| known.key.public_key != key.public_key) {
+                    self.forget_pulls(*target);
+                    self.forget_handed_out(*target, None);
+                    self.history.holds_nothing(*target);
                     self.replace_machine(*target);
                 }
                 self.change_target(*target, |target| {

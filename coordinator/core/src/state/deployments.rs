@@ -51,9 +51,11 @@ impl Space {
             DeploymentEvent::PullBegun { deployment, step, target, manifest, .. } => {
                 let kind = step.map_or(WorkKind::Fetch, WorkKind::Run);
                 self.hand_out(*deployment, *target, kind, *manifest);
+                self.note_handed(*deployment, *target);
             }
             DeploymentEvent::PackagePulled { deployment, step, target, manifest, .. } => {
                 self.pulled.insert((*target, *manifest));
+                self.note_handed(*deployment, *target);
                 let kind = step.map_or(WorkKind::Fetch, WorkKind::Run);
                 self.hand_out(*deployment, *target, kind, *manifest);
             }
@@ -167,8 +169,14 @@ impl Space {
             let step = step.ok_or("fetching sets nothing")?;
             deployment.outputs.insert((step, target, name.clone()), value.clone());
         }
-        let Some(step) = step.filter(|_| end.outcome == RunOutcome::Succeeded) else { return Ok(()) };
         let (key, release) = (deployment.key(), deployment.release());
+        if end.outcome != RunOutcome::Succeeded {
+            return Ok(());
+        }
+        let Some(step) = step else {
+            self.note_handed(id, target);
+            return Ok(());
+        };
         let package = self.releases.get(&release).and_then(|release| release.packages.get(&step));
         if let Some(manifest) = package.map(|package| package.manifest) {
             self.history.holds(target, key, step, Held { release, manifest, deployment: id });
@@ -266,6 +274,13 @@ impl Space {
         if let Some(run) = run.filter(|run| !matches!(run.state, RunState::Ended(_))) {
             let assignment = assignment_id(id, target, kind, run.attempt);
             self.handed_out.insert((target, assignment, digest));
+        }
+    }
+
+    /// From here on the target may hold what is this deployment's tenant's.
+    fn note_handed(&mut self, id: DeploymentId, target: TargetId) {
+        if let Some(tenant) = self.deployments.get(&id).and_then(|deployment| deployment.tenant) {
+            self.history.is_handed(target, tenant);
         }
     }
 

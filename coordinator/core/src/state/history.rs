@@ -54,6 +54,8 @@ pub struct History {
     successes: OrdMap<Key, Vector<Success>>,
     attempts: OrdMap<Key, Attempt>,
     held: OrdMap<TargetId, OrdMap<(Key, StepId), Held>>,
+    /// For which tenants targets were handed packages: they may hold them, whatever became of the deployment.
+    handed: OrdSet<(TargetId, TenantId)>,
     /// Which release ever succeeded where, for whom: an index.
     promoted: OrdSet<(ReleaseId, EnvironmentId, Option<TenantId>)>,
 }
@@ -66,12 +68,14 @@ struct Stored {
     #[serde(with = "crate::map_as_list")]
     attempts: OrdMap<Key, Attempt>,
     held: Vec<(TargetId, Key, StepId, Held)>,
+    handed: OrdSet<(TargetId, TenantId)>,
 }
 
 impl From<Stored> for History {
     fn from(stored: Stored) -> Self {
-        let mut history = Self { successes: stored.successes, attempts: stored.attempts, ..Self::default() };
-        for (target, key, step, held) in stored.held {
+        let Stored { successes, attempts, held, handed } = stored;
+        let mut history = Self { successes, attempts, handed, ..Self::default() };
+        for (target, key, step, held) in held {
             history.held.entry(target).or_default().insert((key, step), held);
         }
         for ((_, environment, tenant), successes) in &history.successes {
@@ -91,7 +95,8 @@ impl From<History> for Stored {
             .iter()
             .flat_map(|(target, held)| held.iter().map(|((key, step), held)| (*target, *key, *step, *held)));
         let held = held.collect();
-        Self { successes: history.successes, attempts: history.attempts, held }
+        let History { successes, attempts, held: _, handed, promoted: _ } = history;
+        Self { successes, attempts, held, handed }
     }
 }
 
@@ -121,6 +126,14 @@ impl History {
         self.held.get(&target).into_iter().flatten()
     }
 
+    /// Whose packages a target may hold, as far as they are tenants'.
+    pub fn may_hold_of(&self, target: TargetId) -> impl Iterator<Item = TenantId> {
+        let first = TenantId::from_bytes([0; 16]);
+        let handed = self.handed.range((target, first)..).take_while(move |(of, _)| *of == target);
+        let handed = handed.map(|(_, tenant)| *tenant);
+        handed.chain(self.held_by(target).filter_map(|(((_, _, tenant), _), _)| *tenant))
+    }
+
     /// For whom a release ever succeeded in an environment; none stands for untenanted.
     pub fn succeeded_for(
         &self,
@@ -140,6 +153,7 @@ impl History {
             successes: stored.successes.into_iter().filter(|(key, _)| theirs(key)).collect(),
             attempts: stored.attempts.into_iter().filter(|(key, _)| theirs(key)).collect(),
             held: stored.held.into_iter().filter(|(_, key, ..)| theirs(key)).collect(),
+            handed: stored.handed.into_iter().filter(|(_, tenant)| tenants(*tenant)).collect(),
         })
     }
 
@@ -173,8 +187,17 @@ impl History {
         self.held.entry(target).or_default().insert((key, step), held);
     }
 
+    /// A target is handed a package of a tenant's deployment.
+    pub(super) fn is_handed(&mut self, target: TargetId, tenant: TenantId) {
+        self.handed.insert((target, tenant));
+    }
+
     /// Another key is another machine, as far as anybody can know, and a deleted target is none: it holds nothing.
     pub(super) fn holds_nothing(&mut self, target: TargetId) {
+        let tenants: Vec<_> = self.may_hold_of(target).collect();
+        for tenant in tenants {
+            self.handed.remove(&(target, tenant));
+        }
         self.held.remove(&target);
     }
 }

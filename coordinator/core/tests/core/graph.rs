@@ -34,6 +34,14 @@ enum Stand {
     Assigned,
     Started,
     Ended(bool),
+    /// Its target was taken out.
+    Stopped,
+}
+
+impl Stand {
+    fn is_open(self) -> bool {
+        matches!(self, Self::Assigned | Self::Started)
+    }
 }
 
 /// A graph as somebody would keep it on paper.
@@ -71,7 +79,7 @@ impl Paper {
     }
 
     fn open(&self, node: usize) -> bool {
-        self.runs.iter().any(|((of, _), (_, stand))| *of == node && !matches!(stand, Stand::Ended(_)))
+        self.runs.iter().any(|((of, _), (_, stand))| *of == node && stand.is_open())
     }
 
     fn over(&self, node: usize) -> bool {
@@ -92,7 +100,7 @@ impl Paper {
             return None;
         }
         for node in all.clone().filter(|node| self.over(*node)) {
-            for of_node in self.nodes[node].2.iter().filter(|of_node| !self.removed.contains(of_node)) {
+            for of_node in &self.nodes[node].2 {
                 if let Some((_, Stand::Ended(false))) = self.runs.get(&(node, *of_node)) {
                     return Some(("failed", node, Some(*of_node)));
                 }
@@ -142,8 +150,8 @@ impl Paper {
             _ => {
                 self.removed.insert(number);
                 let of_target = self.runs.iter_mut().filter(|((_, of), _)| *of == number);
-                for (_, (_, stand)) in of_target.filter(|(_, (_, stand))| !matches!(stand, Stand::Ended(_))) {
-                    *stand = Stand::Ended(false);
+                for (_, (_, stand)) in of_target.filter(|(_, (_, stand))| stand.is_open()) {
+                    *stand = Stand::Stopped;
                 }
                 true
             }
@@ -153,7 +161,7 @@ impl Paper {
 
 fn settle(graph: &mut Graph, (kind, node, number, good): Happens) -> Result<(), DoesNotSettle> {
     let (node, target, end) = (usize::from(node), target(number), RunEnd::of(outcome(good)));
-    let stopped = RunEnd::of(outcome(false));
+    let stopped = RunEnd::of(RunOutcome::Stopped);
     let (since, expires) = (Timestamp::from_milliseconds(1), Timestamp::from_milliseconds(2));
     let generation = Generation { epoch: 1, sequence: 1 };
     graph.settle(&match kind {
@@ -183,12 +191,13 @@ fn same(graph: &Graph, paper: &Paper) {
         let stand = match &run.state {
             RunState::Assigned { .. } => Stand::Assigned,
             RunState::Started { .. } => Stand::Started,
+            RunState::Ended(end) if end.outcome == RunOutcome::Stopped => Stand::Stopped,
             RunState::Ended(end) => Stand::Ended(end.outcome == RunOutcome::Succeeded),
         };
         ((node, target.as_bytes()[0]), (run.attempt, stand))
     });
     assert_eq!(runs.collect::<BTreeMap<_, _>>(), paper.runs, "attempts count, and nobody who left gets one");
-    let open = paper.runs.iter().filter(|(_, (_, stand))| !matches!(stand, Stand::Ended(_)));
+    let open = paper.runs.iter().filter(|(_, (_, stand))| stand.is_open());
     let open: BTreeSet<_> = open.map(|((node, number), _)| (*node, target(*number))).collect();
     assert_eq!(graph.open().iter().copied().collect::<BTreeSet<_>>(), open);
     assert!(open.iter().all(|(_, target)| !paper.removed.contains(&target.as_bytes()[0])));

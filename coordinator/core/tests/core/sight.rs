@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use windlass_api::error::ProblemKind;
 use windlass_api::requests::{DeployRequest, TokenRequest};
 use windlass_coordinator_core::authorise::{self, Action};
-use windlass_coordinator_core::decide::{Command, SpaceCommand};
+use windlass_coordinator_core::decide::{Command, SpaceCommand, WorkReportKind};
 use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::graph::RunState;
 use windlass_coordinator_core::model::Deployment;
@@ -24,7 +24,7 @@ use windlass_protocol::ids::TokenId;
 use windlass_protocol::message::{Advertised, Outcome};
 
 use crate::chance;
-use crate::world::{Happening, World, happening, lively, small};
+use crate::world::{Happening, Machine, World, ended, happening, lively, project, small};
 
 const TOKEN: TokenId = TokenId::from_bytes([9; 16]);
 
@@ -464,4 +464,50 @@ fn what_a_shared_machine_had_already_is_not_seen() {
     };
     assert_eq!(traffic(&sight_of_all(&world)), [(10, 990)]);
     assert_eq!(traffic(&of_limited(&world)), [(0, 0)]);
+}
+
+/// SEMANTICS 3: what a machine already holds stays listed, however it came to hold it.
+#[test]
+fn a_machine_that_may_hold_something_of_theirs_stays_listed() {
+    let grant = |tenant: &str| {
+        json!({"roles": ["web"], "environments": ["Staging"], "tenants": {"tenants": [tenant]},
+            "participation": "tenanted"})
+    };
+    for how in ["all done", "cancelled", "its scope is gone while the step runs", "the same key again"] {
+        let mut world = small();
+        world.package("shop", "1.0.0");
+        let step = json!([{"name": "Copy", "roles": ["web"], "package": {"id": "shop"}}]);
+        world.apply(&[project("Web", step)]);
+        let one = world.enrol("one", grant("Alpha"));
+        world.release("Web", "1.0.0");
+        limited(&mut world, "alphas", json!({"tenants": ["Alpha"]})).expect("a token");
+        let id = world.deploy(json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"],
+            "tenants": {"tenants": ["Alpha"]}}));
+        let (_, assignment, _) = world.work(id)[0];
+        let (peer, manifest) = (world.peer(one), Digest::of("shop 1.0.0"));
+        world.ask(SpaceCommand::RecordPulled { peer, assignment, manifest, bytes: 10 }).expect("pulled");
+        world.work_off(id, &Outcome::Succeeded);
+        match how {
+            "cancelled" => drop(world.ask(SpaceCommand::Cancel(id)).expect("cancelled")),
+            "its scope is gone while the step runs" => {
+                let (_, assignment, _) = world.work(id)[0];
+                world.report(one, assignment, WorkReportKind::Started);
+                world.grant("one", grant("Beta"));
+                world.report(one, assignment, ended(Outcome::Succeeded));
+            }
+            _ => world.succeed(id),
+        }
+        if how == "the same key again" {
+            let token = world.token(json!({"target": "one"})).expect("a token");
+            world.use_token(token, "secret", &Machine::new("one"));
+        }
+        world.grant("one", grant("Beta"));
+        assert!(world.space().pulled.contains(&(one, manifest)), "{how}: it is known to have it");
+        assert!(of_limited(&world).space().targets.get(one).is_some(), "{how}: who is Alpha's sees it");
+        let other = json!({"target": "one"});
+        let token = world.token(other).expect("a token");
+        let other_key = Machine { key: "another", ..Machine::new("one") };
+        world.use_token(token, "secret", &other_key);
+        assert!(of_limited(&world).space().targets.get(one).is_none(), "{how}: another machine has nothing");
+    }
 }

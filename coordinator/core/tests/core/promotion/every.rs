@@ -286,7 +286,8 @@ fn history(past: Past) -> History {
             successes.push(json!([(PROJECT, at, lane.map(tenant_id)), [success]]));
         }
     }
-    serde_json::from_value(json!({"successes": successes, "attempts": [], "held": []})).expect("a history")
+    serde_json::from_value(json!({"successes": successes, "attempts": [], "held": [], "handed": []}))
+        .expect("a history")
 }
 
 /// Whether a deployment of the project may be for this lane at all.
