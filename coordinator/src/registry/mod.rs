@@ -107,17 +107,14 @@ impl Registry {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a target is connected.
     pub fn is_online(&self, target: TargetId) -> bool {
         self.inner().live.contains_key(&target)
     }
 
-    /// How many targets are connected.
     pub fn len(&self) -> usize {
         self.inner().live.len()
     }
 
-    /// Whether nobody is connected.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
