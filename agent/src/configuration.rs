@@ -60,7 +60,6 @@ pub struct Configuration {
     pub install_root: PathBuf,
     /// Where the agent keeps its identity, work and cache.
     pub state_root: PathBuf,
-    /// How tenants are kept apart.
     pub isolation: Isolation,
     /// Bytes that the package cache may have, beside what is needed.
     pub cache_bytes: u64,

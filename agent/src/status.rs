@@ -16,7 +16,6 @@ use crate::identity::Identity;
 pub struct Status {
     /// The target's name.
     pub target: String,
-    /// The coordinator's address.
     pub coordinator: String,
     /// Whether a session stands, or the sentence why not.
     pub connection: Connection,

@@ -89,18 +89,14 @@ struct Written {
 /// What the command line says; it wins over the file.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
-    /// The data folder.
     pub data: Option<PathBuf>,
-    /// Where agents connect.
     pub quic: Option<SocketAddr>,
-    /// Where operators connect.
     pub http: Option<SocketAddr>,
 }
 
 /// The configuration in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Configuration {
-    /// The data folder.
     pub data: PathBuf,
     /// Where agents connect, UDP.
     pub quic: SocketAddr,

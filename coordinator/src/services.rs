@@ -24,10 +24,8 @@ pub struct Services {
     pub packages: Arc<PackageStore>,
     /// Keeps what steps print.
     pub output: Arc<dyn Logs>,
-    /// The live sessions.
     pub registry: Arc<Registry>,
     /// Counts who is refused, and is nobody.
     pub strangers: Arc<Strangers>,
-    /// The data folder.
     pub data: PathBuf,
 }

@@ -17,7 +17,6 @@ pub enum ExitKind {
 }
 
 impl ExitKind {
-    /// The exit code.
     pub const fn code(self) -> u8 {
         match self {
             Self::Failed => 1,

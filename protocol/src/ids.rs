@@ -6,8 +6,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
 /// Why a text is not an id of the kind that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an id of this kind is `{prefix}-` and 26 characters")]
@@ -40,6 +38,33 @@ fn decode(text: &[u8]) -> Option<u128> {
         Some(value << 5 | digit as u128)
     })
 }
+
+/// Lets serde write a type that displays and parses: as text where people read it, as its bytes where they do not.
+macro_rules! text_or_bytes {
+    ($name:ident($bytes:ty)) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    self.0.serialize(serializer)
+                }
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                    text.parse().map_err(serde::de::Error::custom)
+                } else {
+                    <$bytes>::deserialize(deserializer).map(Self)
+                }
+            }
+        }
+    };
+}
+pub(crate) use text_or_bytes;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
@@ -86,33 +111,13 @@ macro_rules! ids {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                if serializer.is_human_readable() {
-                    serializer.collect_str(self)
-                } else {
-                    self.0.serialize(serializer)
-                }
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                if deserializer.is_human_readable() {
-                    let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                    text.parse().map_err(de::Error::custom)
-                } else {
-                    <[u8; 16]>::deserialize(deserializer).map(Self)
-                }
-            }
-        }
+        text_or_bytes!($name([u8; 16]));
     )*};
 }
 
 ids! {
     /// A space: the hard wall that no reference crosses.
     SpaceId = "space";
-    /// An environment, such as Production.
     EnvironmentId = "environment";
     TagSetId = "tagset";
     /// A tag of a tag set.
@@ -131,13 +136,11 @@ ids! {
     TenantId = "tenant";
     /// A target: one machine with an agent.
     TargetId = "target";
-    /// An enrolment token.
     EnrolmentId = "enrolment";
     /// A token of the HTTP API.
     TokenId = "token";
     /// A data key, which seals the sensitive values of one tenant or space.
     KeyId = "key";
-    /// A release of a project.
     ReleaseId = "release";
     /// A deployment of one release to one environment, for one tenant or none.
     DeploymentId = "deployment";

@@ -45,7 +45,6 @@ impl Slug {
         Self::try_from(text.trim_end_matches('-').to_owned()).ok()
     }
 
-    /// The characters.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -159,7 +158,6 @@ pub enum NotAName {
 }
 
 impl DisplayName {
-    /// The characters.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -14,9 +14,7 @@ use windlass_protocol::{Digest, Timestamp};
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     pub target: TargetId,
-    /// What its configuration says.
     pub configuration: &'a Advertised,
-    /// How it keeps tenants apart.
     pub isolation: Isolation,
     /// Whom it has served, if it can serve one tenant only.
     pub served: Option<(SpaceId, Option<TenantId>)>,

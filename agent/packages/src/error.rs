@@ -17,9 +17,7 @@ pub enum CacheError {
     Io {
         /// What was tried, as a verb.
         action: &'static str,
-        /// The file or folder concerned.
         path: PathBuf,
-        /// What the operating system said.
         source: io::Error,
     },
     /// The disk, the quota or the process's limit on file sizes is used up.
@@ -27,7 +25,6 @@ pub enum CacheError {
     Full {
         /// What was tried, as a verb.
         action: &'static str,
-        /// The file or folder concerned.
         path: PathBuf,
     },
     /// A pull, or unpacking, would leave less space than is to be kept free.
@@ -44,28 +41,16 @@ pub enum CacheError {
     },
     /// Another process has the cache open.
     #[error("the package cache in {} is open in another process", folder.display())]
-    Locked {
-        /// The cache's folder.
-        folder: PathBuf,
-    },
+    Locked { folder: PathBuf },
     /// The package is being pulled by somebody else at this moment.
     #[error("the package {manifest} is being pulled already")]
-    Busy {
-        /// The package.
-        manifest: Digest,
-    },
+    Busy { manifest: Digest },
     /// The cache does not hold the package complete; a pull completes it.
     #[error("the package {manifest} is not complete in the cache")]
-    Incomplete {
-        /// The package.
-        manifest: Digest,
-    },
+    Incomplete { manifest: Digest },
     /// A file in the cache was not what its name says. It has been removed, so that the next pull brings it again.
     #[error("the cached content {digest} was damaged; pull the package again")]
-    Damaged {
-        /// The content.
-        digest: Digest,
-    },
+    Damaged { digest: Digest },
     /// A file is not what whoever wants to change it can change, in one sentence.
     #[error("{0}")]
     Unsuited(String),

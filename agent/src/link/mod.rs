@@ -74,7 +74,6 @@ impl Link {
         stream.message().await
     }
 
-    /// Ends the connection.
     pub fn close(&self) {
         self.connection.close(quinn::VarInt::from_u32(0), b"done");
     }

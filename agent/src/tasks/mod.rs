@@ -39,7 +39,6 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Between two tries of a task that failed as a whole: a disk may have been full.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// What a task works with.
 struct TaskContext {
     agent: Arc<Agent>,
     assignment: Assignment,

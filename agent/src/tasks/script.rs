@@ -44,7 +44,6 @@ pub(super) struct Process<'a> {
 
 /// How a process stands.
 pub(super) enum Ran {
-    /// It is over.
     Ended(Outcome),
     /// It has not begun and will not: the task was withdrawn before.
     Withdrawn,

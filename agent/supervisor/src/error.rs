@@ -16,39 +16,23 @@ pub enum StepError {
     Io {
         /// What was tried, a verb.
         action: &'static str,
-        /// The file or folder concerned.
         path: PathBuf,
-        /// What the operating system said.
         source: io::Error,
     },
     /// A durable line that no version of this program has written.
     #[error("line {line} of {} is not understood: {reason}", folder.display())]
-    Damaged {
-        /// The folder of segments.
-        folder: PathBuf,
-        /// The number of the line.
-        line: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Damaged { folder: PathBuf, line: u64, reason: String },
     /// The step cannot be buried, because its supervisor lives.
     #[error("the supervisor of {} is alive", folder.display())]
-    Supervised {
-        /// The step's folder.
-        folder: PathBuf,
-    },
+    Supervised { folder: PathBuf },
     /// The step cannot be stopped, because it has no living supervisor.
     #[error("{} has no living supervisor", folder.display())]
-    Unsupervised {
-        /// The step's folder.
-        folder: PathBuf,
-    },
+    Unsupervised { folder: PathBuf },
     /// Processes of the step did not disappear though they were killed; they hang in the kernel.
     #[error("{} processes of session {session} were killed and do not disappear", processes.len())]
     Undead {
         /// The session, which is also the process id of the step's main process.
         session: i32,
-        /// The processes that are left.
         processes: Vec<i32>,
     },
 }

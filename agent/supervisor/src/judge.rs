@@ -21,10 +21,7 @@ pub enum StepStatus {
     /// A supervisor has the step and has not marked it yet.
     Starting,
     /// A supervisor has the step, and it may run.
-    Running {
-        /// Its mark.
-        started: Started,
-    },
+    Running { started: Started },
     /// The step has ended.
     Ended {
         /// Its first mark; none if it ended before it.
@@ -32,10 +29,7 @@ pub enum StepStatus {
         ended: Ended,
     },
     /// The supervisor is gone and did not write down how the step ended: [`bury`] it.
-    Lost {
-        /// The step's mark.
-        started: Started,
-    },
+    Lost { started: Started },
 }
 
 /// How it stands with the step in `folder`. Changes nothing, and disturbs no supervisor.

@@ -20,7 +20,6 @@ use crate::layout;
 /// Which process has the lock. Written into the lock's file, for whoever wants to send it a signal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// The process.
     pub pid: i32,
     /// When it was made, as in [`Started::start_time`](crate::Started::start_time).
     pub start_time: u64,

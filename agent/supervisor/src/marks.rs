@@ -27,7 +27,6 @@ pub struct Started {
 /// The step has ended for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// How.
     #[serde(flatten)]
     pub outcome: Outcome,
     /// Whether it was ended because its time was over.
@@ -40,7 +39,6 @@ pub struct Ended {
     pub time: u64,
 }
 
-/// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
@@ -50,10 +48,7 @@ pub enum Outcome {
         code: i32,
     },
     /// The main process was ended by a signal.
-    Killed {
-        /// The signal's number.
-        signal: i32,
-    },
+    Killed { signal: i32 },
     /// Nothing of the step ever ran.
     NotStarted {
         /// Why, in one sentence.

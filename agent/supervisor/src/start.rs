@@ -23,12 +23,7 @@ pub enum StartError {
     Job(#[from] BadJob),
     /// The supervisor's program did not run.
     #[error("the supervisor {} cannot be run: {source}", binary.display())]
-    Spawn {
-        /// The program.
-        binary: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    Spawn { binary: PathBuf, source: io::Error },
     /// The supervisor has a reason.
     #[error("the supervisor refused the step: {reason}")]
     Refused {

@@ -35,7 +35,6 @@ pub enum SuperviseError {
     Setup {
         /// What was tried.
         action: &'static str,
-        /// What the operating system said.
         source: io::Error,
     },
     /// A fork copies only the thread that calls it, with the locks of the others held for ever.
@@ -43,16 +42,10 @@ pub enum SuperviseError {
     Threads,
     /// Others could read the step's folder, or change it.
     #[error("{} is not a folder that belongs to the agent alone (mode 0700)", folder.display())]
-    Folder {
-        /// The step's folder.
-        folder: PathBuf,
-    },
+    Folder { folder: PathBuf },
     /// A step is never started twice from one folder.
     #[error("the step in {} has been started already", folder.display())]
-    Started {
-        /// The step's folder.
-        folder: PathBuf,
-    },
+    Started { folder: PathBuf },
     /// The folder could not be used.
     #[error(transparent)]
     Step(#[from] StepError),

@@ -11,17 +11,12 @@ use crate::{ArchiveError, BadPackage, Shown};
 /// What kind of file was uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A zip archive.
     Zip,
     /// A NuGet package: a zip archive with a `.nuspec` at its root.
     Nupkg,
-    /// A tar archive.
     Tar,
-    /// A tar archive in gzip.
     TarGzip,
-    /// A tar archive in zstd.
     TarZstd,
-    /// A tar archive in xz.
     TarXz,
     /// No archive: the file itself is the package.
     SingleFile,

@@ -181,7 +181,6 @@ impl Tree {
         self.digests[index] = digest;
     }
 
-    /// The finished manifest.
     pub(crate) fn into_manifest(mut self) -> Result<Manifest, BadPackage> {
         for copy in &self.copies {
             self.digests[copy.entry] = self.digests[copy.original];

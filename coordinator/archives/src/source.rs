@@ -35,7 +35,6 @@ impl Faults {
 pub(crate) trait Upload: Read + Seek {}
 impl<R: Read + Seek> Upload for R {}
 
-/// The uploaded file.
 pub(crate) struct Source<'a> {
     upload: &'a mut dyn Upload,
     faults: Faults,

@@ -32,10 +32,9 @@ pub enum Admission {
     Refused(Vec<TenantRefusal>),
 }
 
-/// Whether `wish` may start.
 pub fn admit(space: &Space, wish: &Wish<'_>) -> Admission {
     let (_, environment, tenant) = wish.key;
-    let refusals = plan::judge(space, wish.project, wish.release, environment, tenant);
+    let refusals = plan::judge(space, space, wish.project, wish.release, environment, tenant);
     if !refusals.is_empty() {
         return Admission::Refused(refusals);
     }

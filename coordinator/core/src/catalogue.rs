@@ -11,7 +11,6 @@ use windlass_protocol::Slug;
 use windlass_protocol::names::{DisplayName, fold, nearest};
 
 pub trait Named: Clone {
-    /// The type of its ids.
     type Id: Copy + Ord + std::fmt::Display + std::str::FromStr;
     /// What people call the kind: "tenant".
     const KIND: &'static str;
@@ -97,7 +96,6 @@ impl<T: Named> Catalogue<T> {
         self.items.len()
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

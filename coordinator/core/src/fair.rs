@@ -56,7 +56,6 @@ impl<G: Ord + Clone, F: Ord + Clone, T> Fair<G, F, T> {
         self.take_at(group, flow, place)
     }
 
-    /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }

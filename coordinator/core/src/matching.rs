@@ -15,9 +15,7 @@ use crate::state::Space;
 /// What a target is judged for.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
-    /// The environment of the deployment.
     pub environment: EnvironmentId,
-    /// Its tenant, or none.
     pub tenant: Option<&'a Tenant>,
     /// The roles of the step; the target needs one of them.
     pub roles: &'a BTreeSet<String>,
@@ -41,9 +39,7 @@ pub(crate) enum LooksAt {
     Environment,
     /// Whether it is a tenant's.
     Tenancy,
-    /// The tenant.
     Tenant,
-    /// The step.
     Step,
     /// The targets that the request names.
     Request,

@@ -34,9 +34,7 @@ pub enum StoreError {
     Io {
         /// What was tried, as a verb.
         action: &'static str,
-        /// The file or folder concerned.
         path: PathBuf,
-        /// What the operating system said.
         source: io::Error,
     },
     /// The disk, the quota or the process's limit on file sizes is used up.
@@ -44,33 +42,17 @@ pub enum StoreError {
     Full {
         /// What was tried, as a verb.
         action: &'static str,
-        /// The file or folder concerned.
         path: PathBuf,
     },
     /// Another process has the store open, and would take this one's temporary files for left over ones.
     #[error("the package store in {} is open in another process", folder.display())]
-    Locked {
-        /// The store's folder.
-        folder: PathBuf,
-    },
+    Locked { folder: PathBuf },
     /// Nothing of that name is stored.
     #[error("the package store has no {kind} {digest}")]
-    Missing {
-        /// What was looked for.
-        kind: Kind,
-        /// Its name.
-        digest: Digest,
-    },
+    Missing { kind: Kind, digest: Digest },
     /// An object is not what was once stored under its name.
     #[error("the stored {kind} {digest} is damaged: {fault}")]
-    Damaged {
-        /// What it should be.
-        kind: Kind,
-        /// Its name.
-        digest: Digest,
-        /// What is wrong with it.
-        fault: &'static str,
-    },
+    Damaged { kind: Kind, digest: Digest, fault: &'static str },
 }
 
 impl StoreError {

@@ -105,11 +105,6 @@ impl PullPlan {
         &self.header
     }
 
-    /// How many contents this answer carries: those that travel without those that the agent has complete.
-    pub fn files_to_send(&self) -> usize {
-        self.travelling.len()
-    }
-
     /// How many bytes of content this answer carries, before compression.
     pub fn bytes_to_send(&self) -> u64 {
         let skipped = |file: &Travelling| u64::from(file.skip_segments) * SEGMENT_BYTES as u64;

@@ -31,7 +31,6 @@ pub enum AuthorityError {
     /// Its key, or its certificate where that lies.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// Making a certificate.
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
 }
@@ -100,7 +99,6 @@ impl Authority {
         Digest::of(self.certificate.as_ref())
     }
 
-    /// The CA's certificate.
     pub const fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }

@@ -4,11 +4,10 @@
 //! world has caught up. So a clock that jumps ahead of the time that has passed stops commands, and a journal that is
 //! dated later than the clock stops the start; an operator who says that the clock is right now lifts both.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+use parking_lot::Mutex;
 use windlass_api::error::{Problem, ProblemKind};
 use windlass_protocol::Timestamp;
 
@@ -65,7 +64,7 @@ impl Watch {
 
     /// Judges what the clock says when so much time has passed since the machine's start.
     fn judge(&self, clock: Timestamp, passed: Duration) -> Result<(), Jumped> {
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut started = self.started.lock();
         let starts = before(clock, passed);
         let ahead = starts.since(*started);
         if ahead >= TOLERATED {

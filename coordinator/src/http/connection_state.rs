@@ -2,9 +2,10 @@
 //! and whether it takes what it asked for.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -75,7 +76,7 @@ impl ConnectionState {
             return;
         }
         let slot = self.0.known.admit(token, &self.0.evicted);
-        *self.0.slot.lock().unwrap_or_else(PoisonError::into_inner) = HeldSlot::Known { _slot: slot };
+        *self.0.slot.lock() = HeldSlot::Known { _slot: slot };
     }
 
     /// Ends when the connection's slot is somebody else's.
@@ -113,7 +114,7 @@ impl ConnectionState {
     /// Ends when a piece of an answer was offered for too long.
     async fn unread(&self) {
         loop {
-            let first = self.offers().due.values().min().copied();
+            let first = self.0.offers.lock().due.values().min().copied();
             match first {
                 Some(due) if due <= Instant::now() => return,
                 Some(due) => {
@@ -124,14 +125,10 @@ impl ConnectionState {
         }
     }
 
-    fn offers(&self) -> MutexGuard<'_, Offers> {
-        self.0.offers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A request begins.
     pub(super) fn begin(&self) -> OpenRequest {
         self.0.now.send_modify(|now| now.open += 1);
-        let mut offers = self.offers();
+        let mut offers = self.0.offers.lock();
         offers.next += 1;
         OpenRequest { state: self.clone(), number: offers.next }
     }
@@ -147,7 +144,7 @@ impl OpenRequest {
     /// A piece of the answer is offered, for so long.
     pub(super) fn offered(&self, patience: Duration) {
         let due = Instant::now() + patience;
-        let mut offers = self.state.offers();
+        let mut offers = self.state.0.offers.lock();
         let is_first = offers.due.values().all(|other| due < *other);
         offers.due.insert(self.number, due);
         drop(offers);
@@ -158,7 +155,7 @@ impl OpenRequest {
 
     /// It was taken.
     pub(super) fn taken(&self) {
-        self.state.offers().due.remove(&self.number);
+        self.state.0.offers.lock().due.remove(&self.number);
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a route costs others: its answer lies in memory until who asked has taken it, and what takes long to make takes
 //! turns. Every route says it in the table of routes, and what it did not say it cannot have.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::http::request::Parts;
+use parking_lot::Mutex;
 use windlass_protocol::ids::TokenId;
 
 use super::Context;
@@ -80,11 +81,11 @@ pub(super) struct Reserved(Arc<Mutex<Option<Place>>>);
 impl Reserved {
     /// What was left here.
     pub(super) fn take(&self) -> Option<Place> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().take()
     }
 
     fn put(&self, place: Place) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        *self.0.lock() = Some(place);
     }
 }
 

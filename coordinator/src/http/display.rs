@@ -1,9 +1,9 @@
 //! Ids and times as people read them.
 
-use windlass_api::answers::{DeploymentStatus, IsolationKind, ScopeParticipation, TokenRole};
+use windlass_api::answers::{DeploymentStatus, IsolationKind, ScopeParticipation};
 use windlass_coordinator_core::catalogue::{Catalogue, Named};
 use windlass_coordinator_core::graph::WorkKind;
-use windlass_coordinator_core::model::{Deployment, DeploymentEnd, DeploymentState, Role};
+use windlass_coordinator_core::model::{Deployment, DeploymentEnd, DeploymentState};
 use windlass_coordinator_core::sight::Sight;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::Timestamp;
@@ -36,14 +36,6 @@ pub fn tenant(space: &Space, id: Option<TenantId>) -> Option<String> {
 pub fn token(sight: &Sight, id: TokenId) -> String {
     let unknown = || if sight.is_whole() { id.to_string() } else { "another token".to_owned() };
     sight.token(id).map_or_else(unknown, |token| token.name.to_string())
-}
-
-/// A role of a token.
-pub const fn role(role: Role) -> TokenRole {
-    match role {
-        Role::Auditor => TokenRole::Auditor,
-        Role::Administrator => TokenRole::Administrator,
-    }
 }
 
 /// Where a deployment stands.

@@ -1,9 +1,9 @@
 //! How fast: what is recorded each time that it is looked at is looked at no faster than the record may grow.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use windlass_protocol::ids::TokenId;
 
@@ -36,7 +36,7 @@ impl Pace {
     }
 
     fn begins(&self, token: TokenId, now: Instant) -> Option<Instant> {
-        let mut all = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.due.lock();
         all.retain(|_, due| *due > now);
         let due = all.get(&token).copied().unwrap_or(now) + self.every;
         let begins = due.checked_sub(self.every * self.at_once).unwrap_or(now).max(now);
@@ -64,6 +64,6 @@ mod tests {
         assert_eq!(pace.begins(other, now), Some(now));
         // What was refused is not held against it.
         assert_eq!(pace.begins(one, now + 5 * second), Some(now + 5 * second));
-        assert_eq!(pace.due.lock().unwrap().len(), 1, "who is in time again is not remembered");
+        assert_eq!(pace.due.lock().len(), 1, "who is in time again is not remembered");
     }
 }

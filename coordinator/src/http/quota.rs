@@ -5,8 +5,9 @@
 //! the token that holds fewest.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use windlass_protocol::ids::TokenId;
 
@@ -117,7 +118,7 @@ impl Quota {
         weight: usize,
     ) -> Result<Permit, Refusal> {
         let turn = {
-            let mut inner = self.inner();
+            let mut inner = self.inner.lock();
             if inner.begin(token, weight, &self.limits) {
                 return Ok(self.permit(token, weight));
             }
@@ -142,17 +143,13 @@ impl Quota {
 
     /// Takes back what a token held, and gives it to who is next.
     fn give_back(self: &Arc<Self>, token: TokenId, weight: usize) {
-        self.inner().end(token, weight);
+        self.inner.lock().end(token, weight);
         loop {
-            let Some(next) = self.inner().next(&self.limits) else { return };
+            let Some(next) = self.inner.lock().next(&self.limits) else { return };
             // Not under the lock: what nobody waits for any more comes back at once, by its own end.
             let permit = self.permit(next.token, next.weight);
             let _ = next.turn.send(permit);
         }
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -201,7 +198,7 @@ impl Permit {
         let (before, weight) = (self.weight, weight.max(1));
         self.weight = weight;
         match weight.checked_sub(before) {
-            Some(more) => self.quota.inner().add(self.token, more),
+            Some(more) => self.quota.inner.lock().add(self.token, more),
             None => self.quota.give_back(self.token, before - weight),
         }
     }
@@ -268,7 +265,7 @@ mod tests {
         heavy.weigh(0);
         assert!(poll!(&mut next).is_ready());
         drop((heavy, others));
-        let left = quota.inner();
+        let left = quota.inner.lock();
         assert!(left.total == 0 && left.held.is_empty());
     }
 
@@ -286,7 +283,7 @@ mod tests {
         drop(given);
         assert!(quota.take(ONE).now_or_never().is_some(), "what it was given and did not take is free");
         drop(held.1);
-        let left = quota.inner();
+        let left = quota.inner.lock();
         assert!(left.total == 0 && left.held.is_empty());
     }
 }

@@ -45,7 +45,7 @@ pub async fn whoami(caller: Reader) -> Answer<Whoami> {
     let token = sight.token(caller.token()).ok_or_else(Refusal::unknown_caller)?;
     Ok(Json(Whoami {
         token: token.name.to_string(),
-        role: Some(display::role(sight.permit().role())),
+        role: Some(sight.permit().role()),
         expires: token.expires.map(display::time),
         space: sight.space().head.name.to_string(),
         authority: caller.context.services.authority.fingerprint().to_string(),
@@ -87,7 +87,7 @@ fn item(sight: &Sight, token: &ApiToken) -> TokenItem {
     TokenItem {
         id: token.id.to_string(),
         name: token.name.to_string(),
-        role: display::role(token.role),
+        role: token.role,
         expires: token.expires.map(display::time),
         tenants: token.limit.as_ref().map(|limit| limited_to(sight, limit)),
         made_by: made_by(sight, token.made_by),

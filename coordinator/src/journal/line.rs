@@ -110,7 +110,6 @@ fn part(salt: &str, bytes: &[u8], body: &str) -> (String, Digest) {
 /// What every reader of a line sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Open {
-    /// The record's number.
     pub number: u64,
     pub stream: Stream,
     /// Its number there.

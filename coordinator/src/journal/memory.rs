@@ -1,6 +1,8 @@
 //! A journal in memory, which several engines share: what a replicated engine is to them, without a network or a disk.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::{AppendError, Appended, GENESIS, Head, Journal};
 
@@ -17,18 +19,14 @@ struct Shared {
 }
 
 impl InMemory {
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Every line so far.
     pub fn lines(&self) -> Vec<Vec<u8>> {
-        self.shared().lines.iter().map(|appended| appended.line.clone()).collect()
+        self.0.lock().lines.iter().map(|appended| appended.line.clone()).collect()
     }
 
     /// Takes so many more lines and then is full; as many as there are where there is no number.
     pub fn set_room(&self, room: Option<usize>) {
-        self.shared().room = room;
+        self.0.lock().room = room;
     }
 }
 
@@ -48,7 +46,7 @@ impl Shared {
 impl Journal for InMemory {
     fn append(&mut self, head: Head, lines: &[Appended]) -> Result<(), AppendError> {
         let told = {
-            let mut shared = self.shared();
+            let mut shared = self.0.lock();
             let place = shared.place(head)?;
             if place < shared.lines.len() {
                 return if shared.lines[place..].starts_with(lines) {
@@ -68,12 +66,12 @@ impl Journal for InMemory {
     }
 
     fn read(&mut self, head: Head, most: usize) -> Result<Vec<Vec<u8>>, AppendError> {
-        let shared = self.shared();
+        let shared = self.0.lock();
         let place = shared.place(head)?;
         Ok(shared.lines[place..].iter().take(most).map(|appended| appended.line.clone()).collect())
     }
 
     fn watch(&mut self, told: Box<dyn Fn() + Send + Sync>) {
-        self.shared().watchers.push(Arc::from(told));
+        self.0.lock().watchers.push(Arc::from(told));
     }
 }

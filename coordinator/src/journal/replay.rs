@@ -26,7 +26,6 @@ pub enum ReplayError {
         place: String,
         /// Its number.
         sequence: u64,
-        /// What is wrong.
         why: BadLine,
     },
     /// A record that does not fit.

@@ -23,7 +23,6 @@ pub enum Finding {
     Files {
         /// The last record before it that is whole.
         after: u64,
-        /// What is wrong.
         what: String,
     },
     /// A line was changed, or one before it was taken out, put in or moved.
@@ -33,7 +32,6 @@ pub enum Finding {
         place: String,
         /// Its number.
         sequence: u64,
-        /// What is wrong.
         what: String,
     },
     /// The end does not have the hash that a witness holds: the tail was cut off, or another history written.

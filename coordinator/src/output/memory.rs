@@ -1,10 +1,11 @@
 //! Output in memory: what a store of output is, without a disk.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
+use parking_lot::Mutex;
 use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::OutputLine;
 
@@ -42,11 +43,7 @@ impl InMemory {
 
     /// Takes so many more batches and then does not work; as many as come where there is no number.
     pub fn set_room(&self, room: Option<usize>) {
-        self.shared().room = room;
-    }
-
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock().room = room;
     }
 }
 
@@ -103,7 +100,7 @@ impl Logs for InMemory {
         lines: Vec<OutputLine>,
     ) -> BoxFuture<'_, Result<u64, OutputError>> {
         let batch = Batch { assignment, target: Some(target), first, lines, full: false };
-        ready(self.shared().append(self.limits, batch)).boxed()
+        ready(self.shared.lock().append(self.limits, batch)).boxed()
     }
 
     fn read(
@@ -113,7 +110,7 @@ impl Logs for InMemory {
         room: Room,
         announced: Option<u64>,
     ) -> Result<Vec<Piece>, OutputError> {
-        let shared = self.shared();
+        let shared = self.shared.lock();
         let mut found = Found::new(from, room);
         // What was kept when older output went lies behind what came after it.
         let mut batches: Vec<_> =

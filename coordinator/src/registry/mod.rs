@@ -6,9 +6,10 @@ mod allowance;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use imbl::ordmap::DiffItem;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use windlass_coordinator_core::state::State;
@@ -62,7 +63,7 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mut inner = self.registry.inner();
+        let mut inner = self.registry.inner.lock();
         // Unless another one has taken its place.
         if inner.live.get(&self.target).is_some_and(|live| live.number == self.number) {
             inner.live.remove(&self.target);
@@ -103,39 +104,32 @@ pub struct Registry {
 }
 
 impl Registry {
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether a target is connected.
     pub fn is_online(&self, target: TargetId) -> bool {
-        self.inner().live.contains_key(&target)
+        self.inner.lock().live.contains_key(&target)
     }
 
-    /// How many targets are connected.
     pub fn len(&self) -> usize {
-        self.inner().live.len()
+        self.inner.lock().live.len()
     }
 
-    /// Whether nobody is connected.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// When a target was last heard of since this coordinator started.
     pub fn last_seen(&self, target: TargetId) -> Option<Timestamp> {
-        self.inner().last_seen.get(&target).copied()
+        self.inner.lock().last_seen.get(&target).copied()
     }
 
     /// How far the pulls for an assignment of a target have come.
     pub fn progress(&self, target: TargetId, assignment: AssignmentId) -> Option<Progress> {
-        self.inner().progress.get(&target)?.get(&assignment).copied()
+        self.inner.lock().progress.get(&target)?.get(&assignment).copied()
     }
 
     /// A target was heard of. `state` is asked for inside the lock, here and below: what [`Self::wake_changed`] has
     /// taken out because the state lost it must not come back from a state that had it.
     pub(crate) fn seen(&self, target: TargetId, now: Timestamp, state: impl FnOnce() -> Arc<State>) {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         if state().space_of(target).is_some() {
             inner.last_seen.insert(target, now);
         }
@@ -149,7 +143,7 @@ impl Registry {
         progress: Progress,
         state: impl FnOnce() -> Arc<State>,
     ) {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         let state = state();
         if state.space_of(target).is_some_and(|space| space.work_item(target, assignment).is_some()) {
             inner.progress.entry(target).or_default().insert(assignment, progress);
@@ -158,16 +152,16 @@ impl Registry {
 
     /// Takes one of the changes that a target may tell of itself; whether there was one left.
     pub(crate) fn take_change(&self, target: TargetId, now: Timestamp) -> bool {
-        self.inner().changes.take(target, now)
+        self.inner.lock().changes.take(target, now)
     }
 
     /// Takes one of the lines of the log that a target may cause by what it does; whether there was one left.
     pub(crate) fn take_line(&self, target: TargetId, now: Timestamp) -> bool {
-        self.inner().lines.take(target, now)
+        self.inner.lock().lines.take(target, now)
     }
 
     pub(crate) fn give_change_back(&self, target: TargetId) {
-        self.inner().changes.give_back(target);
+        self.inner.lock().changes.give_back(target);
     }
 
     /// Registers a session; the one that it takes the place of, if any, is returned.
@@ -178,7 +172,7 @@ impl Registry {
         is_open: IsOpen,
         address: SocketAddr,
     ) -> (Entered, Option<Live>) {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         inner.next += 1;
         let number = inner.next;
         let older = inner.live.insert(target, Live { wake, is_open, address, number });
@@ -195,7 +189,7 @@ impl Registry {
 
     /// Whether this is the session of a target: it has not ended, and no other one has taken its place.
     pub(crate) fn is_newest(&self, target: TargetId, number: u64) -> bool {
-        self.inner().live.get(&target).is_some_and(|live| live.number == number)
+        self.inner.lock().live.get(&target).is_some_and(|live| live.number == number)
     }
 
     /// Wakes the sessions whose target, or whose work, is not what it was, and forgets what is no more. Costs what
@@ -224,7 +218,7 @@ impl Registry {
         if changed.is_empty() && worked.is_empty() {
             return;
         }
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         for target in changed {
             if let Some(live) = inner.live.get(&target) {
                 live.wake.notify_one();

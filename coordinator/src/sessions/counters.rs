@@ -2,9 +2,10 @@
 //! fill it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use windlass_coordinator_core::decide::{Command, Repeat, Repeated, SpaceCommand};
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::Timestamp;
@@ -48,14 +49,11 @@ impl Counters {
         Self { strangers, ..Self::default() }
     }
 
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Counts denied requests of a kind.
     pub(super) fn denied(&self, target: TargetId, kind: &str, count: u64) {
         if count > 0 {
-            *self.counts().denied.entry(target).or_default().entry(kind.to_owned()).or_default() += count;
+            *self.counts.lock().denied.entry(target).or_default().entry(kind.to_owned()).or_default() +=
+                count;
             self.news.notify_one();
         }
     }
@@ -63,7 +61,7 @@ impl Counters {
     /// Counts something that happened before, with the bytes that travelled.
     pub(super) fn again(&self, what: Repeated, bytes: u64) {
         let now = now();
-        let mut counts = self.counts();
+        let mut counts = self.counts.lock();
         let what = counts.bounded(what);
         counts.add(what, Times { count: 1, bytes, first: now, last: now });
         drop(counts);
@@ -73,7 +71,7 @@ impl Counters {
     /// Whether a clone is to be recorded at once: none of this target was in the last period. Else it is counted.
     pub(super) fn is_first_clone(&self, target: TargetId, older: &str, newer: &str) -> bool {
         let now = now();
-        let mut counts = self.counts();
+        let mut counts = self.counts.lock();
         let told = counts.clones.get(&target);
         if told.is_none_or(|told| now.since(*told) > INTERVAL) {
             counts.clones.insert(target, now);
@@ -104,10 +102,10 @@ impl Counters {
     pub(super) async fn record(&self, engine: &Engine) {
         let _one_at_a_time = self.recording.lock().await;
         self.strangers.record(engine).await;
-        let Counts { denied, repeats, clones } = std::mem::take(&mut *self.counts());
+        let Counts { denied, repeats, clones } = std::mem::take(&mut *self.counts.lock());
         let state = engine.state();
         let now = now();
-        self.counts().clones.extend(clones.into_iter().filter(|(_, told)| now.since(*told) <= INTERVAL));
+        self.counts.lock().clones.extend(clones.into_iter().filter(|(_, told)| now.since(*told) <= INTERVAL));
         for (target, counts) in denied {
             let Some(space) = state.space_of(target).map(|space| space.head.id) else { continue };
             let command = SpaceCommand::RecordDenials { target, counts: counts.clone() };
@@ -123,7 +121,7 @@ impl Counters {
         for (space, repeats) in by_space {
             for repeats in repeats.chunks(RECORD) {
                 if !submit(engine, space, SpaceCommand::RecordRepeats(repeats.to_vec())).await {
-                    let mut counts = self.counts();
+                    let mut counts = self.counts.lock();
                     for Repeat { what, count, bytes, first, last } in repeats.iter().cloned() {
                         counts.add(what, Times { count, bytes, first, last });
                     }
@@ -222,7 +220,7 @@ mod tests {
                 counters.again(refused(origin), round);
             }
         }
-        let counts = counters.counts();
+        let counts = counters.counts.lock();
         assert_eq!(counts.repeats.len(), ORIGINS + 1, "16 addresses and the others");
         assert_eq!(counts.repeats.values().map(|times| times.count).sum::<u64>(), 300);
         assert_eq!(counts.repeats.values().map(|times| times.bytes).sum::<u64>(), 300);
@@ -287,7 +285,7 @@ mod tests {
             assert!(!counters.is_first_clone(target, older, newer));
         }
         assert!(counters.is_first_clone(TargetId::from_bytes([2; 16]), "a", "b"), "each target for itself");
-        let counts = counters.counts();
+        let counts = counters.counts.lock();
         let counted: Vec<_> = counts.repeats.values().map(|times| times.count).collect();
         assert_eq!(counted, [1, 2]);
     }

@@ -47,11 +47,8 @@ pub struct Endpoint {
 /// What the kernel gave of what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BufferReport {
-    /// Bytes asked for.
     pub wanted: usize,
-    /// Bytes of the receive buffer.
     pub receive: usize,
-    /// Bytes of the send buffer.
     pub send: usize,
 }
 

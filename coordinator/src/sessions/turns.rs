@@ -8,9 +8,10 @@
 //! are taken too, the slowest of those aside ends, and comes again where it stopped.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use windlass_coordinator_core::fair::Fair;
 use windlass_protocol::ids::{SpaceId, TargetId, TenantId};
@@ -109,18 +110,14 @@ impl Turns {
 
     fn claim(&self, flow: Flow) -> Claim<'_> {
         let ticket = Arc::new(Ticket::default());
-        let mut queue = self.queue();
+        let mut queue = self.queue.lock();
         queue.waiting.push(flow.0, flow.1, Arc::clone(&ticket));
         queue.grant();
         Claim { turns: self, flow, ticket }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn count(&self, target: TargetId) -> Option<TargetPull<'_>> {
-        let mut counts = self.of_target.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.of_target.lock();
         let count = counts.entry(target).or_default();
         if *count >= PULLS_OF_TARGET {
             return None;
@@ -129,15 +126,11 @@ impl Turns {
         Some(TargetPull { turns: self, target })
     }
 
-    fn aside(&self) -> MutexGuard<'_, Vec<Arc<Aside>>> {
-        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A place aside for a pull of this pace. Where there is none left, the slowest one loses its own, and that may be
     /// this very pull.
     fn step_aside(&self, pace: Pace) -> AsideSlot<'_> {
         let new = Arc::new(Aside { pace: AtomicU64::new(pace.0), ended: AtomicBool::new(false) });
-        let mut aside = self.aside();
+        let mut aside = self.aside.lock();
         aside.push(Arc::clone(&new));
         if aside.len() > self.count {
             let slowest = (0..aside.len()).min_by_key(|index| aside[*index].pace.load(Ordering::Relaxed));
@@ -190,7 +183,7 @@ impl Queue {
 impl<'a> Turn<'a> {
     /// Notes how quick the pull was.
     pub(super) fn measured(&self, pace: Pace) {
-        match &mut *self.place() {
+        match &mut *self.place.lock() {
             PullSlot::Turn { pace: known, .. } => *known = Some(pace),
             PullSlot::Aside(place) => place.aside.pace.store(pace.0, Ordering::Relaxed),
         }
@@ -198,10 +191,10 @@ impl<'a> Turn<'a> {
 
     /// Lets others pass, where they have to wait for this. False where it has no place aside either.
     pub(super) fn give_way(&self) -> bool {
-        let mut place = self.place();
+        let mut place = self.place.lock();
         let in_the_way = match &*place {
             PullSlot::Turn { claim, pace: Some(pace) } => {
-                self.turns.queue().has_to_wait(claim.flow, *pace).then_some(*pace)
+                self.turns.queue.lock().has_to_wait(claim.flow, *pace).then_some(*pace)
             }
             _ => None,
         };
@@ -213,21 +206,17 @@ impl<'a> Turn<'a> {
             PullSlot::Aside(place) => !place.aside.ended.load(Ordering::Relaxed),
         }
     }
-
-    fn place(&self) -> MutexGuard<'_, PullSlot<'a>> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for AsideSlot<'_> {
     fn drop(&mut self) {
-        self.turns.aside().retain(|aside| !Arc::ptr_eq(aside, &self.aside));
+        self.turns.aside.lock().retain(|aside| !Arc::ptr_eq(aside, &self.aside));
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        let mut queue = self.turns.queue();
+        let mut queue = self.turns.queue.lock();
         // Turns are granted under this lock: either it was, or it still waits.
         if self.ticket.granted.load(Ordering::Acquire) {
             queue.give_back(self.flow);
@@ -240,7 +229,7 @@ impl Drop for Claim<'_> {
 
 impl Drop for TargetPull<'_> {
     fn drop(&mut self) {
-        let mut counts = self.turns.of_target.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.turns.of_target.lock();
         if let Some(count) = counts.get_mut(&self.target) {
             *count -= 1;
             if *count == 0 {

@@ -7,9 +7,10 @@ mod shares;
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use shares::{Admission, Shares};
@@ -34,7 +35,7 @@ impl<K: Copy + Eq + Hash> Slots<K> {
 
     /// A slot for somebody. `evicted` is cancelled when the slot is lost.
     pub fn admit(self: &Arc<Self>, by: K, evicted: &CancellationToken) -> Option<Slot<K>> {
-        match self.shares().admit(by, Instant::now(), evicted.clone()) {
+        match self.0.lock().admit(by, Instant::now(), evicted.clone()) {
             Admission::Slot { number, evicted } => {
                 if let Some(evicted) = evicted {
                     evicted.cancel();
@@ -46,17 +47,13 @@ impl<K: Copy + Eq + Hash> Slots<K> {
     }
 
     pub fn taken(&self) -> usize {
-        self.shares().taken()
-    }
-
-    fn shares(&self) -> MutexGuard<'_, Shares<K, CancellationToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().taken()
     }
 }
 
 impl<K: Copy + Eq + Hash> Drop for Slot<K> {
     fn drop(&mut self) {
-        self.slots.shares().leave(self.number);
+        self.slots.0.lock().leave(self.number);
     }
 }
 

@@ -6,8 +6,8 @@ mod times;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use windlass_coordinator_core::decide::{Command, Refusals, Refused};
 
 use crate::engine::{Engine, now};
@@ -34,7 +34,7 @@ impl Strangers {
 
     /// Records what was counted so far. What cannot be recorded now is counted on.
     pub(crate) async fn record(&self, engine: &Engine) {
-        let counted: Vec<_> = std::mem::take(&mut *self.counts())
+        let counted: Vec<_> = std::mem::take(&mut *self.counts.lock())
             .into_iter()
             .map(|((refused, origin), Times { count, first, last, .. })| Refusals {
                 refused,
@@ -58,17 +58,13 @@ impl Strangers {
     }
 
     fn add(&self, who: Refused, origin: String, times: Times) {
-        let mut counts = self.counts();
+        let mut counts = self.counts.lock();
         let mut what = (who, origin);
         let named = counts.range((who, String::new())..).take_while(|((of, _), _)| *of == who).count();
         if named >= ORIGINS && !counts.contains_key(&what) {
             what.1 = OTHERS.to_owned();
         }
         counts.entry(what).and_modify(|known| known.add(times)).or_insert(times);
-    }
-
-    fn counts(&self) -> MutexGuard<'_, BTreeMap<(Refused, String), Times>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,7 +95,7 @@ mod tests {
         }
         refused(StrangerReason::UnknownEnrolment, "::ffff:10.0.0.1");
         strangers.refused(Refused::Stranger(StrangerReason::MalformedEnrolment), None);
-        let counts = strangers.counts();
+        let counts = strangers.counts.lock();
         let of = |reason| -> Vec<(String, u64)> {
             let of = counts.iter().filter(|((of, _), _)| *of == Refused::Stranger(reason));
             of.map(|((_, origin), times)| (origin.clone(), times.count)).collect()

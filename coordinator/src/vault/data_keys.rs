@@ -5,8 +5,9 @@
 //! is being destroyed.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use windlass_protocol::ids::KeyId;
 use zeroize::Zeroizing;
 
@@ -25,32 +26,28 @@ impl DataKeys {
         Self(Mutex::new(Known { keys: HashMap::new(), destroyed }))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn get(&self, store: &dyn Keys, id: KeyId) -> Result<Arc<KeyBytes>, VaultError> {
-        if let Some(key) = self.known().get(id)? {
+        if let Some(key) = self.0.lock().get(id)? {
             return Ok(key);
         }
         let read = read_key(store, KeyName::Data(id));
-        self.known().keep(id, read)
+        self.0.lock().keep(id, read)
     }
 
     /// Makes new keys, all of them or none that anybody uses.
     pub(super) fn make(&self, store: &dyn Keys, ids: &[KeyId]) -> Result<(), VaultError> {
         for id in ids {
-            self.known().get(*id)?;
+            self.0.lock().get(*id)?;
         }
         let made: Vec<(KeyId, KeyBytes)> = ids.iter().map(|id| (*id, Zeroizing::new(random()))).collect();
         store.make(&made)?;
-        let mut known = self.known();
+        let mut known = self.0.lock();
         made.into_iter().try_for_each(|(id, key)| known.keep(id, Ok(key)).map(drop))
     }
 
     /// From now on nobody opens or seals with it, and it is one of those that are left.
     pub(super) fn forget(&self, id: KeyId) {
-        let mut known = self.known();
+        let mut known = self.0.lock();
         known.destroyed.all.insert(id);
         // Its bytes are overwritten when the last one who works with them lets them go.
         known.keys.remove(&id);
@@ -59,7 +56,7 @@ impl DataKeys {
 
     /// Whether it is destroyed and nothing of it left.
     pub(super) fn is_gone(&self, id: KeyId) -> bool {
-        let Destroyed { all, left } = &self.known().destroyed;
+        let Destroyed { all, left } = &self.0.lock().destroyed;
         all.contains(&id) && !left.contains(&id)
     }
 
@@ -67,13 +64,13 @@ impl DataKeys {
     pub(super) fn destroy(&self, store: &dyn Keys, id: KeyId) -> Result<(), VaultError> {
         self.forget(id);
         store.destroy(id)?;
-        self.known().destroyed.left.remove(&id);
+        self.0.lock().destroyed.left.remove(&id);
         Ok(())
     }
 
     /// Destroyed keys of which something is left.
     pub(super) fn left(&self) -> BTreeSet<KeyId> {
-        self.known().destroyed.left.clone()
+        self.0.lock().destroyed.left.clone()
     }
 }
 

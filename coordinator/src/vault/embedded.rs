@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chacha20poly1305::XNonce;
 use chacha20poly1305::aead::{Aead, Payload};
+use parking_lot::Mutex;
 use windlass_protocol::ids::KeyId;
 use windlass_segments::{disk, fail};
 use zeroize::Zeroizing;
@@ -57,16 +57,8 @@ impl Embedded {
         self.folder.join(name.to_string())
     }
 
-    fn known_destroyed(&self) -> MutexGuard<'_, BTreeSet<KeyId>> {
-        self.destroyed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self) -> MutexGuard<'_, Witness> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn expect_not_destroyed(&self, key: KeyId) -> Result<(), VaultError> {
-        if self.known_destroyed().contains(&key) { Err(VaultError::Destroyed(key)) } else { Ok(()) }
+        if self.destroyed.lock().contains(&key) { Err(VaultError::Destroyed(key)) } else { Ok(()) }
     }
 
     fn sealed(&self, name: KeyName, secret: &[u8]) -> Result<Vec<u8>, VaultError> {
@@ -140,7 +132,7 @@ impl Keys for Embedded {
     }
 
     fn make(&self, keys: &[(KeyId, KeyBytes)]) -> Result<(), VaultError> {
-        let _changing = self.change();
+        let _changing = self.changing.lock();
         let refused = |source| VaultError::refused("write", self.folder.display(), source);
         disk::create_durable_folder(&self.folder).map_err(refused)?;
         for (id, key) in keys {
@@ -162,8 +154,8 @@ impl Keys for Embedded {
     }
 
     fn destroy(&self, key: KeyId) -> Result<(), VaultError> {
-        self.known_destroyed().insert(key);
-        let mut witness = self.change();
+        self.destroyed.lock().insert(key);
+        let mut witness = self.changing.lock();
         let noted = witness.note(key, now());
         // A full disk, for one, must not keep the file.
         self.remove(key)?;
@@ -171,7 +163,7 @@ impl Keys for Embedded {
     }
 
     fn destroyed(&self) -> Destroyed {
-        let all = self.known_destroyed().clone();
+        let all = self.destroyed.lock().clone();
         // One that cannot be looked at may be there.
         let left = |id: &KeyId| self.path(KeyName::Data(*id)).try_exists().unwrap_or(true);
         let left = all.iter().copied().filter(left).collect();

@@ -13,33 +13,21 @@ pub enum VaultError {
     Unavailable {
         /// What was tried.
         action: &'static str,
-        /// The key's place.
         place: String,
-        /// What the system said.
         source: io::Error,
     },
     /// There is no room. Nothing has changed, and there may be room later.
     #[error("cannot write {place}: the disk is full")]
-    Full {
-        /// The key's place.
-        place: String,
-    },
+    Full { place: String },
     /// What was made is not there any more. Nothing takes its place.
     #[error("{place} is missing; restore it from a backup")]
-    Missing {
-        /// The key's place.
-        place: String,
-    },
+    Missing { place: String },
     /// Another key has the name: whoever made it first.
     #[error("there is another key {0} already")]
     Taken(KeyId),
     /// What is there cannot be used.
     #[error("{place} {why}")]
-    Unusable {
-        /// The key's place.
-        place: String,
-        why: &'static str,
-    },
+    Unusable { place: String, why: &'static str },
     /// The key was destroyed, and with it whatever was sealed with it.
     #[error(
         "the key {0} was destroyed with its tenant; what is sealed with it cannot be read by anybody any more"

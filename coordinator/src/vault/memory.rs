@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use windlass_protocol::ids::KeyId;
 use zeroize::Zeroizing;
 
@@ -21,22 +22,18 @@ struct Shared {
 }
 
 impl InMemory {
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub fn names(&self) -> Vec<KeyName> {
-        self.shared().secrets.keys().copied().collect()
+        self.0.lock().secrets.keys().copied().collect()
     }
 
     /// Loses a secret, as a folder that somebody cleaned up.
     pub fn lose(&self, name: KeyName) {
-        self.shared().secrets.remove(&name);
+        self.0.lock().secrets.remove(&name);
     }
 
     /// Answers everything with this error from now on, or works again.
     pub fn set_trouble(&self, trouble: Option<io::ErrorKind>) {
-        self.shared().trouble = trouble;
+        self.0.lock().trouble = trouble;
     }
 }
 
@@ -52,7 +49,7 @@ impl Shared {
 
 impl Keys for InMemory {
     fn read(&self, name: KeyName) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let shared = self.shared();
+        let shared = self.0.lock();
         if let KeyName::Data(key) = name {
             shared.expect_not_destroyed(key)?;
         }
@@ -61,7 +58,7 @@ impl Keys for InMemory {
     }
 
     fn make(&self, keys: &[(KeyId, KeyBytes)]) -> Result<(), VaultError> {
-        let mut shared = self.shared();
+        let mut shared = self.0.lock();
         for (id, secret) in keys {
             shared.expect_not_destroyed(*id)?;
             shared.work("write", id)?;
@@ -74,14 +71,14 @@ impl Keys for InMemory {
     }
 
     fn keep(&self, name: &'static str, secret: &[u8]) -> Result<(), VaultError> {
-        let mut shared = self.shared();
+        let mut shared = self.0.lock();
         shared.work("write", name)?;
         shared.secrets.insert(KeyName::Own(name), secret.to_vec().into());
         Ok(())
     }
 
     fn destroy(&self, key: KeyId) -> Result<(), VaultError> {
-        let mut shared = self.shared();
+        let mut shared = self.0.lock();
         shared.destroyed.insert(key);
         shared.work("remove", key)?;
         shared.secrets.remove(&KeyName::Data(key));
@@ -89,7 +86,7 @@ impl Keys for InMemory {
     }
 
     fn destroyed(&self) -> Destroyed {
-        let shared = self.shared();
+        let shared = self.0.lock();
         let left = |key: &KeyId| shared.secrets.contains_key(&KeyName::Data(*key));
         let all = shared.destroyed.clone();
         Destroyed { left: all.iter().copied().filter(left).collect(), all }

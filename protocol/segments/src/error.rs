@@ -13,40 +13,24 @@ pub enum SegmentError {
     Io {
         /// What was tried, a verb with its object's beginning, as in `write to`.
         action: &'static str,
-        /// The file or folder concerned.
         path: PathBuf,
-        /// What the operating system said.
         source: io::Error,
     },
     /// The disk, the quota or the process's limit on file sizes is used up.
     #[error("there is no space left for {}", folder.display())]
-    Full {
-        /// The folder of segments.
-        folder: PathBuf,
-    },
+    Full { folder: PathBuf },
     /// Another writer has the folder.
     #[error("{} is already open for writing", folder.display())]
-    Locked {
-        /// The folder of segments.
-        folder: PathBuf,
-    },
+    Locked { folder: PathBuf },
     /// An earlier call of this writer failed, so that it no longer knows what the disk holds.
     #[error("writing to {} failed before; it has to be opened anew", folder.display())]
-    Poisoned {
-        /// The folder of segments.
-        folder: PathBuf,
-    },
+    Poisoned { folder: PathBuf },
     /// A line to append contains `\n`, or a zero byte: zeros are what a disk shows of bytes that it did not get.
     #[error("a line must not contain a line break or a zero byte")]
     Unfit,
     /// A line to append is too long.
     #[error("a line of {bytes} bytes is longer than the {limit} that are allowed")]
-    LineTooLong {
-        /// The line's length.
-        bytes: usize,
-        /// The longest that is allowed.
-        limit: usize,
-    },
+    LineTooLong { bytes: usize, limit: usize },
     /// Something in the folder is neither a segment nor the lock file.
     #[error("{} does not belong in a folder of segments", path.display())]
     Foreign {
@@ -56,9 +40,7 @@ pub enum SegmentError {
     /// A line has zeros in it, though it was durable: no loss of power leaves that.
     #[error("line {line}, at byte {offset} of {}, is damaged", path.display())]
     Damaged {
-        /// The segment.
         path: PathBuf,
-        /// The line's number.
         line: u64,
         /// Where it begins.
         offset: u64,
@@ -70,7 +52,6 @@ pub enum SegmentError {
         folder.display()
     )]
     Lost {
-        /// The folder of segments.
         folder: PathBuf,
         /// The last line that was durable.
         durable: u64,
@@ -81,7 +62,6 @@ pub enum SegmentError {
     /// crash, so this is damage.
     #[error("{} ends inside a line, at byte {offset}, but is not the last segment", path.display())]
     Incomplete {
-        /// The segment.
         path: PathBuf,
         /// Where the incomplete line begins, or, found while opening a writer, where the file ends.
         offset: u64,
@@ -99,23 +79,17 @@ pub enum SegmentError {
     /// A stored line is longer than any writer writes.
     #[error("the line at byte {offset} of {} is longer than any that was written", path.display())]
     Overlong {
-        /// The segment.
         path: PathBuf,
         /// Where the line begins.
         offset: u64,
     },
     /// A segment became shorter than what was read of it: its writer failed, and lines that were never durable went.
     #[error("{} lost lines that were read before they were durable", path.display())]
-    Shrunk {
-        /// The segment.
-        path: PathBuf,
-    },
+    Shrunk { path: PathBuf },
     /// The lines asked for were removed by [`Writer::truncate_before`](crate::Writer::truncate_before).
     #[error("line {asked} of {} was removed; the first that is kept is {first}", folder.display())]
     Removed {
-        /// The folder of segments.
         folder: PathBuf,
-        /// The line asked for.
         asked: u64,
         /// The first line that is still there.
         first: u64,
@@ -123,9 +97,7 @@ pub enum SegmentError {
     /// The lines asked for begin later than one past the last.
     #[error("line {asked} of {} was asked for, but the next to be written is {next}", folder.display())]
     Beyond {
-        /// The folder of segments.
         folder: PathBuf,
-        /// The line asked for.
         asked: u64,
         /// The number that the next line will get.
         next: u64,

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write as _;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -77,26 +76,11 @@ impl Writer {
     pub fn append(&mut self, line: &[u8]) -> Result<u64, SegmentError> {
         self.check_usable()?;
         self.check_line(line)?;
-        self.put(line);
+        self.buffer.reserve(line.len() + 1);
+        self.buffer.extend_from_slice(line);
+        self.buffer.push(b'\n');
+        self.buffered_lines += 1;
         Ok(self.next() - 1)
-    }
-
-    /// Puts all lines in the buffer, or, if one of them is refused, none; returns their numbers.
-    pub fn append_all<'a>(
-        &mut self,
-        lines: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Range<u64>, SegmentError> {
-        self.check_usable()?;
-        let (bytes, count, first) = (self.buffer.len(), self.buffered_lines, self.next());
-        for line in lines {
-            if let Err(error) = self.check_line(line) {
-                self.buffer.truncate(bytes);
-                self.buffered_lines = count;
-                return Err(error);
-            }
-            self.put(line);
-        }
-        Ok(first..self.next())
     }
 
     /// Makes all appended lines durable, with one write and one `fdatasync`. Costs nothing if there are none.
@@ -156,7 +140,6 @@ impl Writer {
         self.buffer.len()
     }
 
-    /// The folder of segments.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -179,13 +162,6 @@ impl Writer {
             return Err(SegmentError::Unfit);
         }
         Ok(())
-    }
-
-    fn put(&mut self, line: &[u8]) {
-        self.buffer.reserve(line.len() + 1);
-        self.buffer.extend_from_slice(line);
-        self.buffer.push(b'\n');
-        self.buffered_lines += 1;
     }
 
     fn rotate_if_full(&mut self) -> Result<(), SegmentError> {

@@ -90,7 +90,8 @@ fn lines_that_vanish_after_they_were_read_are_noticed() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("lines");
     let (mut writer, _) = Writer::open(&folder, Options::default()).unwrap();
-    writer.append_all([b"one".as_slice(), b"two"]).unwrap();
+    writer.append(b"one").unwrap();
+    writer.append(b"two").unwrap();
     writer.sync().unwrap();
     let mut lines = read(&folder, 1).unwrap();
     assert_eq!(lines.by_ref().count(), 2);

@@ -38,7 +38,6 @@ fn fill(folder: &Path, options: Options) -> u64 {
     assert!(matches!(&error, SegmentError::Full { folder: named } if named == folder), "{error:?}");
     for error in [
         writer.append(b"more").unwrap_err(),
-        writer.append_all([b"more".as_slice()]).unwrap_err(),
         writer.sync().unwrap_err(),
         writer.truncate_before(2).unwrap_err(),
     ] {

@@ -84,11 +84,10 @@ fn a_recovery_that_loses_its_power_can_be_run_again() {
     let recording = Recording::start(place.path());
     let (mut writer, _) = Writer::open(&folder, OPTIONS).unwrap();
     for _ in 0..2 {
-        writer
-            .append_all(
-                [1, 2, 3].map(|more| line(writer.durable() + more)).iter().map(|line| line.as_bytes()),
-            )
-            .unwrap();
+        for _ in 0..3 {
+            let next = line(writer.next());
+            writer.append(next.as_bytes()).unwrap();
+        }
         writer.sync().unwrap();
         recording.acknowledge(writer.durable());
     }

@@ -12,7 +12,6 @@ use crate::system::plain_words;
 /// Bytes of a configuration file: more than anybody writes by hand.
 pub const SETTINGS_BYTES: u64 = 1 << 20;
 
-/// Reads a configuration file.
 pub fn read_settings<T: DeserializeOwned>(path: &Path) -> Result<T, Fault> {
     parse_settings(path, &read_text("the configuration", path, SETTINGS_BYTES)?)
 }

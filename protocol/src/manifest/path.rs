@@ -74,7 +74,6 @@ impl EntryPath {
         Ok(Self(text.to_owned()))
     }
 
-    /// The path's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -23,7 +23,6 @@ pub enum EntryKind {
     File {
         /// Whether it may be executed: mode 0755 or 0644, and nothing else of a mode travels.
         executable: bool,
-        /// Bytes.
         size: u64,
         /// SHA-256 of the content.
         digest: Digest,

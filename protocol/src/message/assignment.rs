@@ -34,7 +34,6 @@ pub struct Assignment {
     pub deployment: DeploymentId,
     /// Where it belongs.
     pub path: InstallationPath,
-    /// What is to be done.
     pub work: Work,
 }
 
@@ -59,7 +58,6 @@ pub struct InstallationPath {
 pub enum Work {
     /// Fetch and verify every package of the deployment, before any step runs anywhere.
     Fetch(FetchWork),
-    /// Run one step.
     Run(Box<RunWork>),
 }
 
@@ -75,7 +73,6 @@ pub struct FetchWork {
 pub struct PackageReference {
     /// The package's id, such as `synergy-web`; to be shown.
     pub id: String,
-    /// The package's version.
     pub version: String,
     /// The digest of its manifest: its identity.
     pub manifest: Digest,
@@ -106,7 +103,6 @@ pub struct RunWork {
 /// What a step does on a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
-    /// Run a script.
     Script(Body),
     /// Unpack a package beside the current version, run its hooks, switch.
     Package {

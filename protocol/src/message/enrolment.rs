@@ -13,7 +13,6 @@ use crate::time::Timestamp;
 /// token's fingerprint; the agent itself is nobody yet.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Enrol {
-    /// The token's id.
     pub enrolment: EnrolmentId,
     /// The token's secret.
     pub secret: [u8; 32],
@@ -23,7 +22,6 @@ pub struct Enrol {
     pub sealing_key: [u8; 32],
     /// The name that the machine would like to have.
     pub name: String,
-    /// What the machine's configuration says.
     pub advertised: Advertised,
     /// How the agent keeps tenants apart.
     pub isolation: Isolation,
@@ -56,7 +54,6 @@ impl Message for EnrolAnswer {
 pub struct Enrolled {
     /// The target's id, for people; no message ever carries it back.
     pub target: TargetId,
-    /// The target's name.
     pub name: String,
     /// The agent's certificate, DER.
     pub certificate: Vec<u8>,
@@ -80,7 +77,6 @@ pub enum EnrolRefusal {
     /// All its uses are used.
     #[error("the token has been used; ask for a new one")]
     Used,
-    /// Too late.
     #[error("the token has expired; ask for a new one")]
     Expired,
     /// The name is taken in the token's space.

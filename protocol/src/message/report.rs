@@ -12,7 +12,6 @@ use crate::time::Timestamp;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     pub assignment: AssignmentId,
-    /// What happened.
     pub kind: ReportKind,
 }
 
@@ -54,7 +53,6 @@ pub enum Refusal {
     OldGeneration,
     /// The same assignment came before with another content.
     ChangedContent,
-    /// Its time is over.
     Expired,
     /// The machine's own configuration does not admit it.
     OutsideConfiguration,
@@ -64,18 +62,15 @@ pub enum Refusal {
     Unsupported,
 }
 
-/// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Outcome {
-    /// Well.
     Succeeded,
     /// With an exit code other than 0, or before the process began.
     Failed {
         /// A sentence for people.
         reason: String,
     },
-    /// Its time was over.
     TimedOut,
     /// It was stopped: cancelled, or the target no longer qualifies.
     Stopped,
@@ -104,7 +99,6 @@ pub enum OutputVariableValue {
 pub struct OutputLine {
     /// When it was printed, by the machine's clock.
     pub time: Timestamp,
-    /// Where it came from.
     pub stream: OutputStream,
     /// The text, without the line's end.
     pub text: String,

@@ -63,7 +63,6 @@ pub struct Hello {
     pub highest: u16,
     /// The agent's own version, to be shown.
     pub agent_version: String,
-    /// What the machine's configuration says.
     pub advertised: Advertised,
     /// How the agent keeps tenants apart.
     pub isolation: Isolation,

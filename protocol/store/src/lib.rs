@@ -17,18 +17,10 @@ pub const VALUE_BYTES: usize = 4 << 10;
 pub enum StoreError {
     /// sled itself.
     #[error("the store in {} failed: {source}", folder.display())]
-    Sled {
-        folder: PathBuf,
-        /// What sled said.
-        source: sled::Error,
-    },
+    Sled { folder: PathBuf, source: sled::Error },
     /// The files around it.
     #[error("the store in {} cannot be opened or synced: {source}", folder.display())]
-    Io {
-        folder: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    Io { folder: PathBuf, source: std::io::Error },
     /// A value is too large.
     #[error("a value of {0} bytes is too large for the store; it takes {VALUE_BYTES}")]
     TooLarge(usize),
@@ -103,7 +95,6 @@ impl Store {
         StoreError::Sled { folder: self.folder.clone(), source }
     }
 
-    /// The value of a key.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.database.get(key).map_err(|why| self.sled(why))?.map(|value| value.to_vec()))
     }

@@ -10,7 +10,6 @@ pub struct Problem {
     pub line: usize,
     /// The character in that line, from 1.
     pub column: usize,
-    /// What is wrong there.
     pub fault: Fault,
 }
 

@@ -5,12 +5,10 @@ use data_encoding::BASE64;
 /// The shells that steps are written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shell {
-    /// GNU bash.
     Bash,
     /// A POSIX shell.
     Sh,
     Python,
-    /// PowerShell.
     Pwsh,
 }
 

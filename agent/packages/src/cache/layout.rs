@@ -6,7 +6,6 @@ use windlass_protocol::Digest;
 
 use crate::{CacheError, files};
 
-/// The paths of one cache.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     folder: PathBuf,

@@ -6,7 +6,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use windlass_protocol::Digest;
 
-/// The pulls of one cache.
 #[derive(Default)]
 pub(crate) struct Pulls {
     claims: Mutex<BTreeMap<Digest, Claimed>>,

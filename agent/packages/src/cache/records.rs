@@ -20,7 +20,6 @@ struct Record {
     label: String,
 }
 
-/// The records of one cache.
 pub(crate) struct Records {
     records: BTreeMap<Digest, Record>,
 }

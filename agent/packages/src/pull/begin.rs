@@ -39,7 +39,6 @@ pub(super) struct Partial {
 }
 
 impl PullState {
-    /// The package.
     pub fn manifest(&self) -> Digest {
         self.manifest
     }

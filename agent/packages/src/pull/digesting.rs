@@ -35,7 +35,6 @@ struct Current {
     tape: Tape,
 }
 
-/// The thread's state.
 struct Digesting {
     disk: mpsc::Sender<Write>,
     current: Option<Current>,

@@ -5,7 +5,6 @@ use std::io;
 /// Bytes of a report: the stage and an error number.
 pub const REPORT_BYTES: usize = 5;
 
-/// One report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
     /// Everything is prepared; the child waits at the gate.

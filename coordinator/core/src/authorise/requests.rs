@@ -17,81 +17,64 @@ use crate::state::{Assigned, Space, State, WorkItem, WorkKind};
 pub enum RequestPermit {
     /// Its own work.
     Assignments(SessionPermit),
-    /// A package.
     Pull(PullPermit),
-    /// The variables of a step.
     Variables(VariablesPermit),
     /// Reports, those of this target's own work.
     Report(ReportPermit),
-    /// Output of a step.
     Output(OutputPermit),
     /// A new certificate for the same key.
     Renew(SessionPermit),
 }
 
-/// A package may be pulled.
-pub struct PullPermit {
-    space: SpaceId,
-    tenant: Option<TenantId>,
-    target: TargetId,
-    assignment: AssignmentId,
-    manifest: Digest,
+/// A permit with a getter for each of its fields, which are private here: nobody else makes one.
+macro_rules! permit {
+    ($(#[$about:meta])* $permit:ident { $($(#[$of:meta])* $field:ident: $type:ty,)+ }) => {
+        $(#[$about])*
+        pub struct $permit {
+            $($field: $type),+
+        }
+
+        impl $permit {
+            $($(#[$of])* pub const fn $field(&self) -> $type {
+                self.$field
+            })+
+        }
+    };
 }
 
-impl PullPermit {
-    pub const fn space(&self) -> SpaceId {
-        self.space
-    }
-
-    /// The tenant whose deployment it is, if it is one's.
-    pub const fn tenant(&self) -> Option<TenantId> {
-        self.tenant
-    }
-
-    pub const fn target(&self) -> TargetId {
-        self.target
-    }
-
-    /// What it is pulled for.
-    pub const fn assignment(&self) -> AssignmentId {
-        self.assignment
-    }
-
-    /// The package's manifest.
-    pub const fn manifest(&self) -> Digest {
-        self.manifest
+permit! {
+    /// A package may be pulled.
+    PullPermit {
+        space: SpaceId,
+        /// The tenant whose deployment it is, if it is one's.
+        tenant: Option<TenantId>,
+        target: TargetId,
+        /// What it is pulled for.
+        assignment: AssignmentId,
+        manifest: Digest,
     }
 }
 
-/// The variables of a step may be read.
-pub struct VariablesPermit {
-    space: SpaceId,
-    target: TargetId,
-    assignment: AssignmentId,
-    deployment: DeploymentId,
-    step: StepId,
+permit! {
+    /// The variables of a step may be read.
+    VariablesPermit {
+        space: SpaceId,
+        target: TargetId,
+        /// What they are read for.
+        assignment: AssignmentId,
+        deployment: DeploymentId,
+        step: StepId,
+    }
 }
 
-impl VariablesPermit {
-    pub const fn space(&self) -> SpaceId {
-        self.space
-    }
-
-    pub const fn target(&self) -> TargetId {
-        self.target
-    }
-
-    /// What they are read for.
-    pub const fn assignment(&self) -> AssignmentId {
-        self.assignment
-    }
-
-    pub const fn deployment(&self) -> DeploymentId {
-        self.deployment
-    }
-
-    pub const fn step(&self) -> StepId {
-        self.step
+permit! {
+    /// Output of a step may be stored.
+    OutputPermit {
+        deployment: DeploymentId,
+        step: StepId,
+        target: TargetId,
+        /// Lines that the step has in all, where its machine has said how it ended.
+        lines: Option<u64>,
     }
 }
 
@@ -113,33 +96,6 @@ impl ReportPermit {
     /// Whether reports of this assignment may be taken.
     pub fn admits(&self, assignment: AssignmentId) -> bool {
         self.own.contains(&assignment)
-    }
-}
-
-/// Output of a step may be stored.
-pub struct OutputPermit {
-    deployment: DeploymentId,
-    step: StepId,
-    target: TargetId,
-    lines: Option<u64>,
-}
-
-impl OutputPermit {
-    pub const fn deployment(&self) -> DeploymentId {
-        self.deployment
-    }
-
-    pub const fn step(&self) -> StepId {
-        self.step
-    }
-
-    pub const fn target(&self) -> TargetId {
-        self.target
-    }
-
-    /// Lines that the step has in all, where its machine has said how it ended.
-    pub const fn lines(&self) -> Option<u64> {
-        self.lines
     }
 }
 

@@ -42,7 +42,6 @@ pub enum Command {
     /// Makes a token of an administrator for who has the coordinator's machine. It has no maker, so that it holds
     /// whatever becomes of other tokens, and does not expire.
     CreateAdministrator {
-        /// The token's name.
         name: String,
         /// Its id and the digest of its secret.
         token: (TokenId, Digest),
@@ -144,12 +143,10 @@ pub enum SpaceCommand {
     /// What an agent reports of its work.
     Report {
         peer: Peer,
-        /// The reports, in order.
         reports: Vec<WorkReport>,
     },
     /// Records that variables were read for an assignment.
     RecordVariablesRead {
-        /// Who read them.
         peer: Peer,
         assignment: AssignmentId,
         names: Vec<String>,
@@ -157,20 +154,16 @@ pub enum SpaceCommand {
     },
     /// Records that a package is about to be pulled for an assignment.
     RecordPullBegun {
-        /// Who pulls it.
         peer: Peer,
         assignment: AssignmentId,
-        /// The package's manifest.
         manifest: Digest,
         /// Bytes of content that are to travel.
         bytes: u64,
     },
     /// Records that a package was pulled for an assignment, whole.
     RecordPulled {
-        /// Who pulled it.
         peer: Peer,
         assignment: AssignmentId,
-        /// The package's manifest.
         manifest: Digest,
         /// Bytes of content that travelled.
         bytes: u64,
@@ -218,9 +211,7 @@ impl Command {
             | Self::DeleteToken(_) => (Stream::Installation, None),
         }
     }
-}
 
-impl Command {
     /// A digest of what a person asks for, by which a request that is repeated is known to be the same one. What differs
     /// from time to time without being asked for (fresh ids and keys) does not count; for a sensitive value its keyed
     /// digest counts. `None` for what no person asks for.
@@ -343,7 +334,6 @@ pub enum TargetChange {
 /// A report of an agent, with sensitive output sealed to its tenant's key.
 pub struct WorkReport {
     pub assignment: AssignmentId,
-    /// What happened.
     pub kind: WorkReportKind,
 }
 

@@ -27,7 +27,6 @@ const MOST_USES: u32 = 10_000;
 /// A machine that wants to be a target.
 #[derive(Debug, Clone)]
 pub struct EnrolmentUse {
-    /// The token's id.
     pub enrolment: EnrolmentId,
     /// SHA-256 of the secret that the machine sent.
     pub secret: Digest,
@@ -35,9 +34,7 @@ pub struct EnrolmentUse {
     pub key: TargetKey,
     /// The name that it would like to have.
     pub name: String,
-    /// What its configuration says.
     pub advertised: Advertised,
-    /// How it keeps tenants apart.
     pub isolation: Isolation,
 }
 

@@ -21,9 +21,7 @@ const MOST_TOLD_CLAIMS: usize = 1000;
 #[derive(Debug, Clone)]
 pub struct Greeting {
     pub peer: Peer,
-    /// What its configuration says.
     pub advertised: Advertised,
-    /// How it keeps tenants apart.
     pub isolation: Isolation,
     pub agent_version: String,
     /// What it holds unfinished; none where there is more than it can say.

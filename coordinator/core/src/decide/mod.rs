@@ -85,9 +85,7 @@ pub enum Reply {
     Renewed {
         expires: Timestamp,
     },
-    /// What came of a greeting.
     Greeted(Greeted),
-    /// The release that was made.
     Release(ReleaseId),
     /// The deployments that were made, and who was left out.
     Deployments {

@@ -18,13 +18,10 @@ use crate::state::{WorkItem, WorkKind};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
     pub what: Repeated,
-    /// How often.
     pub count: u64,
     /// Bytes that travelled, of all times.
     pub bytes: u64,
-    /// The first of these times.
     pub first: Timestamp,
-    /// The last time.
     pub last: Timestamp,
 }
 
@@ -40,12 +37,7 @@ pub enum Repeated {
         digest: Digest,
     },
     /// A pull ended before its end.
-    PullBroken {
-        target: TargetId,
-        assignment: AssignmentId,
-        /// The package's manifest.
-        manifest: Digest,
-    },
+    PullBroken { target: TargetId, assignment: AssignmentId, manifest: Digest },
     /// Two live sessions had one certificate.
     Clone {
         target: TargetId,
@@ -55,12 +47,7 @@ pub enum Repeated {
         newer: String,
     },
     /// The use of an enrolment token was refused.
-    EnrolmentRefused {
-        /// The token.
-        enrolment: EnrolmentId,
-        rule: EnrolRefusal,
-        origin: String,
-    },
+    EnrolmentRefused { enrolment: EnrolmentId, rule: EnrolRefusal, origin: String },
 }
 
 pub(super) fn variables_read(
@@ -159,11 +146,8 @@ pub enum Refused {
 pub struct Refusals {
     pub refused: Refused,
     pub origin: String,
-    /// How often.
     pub count: u64,
-    /// The first of these times.
     pub first: Timestamp,
-    /// The last time.
     pub last: Timestamp,
 }
 

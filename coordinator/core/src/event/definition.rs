@@ -67,15 +67,20 @@ pub trait Defined: Sized {
 }
 
 /// The type of what an event says of a thing: its id, and each part that is new. Between two states of the thing, and
-/// onto the former of them.
+/// onto the former of them. After the semicolon stands a part that is told in pieces, by a patch of its own.
 macro_rules! patch {
-    ($(#[$doc:meta])* $patch:ident of $thing:ident($id:ty) { $($part:ident: $type:ty),* $(,)? }) => {
+    (
+        $(#[$doc:meta])* $patch:ident of $thing:ident($id:ty) {
+            $($part:ident: $type:ty),* $(,)? $(; $(#[$how:meta])* $pieces:ident: $inner:ty)?
+        }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub struct $patch {
             pub id: $id,
             $(#[serde(default, skip_serializing_if = "Option::is_none")] pub $part: Option<$type>,)*
+            $($(#[$how])* pub $pieces: $inner,)?
         }
 
         impl $patch {
@@ -85,6 +90,7 @@ macro_rules! patch {
                 Self {
                     id: after.id,
                     $($part: new(before.map(|before| before.$part == after.$part)).then(|| after.$part.clone()),)*
+                    $($pieces: <$inner>::between(before.map(|before| &before.$pieces), &after.$pieces),)?
                 }
             }
 
@@ -97,6 +103,7 @@ macro_rules! patch {
                         (None, Some(before)) => before.$part.clone(),
                         (None, None) => return None,
                     },)*
+                    $($pieces: self.$pieces.onto(before.map(|before| &before.$pieces)),)?
                 })
             }
         }
@@ -137,25 +144,13 @@ patch! {
     }
 }
 
-/// What is new of a tenant. Its values are told one by one: there may be many, and each may be sealed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct TenantPatch {
-    pub id: TenantId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slug: Option<Slug>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<DisplayName>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<KeyId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<BTreeSet<TagId>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub projects: Option<BTreeMap<ProjectId, BTreeSet<EnvironmentId>>>,
-    #[serde(default, skip_serializing_if = "ValuesPatch::is_empty")]
-    pub values: ValuesPatch,
+patch! {
+    /// What is new of a tenant. Its values are told one by one: there may be many, and each may be sealed.
+    TenantPatch of Tenant(TenantId) {
+        slug: Slug, name: DisplayName, enabled: bool, key: KeyId, tags: BTreeSet<TagId>,
+        projects: BTreeMap<ProjectId, BTreeSet<EnvironmentId>>;
+        #[serde(default, skip_serializing_if = "ValuesPatch::is_empty")] values: ValuesPatch
+    }
 }
 
 /// What is new of a tenant's values.
@@ -174,63 +169,23 @@ impl ValuesPatch {
         self.set.is_empty() && self.removed.is_empty()
     }
 
-    fn between(before: &TenantValues, after: &TenantValues) -> Self {
-        let news = after.iter().filter(|(place, value)| before.get(*place) != Some(*value));
+    fn between(before: Option<&TenantValues>, after: &TenantValues) -> Self {
+        let old = |place| before.and_then(|before| before.get(place));
+        let news = after.iter().filter(|(place, value)| old(*place) != Some(*value));
         let set = news.map(|((template, environment), value)| (*template, *environment, value.clone()));
-        let removed = before.keys().filter(|place| !after.contains_key(*place)).copied();
+        let known = before.into_iter().flat_map(|before| before.keys());
+        let removed = known.filter(|place| !after.contains_key(*place)).copied();
         Self { set: set.collect(), removed: removed.collect() }
     }
 
-    fn onto(&self, values: &mut TenantValues) {
+    fn onto(&self, before: Option<&TenantValues>) -> TenantValues {
+        let mut values = before.cloned().unwrap_or_default();
         for place in &self.removed {
             values.remove(place);
         }
         for (template, environment, value) in &self.set {
             values.insert((*template, *environment), value.clone());
         }
-    }
-}
-
-impl TenantPatch {
-    /// What makes `after` of `before`.
-    pub fn between(before: Option<&Tenant>, after: &Tenant) -> Self {
-        fn new<T: Clone + PartialEq>(before: Option<&T>, after: &T) -> Option<T> {
-            (before != Some(after)).then(|| after.clone())
-        }
-        Self {
-            id: after.id,
-            slug: new(before.map(|before| &before.slug), &after.slug),
-            name: new(before.map(|before| &before.name), &after.name),
-            enabled: new(before.map(|before| &before.enabled), &after.enabled),
-            key: new(before.map(|before| &before.key), &after.key),
-            tags: new(before.map(|before| &before.tags), &after.tags),
-            projects: new(before.map(|before| &before.projects), &after.projects),
-            values: ValuesPatch::between(
-                &before.map(|before| before.values.clone()).unwrap_or_default(),
-                &after.values,
-            ),
-        }
-    }
-
-    /// The tenant with what is new of it; `None` where it was not there and a part is left out.
-    pub fn onto(&self, before: Option<&Tenant>) -> Option<Tenant> {
-        let mut values = before.map(|before| before.values.clone()).unwrap_or_default();
-        self.values.onto(&mut values);
-        Some(Tenant {
-            id: self.id,
-            slug: self.slug.clone().or_else(|| before.map(|before| before.slug.clone()))?,
-            name: self.name.clone().or_else(|| before.map(|before| before.name.clone()))?,
-            enabled: self.enabled.or_else(|| before.map(|before| before.enabled))?,
-            key: self.key.or_else(|| before.map(|before| before.key))?,
-            tags: self.tags.clone().or_else(|| before.map(|before| before.tags.clone()))?,
-            projects: self.projects.clone().or_else(|| before.map(|before| before.projects.clone()))?,
-            values,
-        })
-    }
-}
-
-impl Defined for Tenant {
-    fn patch(before: Option<&Self>, after: &Self) -> Definition {
-        Definition::Tenant(TenantPatch::between(before, after))
+        values
     }
 }

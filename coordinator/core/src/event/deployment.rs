@@ -41,7 +41,6 @@ pub enum DeploymentEvent {
     RunStarted {
         deployment: DeploymentId,
         node: usize,
-        /// What it does.
         work: WorkKind,
         target: TargetId,
         /// The agent must have reported an end by then.
@@ -50,7 +49,6 @@ pub enum DeploymentEvent {
     RunEnded {
         deployment: DeploymentId,
         node: usize,
-        /// What it does.
         work: WorkKind,
         target: TargetId,
         end: RunEnd,
@@ -101,7 +99,6 @@ pub enum DeploymentEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<StepId>,
         target: TargetId,
-        /// The package's manifest.
         manifest: Digest,
         /// Bytes of content that travelled.
         bytes: u64,
@@ -113,19 +110,15 @@ pub enum DeploymentEvent {
 pub struct DeploymentCreated {
     pub id: DeploymentId,
     pub project: ProjectId,
-    /// What is deployed.
     pub subject: Subject,
     pub environment: EnvironmentId,
-    /// The tenant, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
     /// Targets that it is limited to, where the request named any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_targets: Option<BTreeSet<TargetId>>,
-    /// Targets that the request excluded.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub excluded_targets: BTreeSet<TargetId>,
-    /// Steps that the request skips.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub skipped_steps: BTreeSet<StepId>,
 }

@@ -20,23 +20,13 @@ pub enum EnrolmentEvent {
     },
     /// It was taken back.
     #[serde(rename = "enrolment-deleted")]
-    Deleted {
-        /// The token.
-        enrolment: EnrolmentId,
-    },
+    Deleted { enrolment: EnrolmentId },
     /// It expired long ago and left the state; nobody took it back.
     #[serde(rename = "enrolment-forgotten")]
-    Forgotten {
-        /// The token.
-        enrolment: EnrolmentId,
-    },
+    Forgotten { enrolment: EnrolmentId },
     /// Its use was refused, for the first time for this reason.
     #[serde(rename = "enrolment-refused")]
-    Refused {
-        /// The token.
-        enrolment: EnrolmentId,
-        rule: EnrolRefusal,
-    },
+    Refused { enrolment: EnrolmentId, rule: EnrolRefusal },
 }
 
 /// An enrolment token as it was made.

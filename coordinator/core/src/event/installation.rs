@@ -47,7 +47,6 @@ pub struct TokenCreated {
     pub name: DisplayName,
     /// SHA-256 of its secret, which is 256 random bits.
     pub secret: Digest,
-    /// What it may do.
     pub role: Role,
     /// It may not be used after; never expires where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,7 +54,6 @@ pub struct TokenCreated {
     /// Whose things it sees, where it does not see everybody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<TenantLimit>,
-    /// The token that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_by: Option<TokenId>,
 }

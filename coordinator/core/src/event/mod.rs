@@ -30,12 +30,27 @@ pub use target::{TargetEnrolled, TargetEvent};
 
 use serde::{Deserialize, Serialize};
 
-/// What happened, by family.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-// Events live in short lists, one command long; boxes would only be in the way of who reads them.
-#[allow(clippy::large_enum_variant)]
-pub enum Event {
+/// The families, each of which is emitted as what it is.
+macro_rules! families {
+    ($($(#[$about:meta])* $family:ident($payload:ty),)*) => {
+        /// What happened, by family.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        // Events live in short lists, one command long; boxes would only be in the way of who reads them.
+        #[allow(clippy::large_enum_variant)]
+        pub enum Event {
+            $($(#[$about])* $family($payload)),*
+        }
+
+        $(impl From<$payload> for Event {
+            fn from(event: $payload) -> Self {
+                Self::$family(event)
+            }
+        })*
+    };
+}
+
+families! {
     /// The installation and the tokens of its API.
     Installation(InstallationEvent),
     /// What documents define.
@@ -49,25 +64,4 @@ pub enum Event {
     Deployment(DeploymentEvent),
     /// What was seen and changes nothing.
     Observation(Observation),
-}
-
-/// Lets a family be emitted as what it is.
-macro_rules! families {
-    ($($family:ident($payload:ty)),*) => {
-        $(impl From<$payload> for Event {
-            fn from(event: $payload) -> Self {
-                Self::$family(event)
-            }
-        })*
-    };
-}
-
-families! {
-    Installation(InstallationEvent),
-    Definition(DefinitionEvent),
-    Enrolment(EnrolmentEvent),
-    Target(TargetEvent),
-    Release(ReleaseEvent),
-    Deployment(DeploymentEvent),
-    Observation(Observation)
 }

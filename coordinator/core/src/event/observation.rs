@@ -42,24 +42,17 @@ pub enum Observation {
         /// Tags whose tenants it was asked for, by their sets.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         tags: BTreeMap<TagSetId, BTreeSet<TagId>>,
-        /// The plan's digest.
         digest: String,
         /// How many deployments it shows.
         deployments: usize,
     },
     /// A plan that was shown was asked for by the name of this tenant.
-    PlanNamed {
-        release: ReleaseId,
-        tenant: TenantId,
-        /// The plan's digest.
-        digest: String,
-    },
+    PlanNamed { release: ReleaseId, tenant: TenantId, digest: String },
     /// Somebody whom nobody knows was refused.
     StrangerRefused {
         reason: StrangerReason,
         /// From where: an address of IPv4, a network of 64 bits of IPv6, or `others`.
         origin: String,
-        /// How often.
         #[serde(flatten)]
         counted: Counted,
     },
@@ -68,7 +61,6 @@ pub enum Observation {
         token: TokenId,
         /// From where, as with strangers.
         origin: String,
-        /// How often.
         #[serde(flatten)]
         counted: Counted,
     },
@@ -93,17 +85,14 @@ pub enum Observation {
         older: String,
         /// Where the newer ones came from.
         newer: String,
-        /// How often.
         #[serde(flatten)]
         counted: Counted,
     },
     /// Uses of an enrolment token were refused for a reason that was told before.
     EnrolmentRefusedAgain {
-        /// The token.
         enrolment: EnrolmentId,
         rule: EnrolRefusal,
         origin: String,
-        /// How often.
         #[serde(flatten)]
         counted: Counted,
     },
@@ -118,7 +107,6 @@ pub enum Observation {
         digest: Digest,
         /// Bytes of content that travelled, of all times.
         bytes: u64,
-        /// How often.
         #[serde(flatten)]
         counted: Counted,
     },
@@ -126,11 +114,9 @@ pub enum Observation {
     PullBroken {
         deployment: DeploymentId,
         target: TargetId,
-        /// The package's manifest.
         manifest: Digest,
         /// Bytes that were written to the agent, of all times.
         bytes: u64,
-        /// How often.
         #[serde(flatten)]
         counted: Counted,
     },
@@ -139,10 +125,7 @@ pub enum Observation {
 /// How often something happened since it was last told, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
-    /// How often.
     pub count: u64,
-    /// The first of these times.
     pub first: Timestamp,
-    /// The last time.
     pub last: Timestamp,
 }

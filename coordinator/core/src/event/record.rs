@@ -29,7 +29,6 @@ pub struct Record {
     pub time: Timestamp,
     /// Who, why, and what it rested on.
     pub header: Header,
-    /// What happened.
     pub events: Vec<Event>,
 }
 
@@ -75,9 +74,7 @@ pub struct Request {
 /// A request with its answer: asked again it gets the same one, and nothing is done. No answer holds a secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answered {
-    /// What was asked.
     pub request: Request,
-    /// What was answered.
     pub reply: Reply,
 }
 

@@ -51,7 +51,6 @@ pub struct ReleaseCreated {
     /// What changed, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub notes: String,
-    /// What it froze.
     pub snapshot: Arc<Snapshot>,
     pub packages: BTreeMap<StepId, ChosenPackage>,
 }

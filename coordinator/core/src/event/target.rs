@@ -16,29 +16,16 @@ use crate::model::{Advertisement, Granted, TargetKey};
 pub enum TargetEvent {
     /// A machine became a target, and thereby used the token.
     #[serde(rename = "target-enrolled")]
-    Enrolled {
-        /// The enrolment token.
-        enrolment: EnrolmentId,
-        target: TargetEnrolled,
-    },
+    Enrolled { enrolment: EnrolmentId, target: TargetEnrolled },
     /// It came back with a new key, and thereby used the token that was made for it.
     #[serde(rename = "target-enrolled-again")]
-    EnrolledAgain {
-        /// The enrolment token.
-        enrolment: EnrolmentId,
-        target: TargetId,
-        key: TargetKey,
-    },
+    EnrolledAgain { enrolment: EnrolmentId, target: TargetId, key: TargetKey },
     /// Its certificate was renewed, for the same key.
     #[serde(rename = "certificate-renewed")]
     Renewed { target: TargetId, expires: Timestamp },
     /// Its agent said what its configuration says, and it was something new.
     #[serde(rename = "target-advertised")]
-    Advertised {
-        target: TargetId,
-        /// What it said.
-        advertised: Advertisement,
-    },
+    Advertised { target: TargetId, advertised: Advertisement },
     /// Its agent claimed something outside its grant; told once.
     OverClaimed {
         target: TargetId,

@@ -45,7 +45,6 @@ impl WorkKind {
 /// A node as it is laid out: what, where, and after which others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plot {
-    /// What it does.
     #[serde(rename = "work")]
     pub work: WorkKind,
     /// The nodes that have to have succeeded first, by their places.
@@ -60,7 +59,6 @@ pub struct Node {
     /// What, where, after which others.
     #[serde(flatten)]
     pub plot: Plot,
-    /// How far it is.
     pub stage: Stage,
 }
 
@@ -81,7 +79,6 @@ pub enum Stage {
 pub struct Run {
     /// Which time it is, from 1.
     pub attempt: u32,
-    /// How far it is.
     pub state: RunState,
 }
 
@@ -106,7 +103,6 @@ pub enum RunState {
         /// The agent must have reported an end by then.
         deadline: Timestamp,
     },
-    /// Over.
     Ended(RunEnd),
 }
 

@@ -31,10 +31,8 @@ pub type Key = (ProjectId, EnvironmentId, Option<TenantId>);
 pub struct Deployment {
     pub id: DeploymentId,
     pub project: ProjectId,
-    /// What is deployed.
     pub subject: Subject,
     pub environment: EnvironmentId,
-    /// The tenant, or none.
     pub tenant: Option<TenantId>,
     /// When it was asked for.
     pub created: Timestamp,
@@ -42,11 +40,8 @@ pub struct Deployment {
     pub asked: (u64, u32),
     /// Targets that it is limited to, where the request named any.
     pub only_targets: Option<BTreeSet<TargetId>>,
-    /// Targets that the request excluded.
     pub excluded_targets: BTreeSet<TargetId>,
-    /// Steps that the request skips.
     pub skipped_steps: BTreeSet<StepId>,
-    /// Where it stands.
     pub state: DeploymentState,
     /// Why it ended as it did, once it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,7 +81,6 @@ impl Deployment {
         matches!(end, Some(RunState::Ended(RunEnd { outcome: RunOutcome::Succeeded, .. })))
     }
 
-    /// Whether it is over.
     pub const fn is_over(&self) -> bool {
         matches!(self.state, DeploymentState::Ended(_))
     }
@@ -98,9 +92,7 @@ impl Deployment {
 pub enum DeploymentState {
     /// It waits for its turn.
     Queued,
-    /// It runs.
     Running,
-    /// It is over.
     Ended(DeploymentEnd),
 }
 
@@ -110,7 +102,6 @@ pub enum DeploymentState {
 pub enum DeploymentEnd {
     /// Every step succeeded on every target.
     Succeeded,
-    /// Something failed.
     Failed,
     /// Somebody cancelled it.
     Cancelled,
@@ -140,7 +131,6 @@ pub struct Frozen {
     pub space: Called,
     pub environment: Called,
     pub project: Called,
-    /// The tenant, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<FrozenTenant>,
 }

@@ -10,7 +10,6 @@ pub struct Lifecycle {
     pub id: LifecycleId,
     pub slug: Slug,
     pub name: DisplayName,
-    /// The phases, in order.
     pub phases: Vec<Phase>,
 }
 

@@ -46,7 +46,6 @@ pub struct Step {
     pub excluded_environments: BTreeSet<EnvironmentId>,
     /// Tenants that it runs for; empty: everybody.
     pub tenants: Query,
-    /// What it does.
     pub action: StepAction,
     /// Variables that it needs: written in it, or listed.
     pub needs: BTreeSet<String>,
@@ -66,12 +65,10 @@ pub struct Step {
 pub enum StepAction {
     /// Deploys a package.
     Package {
-        /// The package's id.
         id: String,
         /// Patterns of files in it in which `#{…}` is substituted.
         substitute: Vec<String>,
     },
-    /// Runs a script.
     Script(Body),
 }
 

@@ -51,23 +51,11 @@ pub enum EndReason {
         rules: Vec<TenantRule>,
     },
     /// What a step needs could not be made: a sentence that names the step and the variable, and no value.
-    Unfit {
-        /// The sentence.
-        problem: String,
-    },
+    Unfit { problem: String },
     /// A target could not get its packages.
-    FetchFailed {
-        target: TargetId,
-        /// How it ended.
-        outcome: RunOutcome,
-    },
+    FetchFailed { target: TargetId, outcome: RunOutcome },
     /// A step did not succeed on a target.
-    StepFailed {
-        step: StepId,
-        target: TargetId,
-        /// How it ended.
-        outcome: RunOutcome,
-    },
+    StepFailed { step: StepId, target: TargetId, outcome: RunOutcome },
     /// All targets of a step were taken out.
     NoTargetLeft {
         step: StepId,
@@ -115,11 +103,9 @@ impl RunEnd {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunOutcome {
-    /// Well.
     Succeeded,
     /// Not well.
     Failed(Failure),
-    /// Its time was over.
     TimedOut,
     /// It was stopped: cancelled, or the target no longer qualifies.
     Stopped,

@@ -11,19 +11,16 @@ use super::project::Step;
 use super::value::{Template, Variable};
 use crate::version::Version;
 
-/// A release of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     pub id: ReleaseId,
     pub project: ProjectId,
     /// Its version, unique in the project.
     pub version: Version,
-    /// When it was made.
     pub created: Timestamp,
     /// What changed, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub notes: String,
-    /// What it froze.
     pub snapshot: Arc<Snapshot>,
     pub packages: BTreeMap<StepId, ChosenPackage>,
 }
@@ -52,7 +49,6 @@ pub struct SnapshotSet {
 /// The package that a release chose for a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChosenPackage {
-    /// Package id.
     pub id: String,
     pub version: Version,
     pub manifest: Digest,
@@ -82,7 +78,6 @@ pub struct CodeNames {
 }
 
 impl Release {
-    /// Whether it froze this step.
     pub fn has_step(&self, id: StepId) -> bool {
         self.snapshot.steps.iter().any(|step| step.id == id)
     }

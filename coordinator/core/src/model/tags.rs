@@ -12,11 +12,9 @@ pub struct TagSet {
     pub name: DisplayName,
     /// Whether a tenant carries at most one of its tags.
     pub single: bool,
-    /// The tags, in order.
     pub tags: Vec<Tag>,
 }
 
-/// A tag of a set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tag {
     pub id: TagId,

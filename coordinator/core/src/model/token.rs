@@ -1,6 +1,7 @@
 //! Tokens of the HTTP API.
 
 use serde::{Deserialize, Serialize};
+pub use windlass_api::answers::TokenRole as Role;
 use windlass_protocol::ids::{SpaceId, TokenId};
 use windlass_protocol::{Digest, DisplayName, Timestamp};
 
@@ -13,7 +14,6 @@ pub struct ApiToken {
     pub name: DisplayName,
     /// SHA-256 of the token's secret.
     pub secret: Digest,
-    /// What it may do.
     pub role: Role,
     /// It may not be used after; never expires where there is none.
     pub expires: Option<Timestamp>,
@@ -30,14 +30,4 @@ pub struct TenantLimit {
     pub space: SpaceId,
     /// The tenants: those that it matches at the moment of looking.
     pub tenants: Query,
-}
-
-/// What a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Read everything but secrets.
-    Auditor,
-    /// Everything.
-    Administrator,
 }

@@ -58,7 +58,6 @@ pub struct Variable {
 pub struct ScopedValue {
     pub id: ValueId,
     pub value: StoredValue,
-    /// Where it applies.
     #[serde(default, skip_serializing_if = "ValueScope::is_everywhere")]
     pub scope: ValueScope,
 }
@@ -90,7 +89,6 @@ impl ValueScope {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
     pub id: TemplateId,
-    /// The variable's name.
     pub name: String,
     /// What people see beside the field.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -113,6 +111,5 @@ pub struct Template {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetiredTemplate {
     pub id: TemplateId,
-    /// The variable's name.
     pub name: String,
 }

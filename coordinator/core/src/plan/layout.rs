@@ -19,13 +19,10 @@ use crate::variables::Context;
 pub struct Layout<'a> {
     pub release: &'a Release,
     pub environment: EnvironmentId,
-    /// The tenant, or none.
     pub tenant: Option<&'a Tenant>,
     /// Targets that the request limits itself to.
     pub only_targets: Option<&'a BTreeSet<TargetId>>,
-    /// Targets that the request excludes.
     pub excluded_targets: &'a BTreeSet<TargetId>,
-    /// Steps that the request skips.
     pub skipped_steps: &'a BTreeSet<StepId>,
     pub now: Timestamp,
 }

@@ -19,7 +19,6 @@ pub(crate) use layout::step_rule;
 pub use layout::{LaidStep, Layout, lay_out};
 pub use print::{MASK, Presence, plan, plan_in_sight};
 pub use request::{Pair, Printed, Resolved, resolve};
-pub(crate) use tenants::judge_in_words;
 pub use tenants::{Admitted, TenantRefusal, Wanted, admitted, judge, refusal_sentence};
 pub(crate) use waits::{Away, called};
 pub use waits::{wait_reason, wait_sentence};

@@ -64,7 +64,6 @@ pub struct Printed {
     pub environments: BTreeSet<EnvironmentId>,
     /// Whom it was asked for; nobody where it is untenanted.
     pub tenants: Query,
-    /// The plan's digest.
     pub digest: String,
     /// How many deployments it shows.
     pub deployments: usize,
@@ -90,7 +89,6 @@ impl Printed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pair {
     pub environment: EnvironmentId,
-    /// The tenant, or none.
     pub tenant: Option<TenantId>,
     /// Whether somebody named it: then it must be possible. What only a tag brought in may be left out.
     pub named: bool,

@@ -25,23 +25,12 @@ const MISSING_BYTES: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantRefusal {
     pub rule: TenantRule,
-    /// The sentence.
     pub reason: String,
 }
 
-/// Every rule that forbids this deployment, in the closed list's order; none: it may be made.
+/// Every rule that forbids this deployment, in the closed list's order; none: it may be made. Said with the names of
+/// `words`: of the space as somebody sees it.
 pub fn judge(
-    space: &Space,
-    project: &Project,
-    release: &Release,
-    environment: EnvironmentId,
-    tenant: Option<TenantId>,
-) -> Vec<TenantRefusal> {
-    judge_in_words(space, space, project, release, environment, tenant)
-}
-
-/// The same, said with the names of `words`: of the space as somebody sees it.
-pub(crate) fn judge_in_words(
     space: &Space,
     words: &Space,
     project: &Project,

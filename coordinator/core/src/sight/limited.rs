@@ -123,45 +123,28 @@ fn deployments(whole: &Space, seen: &VisibleTenants<'_>) -> OrdMap<DeploymentId,
         };
         let (only_targets, excluded_targets) =
             (found.only_targets.as_ref().map(known), known(&found.excluded_targets));
+        let mut left = Deployment::clone(found);
         let Deployment {
-            id,
-            project,
-            subject,
-            environment,
-            tenant,
-            created,
-            asked,
-            only_targets: _,
-            excluded_targets: _,
-            skipped_steps,
-            state,
-            why,
-            ended,
+            id: _,
+            project: _,
+            subject: _,
+            environment: _,
+            tenant: _,
+            created: _,
+            asked: _,
+            only_targets: only,
+            excluded_targets: excluded,
+            skipped_steps: _,
+            state: _,
+            why: _,
+            ended: _,
             graph,
-            parts,
-            frozen,
-            outputs,
-        } = Deployment::clone(found);
-        let graph = graph.without_traffic();
-        Arc::new(Deployment {
-            id,
-            project,
-            subject,
-            environment,
-            tenant,
-            created,
-            asked,
-            only_targets,
-            excluded_targets,
-            skipped_steps,
-            state,
-            why,
-            ended,
-            graph,
-            parts,
-            frozen,
-            outputs,
-        })
+            parts: _,
+            frozen: _,
+            outputs: _,
+        } = &mut left;
+        (*only, *excluded, *graph) = (only_targets, excluded_targets, graph.without_traffic());
+        Arc::new(left)
     };
     theirs.filter_map(|id| Some((id, left(whole.deployments.get(&id)?)))).collect()
 }
@@ -364,36 +347,24 @@ impl<'a> LimitedView<'a> {
             }
             _ => return None,
         };
+        let mut left = found.clone();
         let Step {
-            id,
-            slug,
-            name,
-            roles,
-            environments: _,
-            excluded_environments: _,
-            tenants: _,
-            action,
-            needs,
-            timeout_seconds,
-            safe_to_repeat,
-            concurrent,
-            disabled,
-        } = found.clone();
-        Some(Step {
-            id,
-            slug,
-            name,
-            roles,
-            environments,
-            excluded_environments,
-            tenants,
-            action,
-            needs,
-            timeout_seconds,
-            safe_to_repeat,
-            concurrent,
-            disabled,
-        })
+            id: _,
+            slug: _,
+            name: _,
+            roles: _,
+            environments: places,
+            excluded_environments: excluded,
+            tenants: query,
+            action: _,
+            needs: _,
+            timeout_seconds: _,
+            safe_to_repeat: _,
+            concurrent: _,
+            disabled: _,
+        } = &mut left;
+        (*places, *excluded, *query) = (environments, excluded_environments, tenants);
+        Some(left)
     }
 
     /// The variables with the values that count for somebody who is seen, in these places.

@@ -155,6 +155,6 @@ impl Sight {
         let whole = self.whole();
         let (project, release) = (whole.projects.get(project.id), whole.releases.get(&release.id));
         let (Some(project), Some(release)) = (project, release) else { return Vec::new() };
-        plan::judge_in_words(whole, self.space(), project, release, environment, Some(tenant.id))
+        plan::judge(whole, self.space(), project, release, environment, Some(tenant.id))
     }
 }

@@ -17,7 +17,6 @@ use crate::state::WorkItem;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     pub rule: WaitRule,
-    /// A sentence.
     pub reason: String,
     /// Since when, as far as that is known.
     pub since: Option<Timestamp>,

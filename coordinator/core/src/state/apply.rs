@@ -18,7 +18,6 @@ use crate::model::{Ahead, ApiToken, Enrolment, Lifecycle, Package, Release, Targ
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("record {number} does not fit the state before it: {what}")]
 pub struct DoesNotFit {
-    /// The record's number.
     pub number: u64,
     /// What is missing or too much.
     pub what: String,

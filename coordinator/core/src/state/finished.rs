@@ -60,7 +60,6 @@ impl Finished {
         self.in_order.len()
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.in_order.is_empty()
     }

@@ -18,9 +18,7 @@ pub struct Success {
     /// The place of the record in its space: what is later is newer.
     pub record: u64,
     pub deployment: DeploymentId,
-    /// What was deployed.
     pub subject: Subject,
-    /// Steps that the request skipped.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub skipped_steps: BTreeSet<StepId>,
     /// Whether the request limited it to some targets: it opens ways, and is not what runs there.
@@ -32,7 +30,6 @@ pub struct Success {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     pub deployment: DeploymentId,
-    /// What was deployed.
     pub subject: Subject,
     pub end: DeploymentEnd,
 }
@@ -41,13 +38,11 @@ pub struct Attempt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     pub release: ReleaseId,
-    /// The package's manifest.
     pub manifest: Digest,
     /// The deployment that brought it.
     pub deployment: DeploymentId,
 }
 
-/// The history of a space.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
 pub struct History {

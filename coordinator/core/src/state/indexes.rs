@@ -33,7 +33,6 @@ impl Turns {
     }
 }
 
-/// The indexes of a space.
 #[derive(Clone, Default)]
 pub struct Indexes {
     /// Targets by what they are granted.
@@ -122,7 +121,6 @@ pub fn assignment_id(
 pub struct Assigned {
     pub deployment: DeploymentId,
     pub target: TargetId,
-    /// What is to be done.
     pub kind: WorkKind,
     /// The node of the deployment's graph.
     pub node: usize,

@@ -64,7 +64,6 @@ pub struct Space {
     /// Since when there has been a coordinator without a break, where it was away while targets had work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served_since: Option<Timestamp>,
-    /// Enrolment tokens.
     pub enrolments: OrdMap<EnrolmentId, Arc<Enrolment>>,
     #[serde(with = "crate::map_as_list")]
     pub packages: OrdMap<PackageKey, Arc<Package>>,

@@ -15,7 +15,6 @@ use crate::query::TenantTags;
 pub struct Context<'v, 'q> {
     /// What the release froze.
     pub snapshot: &'v Snapshot,
-    /// The tenant, or none.
     pub tenant: Option<TenantTags<'q>>,
     /// The tenant's values; none where there is no tenant.
     pub tenant_values: Option<&'v TenantValues>,
@@ -45,11 +44,9 @@ pub enum Source {
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
     pub value: &'a StoredValue,
-    /// Where it comes from.
     pub source: Source,
     /// Where a tenant's own value stands among the tenant's values.
     pub filled: Option<(TemplateId, Option<EnvironmentId>)>,
-    /// How specific it is.
     pub rank: Rank,
     /// Smaller wins between equal ranks: the project, then library sets in their order, defaults last of all.
     pub owner: usize,

@@ -11,7 +11,6 @@ use crate::model::Snapshot;
 pub struct SystemNames<'a> {
     pub space: &'a str,
     pub environment: &'a str,
-    /// Tenant, or none.
     pub tenant: Option<&'a str>,
     pub project: &'a str,
     /// The release's version.
@@ -19,7 +18,6 @@ pub struct SystemNames<'a> {
     /// The target.
     pub machine: &'a str,
     pub step: &'a str,
-    /// The deployment's id.
     pub deployment: &'a str,
 }
 

@@ -11,7 +11,6 @@ use super::plain_length;
 use crate::objects::Objects;
 use crate::{Kind, StoreError};
 
-/// A blob of the store.
 pub(crate) struct Blob {
     digest: Digest,
     file: File,

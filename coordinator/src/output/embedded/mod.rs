@@ -12,10 +12,11 @@ mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 use windlass_protocol::ids::{AssignmentId, TargetId};
 use windlass_protocol::message::OutputLine;
@@ -91,12 +92,12 @@ struct SharedIndex(Arc<RwLock<Option<Arc<Index>>>>);
 
 impl SharedIndex {
     fn get(&self) -> Result<Arc<Index>, Failure> {
-        let index = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let index = self.0.read().clone();
         Ok(index.ok_or(OutputError::NotWorking)?)
     }
 
     fn set(&self, index: Option<Arc<Index>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = index;
+        *self.0.write() = index;
     }
 }
 

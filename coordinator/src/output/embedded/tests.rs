@@ -4,8 +4,10 @@ mod full_disk;
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::RwLock;
 
 use super::files::Files;
 use super::*;

@@ -75,12 +75,10 @@ pub struct Loss<'a> {
 }
 
 impl Recorded {
-    /// How many steps there are.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Whether nothing was done.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }

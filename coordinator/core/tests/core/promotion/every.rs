@@ -321,7 +321,7 @@ fn every_world_of_two_tenants_and_a_tenancy_is_judged_as_the_model_says() {
                     let open = open(3, named, own, past.of(lane), past.anybody());
                     for (project, place) in projects.iter().flat_map(|project| [(project, 0), (project, 1)]) {
                         let refusals =
-                            judge(&space, project, &release, environment(place), lane.map(tenant_id));
+                            judge(&space, &space, project, &release, environment(place), lane.map(tenant_id));
                         let rules: Vec<_> = refusals.iter().map(|refusal| refusal.rule).collect();
                         let expected = [
                             (lane.is_some() && own & (1 << place) == 0, TenantRule::NotConnected),
