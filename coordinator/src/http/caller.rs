@@ -1,7 +1,7 @@
 //! Who asks: the one extractor through which every handler learns it, authorised anew each time.
 //!
 //! A handler that reads takes a [`Reader`], one that changes something a [`Changer`]. Only the latter can submit a
-//! command, and it is authorised once more at that moment, so that a token taken back during a long upload changes
+//! command, and the decision asks for the token's right once more, so that one taken back during a long upload changes
 //! nothing any more.
 
 use std::net::SocketAddr;
@@ -140,7 +140,6 @@ impl Changer {
 
     /// Decides a command of the installation; the answer comes when it is durable.
     pub async fn submit(&self, command: Command, reason: Option<String>) -> Result<Reply, Refusal> {
-        self.authorise()?;
         let mut envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
         envelope.reason = reason;
         envelope.request = match (&self.key, self.asked.or_else(|| command.request_digest())) {

@@ -17,17 +17,11 @@ use super::answer::{PIECE, attend};
 use super::connection_state::{ConnectionState, Overstay};
 use super::limits::Limits;
 
-/// A handshake takes no longer.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// The head of a request takes no longer, on HTTP/1.1 from the end of the answer before it.
-const HEAD: Duration = Duration::from_secs(15);
 /// Bytes of a request's head: names in addresses may be long.
 const HEAD_BYTES: usize = 64 << 10;
 /// Requests at once on a connection of HTTP/2, and bytes of bodies that wait there to be read.
 const STREAMS: u32 = 32;
 const WINDOW: u32 = 512 << 10;
-/// How long requests that are being answered have when the coordinator stops, or the connection has to end.
-const DRAIN: Duration = Duration::from_secs(2);
 
 pub(super) struct Connection {
     pub(super) acceptor: TlsAcceptor,
@@ -43,7 +37,7 @@ impl Connection {
     pub(super) async fn answer(self, stream: TcpStream) {
         // Strangers connect all day; what they get wrong is no event.
         let shaking = tokio::select! {
-            shaken = timeout(HANDSHAKE, self.acceptor.accept(stream)) => shaken,
+            shaken = timeout(self.limits.handshake, self.acceptor.accept(stream)) => shaken,
             () = self.state.evicted() => return,
             () = self.stopping.cancelled() => return,
         };
@@ -54,8 +48,9 @@ impl Connection {
         let router = self
             .router
             .layer(from_fn_with_state((self.peer, self.state.clone(), self.limits.patience), attend));
-        let connection =
-            builder().serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).into_owned();
+        let connection = builder(self.limits.head)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .into_owned();
         tokio::pin!(connection);
         tokio::select! {
             ended = connection.as_mut() => {
@@ -76,17 +71,19 @@ impl Connection {
         }
         connection.as_mut().graceful_shutdown();
         // What is not answered by then is cut off; what was decided stands.
-        let _ = timeout(DRAIN, connection).await;
+        let _ = timeout(self.limits.drain, connection).await;
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+/// What speaks HTTP. A head takes no longer than `head`, and who is silent for so long on HTTP/2 is asked whether it is
+/// there.
+pub(super) fn builder(head: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(Some(HEAD))
+        .keep_alive_interval(Some(head))
         .max_header_list_size(HEAD_BYTES as u32)
         .max_concurrent_streams(STREAMS)
         .max_send_buf_size(PIECE)

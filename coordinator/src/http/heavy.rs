@@ -47,8 +47,7 @@ impl<const CHANGES: bool> Caller<CHANGES> {
             return Err(Refusal::internal(what, &"the route does not say that it takes such turns"));
         }
         let permit = self.context.until_stopped(quota.take(self.token())).await??;
-        // It may have waited for long.
-        self.authorise()?;
+        // It may have waited for long: the sight asks for its right anew.
         let sight = self.sight()?;
         let (wanted, _ends_with_the_asker) = self.context.wanted();
         let reading = tokio::task::spawn_blocking(move || {

@@ -16,12 +16,18 @@ pub(super) struct Limits {
     pub(super) strangers: usize,
     /// Connections at once that have, shared out by token.
     pub(super) known: usize,
+    /// A handshake takes no longer.
+    pub(super) handshake: Duration,
+    /// The head of a request takes no longer, on HTTP/1.1 from the end of the answer before it.
+    pub(super) head: Duration,
     /// A connection has to show a valid token in this time.
     pub(super) first_request: Duration,
     /// And may then be without any request for so long; on HTTP/1.1 no longer than the head of the next request may take.
     pub(super) idle: Duration,
     /// An answer that is not taken ends it.
     pub(super) patience: Patience,
+    /// How long requests that are being answered have when the coordinator stops, or the connection has to end.
+    pub(super) drain: Duration,
     /// How often the certificate is made anew: it is good for thirty days.
     pub(super) renewal: Duration,
 }
@@ -39,9 +45,12 @@ impl Limits {
         Self {
             strangers: strangers.min(most),
             known: KNOWN.min(most),
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(15),
             first_request: Duration::from_secs(30),
             idle: Duration::from_secs(300),
             patience: Patience { answer: PACE, stream: Duration::from_secs(15 * 60) },
+            drain: Duration::from_secs(2),
             renewal: Duration::from_secs(24 * 3600),
         }
     }

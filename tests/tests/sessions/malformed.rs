@@ -1,5 +1,7 @@
 //! Clients that do not keep to the protocol: each gets a clear end, and the coordinator goes on.
 
+use std::time::Duration;
+
 use quinn::{Connection, Endpoint};
 use windlass_protocol::message::{
     Answer, Denied, ENROLMENT_ALPN, FromCoordinator, Goodbye, Hello, Request, SESSION_ALPN,
@@ -137,6 +139,25 @@ fn what_is_no_request_is_answered_as_malformed_and_harms_nothing_else() {
         question.write_all(&frame(&Request::Assignments { since: None, after: None })).await.expect("sent");
         let answer = raw::read::<Answer>(&mut answer).await.expect("an answer");
         assert!(matches!(answer, Answer::Assignments(_)), "the session stands");
+    });
+}
+
+/// Whoever says nothing is there for so long and no longer: without a message to enrol with, and without a hello.
+#[test]
+fn who_says_nothing_is_sent_away() {
+    let (_folder, installation) = installation("", SCRIPT);
+    let agent = enrolled(&installation, "machine");
+    let silent = async |caller: Caller, protocol: &[u8], seconds: u64| {
+        // Its keep-alives say that it is there: nothing but the coordinator ends this.
+        let (_endpoint, connection) = caller.connect(protocol).await.expect("connected");
+        let closed = tokio::time::timeout(Duration::from_secs(seconds), connection.closed()).await;
+        let why = closed.unwrap_or_else(|_| panic!("it is there after {seconds} s: {protocol:?}"));
+        assert!(matches!(why, quinn::ConnectionError::ApplicationClosed(_)), "{protocol:?}: {why}");
+    };
+    runtime().block_on(async {
+        let caller = || Caller::of(&agent.state()).expect("enrolled");
+        let stranger = Caller { chain: Vec::new(), ..caller() };
+        tokio::join!(silent(stranger, ENROLMENT_ALPN, 9), silent(caller(), SESSION_ALPN, 18));
     });
 }
 

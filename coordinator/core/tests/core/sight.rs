@@ -1,6 +1,8 @@
 //! What somebody who is limited to tenants sees: everything else does not exist (SEMANTICS 10), and what is decided is
 //! what is decided for everybody.
 
+mod left;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -21,19 +21,28 @@ use crate::http::limits::Limits;
 /// Far more than anything here takes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) const SHORT: Duration = Duration::from_millis(200);
-const LONG: Duration = Duration::from_secs(3600);
+pub(super) const LONG: Duration = Duration::from_secs(3600);
 const PATIENT: Patience = Patience { answer: LONG, stream: LONG };
-pub(super) const LIMITS: Limits =
-    Limits { strangers: 64, known: 64, first_request: LONG, idle: LONG, patience: PATIENT, renewal: LONG };
+pub(super) const LIMITS: Limits = Limits {
+    strangers: 64,
+    known: 64,
+    handshake: LONG,
+    head: LONG,
+    first_request: LONG,
+    idle: LONG,
+    patience: PATIENT,
+    drain: Duration::from_secs(2),
+    renewal: LONG,
+};
 
 /// A serving door.
 pub(super) struct TestServer {
     pub(super) api: ApiFixture,
-    server: Arc<Server>,
+    pub(super) server: Arc<Server>,
 }
 
 impl TestServer {
-    async fn open(limits: Limits) -> Self {
+    pub(super) async fn open(limits: Limits) -> Self {
         Self::open_on(ApiFixture::new(), limits).await
     }
 
@@ -52,7 +61,7 @@ impl TestServer {
     }
 
     /// A connection from there that speaks this protocol; none if the door does not take it.
-    async fn connect_from(&self, from: [u8; 4], protocol: &[u8]) -> Option<TlsStream<TcpStream>> {
+    pub(super) async fn connect_from(&self, from: [u8; 4], protocol: &[u8]) -> Option<TlsStream<TcpStream>> {
         let provider = CryptoProvider::get_default().unwrap();
         let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(provider))
             .with_safe_default_protocol_versions()
@@ -74,21 +83,21 @@ impl TestServer {
         self.connect_from([127, 0, 0, 1], protocol).await.expect("a connection")
     }
 
-    fn question(&self, token: bool) -> String {
+    pub(super) fn question(&self, token: bool) -> String {
         let token =
             if token { format!("Authorization: Bearer {}\r\n", self.api.token) } else { String::new() };
         format!("GET /api/v1/whoami HTTP/1.1\r\nHost: here\r\n{token}\r\n")
     }
 }
 
-async fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
+pub(super) async fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from((from, 0))).unwrap();
     socket.connect(to).await.expect("the kernel connects")
 }
 
 /// Asks and reads the head and body of an answer that has a length; answers with its status.
-async fn ask(stream: &mut TlsStream<TcpStream>, question: &str) -> String {
+pub(super) async fn ask(stream: &mut TlsStream<TcpStream>, question: &str) -> String {
     stream.write_all(question.as_bytes()).await.expect("the connection stands");
     answer(stream).await
 }
@@ -106,7 +115,7 @@ async fn answer(stream: &mut TlsStream<TcpStream>) -> String {
 }
 
 /// Reads until the other side ends the connection.
-async fn ended(stream: &mut TlsStream<TcpStream>) {
+pub(super) async fn ended(stream: &mut TlsStream<TcpStream>) {
     let mut rest = Vec::new();
     // However it ends: in order, or cut off.
     let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("the connection stays");
@@ -284,14 +293,14 @@ async fn a_token_that_takes_all_places_loses_them_to_another() {
 }
 
 /// The head of an upload whose body of four bytes is to follow, once the coordinator says that it listens.
-fn upload(token: &str, name: &str) -> String {
+pub(super) fn upload(token: &str, name: &str) -> String {
     format!(
         "POST /api/v1/packages?name={name} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/octet-stream\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
     )
 }
 
-async fn listens(stream: &mut TlsStream<TcpStream>) {
+pub(super) async fn listens(stream: &mut TlsStream<TcpStream>) {
     let mut said = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
     timeout(PATIENCE, stream.read_exact(&mut said)).await.expect("in time").expect("an answer");
     assert_eq!(said, *b"HTTP/1.1 100 Continue\r\n\r\n");

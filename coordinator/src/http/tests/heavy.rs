@@ -4,23 +4,45 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::stream;
+use serde_json::{Value, json};
 
 use super::api::ApiFixture;
 use crate::http::Context;
 use crate::http::body::Incoming;
 use crate::http::caller::Reader;
 use crate::http::cost::Cost;
+use crate::http::refusal::Refusal;
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn reader(api: &ApiFixture) -> Reader {
-    let request = Request::builder().header(header::AUTHORIZATION, format!("Bearer {}", api.token));
+    admitted(&api.context, &api.token).await.unwrap()
+}
+
+async fn admitted(context: &Context, token: &str) -> Result<Reader, Refusal> {
+    let request = Request::builder().header(header::AUTHORIZATION, format!("Bearer {token}"));
     let (mut parts, ()) = request.extension(Cost::Reads).body(()).unwrap().into_parts();
-    Reader::from_request_parts(&mut parts, &api.context).await.unwrap()
+    Reader::from_request_parts(&mut parts, context).await
+}
+
+#[tokio::test]
+async fn a_token_that_is_taken_back_while_it_waits_for_room_is_not_admitted() {
+    let api = ApiFixture::new();
+    let made = api.post("/tokens", json!({"name": "Other", "role": "auditor"})).await;
+    let (context, token) = (api.context.clone(), made["token"].as_str().unwrap().to_owned());
+    let first = admitted(&context, &token).await.unwrap();
+    let all = context.quotas.answers.take_weighing(first.token(), usize::MAX / 2).await.unwrap();
+    let mut waiting = std::pin::pin!(admitted(&context, &token));
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err(), "there is no room");
+    let (status, _) = api.send(Method::DELETE, "/tokens/Other", Value::Null).await;
+    assert_eq!(status, StatusCode::OK);
+    drop(all);
+    let refused = tokio::time::timeout(PATIENCE, waiting).await.expect("there is room").err().unwrap();
+    assert_eq!(refused.into_response().status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,4 +124,13 @@ async fn a_body_that_hardly_comes_is_waited_for_no_longer_and_one_that_comes_may
     );
     let much = receive(body(usize::MAX, 64 << 10)).await.unwrap_err();
     assert_eq!(much.into_response().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    for (length, is_read) in [(1 << 20, true), ((1 << 20) + 1, false)] {
+        let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from(length))]);
+        let said = Incoming::new(&context, &headers, Body::empty(), 1 << 20);
+        assert_eq!(
+            said.is_ok(),
+            is_read,
+            "{length}: a body that says that it is too large is not read at all"
+        );
+    }
 }

@@ -12,6 +12,7 @@ mod flow;
 mod grants;
 mod heavy;
 mod keys;
+mod limits;
 mod repeated;
 mod round_trip;
 mod sight;

@@ -18,7 +18,7 @@ use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::message::{OutputLine, OutputStream};
 
 use super::api::ApiFixture;
-use super::door::{HEADERS, LIMITS, OK, PATIENCE, PREFACE, SHORT, TestServer, frame, headers_of};
+use super::door::{HEADERS, LIMITS, LONG, OK, PATIENCE, PREFACE, SHORT, TestServer, frame, headers_of};
 use super::flow::{released, report, request};
 use crate::http::answer::Patience;
 use crate::http::caller::Reader;
@@ -64,7 +64,7 @@ async fn an_answer_that_nobody_takes_ends_its_connection_in_a_part_and_in_a_stre
     let (api, path) = printed().await;
     let token = api.token.clone();
     let patience = Patience { answer: SHORT, stream: SHORT };
-    let server = TestServer::open_on(api, Limits { patience, ..LIMITS }).await;
+    let server = TestServer::open_on(api, Limits { patience, drain: LONG, ..LIMITS }).await;
     // More than the kernel takes for who does not.
     let many = question(&token, &format!("{path}?limit=2000")).repeat(20);
     for asked in [many, question(&token, &format!("{path}/follow"))] {

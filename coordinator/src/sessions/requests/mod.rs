@@ -154,7 +154,7 @@ async fn answer(asker: &Asker, permit: RequestPermit, request: &Request) -> Resu
             Request::Assignments { since, after } => assignments::answer(asker, permit, *since, *after).await,
             _ => other,
         },
-        RequestPermit::Variables(permit) => variables::answer(asker, permit, request).await,
+        RequestPermit::Variables(permit) => variables::answer(asker, permit).await,
         RequestPermit::Report(permit) => match request {
             Request::Report(reports) => report::answer(sessions, peer, &permit, reports).await,
             _ => other,

@@ -34,8 +34,8 @@ pub(super) async fn answer(
 }
 
 /// The first and the last moment that a line may be of, in milliseconds: what a machine's clock says is shown as a time,
-/// whatever it says.
-const MOMENTS: (i64, i64) = (1, 253_402_300_799_999);
+/// whatever it says. The last one has a date of four digits in every zone, which is as far as dates are made.
+const MOMENTS: (i64, i64) = (1, 253_402_207_199_999);
 
 /// A line as people read it: one line, of a moment that has a date.
 fn readable(line: &OutputLine) -> OutputLine {
@@ -44,5 +44,27 @@ fn readable(line: &OutputLine) -> OutputLine {
         time: Timestamp::from_milliseconds(time),
         stream: line.stream,
         text: line.text.replace('\n', "\\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_protocol::message::OutputStream;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_as_one_line_of_a_moment_that_has_a_date() {
+        for (said, text, time, shown) in [
+            ("as it is", "as it is", 5, 5),
+            ("two\nlines", "two\\nlines", 0, 1),
+            ("", "", i64::MIN, 1),
+            ("", "", i64::MAX, 253_402_207_199_999),
+        ] {
+            let (time, text_said) = (Timestamp::from_milliseconds(time), said.to_owned());
+            let line = readable(&OutputLine { time, stream: OutputStream::Out, text: text_said });
+            assert_eq!((line.text.as_str(), line.time.milliseconds()), (text, shown));
+            assert!(jiff::Timestamp::from_millisecond(shown).is_ok(), "{shown} has a date");
+        }
     }
 }

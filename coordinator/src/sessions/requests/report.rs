@@ -176,3 +176,23 @@ fn opened(sessions: &Sessions, bytes: &[u8]) -> Option<Secret> {
     let clear = sessions.sealing_key.open(&sealed, OUTPUT_PURPOSE).ok()?;
     String::from_utf8(clear.to_vec()).ok().map(Secret::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_are_recorded_in_parts_of_so_many_bytes_in_their_order() {
+        let mut parts = Parts::default();
+        let sizes = [1, REPORT_BYTES - 1, 1, REPORT_BYTES, REPORT_BYTES + 1, 2, 3];
+        for (number, bytes) in (0..).zip(sizes) {
+            let assignment = AssignmentId::from_bytes([number; 16]);
+            parts.push(WorkReport { assignment, kind: WorkReportKind::Started }, bytes);
+        }
+        let numbers = |part: &Vec<WorkReport>| -> Vec<u8> {
+            part.iter().map(|report| report.assignment.as_bytes()[0]).collect()
+        };
+        let parts: Vec<_> = parts.parts.iter().map(numbers).collect();
+        assert_eq!(parts, [vec![0, 1], vec![2], vec![3], vec![4], vec![5, 6]]);
+    }
+}

@@ -1,24 +1,20 @@
 //! The variables of a step: resolved, opened, sealed to the agent's key, and the reading recorded first.
 
-use windlass_coordinator_core::authorise::{self, RequestPermit, VariablesPermit};
+use windlass_coordinator_core::authorise::VariablesPermit;
 use windlass_coordinator_core::decide::{Command, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_protocol::Digest;
 use windlass_protocol::codec;
-use windlass_protocol::message::{Answer, ClearVariables, Denied, Request, SealedVariables};
+use windlass_protocol::message::{Answer, ClearVariables, Denied, SealedVariables};
 use zeroize::Zeroizing;
 
 use super::super::Sessions;
 use super::super::delivery::{self, DeliveryError};
 use super::answering::Asker;
 use super::{denied, work_out};
-use crate::engine::{Engine, now};
+use crate::engine::Engine;
 
-pub(super) async fn answer(
-    asker: &Asker,
-    permit: VariablesPermit,
-    request: &Request,
-) -> Result<Answer, Denied> {
+pub(super) async fn answer(asker: &Asker, permit: VariablesPermit) -> Result<Answer, Denied> {
     let (sessions, peer) = (&*asker.sessions, &asker.peer);
     let collecting = move |sessions: &Sessions| (collect(sessions, &permit), permit);
     let (collected, permit) = work_out(asker, collecting).await?;
@@ -46,11 +42,9 @@ pub(super) async fn answer(
     if reply == Reply::ReadBefore {
         sessions.counters.again(Repeated::Read { target, assignment, digest }, 0);
     }
-    // Meanwhile the right may have gone, or the machine may have another key.
+    // Should the right have gone meanwhile, or the machine have another key, nothing of this is sent: whatever is written is
+    // written under its right.
     let state = sessions.engine.state();
-    let Ok(RequestPermit::Variables(permit)) = authorise::request(&state, peer, request, now()) else {
-        return Err(Denied::NotFound);
-    };
     let sealing_key =
         state.space(permit.space()).and_then(|space| delivery::sealing_key(space, permit.target()));
     let key = sealing_key.ok_or(Denied::NotFound)?;

@@ -223,3 +223,28 @@ fn what_the_plan_lets_pass_no_target_refuses() {
     });
     assert!(with_data > 10, "{with_data} have data in them");
 }
+
+/// What the installation calls something is code only where it cannot be taken for a template.
+#[test]
+fn a_name_that_looks_like_a_template_is_taken_as_it_is() {
+    let mut world = small();
+    let step = json!({"name": "Install #{Port}", "roles": ["web"], "script": {"body": "true"}});
+    world.apply(&[web(json!({"steps": [step]}))]);
+    world.release("Web", "1.0.0");
+    let target = world.enrol(
+        "machine",
+        json!({"roles": ["web"], "environments": ["Staging"],
+        "tenants": {"tenants": ["Alpha"]}}),
+    );
+    let id = world.deploy(request(Some("Alpha")));
+    let deployment = world.deployment(id);
+    let release = &world.space().releases[&deployment.release()];
+    let given = delivered(deployment, release, &release.snapshot.steps[0], target).expect("it runs");
+    let mut seen = BTreeMap::new();
+    for Delivered { name, value, origin } in given {
+        let looks_like_one = value == StoredValue::Plain("Install #{Port}".to_owned());
+        assert_eq!(origin == Origin::Other, looks_like_one, "{name}");
+        *seen.entry(looks_like_one).or_insert(0) += 1;
+    }
+    assert!(seen.len() == 2, "{seen:?}");
+}

@@ -1,0 +1,152 @@
+//! What is left of a thing of which a part is seen: nothing in it tells of the other parts (SEMANTICS 10).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::json;
+use windlass_api::plan::TargetRule;
+use windlass_coordinator_core::authorise::{self, Action};
+use windlass_coordinator_core::decide::{PackageNames, SpaceCommand};
+use windlass_coordinator_core::event::{InstallationEvent, Stream, TokenCreated};
+use windlass_coordinator_core::matching::Question;
+use windlass_coordinator_core::model::{ApiToken, Tenant};
+use windlass_coordinator_core::sight::Sight;
+use windlass_coordinator_core::state::Space;
+use windlass_protocol::Digest;
+use windlass_protocol::ids::{SpaceId, TokenId};
+use windlass_protocol::message::Generation;
+
+use super::{TOKEN, of_limited, records, shared, text};
+use crate::world::{World, project};
+
+/// Two installations that differ in one such part alone look alike.
+#[test]
+fn what_is_seen_of_a_thing_does_not_depend_on_the_rest_of_it() {
+    let mut base = shared();
+    let free = |environments: &[&str], minimum: u64| {
+        let environments: Vec<_> =
+            ["Testing", "Staging", "Production"].iter().chain(environments).copied().collect();
+        json!({"kind": "lifecycle", "name": "Free",
+            "phases": [{"name": "Anywhere", "environments": environments, "minimum": minimum}]})
+    };
+    let elsewhere = ["Elsewhere", "Beyond"];
+    base.apply(&elsewhere.map(|name| json!({"kind": "environment", "name": name})));
+    base.package("theirs", "1.0.0");
+    base.package("theirs", "2.0.0");
+    let ours = json!({"name": "Ours", "roles": ["web"], "script": {"body": "true"}});
+    let theirs = json!({"name": "Theirs", "roles": ["web"], "tenants": {"tenants": ["Beta"]},
+        "package": {"id": "theirs"}});
+    base.apply(&[project("Shop", json!([ours, theirs])), free(&elsewhere, 1)]);
+    let connected = |name: &str| json!({"kind": "tenant", "name": name, "projects": {"Web": ["Testing"], "Shop": ["Testing"]}});
+    base.apply(&[connected("Alpha"), connected("Beta")]);
+    let grant = |roles: &[&str], participation: &str| {
+        json!({"roles": roles, "environments": ["Testing", "Staging"],
+            "tenants": {"tenants": ["Alpha", "Beta"]}, "participation": participation})
+    };
+    type Change<'a> = &'a dyn Fn(&mut World, bool);
+    let rows: [(&str, Change<'_>); 8] = [
+        ("how environments are numbered", &|world, more| {
+            world.apply(&[
+                json!({"kind": "environment", "name": "Testing", "order": if more { 80 } else { 70 }}),
+            ]);
+        }),
+        ("roles of a machine that no step of theirs asks for", &|world, more| {
+            let roles: &[&str] = if more { &["web", "database"] } else { &["web"] };
+            world.grant("shared", grant(roles, "both"));
+        }),
+        ("that a machine takes part in untenanted work", &|world, more| {
+            world.grant("shared", grant(&["web"], if more { "both" } else { "tenanted" }));
+        }),
+        ("where and for whom else a step runs and a value counts", &|world, more| {
+            let names = |named: [&'static str; 2]| if more { named.to_vec() } else { vec![named[0]] };
+            let (environments, roles) = (names(["Testing", "Beyond"]), names(["web", "database"]));
+            let (targets, tenants) =
+                (names(["ours", "theirs"]), json!({"tenants": names(["Alpha", "Beta"])}));
+            let step = json!({"name": "Ours", "roles": ["web"], "environments": environments,
+                "tenants": tenants, "script": {"body": "true"}});
+            let mut shop = project("Shop", json!([step]));
+            shop["variables"] = json!({"Level": [{"value": "ours", "environments": environments, "roles": roles,
+                "targets": targets, "tenants": tenants}]});
+            world.apply(&[shop]);
+        }),
+        ("how far ahead an agent is", &|world, more| {
+            let sequence = if more { 5000 } else { 4000 };
+            let (peer, epoch) = (world.peer(world.target("shared")), world.state.epoch);
+            let generation = Generation { epoch, sequence };
+            world.ask(SpaceCommand::RecordAhead { peer, generation }).expect("it can be recorded");
+        }),
+        ("machines of others that a request leaves out", &|world, more| {
+            let excluded: &[&str] = if more { &["theirs"] } else { &[] };
+            world.deploy(json!({"project": "Web", "version": "1.0.0", "environments": ["Testing"],
+                "tenants": {"tenants": ["Alpha"]}, "exclude-targets": excluded}));
+        }),
+        ("packages of steps that do not run for them", &|world, more| {
+            let version = if more { "2.0.0" } else { "1.0.0" };
+            let request = serde_json::from_value(json!({"project": "Shop", "version": "1.0.0",
+                "packages": {"Theirs": version}}));
+            let (request, package_names) = (request.expect("it is right"), package_names(world));
+            world.ask(SpaceCommand::CreateRelease { request, package_names }).expect("it can be made");
+        }),
+        ("how many environments a phase needs of those that are not seen", &|world, more| {
+            world.apply(&[free(&elsewhere, if more { 5 } else { 4 })]);
+        }),
+    ];
+    for (what, change) in rows {
+        let changed = [false, true].map(|more| {
+            let mut world = base.clone();
+            change(&mut world, more);
+            world
+        });
+        let [one, other] = changed.each_ref();
+        assert_ne!(text(one.space()), text(other.space()), "{what}: they differ in truth");
+        let seen = |world| (of_limited(world), records(world, &of_limited(world)));
+        let ((one, of_one), (other, of_other)) = (seen(one), seen(other));
+        assert_eq!(text(one.space()), text(other.space()), "{what}");
+        assert_eq!(of_one, of_other, "{what}: the record of it");
+    }
+}
+
+/// That every package reads no variable, for every step.
+fn package_names(world: &World) -> PackageNames {
+    let space = world.space();
+    let steps = space.projects.iter().flat_map(|project| &project.steps);
+    let manifests = || space.packages.values().map(|package| package.manifest);
+    steps
+        .flat_map(|step| manifests().map(move |manifest| ((step.id, manifest), Default::default())))
+        .collect()
+}
+
+/// A limit is to one space: the others do not exist, neither by name nor as the first one. Whatever a limited token made
+/// would have its limit, though today none can make any. And that a machine serves who is no tenant is not seen.
+#[test]
+fn a_limit_holds_for_its_space_for_what_the_token_made_and_for_what_is_nobodys() {
+    let mut world = shared();
+    let made = world.state.tokens[&TOKEN].clone();
+    let ApiToken { name, role, expires, .. } = made;
+    let (id, secret) = (TokenId::from_bytes([7; 16]), Digest::of("made"));
+    let token = TokenCreated { id, name, secret, role, expires, limit: None, made_by: Some(TOKEN) };
+    world.forge(Stream::Installation, InstallationEvent::TokenCreated { token }).expect("it fits");
+    let own = text(of_limited(&world).space());
+    let shared = world.target("shared");
+    let mut head = world.space().head.clone();
+    let first = head.name.to_string();
+    (head.id, head.name) = (SpaceId::from_bytes([0; 16]), "Before it".parse().expect("a name"));
+    world.state.spaces.insert(head.id, Space::new(head));
+    for (id, secret) in [(TOKEN, "secret"), (id, "made")] {
+        let permit = authorise::person(&world.state, id, Digest::of(secret), Action::Read, world.now);
+        let permit = permit.expect("it may read");
+        let open = |name| Sight::open(Arc::new(world.state.clone()), &permit, name);
+        assert_eq!(open(Some("Before it")).err(), Some(vec![first.clone()]));
+        let sight = open(None).expect("its own space is there");
+        assert_eq!(text(sight.space()), own);
+        let roles = BTreeSet::from(["web".to_owned()]);
+        let rules = |tenant: Option<&Tenant>| {
+            let environment = sight.space().environments.named("Testing").expect("it is seen").id;
+            let (only, excluded) = (None, &BTreeSet::new());
+            let question = Question { environment, tenant, roles: &roles, only, excluded, now: world.now };
+            sight.target_rules(shared, &question)
+        };
+        assert_eq!(rules(sight.space().tenants.named("Alpha")), []);
+        assert_eq!(rules(None), [TargetRule::Participation], "that it takes part in untenanted work");
+    }
+}
