@@ -1,6 +1,6 @@
 //! What a release freezes of a project (SEMANTICS 6, "Snapshot"). Questions about the present are answered from the same.
 
-use crate::model::{Project, Snapshot, SnapshotSet};
+use crate::model::{Index, Project, Snapshot, SnapshotSet};
 use crate::state::Space;
 
 /// The process, the variables and the library sets of a project as they stand.
@@ -16,5 +16,6 @@ pub fn freeze(space: &Space, project: &Project) -> Snapshot {
         variables: project.variables.clone(),
         templates: project.templates.clone(),
         library_sets: library_sets.collect(),
+        index: Index::default(),
     }
 }

@@ -10,9 +10,9 @@ use windlass_api::error::Problem;
 use windlass_api::requests::ReleaseRequest;
 use windlass_coordinator_core::catalogue::unknown_within;
 use windlass_coordinator_core::decide::{PackageNames, ReadNames, Reply, SpaceCommand, choose_packages};
-use windlass_coordinator_core::model::{CodeNames, Release, StepAction};
+use windlass_coordinator_core::model::{Release, StepAction};
 use windlass_coordinator_core::state::Space;
-use windlass_coordinator_core::variables::{malformed, malformed_in, references_in};
+use windlass_coordinator_core::variables::{malformed, malformed_in};
 use windlass_packages::PackageStore;
 use windlass_protocol::ids::{ReleaseId, StepId};
 use windlass_protocol::{Digest, pattern};
@@ -100,14 +100,12 @@ fn read_packages(store: &PackageStore, chosen: &[Chosen]) -> Result<(PackageName
         let mut read = ReadNames::default();
         for (path, text) in &texts.read {
             let path = path.as_str();
-            read.needs.extend(references_in(text));
+            match is_hook(path) {
+                true => read.add_hook(text, shell_of(path)),
+                false => read.add_file(text),
+            }
             let places = malformed(&format!("{path} in {}", package.what), text);
             warnings.extend(places.iter().map(ToString::to_string));
-            if is_hook(path) {
-                read.needs.extend(windlass_templates::script_references(text));
-                read.in_hooks.extend(references_in(text));
-                read.hooks.extend(CodeNames::of(text, shell_of(path)));
-            }
         }
         names.insert((package.step, package.manifest), read);
         warnings.extend(texts.left_out.iter().map(|(path, _)| {

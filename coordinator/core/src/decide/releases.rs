@@ -7,6 +7,7 @@ use windlass_api::error::Problem;
 use windlass_api::requests::ReleaseRequest;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{ReleaseId, StepId};
+use windlass_templates::Shell;
 
 use super::documents::check_package_id;
 use super::{Draft, Reply};
@@ -16,7 +17,7 @@ use crate::freeze::freeze;
 use crate::model::{ChosenPackage, CodeNames, Package, PackageKey, Project, Snapshot, Step, StepAction};
 use crate::names::StepNames;
 use crate::state::Space;
-use crate::variables;
+use crate::variables::{Secret, references_in, secret_in};
 use crate::version::Version;
 
 pub(super) fn add_package(draft: &mut Draft<'_>, package: &Package) -> Result<Reply, Problem> {
@@ -97,6 +98,21 @@ pub struct ReadNames {
     pub hooks: CodeNames,
 }
 
+impl ReadNames {
+    /// Adds those of a file that is substituted in.
+    pub fn add_file(&mut self, text: &str) {
+        self.needs.extend(references_in(text));
+    }
+
+    /// Adds those of a hook, which is substituted in as well, and run by `shell`.
+    pub fn add_hook(&mut self, text: &str, shell: Shell) {
+        self.add_file(text);
+        self.needs.extend(windlass_templates::script_references(text));
+        self.in_hooks.extend(references_in(text));
+        self.hooks.extend(CodeNames::of(text, shell));
+    }
+}
+
 /// A hook is a file of the package, on the target's disk: a sensitive value is asked for when it runs, and is no part of
 /// its text.
 fn refuse_secrets_in_hooks(
@@ -107,15 +123,38 @@ fn refuse_secrets_in_hooks(
     for step in &snapshot.steps {
         let Some(package) = packages.get(&step.id) else { continue };
         let Some(read) = package_names.get(&(step.id, package.manifest)) else { continue };
-        if let Some(name) = read.in_hooks.iter().find_map(|name| variables::sensitive(snapshot, name)) {
+        if let Some(secret) = secret_in(snapshot, &read.in_hooks) {
             return Err(Problem::conflict(format!(
-                "step `{}`: a hook of the package {} {} has `#{{{name}}}`, which is sensitive, in its text; let it ask by \
-                 `get_windlassvariable \"{name}\"`",
-                step.name, package.id, package.version
+                "step `{}`: a hook of the package {} {} has {}",
+                step.name,
+                package.id,
+                package.version,
+                in_text(&secret)
             )));
         }
     }
     Ok(())
+}
+
+/// What a hook has in its text, and what to do about it.
+fn in_text(secret: &Secret<'_>) -> String {
+    let Secret { inserted, name } = secret;
+    match (inserted.strip_suffix('['), secret.is_through_another()) {
+        (None, false) => format!(
+            "`#{{{inserted}}}`, which is sensitive, in its text; let it ask by `get_windlassvariable \"{inserted}\"`"
+        ),
+        (Some(_), false) => format!(
+            "`#{{{name}}}`, which is sensitive, in its text; let it ask by `get_windlassvariable \"{name}\"`"
+        ),
+        (None, true) => format!(
+            "`#{{{inserted}}}`, and with it `{name}`, which is sensitive, in its text; let it ask by \
+             `get_windlassvariable \"{inserted}\"`"
+        ),
+        (Some(list), true) => format!(
+            "what `{list}` has, and with it `{name}`, which is sensitive, in its text; let it ask for each by \
+             `get_windlassvariable`"
+        ),
+    }
 }
 
 /// The sentence for a name that no step with a package has; who named the package is told its step.
@@ -146,7 +185,14 @@ pub fn choose_packages(
         let Some(step) = names.called(name).filter(has_package) else {
             return Err(Problem::not_found(no_package_step(project, name)));
         };
-        asked.entry(step.id).or_insert(version);
+        if let Some(other) = asked.insert(step.id, version)
+            && other != version
+        {
+            return Err(Problem::usage(format!(
+                "step `{}` is named twice, with the versions {other} and {version} of its package; name it once",
+                step.name
+            )));
+        }
     }
     let mut chosen = BTreeMap::new();
     for step in &project.steps {

@@ -4,6 +4,7 @@ mod advertised;
 mod deployment;
 mod enrolment;
 mod environment;
+mod index;
 mod library;
 mod lifecycle;
 mod package;
@@ -22,6 +23,7 @@ pub use deployment::{
 };
 pub use enrolment::Enrolment;
 pub use environment::Environment;
+pub use index::{Defined, Index, Named};
 pub use library::LibrarySet;
 pub use lifecycle::{Lifecycle, Phase, PhaseRule};
 pub use package::{Package, PackageKey};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{LibrarySetId, ProjectId, ReleaseId, StepId};
 use windlass_protocol::{Digest, Timestamp};
 
+use super::index::Index;
 use super::project::Step;
 use super::value::{Template, Variable};
 use crate::version::Version;
@@ -36,6 +37,9 @@ pub struct Snapshot {
     pub templates: Vec<Template>,
     /// The library sets, the more important first.
     pub library_sets: Vec<SnapshotSet>,
+    /// Where its names are defined. Nothing of a snapshot that was asked for names may be changed.
+    #[serde(skip)]
+    pub index: Index,
 }
 
 /// A library set as it was.
@@ -85,10 +89,15 @@ impl Release {
 
 impl CodeNames {
     /// Adds those of another text.
-    pub fn extend(&mut self, other: Self) {
-        self.bare.extend(other.bare);
-        self.misplaced.extend(other.misplaced);
-        self.sets.extend(other.sets);
+    pub(crate) fn extend(&mut self, other: Self) {
+        // All of them by name: one that were left out would be looked for in no hook.
+        let Self { bare, misplaced, misplaced_after, sets } = other;
+        self.bare.extend(bare);
+        self.misplaced.extend(misplaced);
+        for (stays, after) in misplaced_after {
+            self.misplaced_after.entry(stays).or_default().extend(after);
+        }
+        self.sets.extend(sets);
     }
 
     fn is_empty(&self) -> bool {

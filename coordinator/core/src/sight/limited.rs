@@ -13,9 +13,9 @@ use windlass_protocol::message::{Generation, Participation};
 use super::queries::VisibleTenants;
 use crate::catalogue::{Catalogue, Named};
 use crate::model::{
-    Ahead, Deployment, Environment, Granted, LibrarySet, Lifecycle, Package, PackageKey, Phase, PhaseRule,
-    Project, Release, ScopedValue, Snapshot, SnapshotSet, Step, StepAction, TagSet, Target, TenantLimit,
-    ValueScope, Variable,
+    Ahead, Deployment, Environment, Granted, Index, LibrarySet, Lifecycle, Package, PackageKey, Phase,
+    PhaseRule, Project, Release, ScopedValue, Snapshot, SnapshotSet, Step, StepAction, TagSet, Target,
+    TenantLimit, ValueScope, Variable,
 };
 use crate::query::{Empty, Query};
 use crate::scope;
@@ -321,6 +321,7 @@ impl<'a> LimitedView<'a> {
             variables: self.variables(&snapshot.variables, &known, places),
             templates: snapshot.templates.clone(),
             steps,
+            index: Index::default(),
         });
         let Release { id, project, version, created, notes, snapshot: _, mut packages } = found.clone();
         packages.retain(|step, _| known.contains(step));

@@ -8,6 +8,7 @@ use windlass_protocol::message::Shell as StepShell;
 use windlass_protocol::names::fold;
 use windlass_templates::{Insertions, Reference, Shell, Template as Text, script_outputs};
 
+use super::leads::{Found, leading};
 use super::needs::references;
 use super::system::is_systems;
 use super::{Context, Resolution, is_tenants_name, names_with_prefix, resolve};
@@ -17,7 +18,7 @@ use crate::model::{CodeNames, StoredValue};
 const OUTPUTS: [&str; 2] = ["windlass.action[", "octopus.action["];
 
 /// What is not code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Data {
     TenantValue,
     /// What a tenant is called.
@@ -88,16 +89,22 @@ pub fn data_as_code<'c>(
     outputs: &BTreeSet<String>,
     context: &Context<'_, '_>,
 ) -> Option<Inserted<'c>> {
+    let look = Look { outputs, context };
+    let after = code.misplaced_after.values().flatten();
+    let names = code.bare.iter().chain(&code.misplaced).chain(after).cloned();
+    let data = leading(names, |name| look.data(name));
+    if data.is_empty() {
+        return None;
+    }
     let find = |names: &'c BTreeSet<String>, misplaced| {
-        let mut look = Look { outputs, context, seen: BTreeSet::new() };
-        names.iter().find_map(|name| Some(Inserted { name, data: look.at(name)?, misplaced, after: None }))
+        let inserted =
+            |name: &'c String| Some(Inserted { name, data: *data.get(&fold(name))?, misplaced, after: None });
+        names.iter().find_map(inserted)
     };
     let find_after = || {
-        code.misplaced_after.iter().find_map(|(name, misplaced)| {
-            let stays = Look { outputs, context, seen: BTreeSet::new() }.stays(name);
-            let found = if stays { find(misplaced, true) } else { None };
-            found.map(|found| Inserted { after: Some(name), ..found })
-        })
+        let stays = leading(code.misplaced_after.keys().cloned(), |name| look.stays(name));
+        let mut staying = code.misplaced_after.iter().filter(|(name, _)| stays.contains_key(&fold(name)));
+        staying.find_map(|(name, misplaced)| Some(Inserted { after: Some(name), ..find(misplaced, true)? }))
     };
     find(&code.bare, false).or_else(|| find(&code.misplaced, true)).or_else(find_after)
 }
@@ -105,69 +112,57 @@ pub fn data_as_code<'c>(
 struct Look<'a> {
     outputs: &'a BTreeSet<String>,
     context: &'a Context<'a, 'a>,
-    seen: BTreeSet<String>,
 }
 
 impl Look<'_> {
     /// Whether what is inserted for a name is data. A name that ends with `[` stands for all that begin so.
-    fn at(&mut self, name: &str) -> Option<Data> {
-        if !self.seen.insert(fold(name)) {
-            return None;
-        }
+    fn data(&self, name: &str) -> Found<Data> {
         if self.is_tenants_name(name) {
-            return Some(Data::TenantName);
+            return Found::Itself(Data::TenantName);
         }
-        if name.ends_with('[') {
-            let elements = names_with_prefix(self.context.snapshot, name);
-            let found = elements.iter().find_map(|element| self.at(element));
-            return found.or_else(|| self.undefined(name));
+        let resolution = resolve(name, self.context);
+        let prefix = name.ends_with('[');
+        // What no variable defines is an output variable, or lies in the JSON of the longest part of its name that is
+        // one or the other.
+        if prefix || matches!(resolution, Resolution::Undefined) {
+            if self.is_output(name) {
+                return Found::Itself(Data::Output);
+            }
+            let elements = if prefix { names_with_prefix(self.context.snapshot, name) } else { Vec::new() };
+            return Found::Inside(elements.into_iter().chain(self.holder(name)).collect());
         }
-        let inside = match resolve(name, self.context) {
-            Resolution::Undefined => return self.undefined(name),
-            Resolution::Ambiguous(..) => return None,
-            Resolution::Value(candidate, _) if candidate.is_data() => return Some(Data::TenantValue),
-            Resolution::Value(candidate, _) => match candidate.value {
+        match resolution {
+            Resolution::Value(candidate, _) if candidate.is_data() => Found::Itself(Data::TenantValue),
+            Resolution::Value(candidate, _) => Found::Inside(match candidate.value {
                 // Whatever filters make of it in there, is inserted with the value, and perhaps filtered once more.
                 StoredValue::Plain(text) => {
                     Text::parse(text).insertions(None).bare.into_iter().map(written).collect()
                 }
                 // How a sealed value inserts what it refers to, nobody can see: bare, for all that is known.
                 StoredValue::Sealed(sealed) => sealed.references.clone(),
-            },
-        };
-        inside.iter().find_map(|name| self.at(name))
+            }),
+            Resolution::Undefined | Resolution::Ambiguous(..) => Found::Inside(BTreeSet::new()),
+        }
     }
 
     /// Whether a text that inserts this name keeps it, or what a value of it inserts, as it is written, since nothing
     /// defines it. What may lie in the JSON of something counts as defined: what is in there, nobody knows yet.
-    fn stays(&mut self, name: &str) -> bool {
-        if !self.seen.insert(fold(name)) {
-            return false;
-        }
+    fn stays(&self, name: &str) -> Found<()> {
+        let itself = |stays| if stays { Found::Itself(()) } else { Found::Inside(BTreeSet::new()) };
         if is_tenants_name(name) {
-            return self.context.tenant.is_none();
+            return itself(self.context.tenant.is_none());
         }
-        let elements = || names_with_prefix(self.context.snapshot, name);
-        if is_systems(name) || self.is_output(name) || (name.ends_with('[') && !elements().is_empty()) {
-            return false;
+        let has_elements = || name.ends_with('[') && !self.context.snapshot.beginning(name).is_empty();
+        if is_systems(name) || self.is_output(name) || has_elements() {
+            return itself(false);
         }
-        let inside = match resolve(name, self.context) {
-            Resolution::Undefined => return self.holder(name).is_none(),
-            Resolution::Ambiguous(..) => return false,
-            Resolution::Value(candidate, _) if candidate.is_data() => return false,
-            Resolution::Value(candidate, _) => references(candidate.value),
-        };
-        inside.iter().any(|name| self.stays(name))
-    }
-
-    /// What no variable defines is an output variable, or lies in the JSON of the longest part of its name that is one
-    /// or the other.
-    fn undefined(&mut self, name: &str) -> Option<Data> {
-        if self.is_output(name) {
-            return Some(Data::Output);
+        match resolve(name, self.context) {
+            Resolution::Undefined => itself(self.holder(name).is_none()),
+            Resolution::Value(candidate, _) if !candidate.is_data() => {
+                Found::Inside(references(candidate.value))
+            }
+            Resolution::Value(..) | Resolution::Ambiguous(..) => itself(false),
         }
-        let holder = self.holder(name)?;
-        self.at(&holder)
     }
 
     /// The longest part of a name that is something: what the name stands for may lie in the JSON of that.

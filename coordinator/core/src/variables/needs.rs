@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use windlass_api::documents::Control;
 use windlass_protocol::names::fold;
 use windlass_templates::{Reference, Template as Text};
 
@@ -65,8 +64,8 @@ impl Needs {
     /// Whether an output variable is read by this name, its own or its full one.
     pub(super) fn reads_output(&self, name: &str) -> bool {
         let name = as_output(name);
-        let begins = |read: &String| read.ends_with(['[', '.']) && name.starts_with(read.as_str());
-        self.outputs.contains(&name) || self.outputs.iter().any(begins)
+        let mut beginnings = name.match_indices(['[', '.']).map(|(at, _)| &name[..=at]);
+        self.outputs.contains(&name) || beginnings.any(|beginning| self.outputs.contains(beginning))
     }
 }
 
@@ -93,31 +92,9 @@ pub fn references_in(text: &str) -> BTreeSet<String> {
     written.into_iter().map(name).collect()
 }
 
-/// A sensitive variable of this name, or that begins so if it ends with `[`: one with a sensitive value in whatever scope,
-/// or a template that tenants fill with one.
-pub fn sensitive(snapshot: &Snapshot, name: &str) -> Option<String> {
-    let names = if name.ends_with('[') { names_with_prefix(snapshot, name) } else { vec![name.to_owned()] };
-    let sets = &snapshot.library_sets;
-    let is_sensitive = |name: &String| {
-        let mut variables = snapshot.variables.iter().chain(sets.iter().flat_map(|set| &set.variables));
-        let mut templates = snapshot.templates.iter().chain(sets.iter().flat_map(|set| &set.templates));
-        variables.any(|variable| {
-            fold(&variable.name) == fold(name)
-                && variable.values.iter().any(|scoped| scoped.value.is_sensitive())
-        }) || templates
-            .any(|template| fold(&template.name) == fold(name) && template.control == Control::Sensitive)
-    };
-    names.into_iter().find(is_sensitive)
-}
-
 /// The variables and templates whose name begins so.
 pub fn names_with_prefix(snapshot: &Snapshot, prefix: &str) -> Vec<String> {
-    let prefix = fold(prefix);
-    let sets = &snapshot.library_sets;
-    let variables = snapshot.variables.iter().chain(sets.iter().flat_map(|set| &set.variables));
-    let templates = snapshot.templates.iter().chain(sets.iter().flat_map(|set| &set.templates));
-    let names = variables.map(|variable| &variable.name).chain(templates.map(|template| &template.name));
-    names.filter(|name| fold(name).starts_with(&prefix)).cloned().collect()
+    snapshot.beginning(prefix).iter().map(|found| found.name().to_owned()).collect()
 }
 
 /// The templates without a value for the context: neither the tenant's nor a default, nor an applicable variable.

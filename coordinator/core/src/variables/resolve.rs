@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use windlass_protocol::ids::{EnvironmentId, LibrarySetId, TargetId, TemplateId};
-use windlass_protocol::names::{fold, folds_to};
 
 use super::Rank;
-use crate::model::{Snapshot, Step, StoredValue, Template, Tenant, TenantValues, Variable};
+use crate::model::{Defined, Named, Snapshot, Step, StoredValue, Template, Tenant, TenantValues, Variable};
 use crate::query::TenantTags;
 
 /// What values are resolved for: values live for `'v`, whom they are looked up for as long as that takes.
@@ -107,16 +106,19 @@ impl<'v> Resolution<'v> {
 
 /// The values that apply to `name`, the winner first.
 pub fn candidates<'a>(name: &str, context: &Context<'a, '_>) -> Vec<Candidate<'a>> {
-    let name = fold(name);
     let mut found = Vec::new();
-    let snapshot = context.snapshot;
-    from_variables(&mut found, &name, &snapshot.variables, Source::Project, 0, context);
-    from_templates(&mut found, &name, &snapshot.templates, Source::TenantForProject, 0, context);
-    for (index, set) in snapshot.library_sets.iter().enumerate() {
-        let owner = index + 1;
-        from_variables(&mut found, &name, &set.variables, Source::LibrarySet(set.id), owner, context);
-        let source = Source::TenantForLibrarySet(set.id);
-        from_templates(&mut found, &name, &set.templates, source, owner, context);
+    for Defined { owner, named } in context.snapshot.called(name) {
+        let set = owner.checked_sub(1).map(|set| context.snapshot.library_sets[set].id);
+        match named {
+            Named::Variable(variable) => {
+                let source = set.map_or(Source::Project, Source::LibrarySet);
+                from_variable(&mut found, variable, source, owner, context);
+            }
+            Named::Template(template) => {
+                let source = set.map_or(Source::TenantForProject, Source::TenantForLibrarySet);
+                from_template(&mut found, template, source, owner, context);
+            }
+        }
     }
     let key = |candidate: &Candidate<'_>| {
         (candidate.is_default(), std::cmp::Reverse(candidate.rank), candidate.owner)
@@ -144,42 +146,36 @@ pub fn resolve<'a>(name: &str, context: &Context<'a, '_>) -> Resolution<'a> {
     }
 }
 
-fn from_variables<'a>(
+fn from_variable<'a>(
     found: &mut Vec<Candidate<'a>>,
-    name: &str,
-    variables: &'a [Variable],
+    variable: &'a Variable,
     source: Source,
     owner: usize,
     context: &Context<'a, '_>,
 ) {
-    let values =
-        variables.iter().filter(|variable| folds_to(&variable.name, name)).flat_map(|found| &found.values);
-    for scoped in values {
+    for scoped in &variable.values {
         if let Some(rank) = Rank::of(&scoped.scope, context) {
             found.push(Candidate { value: &scoped.value, source, filled: None, rank, owner });
         }
     }
 }
 
-fn from_templates<'a>(
+fn from_template<'a>(
     found: &mut Vec<Candidate<'a>>,
-    name: &str,
-    templates: &'a [Template],
+    template: &'a Template,
     source: Source,
     owner: usize,
     context: &Context<'a, '_>,
 ) {
-    for template in templates.iter().filter(|template| folds_to(&template.name, name)) {
-        for environment in [Some(context.environment), None] {
-            let place = (template.id, environment);
-            if let Some(value) = context.tenant_values.and_then(|values| values.get(&place)) {
-                let rank = Rank::of_tenant_value(environment.is_some());
-                found.push(Candidate { value, source, filled: Some(place), rank, owner });
-            }
+    for environment in [Some(context.environment), None] {
+        let place = (template.id, environment);
+        if let Some(value) = context.tenant_values.and_then(|values| values.get(&place)) {
+            let rank = Rank::of_tenant_value(environment.is_some());
+            found.push(Candidate { value, source, filled: Some(place), rank, owner });
         }
-        if let Some(value) = &template.default {
-            let (source, rank) = (Source::Default, Rank::default());
-            found.push(Candidate { value, source, filled: None, rank, owner });
-        }
+    }
+    if let Some(value) = &template.default {
+        let (source, rank) = (Source::Default, Rank::default());
+        found.push(Candidate { value, source, filled: None, rank, owner });
     }
 }

@@ -3,7 +3,6 @@
 use windlass_protocol::names::fold;
 use windlass_templates::Reference;
 
-use super::names_with_prefix;
 use crate::model::Snapshot;
 
 /// The names that system variables are made from.
@@ -40,18 +39,12 @@ pub fn is_tenants_name(name: &str) -> bool {
 /// and a name that lies in the value of one.
 pub fn shadows(snapshot: &Snapshot, name: &str) -> bool {
     let folded = fold(name);
-    let defines = |known: &str| !names_with_prefix(snapshot, known).is_empty();
+    let is_defined = |name: &str| !snapshot.called(name).is_empty();
+    let has_elements = |name: &str| !snapshot.beginning(&format!("{name}[")).is_empty();
     let reference = Reference::Name(folded.clone());
     OWN.iter().any(|own| folded.starts_with(own))
-        || is_defined(snapshot, &folded)
-        || reference
-            .holders()
-            .iter()
-            .any(|holder| is_defined(snapshot, holder) || defines(&format!("{holder}[")))
-}
-
-fn is_defined(snapshot: &Snapshot, folded: &str) -> bool {
-    names_with_prefix(snapshot, folded).iter().any(|name| fold(name) == folded)
+        || is_defined(&folded)
+        || reference.holders().into_iter().any(|holder| is_defined(holder) || has_elements(holder))
 }
 
 /// Whether the name is that of a variable that the system defines for some deployment, in any case.

@@ -21,13 +21,15 @@ type Defining<'a> = &'a dyn Fn(usize, &str) -> Value;
 fn took(count: usize, define: Defining<'_>) -> Duration {
     let mut world = small();
     world.replays = false;
-    let now = || {
-        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).expect("there is such a clock")
-    };
     let started = now();
     world.apply(&[define(count, "one")]);
     world.apply(&[define(count, "other")]);
     now() - started
+}
+
+/// The processor's time of this thread.
+fn now() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).expect("there is such a clock")
 }
 
 #[test]
@@ -65,4 +67,31 @@ fn ten_times_as_much_in_one_document_costs_about_ten_times_as_much() {
         let ratio = many.as_secs_f64() / few.as_secs_f64();
         assert!(ratio < MOST, "{what}: {ratio:.1} times as long, {few:?} and {many:?}");
     }
+}
+
+/// The same for deploying what reads one variable, and behind that one `count` others, each in the value of the one before.
+fn deploying_took(count: usize) -> Duration {
+    let mut world = small();
+    world.replays = false;
+    world.enrol(
+        "machine",
+        json!({"roles": ["web"], "environments": ["Staging"], "participation": "untenanted"}),
+    );
+    let one = |index| (format!("V{index}"), json!([{"value": format!("#{{V{}}}", index + 1)}]));
+    let mut document =
+        project("Web", json!([{"name": "Run", "roles": ["web"], "script": {"body": "echo #{V0}"}}]));
+    document["variables"] = (0..count).map(one).collect::<Map<_, _>>().into();
+    world.apply(&[document]);
+    world.release("Web", "1.0.0");
+    let started = now();
+    world.deploy(json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"]}));
+    now() - started
+}
+
+#[test]
+fn ten_times_as_many_variables_behind_one_name_cost_about_ten_times_as_much() {
+    let (few, many) = (deploying_took(5 * FEW), deploying_took(50 * FEW));
+    println!("{few:?} and {many:?}");
+    let ratio = many.as_secs_f64() / few.as_secs_f64();
+    assert!(ratio < MOST, "{ratio:.1} times as long, {few:?} and {many:?}");
 }

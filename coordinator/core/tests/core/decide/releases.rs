@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use windlass_api::error::ProblemKind;
 use windlass_api::requests::ReleaseRequest;
-use windlass_coordinator_core::decide::{ReadNames, Reply, SpaceCommand};
+use windlass_coordinator_core::decide::{ReadNames, Reply, SpaceCommand, choose_packages};
 use windlass_protocol::Digest;
 
 use crate::world::{World, project, small};
@@ -62,4 +62,28 @@ fn what_a_package_reads_is_needed_by_its_step_and_by_no_other() {
     let needs: Vec<Vec<_>> =
         release.snapshot.steps.iter().map(|step| step.needs.iter().map(String::as_str).collect()).collect();
     assert_eq!(needs, [["Host"], ["Port"]]);
+}
+
+#[test]
+fn a_step_that_is_named_twice_with_two_versions_makes_no_release() {
+    let mut world = ready();
+    world
+        .apply(&[project("Shop", json!([{"name": "Copy It", "roles": ["web"], "package": {"id": "shop"}}]))]);
+    world.package("shop", "2.0.0");
+    let project = world.space().projects.named("Shop").expect("it exists");
+    let request = |versions: [(&str, &str); 2]| ReleaseRequest {
+        project: "Shop".to_owned(),
+        packages: versions.map(|(step, version)| (step.to_owned(), version.to_owned())).into(),
+        ..Default::default()
+    };
+    let two = request([("Copy It", "1.0.0"), ("copy-it", "2.0.0")]);
+    let problem = choose_packages(world.space(), project, &two).expect_err("which is it?");
+    assert_eq!(problem.kind, ProblemKind::Usage);
+    assert_eq!(
+        problem.message,
+        "step `Copy It` is named twice, with the versions 1.0.0 and 2.0.0 of its package; name it once"
+    );
+    let same = request([("COPY it", "1.0.0"), ("copy-it", "1.0.0")]);
+    let chosen = choose_packages(world.space(), project, &same).expect("both say the same");
+    assert_eq!(chosen.values().map(|package| package.version.to_string()).collect::<Vec<_>>(), ["1.0.0"]);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use windlass_api::documents::Tenancy;
 use windlass_api::plan::TenantRule;
 use windlass_coordinator_core::model::{
-    Environment, Lifecycle, Phase, PhaseRule, Project, Release, Snapshot, Tenant,
+    Environment, Index, Lifecycle, Phase, PhaseRule, Project, Release, Snapshot, Tenant,
 };
 use windlass_coordinator_core::plan::judge;
 use windlass_coordinator_core::promotion::{ResolvedPhase, Successes, check, phases};
@@ -271,7 +271,13 @@ fn release() -> Release {
         version: "1.0.0".parse().expect("a version"),
         created: START,
         notes: String::new(),
-        snapshot: std::sync::Arc::new(Snapshot { steps, variables, templates, library_sets }),
+        snapshot: std::sync::Arc::new(Snapshot {
+            steps,
+            variables,
+            templates,
+            library_sets,
+            index: Index::default(),
+        }),
         packages: BTreeMap::new(),
     }
 }

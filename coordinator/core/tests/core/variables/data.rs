@@ -8,9 +8,9 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 use windlass_api::error::Problem;
 use windlass_coordinator_core::decide::ReadNames;
-use windlass_coordinator_core::model::{CodeNames, DeploymentEnd};
+use windlass_coordinator_core::model::DeploymentEnd;
 use windlass_coordinator_core::plan;
-use windlass_coordinator_core::variables::{references_in, shadows};
+use windlass_coordinator_core::variables::shadows;
 use windlass_templates::Shell;
 
 use super::{plan_for, released, request, web};
@@ -84,11 +84,9 @@ fn try_plan(world: &World, request: &Value) -> Result<windlass_api::plan::Plan, 
 
 /// What is known of a package with this one hook.
 fn hook(text: &str) -> ReadNames {
-    ReadNames {
-        needs: references_in(text),
-        in_hooks: references_in(text),
-        hooks: CodeNames::of(text, Shell::Bash),
-    }
+    let mut read = ReadNames::default();
+    read.add_hook(text, Shell::Bash);
+    read
 }
 
 /// A project whose first step prints, and whose second deploys a package.
@@ -357,11 +355,42 @@ fn a_hook_that_has_what_is_sensitive_in_its_text_makes_no_release() {
     let mut world = with_package("true");
     world.apply(&[web(json!({
         "templates": [{"name": "Key", "control": "sensitive"}, {"name": "Keys[one]", "control": "sensitive"}],
+        "variables": {
+            "Secret": [{"value": "everywhere"}, {"value": {"secret": "s"}, "environments": ["Production"]}],
+            "Json": [{"value": {"secret": "{}"}, "environments": ["Staging"]}], "Json.Known": [{"value": "known"}],
+            "Json.Here": [{"value": "here", "environments": ["Staging"]}],
+            "Through": [{"value": "x#{KEY | ToUpper}"}], "Twice": [{"value": "plain"}, {"value": "#{Through}", "roles": ["web"]}],
+            "List[a]": [{"value": "plain"}], "List[b]": [{"value": "#{Twice}"}], "Loop": [{"value": "#{Loop}"}],
+        },
         "steps": [{"name": "Copy", "roles": ["web"], "package": {"id": "shop"}}],
     }))]);
-    for (text, name) in
-        [("echo #{key | Quoted}", "key"), ("#{each k in Keys}#{k | Quoted}#{/each}", "Keys[one]")]
-    {
+    for (text, name, through) in [
+        ("echo #{Through}", "Through", "Key"),
+        ("echo #{twice | Quoted}", "twice", "Key"),
+        ("#{if Loop}#{Loop}#{Twice}#{/if}", "Twice", "Key"),
+        ("echo #{Json.Part}", "Json.Part", "Json"),
+        ("echo #{Json.Here}", "Json.Here", "Json"),
+    ] {
+        let problem = world.try_release("Web", "1.0.0", &hook(text)).expect_err(text);
+        assert_eq!(
+            problem.message,
+            format!(
+                "step `Copy`: a hook of the package shop 1.0.0 has `#{{{name}}}`, and with it `{through}`, which is \
+                 sensitive, in its text; let it ask by `get_windlassvariable \"{name}\"`"
+            )
+        );
+    }
+    let each = world.try_release("Web", "1.0.0", &hook("#{each one in List}#{one}#{/each}"));
+    assert_eq!(
+        each.expect_err("one of them inserts a secret").message,
+        "step `Copy`: a hook of the package shop 1.0.0 has what `List` has, and with it `Key`, which is sensitive, in its \
+         text; let it ask for each by `get_windlassvariable`"
+    );
+    for (text, name) in [
+        ("echo #{key | Quoted}", "key"),
+        ("echo #{Secret}", "Secret"),
+        ("#{each k in Keys}#{k | Quoted}#{/each}", "Keys[one]"),
+    ] {
         let problem = world.try_release("Web", "1.0.0", &hook(text)).expect_err(text);
         assert_eq!(
             problem.message,
@@ -371,6 +400,7 @@ fn a_hook_that_has_what_is_sensitive_in_its_text_makes_no_release() {
             )
         );
     }
-    let asks = ReadNames { needs: BTreeSet::from(["Key".to_owned()]), ..hook("get_windlassvariable Key") };
+    let asks =
+        hook("get_windlassvariable Key; get_windlassvariable Through; echo #{Json.Known} #{List[a]} #{Loop}");
     world.try_release("Web", "1.0.0", &asks).expect("it asks when it runs");
 }

@@ -1,6 +1,7 @@
 //! Variables (SEMANTICS 6), through the plans that people see.
 
 mod data;
+mod long;
 mod needs;
 mod outputs;
 mod ranks;
