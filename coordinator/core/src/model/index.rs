@@ -123,3 +123,41 @@ impl fmt::Debug for Index {
         formatter.write_str("Index")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SnapshotSet;
+
+    fn variables(names: &[&str]) -> Vec<Variable> {
+        names.iter().map(|name| Variable { name: (*name).to_owned(), values: Vec::new() }).collect()
+    }
+
+    #[test]
+    fn a_name_is_found_in_any_case_and_wherever_it_is_defined() {
+        let id = windlass_protocol::ids::LibrarySetId::from_bytes([1; 16]);
+        let set =
+            SnapshotSet { id, templates: Vec::new(), variables: variables(&["port", "List[b]", "STRASSE"]) };
+        let snapshot = Snapshot {
+            steps: Vec::new(),
+            variables: variables(&["Port", "list[c]", "Zone", "List", "Straße", "List[a]"]),
+            templates: Vec::new(),
+            library_sets: vec![set],
+            index: Index::default(),
+        };
+        let shown = |found: Vec<Defined<'_>>| {
+            found.iter().map(|one| format!("{} {}", one.owner, one.name())).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(snapshot.called("PORT")), ["0 Port", "1 port"]);
+        assert_eq!(shown(snapshot.called("strasse")), ["0 Straße", "1 STRASSE"]);
+        assert_eq!(shown(snapshot.called("Por")), [""; 0]);
+        assert_eq!(shown(snapshot.beginning("LIST[")), ["0 list[c]", "0 List[a]", "1 List[b]"]);
+        assert_eq!(snapshot.beginning("").len(), 9);
+        // A copy that is changed is asked anew, and that one was asked makes it no other.
+        let mut copy = snapshot.clone();
+        assert_eq!(copy, snapshot);
+        copy.variables.truncate(1);
+        assert_eq!(shown(copy.beginning("zone")), [""; 0]);
+        assert_eq!(shown(copy.called("port")), ["0 Port", "1 port"]);
+    }
+}

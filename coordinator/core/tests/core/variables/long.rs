@@ -79,5 +79,7 @@ fn many_variables_may_be_gone_through() {
 #[test]
 fn more_than_a_release_holds_is_refused_in_words() {
     let problem = released(&chain(100_000, "the end"), "echo #{V0}").map(drop).expect_err("that is too much");
-    assert_eq!(problem.message, "");
+    let expected =
+        "this would write more than 8 MiB at once, and all or nothing is at most that; apply it in parts";
+    assert_eq!(problem.message, expected);
 }
