@@ -91,7 +91,6 @@ fn deploying_took(count: usize) -> Duration {
 #[test]
 fn ten_times_as_many_variables_behind_one_name_cost_about_ten_times_as_much() {
     let (few, many) = (deploying_took(5 * FEW), deploying_took(50 * FEW));
-    println!("{few:?} and {many:?}");
     let ratio = many.as_secs_f64() / few.as_secs_f64();
     assert!(ratio < MOST, "{ratio:.1} times as long, {few:?} and {many:?}");
 }
