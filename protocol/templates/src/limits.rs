@@ -4,6 +4,9 @@
 pub const TEMPLATE_BYTES: usize = 4 << 20;
 /// How deep blocks may lie in blocks, and expressions in expressions. People write three or four.
 pub const DEPTH: usize = 32;
+/// Parts of a name after its first, in `Foo.Bar[key]` two. Of each the value may be the one that holds the rest, so that
+/// looking a name up costs as many names as it has parts.
+pub const NAME_PARTS: usize = 64;
 /// How deep rendering may go altogether: blocks, expressions, and values inside values. It bounds the stack.
 pub const RENDER_DEPTH: usize = 64;
 /// Problems that are kept of one text: a file that is no template at all would otherwise have one for every byte.

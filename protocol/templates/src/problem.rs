@@ -22,6 +22,9 @@ pub enum Fault {
     /// Beyond [`limits::DEPTH`].
     #[error("blocks and expressions may be at most {} deep", limits::DEPTH)]
     TooDeep,
+    /// Beyond [`limits::NAME_PARTS`].
+    #[error("a name may have at most {} parts after its first", limits::NAME_PARTS)]
+    TooManyParts,
     /// An expression breaks off.
     #[error("{0} is expected here; `#{{` that is meant literally is written `##{{`")]
     Expected(&'static str),
@@ -52,5 +55,16 @@ mod tests {
             said(Fault::Expected("a name")),
             "line 3, column 7: a name is expected here; `#{` that is meant literally is written `##{`"
         );
+    }
+    #[test]
+    fn a_name_has_so_many_parts_at_most() {
+        for (parts, fault) in
+            [(limits::NAME_PARTS, None), (limits::NAME_PARTS + 1, Some(Fault::TooManyParts))]
+        {
+            let text = crate::Template::parse(&format!("#{{A{}}}", ".b".repeat(parts)));
+            let first = text.problems().first().map(|problem| problem.fault.clone());
+            assert_eq!(first, fault);
+            assert_eq!(text.references().len(), usize::from(fault.is_none()));
+        }
     }
 }

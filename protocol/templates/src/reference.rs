@@ -1,5 +1,6 @@
 //! What a text can read, found without rendering it.
 
+use crate::limits;
 use crate::syntax::fold;
 
 /// A name, or many, that rendering a text can look up.
@@ -18,13 +19,17 @@ pub enum Reference {
 impl Reference {
     /// The names in whose value, as JSON, the referred name may lie, longest first: `Foo.Bar` and `Foo` for
     /// `Foo.Bar[x]`. Rendering reads the first of them that is defined, and only where the name itself is not; so
-    /// of a [`Reference::Name`] that is defined, none needs to travel.
+    /// of a [`Reference::Name`] that is defined, none needs to travel. A name of more than [`limits::NAME_PARTS`] parts
+    /// has none: no template says it.
     pub fn holders(&self) -> Vec<&str> {
         let (Self::Name(name) | Self::Prefix(name)) = self;
         let mut open = 0_usize;
         let mut holders = Vec::new();
         for (at, character) in name.char_indices() {
             if open == 0 && matches!(character, '.' | '[') {
+                if holders.len() == limits::NAME_PARTS {
+                    return Vec::new();
+                }
                 holders.push(&name[..at]);
             }
             match character {
@@ -58,6 +63,9 @@ mod tests {
         assert_eq!(name.holders(), ["A.B[c.d[e].f]", "A.B", "A"]);
         assert_eq!(Reference::Prefix("A.B[".into()).holders(), ["A.B", "A"]);
         assert_eq!(Reference::Name("A".into()).holders(), [""; 0]);
+        let of_parts = |parts| Reference::Name(format!("A{}", ".b".repeat(parts)));
+        assert_eq!(of_parts(limits::NAME_PARTS).holders().len(), limits::NAME_PARTS);
+        assert_eq!(of_parts(limits::NAME_PARTS + 1).holders(), [""; 0]);
     }
 
     #[test]

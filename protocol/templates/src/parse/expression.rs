@@ -72,6 +72,9 @@ fn symbol(cursor: &mut Cursor<'_>, depth: usize) -> Parsed<Symbol> {
     let head = identifier(cursor)?;
     let mut steps = Vec::new();
     loop {
+        if steps.len() > limits::NAME_PARTS {
+            return Err(Fault::TooManyParts);
+        }
         if cursor.take(".") {
             steps.push(Step::Name(identifier(cursor)?));
         } else if cursor.take("[") {
