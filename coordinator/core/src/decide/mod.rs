@@ -36,7 +36,7 @@ pub use enrol::EnrolmentUse;
 pub use greetings::{Greeted, Greeting};
 pub use readings::{Refusals, Refused, Repeat, Repeated};
 pub use releases::{PackageNames, ReadNames, choose_packages};
-pub use reports::running_time;
+pub use reports::{news, running_time};
 
 use crate::authorise::{self, Action, Peer, maker_may};
 use crate::event::{Actor, Request};

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use windlass_api::error::Problem;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, StepId, TargetId};
-use windlass_protocol::message::Outcome;
+use windlass_protocol::message::{Outcome, Report, ReportKind};
 use windlass_protocol::names::visible;
 
 use super::{Draft, Reply, WorkReport, WorkReportKind, identified, progress};
@@ -15,7 +15,7 @@ use crate::authorise::Peer;
 use crate::event::DeploymentEvent;
 use crate::graph::WorkKind;
 use crate::model::{Failure, RunEnd, RunOutcome, Step, StoredValue, Unknown};
-use crate::state::{Assigned, WorkItem, assignment_id};
+use crate::state::{Assigned, Space, WorkItem, assignment_id};
 
 /// What an agent may need beyond a step's own time to tell how it ended: it may have been offline meanwhile.
 const REPORT_SECONDS: u64 = 3600;
@@ -28,6 +28,26 @@ pub fn running_time(deadline: Timestamp, timeout_seconds: u32) -> (Timestamp, Ti
     };
     let over = earlier(deadline, REPORT_SECONDS);
     (earlier(over, u64::from(timeout_seconds)), over)
+}
+
+/// Which of a target's reports may be news: those of work of its own that is not over, of the kind of that work, and of
+/// several that say the same of it the first. Of no other has anything to be opened or decided: what ended once stays so.
+pub fn news<'a>(space: &Space, target: TargetId, reports: &'a [Report]) -> Vec<&'a Report> {
+    let mut said = BTreeSet::new();
+    let mut is_news = |report: &&Report| {
+        let Some(assigned) = space.assigned(target, report.assignment) else { return false };
+        let is_start = matches!(report.kind, ReportKind::Started);
+        let fits = match (assigned.kind, &report.kind) {
+            (WorkKind::Run(_), ReportKind::Started) => may_start(space, assigned),
+            (WorkKind::Fetch, ReportKind::Fetched { .. } | ReportKind::FetchFailed(_))
+            | (WorkKind::Run(_), ReportKind::Ended { .. })
+            | (_, ReportKind::Refused(_)) => may_end(space, assigned),
+            (WorkKind::Fetch, ReportKind::Started | ReportKind::Ended { .. })
+            | (WorkKind::Run(_), ReportKind::Fetched { .. } | ReportKind::FetchFailed(_)) => false,
+        };
+        fits && said.insert((report.assignment, is_start))
+    };
+    reports.iter().filter(|report| is_news(report)).collect()
 }
 
 pub(super) fn report(draft: &mut Draft<'_>, peer: &Peer, reports: &[WorkReport]) -> Result<Reply, Problem> {
@@ -90,9 +110,18 @@ fn frozen_step<'a>(draft: &'a Draft<'_>, deployment: DeploymentId, step: StepId)
     release.snapshot.steps.iter().find(|known| known.id == step)
 }
 
-fn started(draft: &mut Draft<'_>, Assigned { deployment, node, target, kind, attempt }: Assigned) {
-    let active = draft.space().work_item(target, assignment_id(deployment, target, kind, attempt));
-    let (Some(false), WorkKind::Run(step)) = (active.map(|item| item.started), kind) else { return };
+/// Whether a run is given and was not said to have started.
+fn may_start(space: &Space, Assigned { deployment, target, kind, attempt, .. }: &Assigned) -> bool {
+    let id = assignment_id(*deployment, *target, *kind, *attempt);
+    space.work_item(*target, id).is_some_and(|item| !item.started)
+}
+
+fn started(draft: &mut Draft<'_>, assigned: Assigned) {
+    let Assigned { deployment, node, target, kind, .. } = assigned;
+    let WorkKind::Run(step) = kind else { return };
+    if !may_start(draft.space(), &assigned) {
+        return;
+    }
     let timeout = frozen_step(draft, deployment, step).map_or(0, |known| known.timeout_seconds);
     let deadline = draft.now().plus_seconds(u64::from(timeout) + REPORT_SECONDS);
     draft.emit(DeploymentEvent::RunStarted { deployment, node, work: kind, target, deadline });
@@ -102,19 +131,26 @@ pub(super) fn failed(draft: &mut Draft<'_>, assigned: Assigned, why: Failure) {
     ended(draft, assigned, RunEnd::of(RunOutcome::Failed(why)), BTreeMap::new());
 }
 
-/// Ends a run, if it is the newest of its node there and not over.
+/// Whether a run is the newest of its node there and not over. A fetch that ends after its deployment is news to nobody.
+fn may_end(space: &Space, Assigned { deployment, node, target, kind, attempt }: &Assigned) -> bool {
+    let Some(known) = space.deployments.get(deployment) else { return false };
+    let run = known.graph.run(*node, *target);
+    run.is_some_and(|run| run.attempt == *attempt && run.is_open())
+        && !(*kind == WorkKind::Fetch && known.is_over())
+}
+
+/// Ends a run, if it may end.
 pub(super) fn ended(
     draft: &mut Draft<'_>,
-    Assigned { deployment, node, target, kind, attempt }: Assigned,
+    assigned: Assigned,
     end: RunEnd,
     outputs: BTreeMap<String, StoredValue>,
 ) {
-    let Some(known) = draft.space().deployments.get(&deployment) else { return };
-    let newest = known.graph.run(node, target).is_some_and(|run| run.attempt == attempt && run.is_open());
-    // A fetch that ends after its deployment is news to nobody.
-    if !newest || (kind == WorkKind::Fetch && known.is_over()) {
+    if !may_end(draft.space(), &assigned) {
         return;
     }
+    let Assigned { deployment, node, target, kind, .. } = assigned;
+    let Some(known) = draft.space().deployments.get(&deployment) else { return };
     // Nothing reads the outputs of a deployment that is over, so they are not kept either.
     let outputs = if known.is_over() { BTreeMap::new() } else { outputs };
     draft.emit(DeploymentEvent::RunEnded { deployment, node, work: kind, target, end, outputs });

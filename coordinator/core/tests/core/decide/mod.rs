@@ -10,6 +10,7 @@ mod enrolment;
 mod errors;
 mod identity;
 mod lanes;
+mod news;
 mod readings;
 mod references;
 mod releases;
