@@ -10,13 +10,16 @@ use std::sync::Arc;
 
 use imbl::ordmap::DiffItem;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, Semaphore};
 use windlass_coordinator_core::state::State;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{AssignmentId, TargetId};
 
 use allowance::Allowance;
+
+/// Requests that a target may have under way, over all its sessions.
+pub(crate) const REQUESTS: usize = 16;
 
 /// How far a pull has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,7 @@ pub(crate) struct Live {
     pub(crate) wake: Arc<Notify>,
     pub(crate) is_open: IsOpen,
     pub(crate) address: SocketAddr,
+    requests: Arc<Semaphore>,
     number: u64,
 }
 
@@ -47,9 +51,15 @@ pub(crate) struct Entered {
     registry: Arc<Registry>,
     target: TargetId,
     number: u64,
+    requests: Arc<Semaphore>,
 }
 
 impl Entered {
+    /// Places for the requests of its target: a session that takes another's place has them with it.
+    pub(crate) fn requests(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.requests)
+    }
+
     /// Its number, which no other session has.
     pub(crate) const fn number(&self) -> u64 {
         self.number
@@ -175,10 +185,15 @@ impl Registry {
         let mut inner = self.inner.lock();
         inner.next += 1;
         let number = inner.next;
-        let older = inner.live.insert(target, Live { wake, is_open, address, number });
+        let requests = inner
+            .live
+            .get(&target)
+            .map_or_else(|| Arc::new(Semaphore::new(REQUESTS)), |older| Arc::clone(&older.requests));
+        let live = Live { wake, is_open, address, requests: Arc::clone(&requests), number };
+        let older = inner.live.insert(target, live);
         drop(inner);
         self.news.notify_waiters();
-        (Entered { registry: Arc::clone(self), target, number }, older)
+        (Entered { registry: Arc::clone(self), target, number, requests }, older)
     }
 
     /// Ends with the next change that a right could rest on, counted from this call: of the state, before anybody is
@@ -268,6 +283,8 @@ mod tests {
         let (newer, found) = enter(&registry);
         assert!(none.is_none() && found.is_some_and(|live| (live.is_open)()));
         assert!(!older.is_newest() && newer.is_newest());
+        let _under_way = older.requests().try_acquire_many_owned(REQUESTS as u32).expect("it has them all");
+        assert!(newer.requests().try_acquire().is_err(), "a new session does not make them more");
         drop(older);
         assert!(registry.is_online(TARGET));
         drop(newer);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use quinn::{Connection, SendStream, VarInt};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use windlass_coordinator_core::authorise::{self, Peer, SessionPermit};
 use windlass_coordinator_core::state::State;
@@ -111,8 +112,15 @@ async fn live(
         }
     }
     let began_expired = peer.expires < now();
-    let asker = Asker { sessions: Arc::clone(sessions), peer, session: entered.number(), room: Room::new() };
-    let mut session = Session { asker, entered, wake, last_sent: None, began_expired };
+    let asker = Asker {
+        sessions: Arc::clone(sessions),
+        peer,
+        session: entered.number(),
+        room: Room::new(),
+        places: entered.requests(),
+    };
+    let requests = JoinSet::new();
+    let mut session = Session { asker, entered, wake, requests, last_sent: None, began_expired };
     let End { goodbye, may_be_said } = session.run(connection, &mut send, &mut frames).await;
     // With this its answers end.
     drop(session);
@@ -140,6 +148,8 @@ struct Session {
     entered: Entered,
     /// Told when the target is not what it was, or has another session.
     wake: Arc<Notify>,
+    /// What is being answered; it ends with the session.
+    requests: JoinSet<()>,
     last_sent: Option<LastSent>,
     /// A session with an expired certificate stands, to renew it and for nothing else.
     began_expired: bool,
@@ -161,6 +171,7 @@ impl Session {
             }
             tokio::select! {
                 () = self.wake.notified() => {}
+                Some(_) = self.requests.join_next() => {}
                 // An agent may stay for longer than its certificate lasts, with nothing else to be told.
                 () = &mut certificate, if !self.began_expired => {}
                 message = frames.next::<FromAgent>() => match message {
@@ -178,7 +189,8 @@ impl Session {
                     Ok((answers, question)) => {
                         streams.set(connection.accept_bi());
                         let asker = self.asker.clone();
-                        tokio::spawn(async move { requests::serve(&asker, answers, question).await });
+                        self.requests
+                            .spawn(async move { requests::serve(&asker, answers, question).await });
                     }
                     Err(_) => return Goodbye::Protocol.into(),
                 },

@@ -17,7 +17,7 @@ use windlass_protocol::message::{
 };
 
 use super::Sessions;
-use crate::engine::Engine;
+use crate::engine::{Engine, now};
 use crate::vault::VaultError;
 
 /// Releases that stay on a target beside the current one.
@@ -82,7 +82,9 @@ pub(super) async fn give_up(
     reasons: Vec<(AssignmentId, String)>,
 ) {
     let command = Command::Space(space, SpaceCommand::GiveUpUndeliverable { target, reasons });
-    if let Err(why) = sessions.engine.submit(Engine::envelope(Actor::Coordinator, None), command).await {
+    if let Err(why) = sessions.engine.submit(Engine::envelope(Actor::Coordinator, None), command).await
+        && sessions.services.registry.take_line(target, now())
+    {
         tracing::error!(%target, %why, "work that cannot be delivered could not be given up");
     }
 }
@@ -103,7 +105,7 @@ pub(super) fn assignment(
     item: &WorkItem,
 ) -> Result<Assignment, DeliveryError> {
     let deployment = space.deployments.get(&item.deployment).ok_or(Gone("the deployment"))?;
-    still_qualifies(space, deployment, target, crate::engine::now()).map_err(|_| DeliveryError::NotItsOwn)?;
+    still_qualifies(space, deployment, target, now()).map_err(|_| DeliveryError::NotItsOwn)?;
     let release = space.releases.get(&deployment.release()).ok_or(Gone("the release"))?;
     let id = item.assignment(target);
     let work = match item.kind {

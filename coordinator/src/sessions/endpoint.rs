@@ -14,6 +14,7 @@ use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
 use super::resets::{self, ResetKey};
 use crate::authority::{AgentVerifier, Authority};
 use crate::listening::cannot_listen;
+use crate::registry::REQUESTS;
 use crate::vault::KeyBytes;
 
 /// Bytes of each of the socket's buffers: with the kernel's defaults a nudge to a thousand agents loses thousands of
@@ -26,7 +27,7 @@ const STRANGERS_WINDOW: u32 = 72 << 10;
 /// Bytes that the coordinator may have in flight towards one agent.
 const SEND_WINDOW: u64 = 2 << 20;
 /// Streams that an agent may have open at once: the one of its session, and those of its requests.
-const STREAMS: u32 = 1 + 16;
+const STREAMS: u32 = 1 + REQUESTS as u32;
 /// Between two stateless resets. quinn's own 20 ms are one budget for all who come, which anybody can use up, and a fleet
 /// would take minutes to learn of a restart. A reset is shorter than what it answers, so that it amplifies nothing.
 const RESETS: Duration = Duration::from_micros(50);

@@ -16,6 +16,7 @@ mod enrol;
 mod frames;
 mod last_sent;
 mod pace;
+mod queue;
 mod requests;
 mod resets;
 mod strangers_slot;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use windlass_protocol::ids::TargetId;
 use windlass_trust::{AssignmentSigner, SealingKey};
 
 use crate::authority::Authority;
@@ -39,8 +41,10 @@ const RENEWAL: Duration = Duration::from_secs(24 * 3600);
 /// Plans of pulls that are made at once: reading a manifest takes a hundred times the memory of what is kept of it, and
 /// whoever comes next for the same package finds it read.
 const PLANS: usize = 1;
-/// Answers that are made at once: the largest takes sixteen mebibytes while it is.
-const ANSWERS: usize = 2;
+/// What is worked out at once: the largest answer takes sixteen mebibytes while it is made.
+const WORK: usize = 2;
+/// And of one target, so that what it asks for keeps no other waiting.
+const WORK_OF_TARGET: usize = 1;
 
 /// What HPKE is told that sensitive output of a step is sealed for; agents seal with the same words.
 const OUTPUT_PURPOSE: &[u8] = windlass_protocol::message::OUTPUT_PURPOSE;
@@ -65,8 +69,8 @@ pub struct Sessions {
     turns: turns::Turns,
     /// Making plans for pulls.
     planning: Arc<Semaphore>,
-    /// Making answers that may be large.
-    answers: Arc<Semaphore>,
+    /// Working out what takes long.
+    work: Arc<queue::Queue<TargetId>>,
     counters: Arc<counters::Counters>,
 }
 
@@ -84,19 +88,10 @@ impl Sessions {
         let signer = AssignmentSigner::from_secret(&services.vault.own_key(SIGNING_KEY)?);
         let sealing_key = SealingKey::from_secret(&services.vault.own_key(OUTPUT_KEY)?);
         let turns = turns::Turns::new(limits.pulls);
-        let (planning, answers) = (Arc::new(Semaphore::new(PLANS)), Arc::new(Semaphore::new(ANSWERS)));
+        let planning = Arc::new(Semaphore::new(PLANS));
+        let work = queue::Queue::new(WORK, WORK_OF_TARGET);
         let counters = Arc::new(counters::Counters::with(Arc::clone(&services.strangers)));
-        Ok(Arc::new(Self {
-            engine,
-            services,
-            signer,
-            sealing_key,
-            limits,
-            turns,
-            planning,
-            answers,
-            counters,
-        }))
+        Ok(Arc::new(Self { engine, services, signer, sealing_key, limits, turns, planning, work, counters }))
     }
 
     /// Serves agents until the endpoint is closed.

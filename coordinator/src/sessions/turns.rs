@@ -7,16 +7,15 @@
 //! are turns; so does any pull of a tenant that has several turns while another one waits and has none. When the places
 //! are taken too, the slowest of those aside ends, and comes again where it stopped.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
-use windlass_coordinator_core::fair::Fair;
 use windlass_protocol::ids::{SpaceId, TargetId, TenantId};
 
 use super::pace::Pace;
+use super::queue::{Claim, Queue};
 
 /// Pulls of one target, waiting ones and those aside included, so that no machine takes the turns of the others.
 const PULLS_OF_TARGET: usize = 4;
@@ -27,31 +26,9 @@ pub(super) type Flow = (SpaceId, Option<TenantId>);
 pub(super) struct Turns {
     /// How many there are; and as many places aside.
     count: usize,
-    queue: Mutex<Queue>,
+    queue: Arc<Queue<Option<TenantId>>>,
     aside: Mutex<Vec<Arc<Aside>>>,
     of_target: Mutex<HashMap<TargetId, usize>>,
-}
-
-/// Who has a turn, and who waits for one.
-struct Queue {
-    free: usize,
-    /// Turns that are taken, by flow; none of them zero.
-    taken: BTreeMap<Flow, usize>,
-    waiting: Fair<SpaceId, Option<TenantId>, Arc<Ticket>>,
-}
-
-/// What one who waits is told by.
-#[derive(Default)]
-struct Ticket {
-    granted: AtomicBool,
-    told: Notify,
-}
-
-/// A turn, or a place in the queue for one. Dropped, it is another's.
-struct Claim<'a> {
-    turns: &'a Turns,
-    flow: Flow,
-    ticket: Arc<Ticket>,
 }
 
 /// A turn to pull.
@@ -64,7 +41,7 @@ pub(super) struct Turn<'a> {
 enum PullSlot<'a> {
     /// With the pace that was measured last.
     Turn {
-        claim: Claim<'a>,
+        claim: Claim<Option<TenantId>>,
         pace: Option<Pace>,
     },
     Aside(AsideSlot<'a>),
@@ -92,28 +69,17 @@ struct TargetPull<'a> {
 impl Turns {
     /// `count` turns.
     pub(super) fn new(count: usize) -> Self {
-        let queue = Queue { free: count, taken: BTreeMap::new(), waiting: Fair::default() };
-        Self { count, queue: Mutex::new(queue), aside: Mutex::default(), of_target: Mutex::default() }
+        let queue = Queue::new(count, usize::MAX);
+        Self { count, queue, aside: Mutex::default(), of_target: Mutex::default() }
     }
 
     /// Waits for a turn; none where the target has as many pulls under way as one may have. Whoever drops this does not
     /// wait any more.
     pub(super) async fn take(&self, flow: Flow, target: TargetId) -> Option<Turn<'_>> {
         let own = self.count(target)?;
-        let claim = self.claim(flow);
-        while !claim.ticket.granted.load(Ordering::Acquire) {
-            claim.ticket.told.notified().await;
-        }
+        let claim = self.queue.take(flow.0, flow.1).await;
         let place = Mutex::new(PullSlot::Turn { claim, pace: None });
         Some(Turn { turns: self, _of_target: own, place })
-    }
-
-    fn claim(&self, flow: Flow) -> Claim<'_> {
-        let ticket = Arc::new(Ticket::default());
-        let mut queue = self.queue.lock();
-        queue.waiting.push(flow.0, flow.1, Arc::clone(&ticket));
-        queue.grant();
-        Claim { turns: self, flow, ticket }
     }
 
     fn count(&self, target: TargetId) -> Option<TargetPull<'_>> {
@@ -141,45 +107,6 @@ impl Turns {
     }
 }
 
-impl Queue {
-    /// Gives out what is free.
-    fn grant(&mut self) {
-        while self.free > 0
-            && let Some((space, tenant, ticket)) = self.waiting.take(|_, _, _| true)
-        {
-            self.free -= 1;
-            *self.taken.entry((space, tenant)).or_default() += 1;
-            ticket.granted.store(true, Ordering::Release);
-            ticket.told.notify_one();
-        }
-    }
-
-    /// Takes a turn back.
-    fn give_back(&mut self, flow: Flow) {
-        if let Some(taken) = self.taken.get_mut(&flow) {
-            *taken -= 1;
-            if *taken == 0 {
-                self.taken.remove(&flow);
-            }
-        }
-        self.free += 1;
-        self.grant();
-    }
-
-    /// Whether somebody has to wait for a pull of this flow and pace, who should not.
-    fn has_to_wait(&self, (space, tenant): Flow, pace: Pace) -> bool {
-        if self.waiting.is_empty() || pace.is_slow() {
-            return !self.waiting.is_empty();
-        }
-        let of_space =
-            |space: SpaceId| self.taken.range((space, None)..).take_while(move |(flow, _)| flow.0 == space);
-        let of_tenant = |tenant| self.taken.get(&(space, tenant)).copied().unwrap_or_default();
-        let turns: usize = of_space(space).map(|(_, taken)| taken).sum();
-        (turns > 1 && self.waiting.groups().any(|waits| of_space(*waits).next().is_none()))
-            || (of_tenant(tenant) > 1 && self.waiting.flows(&space).any(|waits| of_tenant(*waits) == 0))
-    }
-}
-
 impl<'a> Turn<'a> {
     /// Notes how quick the pull was.
     pub(super) fn measured(&self, pace: Pace) {
@@ -194,7 +121,7 @@ impl<'a> Turn<'a> {
         let mut place = self.place.lock();
         let in_the_way = match &*place {
             PullSlot::Turn { claim, pace: Some(pace) } => {
-                self.turns.queue.lock().has_to_wait(claim.flow, *pace).then_some(*pace)
+                claim.is_in_the_way(pace.is_slow()).then_some(*pace)
             }
             _ => None,
         };
@@ -211,19 +138,6 @@ impl<'a> Turn<'a> {
 impl Drop for AsideSlot<'_> {
     fn drop(&mut self) {
         self.turns.aside.lock().retain(|aside| !Arc::ptr_eq(aside, &self.aside));
-    }
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        let mut queue = self.turns.queue.lock();
-        // Turns are granted under this lock: either it was, or it still waits.
-        if self.ticket.granted.load(Ordering::Acquire) {
-            queue.give_back(self.flow);
-        } else {
-            let (space, tenant) = &self.flow;
-            queue.waiting.remove(space, tenant, |ticket| Arc::ptr_eq(ticket, &self.ticket));
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod floods;
 mod reads;
+mod reports;
 mod stopping;
 mod strangers;
 mod unread;

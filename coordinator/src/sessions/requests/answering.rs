@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use quinn::{SendStream, VarInt};
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Semaphore;
 use windlass_coordinator_core::authorise::{self, Peer};
 use windlass_packages::SendError;
 use windlass_protocol::codec;
@@ -36,6 +37,8 @@ pub(in super::super) struct Asker {
     /// The session's number in the registry.
     pub(in super::super) session: u64,
     pub(in super::super) room: Room,
+    /// Requests that its target may have under way.
+    pub(in super::super) places: Arc<Semaphore>,
 }
 
 impl Asker {
@@ -44,11 +47,42 @@ impl Asker {
         self.sessions.services.registry.is_newest(self.peer.target, self.session)
     }
 
+    /// Takes one of the lines of the log that its target may cause; whether there was one left.
+    pub(super) fn takes_line(&self) -> bool {
+        self.sessions.services.registry.take_line(self.peer.target, now())
+    }
+
     /// Counts an answer that was cut off because the right to it went. Where the session went, nothing was denied.
     pub(super) fn withdrawn(&self, kind: &str) {
         if self.is_current() {
             self.sessions.counters.denied(self.peer.target, kind, 1);
         }
+    }
+}
+
+/// The stream of an answer. Dropped before the agent has all of it, nothing more of it is sent: left to itself, quinn
+/// would send what waits in it.
+pub(super) struct AnswerStream(SendStream);
+
+impl AnswerStream {
+    pub(super) const fn new(stream: SendStream) -> Self {
+        Self(stream)
+    }
+
+    /// Ends when the agent has all of it, or wants no more of it.
+    pub(super) async fn stopped(&self) {
+        let _ = self.0.stopped().await;
+    }
+
+    /// The same stream, counting what is taken.
+    pub(super) const fn metered<'a>(&'a mut self, taken: &'a AtomicU64) -> Metered<'a> {
+        Metered::new(&mut self.0, taken)
+    }
+}
+
+impl Drop for AnswerStream {
+    fn drop(&mut self) {
+        let _ = self.0.reset(VarInt::from_u32(1));
     }
 }
 
@@ -70,6 +104,8 @@ pub(super) enum Ending {
     Stalled,
     /// It is the slowest of more slow pulls than there is room for.
     CrowdedOut,
+    /// That it was given cannot be recorded.
+    Unrecorded,
     /// It cannot be sent.
     Failed(SendError),
 }
@@ -145,53 +181,43 @@ impl Right<'_> {
     }
 
     /// Ends the stream, and watches the right to what is on its way until the agent has all of it.
-    pub(super) async fn finish(&self, mut stream: SendStream) {
-        if stream.finish().is_err() {
+    pub(super) async fn finish(&self, mut stream: AnswerStream) {
+        if stream.0.finish().is_err() {
             return;
         }
-        let withdrawn = tokio::select! {
+        tokio::select! {
             biased;
-            _ = self.watch(None, None) => true,
-            _ = stream.stopped() => false,
-        };
-        if withdrawn {
-            cut(&mut stream);
+            _ = self.watch(None, None) => {}
+            () = stream.stopped() => {}
         }
     }
 
     /// Writes an answer that is one frame, and ends the stream. An error is why it was cut off.
     pub(super) async fn answer(
         &self,
-        mut stream: SendStream,
+        mut stream: AnswerStream,
         answer: Answer,
         mut room: Option<Taken>,
     ) -> Result<(), Ending> {
         let frame = match codec::frame(&answer) {
             Ok(frame) => frame,
             Err(why) => {
-                tracing::error!(target = %self.asker.peer.target, %why, "an answer is too large to be sent");
-                cut(&mut stream);
+                if self.asker.takes_line() {
+                    tracing::error!(target = %self.asker.peer.target, %why, "an answer is too large to be sent");
+                }
                 return Ok(());
             }
         };
         drop(answer);
         room.iter_mut().for_each(|room| room.keep(frame.len()));
         let taken = AtomicU64::new(0);
-        let mut metered = Metered::new(&mut stream, &taken);
+        let mut metered = stream.metered(&taken);
         let writing = async {
             metered.write_all(&frame).await.map_err(|why: io::Error| Ending::Failed(SendError::Stream(why)))
         };
-        if let Err(ending) = self.over(&taken, None, writing).await {
-            cut(&mut stream);
-            return Err(ending);
-        }
+        self.over(&taken, None, writing).await?;
         drop((frame, room));
         self.finish(stream).await;
         Ok(())
     }
-}
-
-/// Ends a stream so that nothing of what waits in it is sent.
-pub(super) fn cut(stream: &mut SendStream) {
-    let _ = stream.reset(VarInt::from_u32(1));
 }

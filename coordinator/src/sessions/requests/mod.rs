@@ -9,8 +9,8 @@ mod renew;
 mod report;
 mod room;
 mod variables;
+mod work;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{RecvStream, SendStream};
@@ -20,19 +20,26 @@ use windlass_coordinator_core::authorise::{self, RequestPermit};
 use windlass_protocol::gathering::FrameError;
 use windlass_protocol::message::{Answer, Assignment, Denied, Request};
 
-use super::Sessions;
 use super::frames::Frames;
 use crate::engine::now;
 pub(super) use answering::Asker;
-use answering::{Ending, Rests, Right};
+use answering::{AnswerStream, Ending, Rests, Right};
 pub(super) use room::Room;
 use room::Taken;
+use work::work_out;
 
 /// A request has to be said in this time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Answers one request. Whatever is not granted gets the same answer as what does not exist.
-pub(super) async fn serve(asker: &Asker, mut answers: SendStream, question: RecvStream) {
+/// Answers one request. Whatever is not granted gets the same answer as what does not exist. It may be dropped at any
+/// moment, as it is with its session.
+pub(super) async fn serve(asker: &Asker, answers: SendStream, question: RecvStream) {
+    let mut answers = AnswerStream::new(answers);
+    let place = tokio::select! {
+        place = asker.places.acquire() => place,
+        () = answers.stopped() => return,
+    };
+    let Ok(_place) = place else { return };
     let mut question = Frames::new(question);
     let request = match timeout(PATIENCE, question.next::<Request>()).await {
         Ok(Ok(request)) => request,
@@ -45,7 +52,7 @@ pub(super) async fn serve(asker: &Asker, mut answers: SendStream, question: Recv
     let room = if is_large(&request) {
         tokio::select! {
             room = asker.room.take() => room,
-            _ = answers.stopped() => return,
+            () = answers.stopped() => return,
         }
     } else {
         None
@@ -64,7 +71,12 @@ pub(super) async fn serve(asker: &Asker, mut answers: SendStream, question: Recv
                     }
                 }
             }
-            (permit, request) => answer(asker, permit, request).await,
+            (permit, request) => tokio::select! {
+                biased;
+                answer = answer(asker, permit, request) => answer,
+                // Nobody waits for it: its place in a queue is another's.
+                () = answers.stopped() => return,
+            },
         },
     };
     match answer {
@@ -95,7 +107,13 @@ const fn is_large(request: &Request) -> bool {
 }
 
 /// Writes what was granted, as long as it is.
-async fn granted(asker: &Asker, request: Request, answer: Answer, answers: SendStream, room: Option<Taken>) {
+async fn granted(
+    asker: &Asker,
+    request: Request,
+    answer: Answer,
+    answers: AnswerStream,
+    room: Option<Taken>,
+) {
     let kind = request.kind();
     let rests = match (request, &answer) {
         (_, Answer::Assignments(told)) => {
@@ -109,14 +127,14 @@ async fn granted(asker: &Asker, request: Request, answer: Answer, answers: SendS
     let is_asked_again = matches!(rests, Rests::Request(_));
     match (Right { asker, rests }).answer(answers, answer, room).await {
         Err(Ending::Withdrawn) if is_asked_again => asker.withdrawn(kind),
-        Ok(()) | Err(Ending::Withdrawn | Ending::Failed(_) | Ending::CrowdedOut) => {}
-        Err(Ending::Stalled) => {
+        Err(Ending::Stalled) if asker.takes_line() => {
             tracing::warn!(target = %asker.peer.target, kind, "an answer that nobody reads was ended");
         }
+        Ok(()) | Err(_) => {}
     }
 }
 
-async fn deny(asker: &Asker, denied: Denied, answers: SendStream) {
+async fn deny(asker: &Asker, denied: Denied, answers: AnswerStream) {
     // It says nothing that anybody could have a right to; who does not read it misses nothing.
     let _ = Right { asker, rests: Rests::Session }.answer(answers, Answer::Denied(denied), None).await;
 }
@@ -156,12 +174,12 @@ async fn answer(asker: &Asker, permit: RequestPermit, request: &Request) -> Resu
         },
         RequestPermit::Variables(permit) => variables::answer(asker, permit).await,
         RequestPermit::Report(permit) => match request {
-            Request::Report(reports) => report::answer(sessions, peer, &permit, reports).await,
+            Request::Report(reports) => report::answer(asker, &permit, reports).await,
             _ => other,
         },
         RequestPermit::Output(permit) => match request {
             Request::Output { assignment, first, lines } => {
-                output::answer(sessions, &permit, *assignment, *first, lines).await
+                output::answer(asker, &permit, *assignment, *first, lines).await
             }
             _ => other,
         },
@@ -172,20 +190,4 @@ async fn answer(asker: &Asker, permit: RequestPermit, request: &Request) -> Resu
         // It writes for itself, where the request is read.
         RequestPermit::Pull(_) => other,
     }
-}
-
-/// Works out what takes a while in a thread of its own, and only so much at once: who asks for a lot keeps neither the
-/// others' heartbeats waiting nor the memory of many answers in the making.
-async fn work_out<T: Send + 'static>(
-    asker: &Asker,
-    work: impl FnOnce(&Sessions) -> T + Send + 'static,
-) -> Result<T, Denied> {
-    let turn = Arc::clone(&asker.sessions.answers).acquire_owned().await.map_err(|_| Denied::Busy)?;
-    let sessions = Arc::clone(&asker.sessions);
-    let working = move || {
-        // Whoever stops waiting leaves it to this to be over.
-        let _turn = turn;
-        work(&sessions)
-    };
-    tokio::task::spawn_blocking(working).await.map_err(|_| Denied::Busy)
 }

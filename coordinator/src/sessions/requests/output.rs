@@ -5,11 +5,11 @@ use windlass_protocol::Timestamp;
 use windlass_protocol::ids::AssignmentId;
 use windlass_protocol::message::{Answer, Denied, OutputLine};
 
-use super::super::Sessions;
+use super::answering::Asker;
 use crate::output::OutputError;
 
 pub(super) async fn answer(
-    sessions: &Sessions,
+    asker: &Asker,
     permit: &OutputPermit,
     assignment: AssignmentId,
     first: u64,
@@ -21,13 +21,15 @@ pub(super) async fn answer(
         return Err(Denied::Malformed);
     }
     let lines = lines.iter().map(readable).collect();
-    match sessions.services.output.append(permit.target(), assignment, first, lines).await {
+    match asker.sessions.services.output.append(permit.target(), assignment, first, lines).await {
         Ok(next) => Ok(Answer::Output { next }),
         // The store has said why, once; the agent keeps its lines and comes again.
         Err(OutputError::NotWorking) => Err(Denied::Busy),
         Err(OutputError::Numbers) => Err(Denied::Malformed),
         Err(why) => {
-            tracing::error!(%assignment, %why, "output of a step could not be stored");
+            if asker.takes_line() {
+                tracing::error!(%assignment, %why, "output of a step could not be stored");
+            }
             Err(Denied::Busy)
         }
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quinn::SendStream;
 use windlass_coordinator_core::authorise::{Peer, PullPermit};
 use windlass_coordinator_core::decide::{Command, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
@@ -12,74 +11,103 @@ use windlass_protocol::Digest;
 use windlass_protocol::message::{Denied, PullRequest, Request};
 
 use super::super::Sessions;
-use super::answering::{Asker, Ending, Rests, Right, cut};
+use super::answering::{AnswerStream, Asker, Ending, Rests, Right};
 use super::denied;
-use super::metered::Metered;
-use crate::engine::{Engine, now};
+use crate::engine::Engine;
 
 /// Streams the package, asking again before every write whether it still may. Where it is denied the stream is given back.
 pub(super) async fn serve(
     asker: &Asker,
     permit: PullPermit,
     wanted: &PullRequest,
-    mut stream: SendStream,
-) -> Result<(), (Denied, SendStream)> {
+    stream: AnswerStream,
+) -> Result<(), (Denied, AnswerStream)> {
     let (sessions, peer) = (&*asker.sessions, &asker.peer);
     let flow = (permit.space(), permit.tenant());
     let preparing = async {
         let turn = sessions.turns.take(flow, peer.target).await.ok_or(Denied::Busy)?;
-        let plan = plan(sessions, &permit, wanted).await?;
+        let plan = plan(asker, &permit, wanted).await?;
         begin(sessions, peer, &permit, plan.bytes_to_send()).await?;
         Ok((turn, plan))
     };
     let prepared = tokio::select! {
         prepared = preparing => prepared,
         // Who has gone does not wait: its place in the queue is another's, and so is what its target may have at once.
-        _ = stream.stopped() => return Ok(()),
+        () = stream.stopped() => return Ok(()),
     };
     let (turn, plan) = match prepared {
         Ok(prepared) => prepared,
         Err(denied) => return Err((denied, stream)),
     };
     let right = Right { asker, rests: Rests::Request(Request::Pull(wanted.clone())) };
-    let taken = AtomicU64::new(0);
-    let mut metered = Metered::new(&mut stream, &taken);
+    let mut given = Given { sessions, permit: &permit, taken: AtomicU64::new(0), is_recorded: false };
+    // After what is counted: nothing of what waits in it is sent any more when that is written down.
+    let mut stream = stream;
+    let mut metered = stream.metered(&given.taken);
     let writing = async {
-        send(&sessions.services.packages, &plan, &mut metered, || right.stands()).await.map_err(Ending::from)
-    };
-    let sent = right.over(&taken, Some(&turn), writing).await;
-    match sent {
+        send(&sessions.services.packages, &plan, &mut metered, || right.stands()).await?;
         // Recorded before the stream ends: what an agent holds counts only if the journal says that it came.
-        Ok(_) if record(sessions, peer, &permit, plan.bytes_to_send()).await.is_some() => {
+        record(sessions, peer, &permit, plan.bytes_to_send()).await.ok_or(Ending::Unrecorded)
+    };
+    let sent = right.over(&given.taken, Some(&turn), writing).await;
+    match sent {
+        Ok(()) => {
+            given.is_recorded = true;
             drop((turn, plan));
             right.finish(stream).await;
-            return Ok(());
         }
-        Ok(_) => {}
+        Err(Ending::Unrecorded) => {}
         Err(Ending::Withdrawn) => asker.withdrawn("pull"),
-        Err(Ending::Stalled) => tracing::warn!(target = %peer.target, "a pull that nobody reads was ended"),
-        Err(Ending::CrowdedOut) => {
-            tracing::warn!(target = %peer.target, "the slowest of many slow pulls was ended; it comes again");
-        }
-        Err(Ending::Failed(SendError::Store(why))) => unsendable(sessions, &permit, &why),
-        Err(Ending::Failed(why)) => tracing::warn!(target = %peer.target, %why, "a pull ended early"),
-    }
-    // Nothing of what waits in the stream is sent while this is written down.
-    cut(&mut stream);
-    let (target, assignment, manifest) = (permit.target(), permit.assignment(), permit.manifest());
-    // A part of it was read all the same.
-    if let written @ 1.. = taken.load(Ordering::Relaxed) {
-        sessions.counters.again(Repeated::PullBroken { target, assignment, manifest }, written);
+        Err(Ending::Failed(SendError::Store(why))) => unsendable(asker, &permit, &why),
+        Err(ending) => ended_early(asker, ending),
     }
     Ok(())
 }
 
-/// Says which package cannot be sent, and what to do about it.
-fn unsendable(sessions: &Sessions, permit: &PullPermit, why: &StoreError) {
-    if !sessions.services.registry.take_line(permit.target(), now()) {
+/// What an agent was given of a package. However that ended, a part of it was read all the same.
+struct Given<'a> {
+    sessions: &'a Sessions,
+    permit: &'a PullPermit,
+    /// Bytes.
+    taken: AtomicU64,
+    /// It was all of it, and the journal says so.
+    is_recorded: bool,
+}
+
+impl Drop for Given<'_> {
+    fn drop(&mut self) {
+        let permit = self.permit;
+        let (target, assignment, manifest) = (permit.target(), permit.assignment(), permit.manifest());
+        if let written @ 1.. = self.taken.load(Ordering::Relaxed)
+            && !self.is_recorded
+        {
+            self.sessions.counters.again(Repeated::PullBroken { target, assignment, manifest }, written);
+        }
+    }
+}
+
+/// Says why a pull did not come to its end.
+fn ended_early(asker: &Asker, ending: Ending) {
+    if !asker.takes_line() {
         return;
     }
-    let state = sessions.engine.state();
+    let target = asker.peer.target;
+    match ending {
+        Ending::Stalled => tracing::warn!(%target, "a pull that nobody reads was ended"),
+        Ending::CrowdedOut => {
+            tracing::warn!(%target, "the slowest of many slow pulls was ended; it comes again");
+        }
+        Ending::Failed(why) => tracing::warn!(%target, %why, "a pull ended early"),
+        Ending::Withdrawn | Ending::Unrecorded => {}
+    }
+}
+
+/// Says which package cannot be sent, and what to do about it.
+fn unsendable(asker: &Asker, permit: &PullPermit, why: &StoreError) {
+    if !asker.takes_line() {
+        return;
+    }
+    let state = asker.sessions.engine.state();
     let packages = state.space(permit.space()).into_iter().flat_map(|space| space.packages.values());
     let package = packages.into_iter().find(|package| package.manifest == permit.manifest());
     let name =
@@ -91,7 +119,8 @@ fn unsendable(sessions: &Sessions, permit: &PullPermit, why: &StoreError) {
 }
 
 /// What travels. Of the manifests that the agent says it holds those count that the journal knows it pulled.
-async fn plan(sessions: &Sessions, permit: &PullPermit, wanted: &PullRequest) -> Result<PullPlan, Denied> {
+async fn plan(asker: &Asker, permit: &PullPermit, wanted: &PullRequest) -> Result<PullPlan, Denied> {
+    let sessions = &*asker.sessions;
     let known: Vec<Digest> = {
         let state = sessions.engine.state();
         let space = state.space(permit.space()).ok_or(Denied::NotFound)?;
@@ -117,7 +146,7 @@ async fn plan(sessions: &Sessions, permit: &PullPermit, wanted: &PullRequest) ->
     match tokio::task::spawn_blocking(planning).await {
         Ok(Ok(plan)) => plan.map_err(|_| Denied::Malformed),
         Ok(Err(why)) => {
-            unsendable(sessions, permit, &why);
+            unsendable(asker, permit, &why);
             Err(Denied::Busy)
         }
         Err(_) => Err(Denied::Busy),

@@ -1,81 +1,133 @@
 //! Reports of an agent: sensitive output is sealed with its tenant's key, then the core takes them.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use windlass_coordinator_core::authorise::{Peer, ReportPermit};
-use windlass_coordinator_core::decide::{Command, SpaceCommand, WorkReport, WorkReportKind};
+use tokio_util::sync::CancellationToken;
+use windlass_coordinator_core::authorise::ReportPermit;
+use windlass_coordinator_core::decide::{self, Command, SpaceCommand, WorkReport, WorkReportKind};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::model::StoredValue;
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::Secret;
-use windlass_protocol::ids::{AssignmentId, KeyId, TargetId};
-use windlass_protocol::limits::REPORT_BYTES;
+use windlass_protocol::ids::{AssignmentId, KeyId, SpaceId, TargetId};
+use windlass_protocol::limits::{OUTPUT_VARIABLES, REPORT_BYTES};
 use windlass_protocol::message::{
-    Answer, Denied, Outcome, OutputVariable, OutputVariableValue, Report, ReportKind,
+    Answer, Denied, NotTaken, Outcome, OutputVariable, OutputVariableValue, Report, ReportKind,
 };
 use windlass_trust::Sealed;
 
 use super::super::{OUTPUT_PURPOSE, Sessions};
-use super::denied;
+use super::answering::Asker;
+use super::{denied, work_out};
 use crate::engine::Engine;
 use crate::vault::VaultError;
 
 pub(super) async fn answer(
-    sessions: &Sessions,
-    peer: &Peer,
+    asker: &Asker,
     permit: &ReportPermit,
     reports: &[Report],
 ) -> Result<Answer, Denied> {
-    let target = permit.target();
+    let (sessions, target, space) = (&*asker.sessions, permit.target(), permit.space());
+    if sealed_values(reports.iter()) > OUTPUT_VARIABLES {
+        return Err(Denied::Malformed);
+    }
     // An agent tells a report until it is acknowledged, and may hold one for longer than the deployment is remembered.
     // So it hears the same of all of them: it need not tell them again.
-    let (own, others): (Vec<_>, Vec<_>) = reports.iter().partition(|report| permit.admits(report.assignment));
-    sessions.counters.denied(target, "report", others.len() as u64);
-    if own.is_empty() {
+    let others = reports.iter().filter(|report| !permit.admits(report.assignment)).count();
+    sessions.counters.denied(target, "report", others as u64);
+    let news: Vec<Report> = {
+        let state = sessions.engine.state();
+        let space = state.space(space).ok_or(Denied::NotFound)?;
+        decide::news(space, target, reports).into_iter().cloned().collect()
+    };
+    if news.is_empty() {
         return Ok(Answer::Reported);
     }
-    let (mut parts, mut answer) = (Parts::default(), Ok(Answer::Reported));
-    {
-        let state = sessions.engine.state();
-        let space = state.space(permit.space()).ok_or(Denied::NotFound)?;
-        for report in own {
-            let report = takeable(target, report);
-            let key = key_for(space, permit, report.assignment);
-            match sealed(sessions, key, &report.kind) {
-                Ok(kind) => {
-                    parts.push(WorkReport { assignment: report.assignment, kind }, report.recorded_bytes());
-                }
-                // What it put out would be lost. The agent tells it again, and the others are not held up.
-                Err(why) => {
-                    tracing::error!(%target, assignment = %report.assignment, %why, "sensitive output cannot be sealed now");
-                    answer = Err(Denied::Busy);
-                }
-            }
-        }
-    }
+    let prepared = if sealed_values(news.iter()) == 0 {
+        prepare(sessions, target, space, news, &CancellationToken::new())
+    } else {
+        let preparing =
+            move |sessions: &Sessions, gone: &CancellationToken| prepare(sessions, target, space, news, gone);
+        work_out(asker, space, preparing).await?
+    };
+    let Prepared { parts, untaken, unsealed } = prepared?;
     for reports in parts.parts {
-        let command = Command::Space(permit.space(), SpaceCommand::Report { peer: *peer, reports });
+        let command = Command::Space(space, SpaceCommand::Report { peer: asker.peer, reports });
         let envelope = Engine::envelope(Actor::Target(target), None);
         // Meanwhile the target has gone, or has another key; or they cannot be recorded now.
         if let Err(why) = sessions.engine.submit(envelope, command).await {
-            tracing::warn!(%target, %why, "reports were not recorded");
+            if asker.takes_line() {
+                tracing::warn!(%target, %why, "reports were not recorded");
+            }
             return Err(denied(&why));
         }
     }
-    answer
+    let is_told = (untaken.is_some() || unsealed.is_some()) && asker.takes_line();
+    match (unsealed, untaken) {
+        // What it put out would be lost. The agent tells it again, and the others are not held up.
+        (Some((assignment, why)), _) => {
+            if is_told {
+                tracing::error!(%target, %assignment, %why, "sensitive output cannot be sealed now");
+            }
+            Err(Denied::Busy)
+        }
+        (None, Some((assignment, why))) if is_told => {
+            tracing::warn!(%target, %assignment, %why, "a report cannot be taken as it is");
+            Ok(Answer::Reported)
+        }
+        (None, _) => Ok(Answer::Reported),
+    }
 }
 
-/// The report, or the failure that it comes to where it can never be taken. An agent does the same before it keeps one;
-/// from who does not, no other report of its request suffers for it.
-fn takeable(target: TargetId, report: &Report) -> Cow<'_, Report> {
-    match report.check() {
-        Ok(()) => Cow::Borrowed(report),
-        Err(why) => {
-            tracing::warn!(%target, assignment = %report.assignment, %why, "a report cannot be taken as it is");
-            Cow::Owned(report.clone().taken())
+/// Sealed values that would have to be opened. An agent tells one report at a time, which has as many as a step may set
+/// variables; of one with more variables none is opened.
+fn sealed_values<'a>(reports: impl Iterator<Item = &'a Report>) -> usize {
+    let of_report = |report: &Report| match &report.kind {
+        ReportKind::Ended { variables, .. } if variables.len() <= OUTPUT_VARIABLES => {
+            variables.iter().filter(|set| matches!(set.value, OutputVariableValue::Sealed(_))).count()
+        }
+        _ => 0,
+    };
+    reports.map(of_report).sum()
+}
+
+/// Reports as they are to be recorded, and what is to be told of them: of each kind the first, for a request has one line
+/// of the log.
+#[derive(Default)]
+struct Prepared {
+    parts: Parts,
+    /// Cannot be taken as it is.
+    untaken: Option<(AssignmentId, NotTaken)>,
+    /// Cannot be sealed now.
+    unsealed: Option<(AssignmentId, VaultError)>,
+}
+
+fn prepare(
+    sessions: &Sessions,
+    target: TargetId,
+    space: SpaceId,
+    reports: Vec<Report>,
+    gone: &CancellationToken,
+) -> Result<Prepared, Denied> {
+    let state = sessions.engine.state();
+    let space = state.space(space).ok_or(Denied::NotFound)?;
+    let mut prepared = Prepared::default();
+    for mut report in reports {
+        if gone.is_cancelled() {
+            return Err(Denied::Busy);
+        }
+        let assignment = report.assignment;
+        // An agent does the same before it keeps one; from who does not, no other report of its request suffers for it.
+        if let Err(why) = report.check() {
+            prepared.untaken.get_or_insert((assignment, why));
+            report = report.taken();
+        }
+        match sealed(sessions, key_for(space, target, assignment), &report.kind) {
+            Ok(kind) => prepared.parts.push(WorkReport { assignment, kind }, report.recorded_bytes()),
+            Err(why) => drop(prepared.unsealed.get_or_insert((assignment, why))),
         }
     }
+    Ok(prepared)
 }
 
 /// Reports in parts, each of which is one small record: together they may be six times as large as they travelled.
@@ -100,8 +152,8 @@ impl Parts {
 }
 
 /// The data key for what this assignment puts out: its tenant's, or the space's. None where the tenant was deleted.
-fn key_for(space: &Space, permit: &ReportPermit, assignment: AssignmentId) -> Option<KeyId> {
-    let deployment = space.work_item(permit.target(), assignment).map(|item| item.deployment);
+fn key_for(space: &Space, target: TargetId, assignment: AssignmentId) -> Option<KeyId> {
+    let deployment = space.work_item(target, assignment).map(|item| item.deployment);
     let tenant =
         deployment.and_then(|id| space.deployments.get(&id)).and_then(|deployment| deployment.tenant);
     tenant.map_or(Some(space.head.key), |id| space.tenants.get(id).map(|tenant| tenant.key))

@@ -1,5 +1,6 @@
 //! The variables of a step: resolved, opened, sealed to the agent's key, and the reading recorded first.
 
+use tokio_util::sync::CancellationToken;
 use windlass_coordinator_core::authorise::VariablesPermit;
 use windlass_coordinator_core::decide::{Command, Repeated, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
@@ -16,16 +17,21 @@ use crate::engine::Engine;
 
 pub(super) async fn answer(asker: &Asker, permit: VariablesPermit) -> Result<Answer, Denied> {
     let (sessions, peer) = (&*asker.sessions, &asker.peer);
-    let collecting = move |sessions: &Sessions| (collect(sessions, &permit), permit);
-    let (collected, permit) = work_out(asker, collecting).await?;
+    let space = permit.space();
+    let collecting = move |sessions: &Sessions, _: &CancellationToken| (collect(sessions, &permit), permit);
+    let (collected, permit) = work_out(asker, space, collecting).await?;
     let (clear, digest) = match collected.ok_or(Denied::NotFound)? {
         Ok(collected) => collected,
         Err(why) if why.passes() => {
-            tracing::warn!(assignment = %permit.assignment(), %why, "variables cannot be delivered now");
+            if asker.takes_line() {
+                tracing::warn!(assignment = %permit.assignment(), %why, "variables cannot be delivered now");
+            }
             return Err(Denied::Busy);
         }
         Err(why) => {
-            tracing::error!(assignment = %permit.assignment(), %why, "variables cannot be delivered");
+            if asker.takes_line() {
+                tracing::error!(assignment = %permit.assignment(), %why, "variables cannot be delivered");
+            }
             let reasons = vec![(permit.assignment(), why.reason())];
             delivery::give_up(sessions, permit.space(), permit.target(), reasons).await;
             // It has the right; what it is for ends, and until it hears so it asks again.
@@ -48,7 +54,7 @@ pub(super) async fn answer(asker: &Asker, permit: VariablesPermit) -> Result<Ans
     let sealing_key =
         state.space(permit.space()).and_then(|space| delivery::sealing_key(space, permit.target()));
     let key = sealing_key.ok_or(Denied::NotFound)?;
-    work_out(asker, move |_| seal(&clear, &key, &permit)).await?.ok_or(Denied::NotFound)
+    work_out(asker, space, move |_, _| seal(&clear, &key, &permit)).await?.ok_or(Denied::NotFound)
 }
 
 /// The variables as they are now, and their digest.

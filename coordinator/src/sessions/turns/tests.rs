@@ -168,6 +168,6 @@ async fn who_stops_waiting_at_the_moment_that_it_is_granted_a_turn_passes_it_on(
         drop(first);
     }
     assert!(look(next).is_ready());
-    let queue = turns.queue.lock();
+    let queue = turns.queue.inner.lock();
     assert_eq!((queue.free, queue.taken.len()), (1, 0), "nothing is kept of who has gone");
 }
