@@ -11,12 +11,13 @@ use windlass_protocol::ids::{AssignmentId, StepId};
 use windlass_protocol::limits::{OUTPUT_VARIABLES, REPORTS, STEP_LINES};
 use windlass_protocol::message::{
     Answer, Denied, FromAgent, FromCoordinator, OUTPUT_PURPOSE, Outcome, OutputVariable, OutputVariableValue,
-    Report, ReportKind, Request,
+    Report, ReportKind, Request, SESSION_ALPN,
 };
 use windlass_tests::agents::Agent;
-use windlass_tests::client::{Session, runtime, session};
+use windlass_tests::client::{Session, hello, runtime, session};
 use windlass_tests::installation::Installation;
 use windlass_tests::journal::{events, field};
+use windlass_tests::raw::{self, Caller, body, frame};
 
 use super::{GRANT, installation};
 
@@ -59,6 +60,26 @@ fn sealed(agent: &Agent) -> Vec<OutputVariable> {
         .collect()
 }
 
+/// A session of a machine on which a test writes what it likes.
+async fn connected(agent: &Agent) -> (quinn::Endpoint, quinn::Connection) {
+    let caller = Caller::of(&agent.state()).expect("enrolled");
+    let (endpoint, connection) = caller.connect(SESSION_ALPN).await.expect("connected");
+    let (mut control, mut replies) = connection.open_bi().await.expect("a stream");
+    control.write_all(&frame(&hello())).await.expect("sent");
+    raw::read::<FromCoordinator>(&mut replies).await.expect("a welcome");
+    // As long as the connection.
+    tokio::spawn(async move { (control.stopped().await.ok(), replies) });
+    (endpoint, connection)
+}
+
+/// Asks what was written down before, which costs a test hardly anything.
+async fn ask(connection: &quinn::Connection, request: &[u8]) -> anyhow::Result<Answer> {
+    let (mut question, mut answer) = connection.open_bi().await?;
+    question.write_all(request).await?;
+    question.finish()?;
+    raw::read(&mut answer).await
+}
+
 /// How long the longest of some heartbeats and requests of a machine took to be answered.
 async fn longest_answer(session: &mut Session) -> Duration {
     let (begun, mut longest) = (Instant::now(), Duration::ZERO);
@@ -95,26 +116,26 @@ fn what_one_machine_reports_keeps_no_other_waiting_and_ends_with_its_session() {
     runtime().block_on(async {
         let mut honest = session(&other.state()).await.expect("a session");
         // More than an agent sends at once; and no more than that, again and again, of what is known already.
-        for reports in [FULL, 1] {
-            let request = Arc::new(Request::Report(vec![ended(assignment, variables.clone(), 0); reports]));
-            let greedy = Arc::new(session(&greedy.state()).await.expect("a session"));
+        for (reports, times, expected) in
+            [(FULL, 1, Answer::Denied(Denied::Malformed)), (1, 100, Answer::Reported)]
+        {
+            let request = Request::Report(vec![ended(assignment, variables.clone(), 0); reports]);
+            let (request, expected) = (Arc::new(frame(&request)), Arc::new(expected));
+            let (_endpoint, connection) = connected(&greedy).await;
             let mut asking = JoinSet::new();
             for _ in 0..REQUESTS {
-                let (greedy, request) = (Arc::clone(&greedy), Arc::clone(&request));
+                let (connection, request) = (connection.clone(), Arc::clone(&request));
+                let expected = Arc::clone(&expected);
                 asking.spawn(async move {
-                    while let Ok(answer) = greedy.link.answer(&request).await {
-                        let is_taken = matches!(answer, Answer::Reported);
-                        assert!(if reports == 1 {
-                            is_taken
-                        } else {
-                            matches!(answer, Answer::Denied(Denied::Malformed))
-                        });
+                    for _ in 0..times {
+                        let Ok(answer) = ask(&connection, &request).await else { return };
+                        assert_eq!(body(&answer), body(&*expected));
                     }
                 });
             }
             let longest = longest_answer(&mut honest).await;
             assert!(longest < SOON, "{reports} reports a request: an answer took {longest:?}");
-            greedy.link.close();
+            connection.close(0_u32.into(), b"");
             while let Some(asked) = asking.join_next().await {
                 asked.expect("each answer is the right one");
             }
