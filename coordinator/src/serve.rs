@@ -20,7 +20,7 @@ use crate::engine::{Engine, Published, now, refuse_future};
 use crate::http;
 use crate::installation;
 use crate::journal;
-use crate::output::{self, Limits, Logs};
+use crate::output::{self, Limits};
 use crate::registry::Registry;
 use crate::services::Services;
 use crate::sessions::{self, Endpoint, RESETS_KEY, Sessions};
@@ -57,12 +57,12 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     vault.destroy_all(&engine.state());
     let packages = Arc::new(PackageStore::open(data.join("packages"))?);
     let limits = Limits::with_total(configuration.output_bytes);
-    let output: Arc<dyn Logs> = Arc::new(output::Embedded::open(data, limits)?);
+    let output = Arc::new(output::Embedded::open(data, limits)?);
     let services = Services {
         vault: Arc::clone(&vault),
         authority: Arc::clone(&authority),
         packages,
-        output,
+        output: output.clone(),
         registry: Arc::clone(&registry),
         strangers: Arc::default(),
         data: data.clone(),
@@ -89,12 +89,13 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
     let outcome = tokio::select! {
-        () = Arc::clone(&sessions).serve(&endpoint) => Ok(()),
+        why = Arc::clone(&sessions).serve(&endpoint) => Err(why),
         result = operators.serve() => result,
         () = deadlines::watch(&engine, &registry, served) => Ok(()),
         () = tidy(&engine, &vault) => Ok(()),
         result = told_to_stop() => result,
         result = journal_failed(&engine) => result,
+        why = output.ended() => Err(why.into()),
     };
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     // Nobody is accepted any more. Who is being answered has a moment, at both doors at once.
@@ -103,7 +104,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
         tracing::warn!("the counts of the last minute could not be recorded");
     }
     // The engine ends when all that hold it are gone.
-    drop((engine, sessions, operators));
+    drop((engine, sessions, operators, output));
     finish(outcome, ended).await
 }
 

@@ -9,6 +9,7 @@ pub mod installation;
 pub mod journal;
 pub mod namespace;
 pub mod raw;
+mod slow;
 
 use std::path::PathBuf;
 use std::process::Command;

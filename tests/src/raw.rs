@@ -17,6 +17,8 @@ use windlass_protocol::gathering::Gathering;
 use windlass_protocol::message::COORDINATOR_NAME;
 use windlass_trust::PinnedAuthority;
 
+use crate::slow::Slow;
+
 /// Who connects, and how.
 pub struct Caller {
     /// `HOST:PORT` of the coordinator.
@@ -33,6 +35,8 @@ pub struct Caller {
     pub streams: u32,
     /// The address that it connects from.
     pub from: IpAddr,
+    /// Whether it says that its acknowledgements take as long as they may, sixteen seconds.
+    pub is_slow: bool,
 }
 
 impl Caller {
@@ -47,6 +51,7 @@ impl Caller {
             window: 1 << 20,
             streams: 1,
             from: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            is_slow: false,
         })
     }
 
@@ -72,7 +77,8 @@ impl Caller {
             builder.with_client_auth_cert(self.chain, self.key)?
         };
         tls.alpn_protocols = vec![alpn.to_vec()];
-        let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+        let tls = Arc::new(QuicClientConfig::try_from(tls)?);
+        let mut config = ClientConfig::new(if self.is_slow { Arc::new(Slow(tls)) } else { tls });
         let mut transport = TransportConfig::default();
         transport
             .receive_window(VarInt::from_u32(self.window.saturating_mul(self.streams)))

@@ -34,6 +34,9 @@ pub enum OutputError {
     /// The store does not work, or has no room, and nothing was acknowledged; or the coordinator stops.
     #[error("the store of output does not work at the moment")]
     NotWorking,
+    /// The thread that stores it has ended, and only a new process has another one.
+    #[error("the thread that stores output has ended, which it never should")]
+    Ended,
     /// What is stored cannot be read.
     #[error("{0}")]
     Unreadable(String),

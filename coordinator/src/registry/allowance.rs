@@ -11,19 +11,37 @@ const MOST: u32 = 20;
 const PERIOD: Duration = Duration::from_secs(3600);
 
 /// What each target took in its present period.
-#[derive(Default)]
 pub(super) struct Allowance {
+    most: u32,
+    period: Duration,
     taken: HashMap<TargetId, (Timestamp, u32)>,
 }
 
+impl Default for Allowance {
+    fn default() -> Self {
+        Self::new(MOST, PERIOD)
+    }
+}
+
 impl Allowance {
+    /// So many times in each period.
+    pub(super) fn new(most: u32, period: Duration) -> Self {
+        Self { most, period, taken: HashMap::new() }
+    }
+
+    /// Whether there is one left.
+    pub(super) fn is_left(&self, target: TargetId, now: Timestamp) -> bool {
+        let taken = self.taken.get(&target);
+        taken.is_none_or(|(since, count)| now.since(*since) > self.period || *count < self.most)
+    }
+
     /// Takes one; whether there was one left.
     pub(super) fn take(&mut self, target: TargetId, now: Timestamp) -> bool {
         let (since, count) = self.taken.entry(target).or_insert((now, 0));
-        if now.since(*since) > PERIOD {
+        if now.since(*since) > self.period {
             (*since, *count) = (now, 0);
         }
-        let left = *count < MOST;
+        let left = *count < self.most;
         *count += u32::from(left);
         left
     }

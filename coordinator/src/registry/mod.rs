@@ -3,6 +3,7 @@
 //! Presence is derived and never in the journal.
 
 mod allowance;
+mod connections;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,6 +18,8 @@ use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{AssignmentId, TargetId};
 
 use allowance::Allowance;
+use connections::Connections;
+pub(crate) use connections::Counted;
 
 /// Requests that a target may have under way, over all its sessions.
 pub(crate) const REQUESTS: usize = 16;
@@ -91,6 +94,7 @@ struct Inner {
     changes: Allowance,
     /// Of the log.
     lines: Allowance,
+    connections: Connections,
     next: u64,
 }
 
@@ -170,6 +174,17 @@ impl Registry {
         self.inner.lock().lines.take(target, now)
     }
 
+    /// Whether a target may have one more connection.
+    pub(crate) fn has_connections_left(&self, target: TargetId, now: Timestamp) -> bool {
+        self.inner().connections.are_left(target, now)
+    }
+
+    /// Counts one more connection of a target, if it may have one, until what is returned is dropped.
+    pub(crate) fn count_connection(self: &Arc<Self>, target: TargetId, now: Timestamp) -> Option<Counted> {
+        let taken = self.inner().connections.take(target, now);
+        taken.then(|| Counted { registry: Arc::clone(self), target })
+    }
+
     pub(crate) fn give_change_back(&self, target: TargetId) {
         self.inner.lock().changes.give_back(target);
     }
@@ -242,6 +257,7 @@ impl Registry {
                 inner.last_seen.remove(&target);
                 inner.changes.forget(target);
                 inner.lines.forget(target);
+                inner.connections.forget(target);
             }
         }
         for target in worked {

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::HandshakeData;
-use quinn::{Connection, Incoming, VarInt};
+use quinn::{Connection, Incoming, ServerConfig, VarInt};
 use rustls_pki_types::CertificateDer;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use windlass_coordinator_core::authorise::Peer;
 use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
 
-use super::strangers_slot::{DRAINED, DRAINING, StrangersSlot};
+use super::connection_slot::{ConnectionSlot, DRAINED, DRAINING};
+use super::frames::discard_untaken;
 use super::{Endpoint, Sessions, control, enrol};
 use crate::authority::peer_of;
 use crate::slots::{Origin, SETTLED, Slots};
@@ -40,31 +41,36 @@ pub(super) async fn accept_all(sessions: Arc<Sessions>, endpoint: &Endpoint) {
             incoming.refuse();
             continue;
         };
-        let slot = StrangersSlot::new(open, drained);
+        let (config, memory) = endpoint.config_of_one();
+        let slot = ConnectionSlot::new(open, drained, memory);
         let sessions = Arc::clone(&sessions);
         tokio::spawn(async move {
             tokio::select! {
                 () = evicted.cancelled() => tracing::debug!("a stranger gave its slot to another"),
-                () = serve(sessions, incoming, slot) => {}
+                () = serve(sessions, incoming, config, slot) => {}
             }
         });
     }
 }
 
-async fn serve(sessions: Arc<Sessions>, incoming: Incoming, slot: StrangersSlot) {
-    match timeout(PATIENCE, incoming).await {
-        Ok(Ok(connection)) => route(sessions, connection, slot).await,
+async fn serve(sessions: Arc<Sessions>, incoming: Incoming, config: Arc<ServerConfig>, slot: ConnectionSlot) {
+    let handshake = async { incoming.accept_with(config)?.await };
+    match timeout(PATIENCE, handshake).await {
+        Ok(Ok(connection)) => {
+            route(sessions, &connection, slot).await;
+            discard_untaken(&connection);
+        }
         // Strangers that cannot even shake hands are not worth more than this.
         Ok(Err(why)) => tracing::debug!(%why, "a handshake failed"),
         Err(_) => tracing::debug!("a handshake took too long"),
     }
 }
 
-async fn route(sessions: Arc<Sessions>, connection: Connection, slot: StrangersSlot) {
+async fn route(sessions: Arc<Sessions>, connection: &Connection, slot: ConnectionSlot) {
     let protocol = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
     match protocol.and_then(|data| data.protocol).as_deref() {
-        Some(ENROLMENT_ALPN) => enrol::serve(&sessions, &connection, slot).await,
-        Some(SESSION_ALPN) => match identity(&connection) {
+        Some(ENROLMENT_ALPN) => enrol::serve(&sessions, connection, slot).await,
+        Some(SESSION_ALPN) => match identity(connection) {
             Some(peer) => control::serve(sessions, connection, peer, slot).await,
             None => connection.close(VarInt::from_u32(1), b"a session needs an agent's certificate"),
         },

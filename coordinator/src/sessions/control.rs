@@ -14,11 +14,11 @@ use windlass_protocol::Timestamp;
 use windlass_protocol::message::{FromAgent, FromCoordinator, Generation, Goodbye, Hello, VERSION, Welcome};
 
 use super::admission::{admit, denial, record_clone};
+use super::connection_slot::ConnectionSlot;
 use super::endpoint::widen;
 use super::frames::Frames;
 use super::last_sent::{LastSent, Scope};
 use super::requests::{self, Asker, Room};
-use super::strangers_slot::StrangersSlot;
 use super::{Sessions, frames, origin};
 use crate::comings;
 use crate::engine::now;
@@ -35,10 +35,20 @@ const FASTEST_HEARTBEAT: u16 = 10;
 const SLOWEST_HEARTBEAT: u16 = 20;
 
 /// Serves one session until it ends. Until it is admitted, whoever has a certificate is a stranger and keeps its slot
-/// as one: certificates are revoked, and machines disabled.
-pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer: Peer, slot: StrangersSlot) {
-    let address = connection.remote_address();
-    let goodbye = match timeout(PATIENCE, open(&connection)).await {
+/// as one: certificates are revoked, and machines disabled. From then on its connection counts as one of its machine's,
+/// until it is out of memory.
+pub(super) async fn serve(
+    sessions: Arc<Sessions>,
+    connection: &Connection,
+    peer: Peer,
+    mut slot: ConnectionSlot,
+) {
+    let (address, registry) = (connection.remote_address(), &sessions.services.registry);
+    // Before anything is looked at for it: who has left so much behind waits until that is gone.
+    if !registry.has_connections_left(peer.target, now()) {
+        return refuse(&sessions, connection, &peer);
+    }
+    let goodbye = match timeout(PATIENCE, open(connection)).await {
         Err(_) | Ok(None) => Err(Goodbye::Protocol),
         Ok(Some((mut send, frames, hello))) => {
             match admit(&sessions, &peer, &hello, &origin(address)).await {
@@ -47,14 +57,17 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
                     Err(goodbye)
                 }
                 Ok(()) => {
-                    slot.admitted();
-                    widen(&connection);
+                    let Some(counted) = registry.count_connection(peer.target, now()) else {
+                        return refuse(&sessions, connection, &peer);
+                    };
+                    slot.admitted(counted);
+                    widen(connection);
                     // Who comes and goes again and again is told of only so often.
-                    let is_told = sessions.services.registry.take_line(peer.target, now());
+                    let is_told = registry.take_line(peer.target, now());
                     if is_told {
                         comings::connected(&sessions.engine.state(), peer.target, &origin(address));
                     }
-                    let goodbye = live(&sessions, &connection, peer, send, frames).await;
+                    let goodbye = live(&sessions, connection, peer, send, frames).await;
                     if is_told {
                         let ended = connection.close_reason();
                         comings::disconnected(&sessions.engine.state(), peer.target, ended.as_ref(), goodbye);
@@ -67,6 +80,14 @@ pub(super) async fn serve(sessions: Arc<Sessions>, connection: Connection, peer:
     let (Ok(goodbye) | Err(goodbye)) = goodbye;
     tracing::debug!(target = %peer.target, ?goodbye, "session over");
     connection.close(VarInt::from_u32(0), b"goodbye");
+}
+
+/// Ends a connection of a machine that has too many in memory, or had too many of late.
+fn refuse(sessions: &Sessions, connection: &Connection, peer: &Peer) {
+    if sessions.services.registry.take_line(peer.target, now()) {
+        tracing::warn!(target = %peer.target, "a machine connects again and again; it has to wait");
+    }
+    connection.close(VarInt::from_u32(1), b"too many connections of one machine");
 }
 
 /// Says goodbye, and waits a moment for it to be read: closing at once would overtake what was just written.
@@ -240,23 +261,27 @@ impl Session {
     /// Says something. Who does not read it keeps nothing waiting, least of all the end of the session: that comes
     /// beside the writing, as it does between two.
     async fn say(&self, send: &mut SendStream, message: &FromCoordinator) -> Result<(), End> {
-        let ended = async {
-            loop {
-                self.wake.notified().await;
-                if let Err(goodbye) = self.permit(&self.asker.sessions.engine.state()) {
-                    return goodbye;
+        let unsaid = |goodbye| End { goodbye, may_be_said: false };
+        let mut writing = pin!(timeout(PATIENCE, frames::write(send, message)));
+        let mut has_news = false;
+        let written = loop {
+            tokio::select! {
+                biased;
+                () = self.wake.notified() => {
+                    has_news = true;
+                    self.permit(&self.asker.sessions.engine.state()).map_err(unsaid)?;
                 }
+                written = &mut writing => break written,
             }
         };
-        let goodbye = tokio::select! {
-            biased;
-            goodbye = ended => goodbye,
-            written = timeout(PATIENCE, frames::write(send, message)) => match written {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(_)) | Err(_) => Goodbye::Protocol,
-            },
-        };
-        Err(End { goodbye, may_be_said: false })
+        if has_news {
+            // What came meanwhile may be more than the end that was looked for, and is told after this.
+            self.wake.notify_one();
+        }
+        match written {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(unsaid(Goodbye::Protocol)),
+        }
     }
 
     /// The permit of this moment: sessions of disabled and revoked targets end here, at once, and so do those whose place

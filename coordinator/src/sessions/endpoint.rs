@@ -1,12 +1,13 @@
 //! The QUIC endpoint: socket buffers, windows, limits (ARCHITECTURE "Back-pressure", CRATES "quinn and rustls").
 
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{EndpointConfig, IdleTimeout, TransportConfig, VarInt};
+use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use rustls::crypto::CryptoProvider;
 use socket2::{Domain, Protocol, Socket, Type};
 use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
@@ -41,6 +42,8 @@ const IDLE: Duration = Duration::from_secs(30);
 /// The open endpoint.
 pub struct Endpoint {
     quic: quinn::Endpoint,
+    /// What connections are made from that come now.
+    config: ArcSwap<ServerConfig>,
     /// What the kernel made of the socket's buffers.
     pub buffers: BufferReport,
 }
@@ -68,8 +71,8 @@ impl Endpoint {
         let runtime = Arc::new(quinn::TokioRuntime);
         let mut resetting = EndpointConfig::new(Arc::new(ResetKey::new(reset_key)));
         resetting.cid_generator(resets::connection_ids).min_reset_interval(RESETS);
-        let quic = quinn::Endpoint::new(resetting, Some(config), socket, runtime)?;
-        Ok(Self { quic, buffers })
+        let quic = quinn::Endpoint::new(resetting, Some(config.clone()), socket, runtime)?;
+        Ok(Self { quic, config: ArcSwap::from_pointee(config), buffers })
     }
 
     /// Where it listens.
@@ -79,12 +82,23 @@ impl Endpoint {
 
     /// Presents a fresh certificate to agents that connect from now on, before the one of the start expires.
     pub(super) fn renew(&self, authority: &Authority) -> anyhow::Result<()> {
-        self.quic.set_server_config(Some(config(authority)?));
+        let config = config(authority)?;
+        self.quic.set_server_config(Some(config.clone()));
+        self.config.store(Arc::new(config));
         Ok(())
     }
 
     pub(super) async fn accept(&self) -> Option<quinn::Incoming> {
         self.quic.accept().await
+    }
+
+    /// What one connection is to be accepted with, and what is gone when that connection is out of memory.
+    pub(super) fn config_of_one(&self) -> (Arc<ServerConfig>, Weak<TransportConfig>) {
+        let transport = Arc::new(transport());
+        let memory = Arc::downgrade(&transport);
+        let mut config = ServerConfig::clone(&self.config.load());
+        config.transport_config(transport);
+        (Arc::new(config), memory)
     }
 
     /// Tells every agent that the coordinator stops, and waits until they know or a moment has passed: whoever has not
@@ -95,7 +109,7 @@ impl Endpoint {
     }
 }
 
-fn config(authority: &Authority) -> anyhow::Result<quinn::ServerConfig> {
+fn config(authority: &Authority) -> anyhow::Result<ServerConfig> {
     let provider = CryptoProvider::get_default().context("a provider of cryptography is installed first")?;
     let verifier = AgentVerifier::new(authority.certificate(), Arc::clone(provider))?;
     let identity = authority.server_identity(&[])?;
@@ -107,7 +121,7 @@ fn config(authority: &Authority) -> anyhow::Result<quinn::ServerConfig> {
     // No resumption: each session proves its certificate anew. And no 0-RTT, which could be replayed.
     tls.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     tls.send_tls13_tickets = 0;
-    let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
+    let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
     config.transport_config(Arc::new(transport()));
     config.max_incoming(INCOMING);
     Ok(config)

@@ -14,8 +14,8 @@ use windlass_protocol::gathering::FrameError;
 use windlass_protocol::ids::{SpaceId, TargetId};
 use windlass_protocol::message::{Enrol, EnrolAnswer, EnrolRefusal, Enrolled};
 
+use super::connection_slot::ConnectionSlot;
 use super::frames::{self, Frames};
-use super::strangers_slot::StrangersSlot;
 use super::{Sessions, origin};
 use crate::authority::requested_key;
 use crate::engine::{Engine, now};
@@ -25,8 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// And this long to close when it is answered: the connection must not be closed under the answer.
 const PARTING: Duration = Duration::from_secs(2);
 
-/// Who enrols is a stranger until the token is known to be good.
-pub(super) async fn serve(sessions: &Sessions, connection: &Connection, slot: StrangersSlot) {
+/// Who enrols is a stranger until the token is known to be good, and then the machine that it becomes.
+pub(super) async fn serve(sessions: &Sessions, connection: &Connection, mut slot: ConnectionSlot) {
     let address = connection.remote_address();
     let refused = |reason| sessions.counters.strangers.refused(Refused::Stranger(reason), Some(address.ip()));
     let Ok(asked) = timeout(PATIENCE, ask(connection)).await else {
@@ -39,7 +39,11 @@ pub(super) async fn serve(sessions: &Sessions, connection: &Connection, slot: St
     };
     let answer = match enrol(sessions, message, &origin(address)).await {
         Ok(enrolled) => {
-            slot.admitted();
+            // Who asks again and again for the same has no more connections than its machine may have.
+            let Some(counted) = sessions.services.registry.count_connection(enrolled.target, now()) else {
+                return connection.close(VarInt::from_u32(1), b"too many connections of one machine");
+            };
+            slot.admitted(counted);
             EnrolAnswer::Enrolled(Box::new(enrolled))
         }
         Err(refusal) => {

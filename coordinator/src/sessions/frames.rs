@@ -1,6 +1,7 @@
 //! Frames on QUIC streams.
 
-use quinn::{RecvStream, SendStream};
+use futures_util::FutureExt;
+use quinn::{Connection, RecvStream, SendStream, VarInt};
 use windlass_protocol::codec::{self, Message};
 use windlass_protocol::gathering::{FrameError, Gathering, PIECE_BYTES};
 
@@ -9,6 +10,8 @@ pub(super) async fn write<M: Message>(stream: &mut SendStream, message: &M) -> R
 }
 
 /// The frames that come on a stream. The control stream is read beside other things that happen, so what came of a frame is kept.
+/// With this goes what came on the stream and was not read, also where the connection was closed already: dropping the
+/// stream alone would leave that with the connection until long after.
 pub(super) struct Frames {
     stream: RecvStream,
     gathering: Gathering,
@@ -28,5 +31,19 @@ impl Frames {
             self.gathering.came(&piece[..came]);
         }
         Ok(self.gathering.message()?)
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        // One that has ended has nothing more.
+        let _ = self.stream.stop(VarInt::from_u32(0));
+    }
+}
+
+/// Lets go of what came on streams that nobody took before their connection was closed.
+pub(super) fn discard_untaken(connection: &Connection) {
+    while let Some(Ok((_, untaken))) = connection.accept_bi().now_or_never() {
+        drop(Frames::new(untaken));
     }
 }

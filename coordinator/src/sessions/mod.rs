@@ -8,6 +8,7 @@
 
 mod accept;
 mod admission;
+mod connection_slot;
 mod control;
 mod counters;
 mod delivery;
@@ -19,13 +20,13 @@ mod pace;
 mod queue;
 mod requests;
 mod resets;
-mod strangers_slot;
 mod turns;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use tokio::sync::Semaphore;
 use windlass_protocol::ids::TargetId;
 use windlass_trust::{AssignmentSigner, SealingKey};
@@ -94,14 +95,16 @@ impl Sessions {
         Ok(Arc::new(Self { engine, services, signer, sealing_key, limits, turns, planning, work, counters }))
     }
 
-    /// Serves agents until the endpoint is closed.
-    pub async fn serve(self: Arc<Self>, endpoint: &Endpoint) {
+    /// Serves agents until the endpoint is closed, which it is where its socket fails. Nobody would be served any more, so
+    /// the process has to end with what is returned.
+    pub async fn serve(self: Arc<Self>, endpoint: &Endpoint) -> anyhow::Error {
         let sessions = Arc::clone(&self);
         tokio::select! {
             () = accept::accept_all(self, endpoint) => {}
             () = renew_daily(endpoint, &sessions.services.authority) => {}
             () = sessions.counters.record_every_minute(&sessions.engine) => {}
         }
+        anyhow!("the UDP socket for agents does not work any more")
     }
 
     /// Records what was counted and not recorded yet: the coordinator is about to end.

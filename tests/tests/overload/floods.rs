@@ -24,7 +24,7 @@ const GREEDY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// Somebody with no certificate, from an address of their own.
 fn stranger(agent: &Agent) -> Caller {
     let honest = Caller::of(&agent.state()).expect("enrolled");
-    Caller { chain: Vec::new(), from: GREEDY.into(), ..honest }
+    Caller { chain: Vec::new(), from: GREEDY.into(), is_slow: true, ..honest }
 }
 
 fn log_bytes(installation: &Installation) -> u64 {

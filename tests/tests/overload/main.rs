@@ -1,6 +1,7 @@
 //! Who takes all that can be had: strangers from one address, and tokens that may only read. Everybody else goes on.
 
 mod floods;
+mod machines;
 mod reads;
 mod reports;
 mod stopping;
@@ -44,6 +45,13 @@ fn deploy(installation: &Installation, version: &str) -> Duration {
 
 /// A connection of an operator on which nothing is said but what a test writes.
 type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+/// Bytes of memory that a process has.
+fn memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+    1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
+}
 
 fn connect(http: &str, token: &str) -> std::io::Result<Stream> {
     connect_with(http, token, b"http/1.1")

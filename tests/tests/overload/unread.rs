@@ -6,19 +6,12 @@ use std::time::Duration;
 use windlass_tests::agents::{Agent, wait_for_presence};
 use windlass_tests::journal::field;
 
-use super::{GRANT, Stream, connect, deploy, installation, status};
+use super::{GRANT, Stream, connect, deploy, installation, memory, status};
 
 /// Connections that ask for a route.
 const OF_EACH: usize = 40;
 /// What all of them may take: the share of one token, what is made at once, and connections.
 const MEMORY: u64 = 160 << 20;
-
-/// Bytes of memory that a process has.
-fn memory(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
-    1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
-}
 
 #[test]
 fn who_reads_none_of_its_answers_takes_little_memory_and_others_go_on() {

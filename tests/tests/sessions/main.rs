@@ -6,6 +6,7 @@ mod certificates;
 mod enrolments;
 mod keys;
 mod malformed;
+mod news;
 mod output;
 mod pulls;
 mod repeats;

@@ -124,6 +124,13 @@ impl Embedded {
         Ok(Self { folder, index, queue })
     }
 
+    /// Waits until the thread that writes has ended, as it does when it panics: the process must not go on without it, for
+    /// every agent would be told to come again for ever.
+    pub async fn ended(&self) -> OutputError {
+        self.queue.closed().await;
+        OutputError::Ended
+    }
+
     fn find(
         &self,
         assignment: AssignmentId,

@@ -213,3 +213,22 @@ fn what_the_system_said_is_told_where_the_files_cannot_be_opened() {
     let why = Embedded::open(place.path(), SMALL).err().unwrap().to_string();
     assert!(why.contains("(os error "), "{why}");
 }
+
+#[tokio::test]
+async fn that_the_thread_which_writes_has_panicked_is_noticed() {
+    let place = tempfile::tempdir().unwrap();
+    let (queue, appends) = mpsc::channel(QUEUE);
+    let index = SharedIndex(Arc::new(RwLock::new(None)));
+    let store = Embedded { folder: place.path().to_owned(), index, queue };
+    let thread = std::thread::spawn(move || {
+        let mut appends: mpsc::Receiver<Append> = appends;
+        let append = appends.blocking_recv();
+        panic!("as a mistake in it would, {} appends later", usize::from(append.is_some()));
+    });
+    let early = tokio::time::timeout(Duration::from_millis(50), store.ended()).await;
+    assert!(early.is_err(), "it waits for one");
+    assert_eq!(append(&store, assignment(1), 1..=1).await, None);
+    let ended = tokio::time::timeout(Duration::from_secs(60), store.ended()).await;
+    assert!(matches!(ended, Ok(OutputError::Ended)), "{ended:?}");
+    assert!(thread.join().is_err());
+}

@@ -41,12 +41,14 @@ pub(super) async fn serve(asker: &Asker, answers: SendStream, question: RecvStre
     };
     let Ok(_place) = place else { return };
     let mut question = Frames::new(question);
-    let request = match timeout(PATIENCE, question.next::<Request>()).await {
+    let asked = timeout(PATIENCE, question.next::<Request>()).await;
+    // Whoever does not read its answer does not keep here what else it sent.
+    drop(question);
+    let request = match asked {
         Ok(Ok(request)) => request,
         Ok(Err(FrameError::Malformed(_))) => return deny(asker, Denied::Malformed, answers).await,
         Ok(Err(FrameError::Ended | FrameError::TooLarge(_))) | Err(_) => return,
     };
-    drop(question);
     let kind = request.kind();
     // Whoever does not read what it asked for waits here, before anything is looked at for it.
     let room = if is_large(&request) {

@@ -1,0 +1,76 @@
+//! A machine that is admitted and comes again and again: what its connections leave behind is counted (THREATS G6).
+
+use std::time::{Duration, Instant};
+
+use quinn::Endpoint;
+use windlass_protocol::message::{COORDINATOR_NAME, FromCoordinator, SESSION_ALPN};
+use windlass_tests::agents::{Agent, wait_for_presence};
+use windlass_tests::client::{hello, runtime, session};
+use windlass_tests::raw::{self, Caller, frame};
+
+use super::{GRANT, installation, memory};
+
+const SESSIONS: usize = 200;
+/// Requests of each, and the bytes of each request: nothing that a request begins with, and then much.
+const STREAMS: usize = 16;
+const BYTES: usize = 30 << 10;
+/// What all of that may take.
+const MEMORY: u64 = 12 << 20;
+/// Until the first of its connections is out of memory.
+const DRAINED: Duration = Duration::from_secs(75);
+
+/// A session that takes no answers, is left as soon as it was sent much, and was not refused.
+async fn left(client: &Endpoint, coordinator: std::net::SocketAddr) -> Option<()> {
+    let connection = client.connect(coordinator, COORDINATOR_NAME).ok()?.await.ok()?;
+    let (mut control, mut replies) = connection.open_bi().await.ok()?;
+    control.write_all(&frame(&hello())).await.ok()?;
+    raw::read::<FromCoordinator>(&mut replies).await.ok()?;
+    let request = [vec![0xff; 4], vec![b'x'; BYTES - 4]].concat();
+    let mut streams = Vec::new();
+    for _ in 0..STREAMS {
+        let (mut question, answer) = connection.open_bi().await.ok()?;
+        // One that is not wanted any more is as good as one that was sent.
+        let _ = question.write_all(&request).await;
+        streams.push((question, answer));
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    connection.close(0_u32.into(), b"");
+    Some(())
+}
+
+#[test]
+fn a_machine_that_comes_and_goes_leaves_no_memory_behind_and_keeps_nobody_out_for_long() {
+    let (_folder, installation) = installation("");
+    let machine = Agent::enrol(&installation, "machine", &GRANT);
+    let mut other = Agent::enrol(&installation, "other", &GRANT);
+    let process = installation.process().expect("it runs");
+    let runtime = runtime();
+    let (before, begun) = (memory(process), Instant::now());
+    let stood = runtime.block_on(async {
+        let honest = Caller::of(&machine.state()).expect("enrolled");
+        // So little is taken of what the coordinator says that hardly one answer is.
+        let caller = Caller { window: 8, is_slow: true, ..honest };
+        let coordinator = caller.address;
+        let client = caller.endpoint(SESSION_ALPN).expect("an endpoint");
+        let mut stood = 0;
+        for _ in 0..SESSIONS {
+            stood += usize::from(left(&client, coordinator).await.is_some());
+        }
+        stood
+    });
+    let grown = memory(process).saturating_sub(before);
+    let took = begun.elapsed();
+    println!("{SESSIONS} sessions, of which {stood} stood, took {took:?} and {} KiB", grown >> 10);
+    assert!(stood > 0, "a session stands");
+    assert!(grown < MEMORY, "{} KiB are left of {stood} sessions in {took:?}", grown >> 10);
+    let begun = Instant::now();
+    other.run();
+    wait_for_presence(&installation, "other", true);
+    assert!(begun.elapsed() < Duration::from_secs(10), "another machine waited for {:?}", begun.elapsed());
+    // And so does this one, as soon as what it left behind has gone.
+    let begun = Instant::now();
+    while let Err(why) = runtime.block_on(session(&machine.state())) {
+        assert!(begun.elapsed() < DRAINED, "it stays out: {why:#}");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
