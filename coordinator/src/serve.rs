@@ -31,7 +31,8 @@ const TIDYING: Duration = Duration::from_secs(60);
 /// How long the last record, and then the engine's end, is waited for.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Serves until a signal or until the journal cannot be written.
+/// Serves until a signal, or until something fails that only a new process can put right: the journal cannot be written,
+/// output has nobody who stores it, agents have no socket.
 pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let data = &configuration.data;
     descriptors::raise();

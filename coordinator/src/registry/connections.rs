@@ -65,7 +65,7 @@ pub(crate) struct Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.registry.inner().connections.give_back(self.target);
+        self.registry.inner.lock().connections.give_back(self.target);
     }
 }
 
@@ -89,6 +89,6 @@ mod tests {
         assert!(!registry.has_connections_left(one, now) && registry.count_connection(one, now).is_none());
         assert!(registry.has_connections_left(one, now.plus_seconds(61)), "another minute");
         drop(counted);
-        assert!(registry.inner().connections.held.is_empty(), "nothing is kept of who has gone");
+        assert!(registry.inner.lock().connections.held.is_empty(), "nothing is kept of who has gone");
     }
 }

@@ -176,12 +176,12 @@ impl Registry {
 
     /// Whether a target may have one more connection.
     pub(crate) fn has_connections_left(&self, target: TargetId, now: Timestamp) -> bool {
-        self.inner().connections.are_left(target, now)
+        self.inner.lock().connections.are_left(target, now)
     }
 
     /// Counts one more connection of a target, if it may have one, until what is returned is dropped.
     pub(crate) fn count_connection(self: &Arc<Self>, target: TargetId, now: Timestamp) -> Option<Counted> {
-        let taken = self.inner().connections.take(target, now);
+        let taken = self.inner.lock().connections.take(target, now);
         taken.then(|| Counted { registry: Arc::clone(self), target })
     }
 

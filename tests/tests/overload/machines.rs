@@ -15,7 +15,7 @@ const SESSIONS: usize = 200;
 const STREAMS: usize = 16;
 const BYTES: usize = 30 << 10;
 /// What all of that may take.
-const MEMORY: u64 = 12 << 20;
+const MEMORY: u64 = 24 << 20;
 /// Until the first of its connections is out of memory.
 const DRAINED: Duration = Duration::from_secs(75);
 
