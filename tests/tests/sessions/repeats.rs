@@ -1,5 +1,7 @@
 //! What one agent asks again and again: it is answered, each time is in the journal, and the journal does not grow by it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use windlass_agent::identity::Identity;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
@@ -143,8 +145,12 @@ fn a_certificate_that_is_not_due_is_not_renewed() {
     assert_eq!(of_kind(&installation, "certificate-renewed"), [Value::Null; 0]);
 }
 
+/// The shortest time that an agent waits before it comes back.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// Says hello, and hears whether the session stands.
 async fn greet(agent: &Agent, hello: &Hello) -> FromCoordinator {
+    tokio::time::sleep(PAUSE).await;
     let link = connect(&agent.state()).await.expect("connected");
     let (_control, mut replies) = link.hello(hello).await.expect("sent");
     let answer = replies.next().await.expect("an answer");
