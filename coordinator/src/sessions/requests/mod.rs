@@ -34,13 +34,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Answers one request. Whatever is not granted gets the same answer as what does not exist. It may be dropped at any
 /// moment, as it is with its session.
 pub(super) async fn serve(asker: &Asker, answers: SendStream, question: RecvStream) {
-    let mut answers = AnswerStream::new(answers);
+    let (mut answers, mut question) = (AnswerStream::new(answers), Frames::new(question));
     let place = tokio::select! {
         place = asker.places.acquire() => place,
         () = answers.stopped() => return,
     };
     let Ok(_place) = place else { return };
-    let mut question = Frames::new(question);
     let asked = timeout(PATIENCE, question.next::<Request>()).await;
     // Whoever does not read its answer does not keep here what else it sent.
     drop(question);
