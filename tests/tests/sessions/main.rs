@@ -15,10 +15,15 @@ mod running;
 mod stopped;
 mod withdrawal;
 
+use std::time::Duration;
+
 use windlass_protocol::ids::StepId;
 use windlass_tests::agents::Agent;
 use windlass_tests::installation::Installation;
 use windlass_tests::journal::{events, field};
+
+/// The shortest time that an agent waits before it comes back. Who comes back sooner is made to wait before long.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// What every machine of these tests is granted.
 const GRANT: [&str; 4] = ["--environment", "Production", "--role", "web"];

@@ -17,6 +17,7 @@ async fn opened(
     state: &std::path::Path,
     bytes: &[u8],
 ) -> (Endpoint, Connection, quinn::SendStream, quinn::RecvStream) {
+    tokio::time::sleep(super::PAUSE).await;
     let caller = Caller::of(state).expect("enrolled");
     let (endpoint, connection) = caller.connect(SESSION_ALPN).await.expect("connected");
     let (mut send, receive) = connection.open_bi().await.expect("a stream");

@@ -145,12 +145,9 @@ fn a_certificate_that_is_not_due_is_not_renewed() {
     assert_eq!(of_kind(&installation, "certificate-renewed"), [Value::Null; 0]);
 }
 
-/// The shortest time that an agent waits before it comes back.
-const PAUSE: Duration = Duration::from_millis(250);
-
 /// Says hello, and hears whether the session stands.
 async fn greet(agent: &Agent, hello: &Hello) -> FromCoordinator {
-    tokio::time::sleep(PAUSE).await;
+    tokio::time::sleep(super::PAUSE).await;
     let link = connect(&agent.state()).await.expect("connected");
     let (_control, mut replies) = link.hello(hello).await.expect("sent");
     let answer = replies.next().await.expect("an answer");
