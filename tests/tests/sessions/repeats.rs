@@ -1,7 +1,5 @@
 //! What one agent asks again and again: it is answered, each time is in the journal, and the journal does not grow by it.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use windlass_agent::identity::Identity;
 use windlass_coordinator_core::state::{WorkKind, assignment_id};
