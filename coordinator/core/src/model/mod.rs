@@ -1,6 +1,7 @@
 //! What exists in a space. Plain data in ids; what it means is decided beside it.
 
 mod advertised;
+mod called;
 mod deployment;
 mod enrolment;
 mod environment;
@@ -18,12 +19,13 @@ mod token;
 mod value;
 
 pub use advertised::{Advertisement, SaidNames, SaidTags};
+pub use called::{Defined, Named};
 pub use deployment::{
     Called, Deployment, DeploymentEnd, DeploymentState, Frozen, FrozenTenant, Key, Part, Subject,
 };
 pub use enrolment::Enrolment;
 pub use environment::Environment;
-pub use index::{Defined, Index, Named};
+pub use index::Index;
 pub use library::LibrarySet;
 pub use lifecycle::{Lifecycle, Phase, PhaseRule};
 pub use package::{Package, PackageKey};
