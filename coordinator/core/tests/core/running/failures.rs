@@ -40,35 +40,28 @@ fn leave(world: &mut World, target: TargetId, way: &str) {
     }
 }
 
+/// A failed step, and a failed fetch: no step runs before every package is on every machine.
 #[test]
-fn a_failed_step_fails_its_deployment_also_where_its_machine_leaves_then() {
+fn what_failed_fails_its_deployment_also_where_its_machine_leaves_then() {
     let script = |name: &str| json!({"name": name, "roles": ["web"], "script": {"body": "true"}});
-    for way in WAYS {
-        let (mut world, [one, _], id) = running(&json!([script("Install"), script("After")]));
-        let work = world.work(id);
-        let (_, assignment, _) = *work.iter().find(|(target, ..)| *target == one).expect("it has work");
-        world.report(one, assignment, ended(Outcome::Failed { reason: "exit code 3".to_owned() }));
-        leave(&mut world, one, way);
-        world.work_off(id, &Outcome::Succeeded);
-        assert_eq!(world.end(id), Some(DeploymentEnd::Failed), "{way}");
-        assert!(world.reason(id).contains("exit code 3"), "{way}: {}", world.reason(id));
-        assert_eq!(world.successes(), 0, "{way}: it promotes nothing");
-    }
-}
-
-/// No step runs before every package is on every machine.
-#[test]
-fn a_failed_fetch_fails_its_deployment_also_where_its_machine_leaves_then() {
-    for way in WAYS {
-        let (mut world, [one, _], id) =
-            running(&json!([{"name": "Copy", "roles": ["web"], "package": {"id": "shop"}}]));
-        let work = world.work(id);
-        let (_, assignment, _) = *work.iter().find(|(target, ..)| *target == one).expect("it has work");
-        world.report(one, assignment, WorkReportKind::FetchFailed("no room".to_owned()));
-        leave(&mut world, one, way);
-        world.work_off(id, &Outcome::Succeeded);
-        assert_eq!(world.end(id), Some(DeploymentEnd::Failed), "{way}");
-        assert!(world.reason(id).contains("no room"), "{way}: {}", world.reason(id));
+    let copy = json!([{"name": "Copy", "roles": ["web"], "package": {"id": "shop"}}]);
+    let failed = |reason: &str| ended(Outcome::Failed { reason: reason.to_owned() });
+    let failures: [(_, &dyn Fn(&str) -> WorkReportKind, _); 2] = [
+        (json!([script("Install"), script("After")]), &failed, "exit code 3"),
+        (copy, &|reason| WorkReportKind::FetchFailed(reason.to_owned()), "no room"),
+    ];
+    for (steps, report, reason) in &failures {
+        for way in WAYS {
+            let (mut world, [one, _], id) = running(steps);
+            let work = world.work(id);
+            let (_, assignment, _) = *work.iter().find(|(target, ..)| *target == one).expect("it has work");
+            world.report(one, assignment, report(reason));
+            leave(&mut world, one, way);
+            world.work_off(id, &Outcome::Succeeded);
+            assert_eq!(world.end(id), Some(DeploymentEnd::Failed), "{reason}, {way}");
+            assert!(world.reason(id).contains(reason), "{reason}, {way}: {}", world.reason(id));
+            assert_eq!(world.successes(), 0, "{reason}, {way}: it promotes nothing");
+        }
     }
 }
 
