@@ -44,7 +44,9 @@ pub(super) async fn admit(
     }
     match submitted {
         Ok(Reply::Greeted(Greeted::TooOften)) => {
-            tracing::warn!(target = %peer.target, "the machine says something else of itself again and again");
+            if sessions.takes_line(peer.target) {
+                tracing::warn!(target = %peer.target, "the machine says something else of itself again and again");
+            }
             Err(Goodbye::TooOften)
         }
         Ok(_) => {
@@ -58,7 +60,9 @@ pub(super) async fn admit(
             Err(permit.map_or_else(|_| denial(&state, peer, hello.generation), |_| Goodbye::Protocol))
         }
         Err(why) => {
-            tracing::warn!(target = %peer.target, %why, "a greeting could not be recorded; the agent comes again");
+            if sessions.takes_line(peer.target) {
+                tracing::warn!(target = %peer.target, %why, "a greeting could not be recorded; the agent comes again");
+            }
             Err(Goodbye::Busy)
         }
     }
@@ -73,9 +77,10 @@ async fn back(sessions: &Sessions, peer: &Peer, space: SpaceId) {
     let command = SpaceCommand::RecordPresence { lost: Vec::new(), back: vec![peer.target] };
     match sessions.engine.submit(Engine::own_envelope(), Command::Space(space, command)).await {
         Ok(_) => comings::back(&sessions.engine.state(), peer.target),
-        Err(why) => {
+        Err(why) if sessions.takes_line(peer.target) => {
             tracing::warn!(target = %peer.target, %why, "that it is back could not be written down; it is tried again");
         }
+        Err(_) => {}
     }
 }
 
@@ -104,16 +109,21 @@ pub(super) fn denial(state: &State, peer: &Peer, seen: Option<Generation>) -> Go
 /// what is restored here needs more time than that.
 async fn hold(sessions: &Sessions, peer: &Peer, space: SpaceId, generation: Generation, from: &str) {
     let Generation { epoch, sequence } = generation;
-    tracing::warn!(
-        target = %peer.target,
-        epoch,
-        sequence,
-        "the agent has seen later work than the journal knows, and gets nothing until an operator confirms it: was a \
-         backup restored?"
-    );
+    let is_told = sessions.takes_line(peer.target);
+    if is_told {
+        tracing::warn!(
+            target = %peer.target,
+            epoch,
+            sequence,
+            "the agent has seen later work than the journal knows, and gets nothing until an operator confirms it: was \
+             a backup restored?"
+        );
+    }
     let envelope = Engine::envelope(Actor::Target(peer.target), Some(from.to_owned()));
     let command = Command::Space(space, SpaceCommand::RecordAhead { peer: *peer, generation });
-    if let Err(why) = sessions.engine.submit(envelope, command).await {
+    if let Err(why) = sessions.engine.submit(envelope, command).await
+        && is_told
+    {
         tracing::warn!(target = %peer.target, %why, "that it is held could not be written down; it is when it comes again");
     }
 }

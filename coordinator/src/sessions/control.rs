@@ -63,7 +63,7 @@ pub(super) async fn serve(
                     slot.admitted(counted);
                     widen(connection);
                     // Who comes and goes again and again is told of only so often.
-                    let is_told = registry.take_line(peer.target, now());
+                    let is_told = sessions.takes_line(peer.target);
                     if is_told {
                         comings::connected(&sessions.engine.state(), peer.target, &origin(address));
                     }
@@ -84,7 +84,7 @@ pub(super) async fn serve(
 
 /// Ends a connection of a machine that has too many in memory, or had too many of late.
 fn refuse(sessions: &Sessions, connection: &Connection, peer: &Peer) {
-    if sessions.services.registry.take_line(peer.target, now()) {
+    if sessions.takes_line(peer.target) {
         tracing::warn!(target = %peer.target, "a machine connects again and again; it has to wait");
     }
     connection.close(VarInt::from_u32(1), b"too many connections of one machine");

@@ -83,7 +83,7 @@ pub(super) async fn give_up(
 ) {
     let command = Command::Space(space, SpaceCommand::GiveUpUndeliverable { target, reasons });
     if let Err(why) = sessions.engine.submit(Engine::envelope(Actor::Coordinator, None), command).await
-        && sessions.services.registry.take_line(target, now())
+        && sessions.takes_line(target)
     {
         tracing::error!(%target, %why, "work that cannot be delivered could not be given up");
     }

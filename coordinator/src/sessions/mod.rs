@@ -32,7 +32,7 @@ use windlass_protocol::ids::TargetId;
 use windlass_trust::{AssignmentSigner, SealingKey};
 
 use crate::authority::Authority;
-use crate::engine::Engine;
+use crate::engine::{Engine, now};
 use crate::services::Services;
 pub use endpoint::{BufferReport, Endpoint};
 
@@ -93,6 +93,11 @@ impl Sessions {
         let work = queue::Queue::new(WORK, WORK_OF_TARGET);
         let counters = Arc::new(counters::Counters::with(Arc::clone(&services.strangers)));
         Ok(Arc::new(Self { engine, services, signer, sealing_key, limits, turns, planning, work, counters }))
+    }
+
+    /// Takes one of the lines of the log that a target may cause by what it does; whether there was one left.
+    fn takes_line(&self, target: TargetId) -> bool {
+        self.services.registry.take_line(target, now())
     }
 
     /// Serves agents until the endpoint is closed, which it is where its socket fails. Nobody would be served any more, so

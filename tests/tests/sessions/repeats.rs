@@ -171,6 +171,9 @@ fn a_machine_that_says_something_else_of_itself_each_time_is_sent_away_and_what_
         }
         let last = last.expect("the first ones are taken");
         assert!(last < TIMES - 1, "not all are taken");
+        let log = std::fs::read_to_string(installation.folder.join("coordinator.log")).expect("a log");
+        let told = log.matches("something else of itself").count() as u64;
+        assert!(told < TIMES - 1 - last, "each of the {told} who were sent away is a line of the log");
         // Enrolling it told the first advertisement.
         let recorded = of_kind(&installation, "target-advertised").len() as u64;
         assert!((last + 1..=last + 2).contains(&recorded), "{recorded} for {last}");

@@ -49,7 +49,7 @@ impl Asker {
 
     /// Takes one of the lines of the log that its target may cause; whether there was one left.
     pub(super) fn takes_line(&self) -> bool {
-        self.sessions.services.registry.take_line(self.peer.target, now())
+        self.sessions.takes_line(self.peer.target)
     }
 
     /// Counts an answer that was cut off because the right to it went. Where the session went, nothing was denied.
