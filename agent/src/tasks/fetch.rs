@@ -1,7 +1,7 @@
 //! Fetching: every package of the deployment, verified, before any step runs anywhere.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -14,6 +14,8 @@ use super::{RETRY, TaskContext, room};
 
 /// The longest that is waited after a pull that brought nothing.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How often it is told how far a pull has come: the coordinator takes only so many of such messages in a second.
+const SHOWN_EVERY: Duration = Duration::from_millis(500);
 
 pub(super) async fn fetch(context: &TaskContext, work: &FetchWork) -> anyhow::Result<()> {
     let (mut moved, mut saved) = (0, 0);
@@ -105,9 +107,14 @@ async fn try_once(
     let request = Request::Pull(state.request(context.id()));
     let broken = |_| PullError::Stream(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
     let mut stream = link.ask(&request).await.map_err(broken)?;
+    let mut told: Option<Instant> = None;
     let progress = |received: Received| {
         let Received { moved, saved, total } = received;
         came.fetch_or(moved > 0, Ordering::Relaxed);
+        if told.is_some_and(|told| told.elapsed() < SHOWN_EVERY) {
+            return;
+        }
+        told = Some(Instant::now());
         // A show only: where nobody looks, or the stream is full, it is dropped.
         let _ = context.agent.progress.try_send(FromAgent::Progress {
             assignment: context.id(),

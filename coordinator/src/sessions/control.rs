@@ -19,6 +19,7 @@ use super::endpoint::widen;
 use super::frames::Frames;
 use super::last_sent::{LastSent, Scope};
 use super::requests::{self, Asker, Room};
+use super::throttle::Throttle;
 use super::{Sessions, frames, origin};
 use crate::comings;
 use crate::engine::now;
@@ -181,6 +182,7 @@ impl Session {
         let mut streams = pin!(connection.accept_bi());
         let mut certificate = pin!(sleep(Duration::ZERO));
         let mut set_for = None;
+        let mut throttle = Throttle::new();
         loop {
             if let Err(end) = self.tell(send).await {
                 return end;
@@ -195,17 +197,20 @@ impl Session {
                 Some(_) = self.requests.join_next() => {}
                 // An agent may stay for longer than its certificate lasts, with nothing else to be told.
                 () = &mut certificate, if !self.began_expired => {}
-                message = frames.next::<FromAgent>() => match message {
-                    Ok(FromAgent::Heartbeat) => {
-                        if let Err(end) = self.answer_heartbeat(send).await {
-                            return end;
+                message = async { throttle.next().await; frames.next::<FromAgent>().await } => {
+                    throttle.take();
+                    match message {
+                        Ok(FromAgent::Heartbeat) => {
+                            if let Err(end) = self.answer_heartbeat(send).await {
+                                return end;
+                            }
                         }
+                        Ok(FromAgent::Progress { assignment, moved, saved, total }) => {
+                            self.progressed(assignment, Progress { moved, saved, total });
+                        }
+                        Err(_) => return Goodbye::Protocol.into(),
                     }
-                    Ok(FromAgent::Progress { assignment, moved, saved, total }) => {
-                        self.progressed(assignment, Progress { moved, saved, total });
-                    }
-                    Err(_) => return Goodbye::Protocol.into(),
-                },
+                }
                 stream = &mut streams => match stream {
                     Ok((answers, question)) => {
                         streams.set(connection.accept_bi());

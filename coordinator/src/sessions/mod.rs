@@ -20,6 +20,7 @@ mod pace;
 mod queue;
 mod requests;
 mod resets;
+mod throttle;
 mod turns;
 
 use std::net::SocketAddr;

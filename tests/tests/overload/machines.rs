@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use quinn::Endpoint;
-use windlass_protocol::message::{COORDINATOR_NAME, FromCoordinator, SESSION_ALPN};
+use windlass_protocol::message::{COORDINATOR_NAME, FromAgent, FromCoordinator, SESSION_ALPN};
 use windlass_tests::agents::{Agent, wait_for_presence};
 use windlass_tests::client::{hello, runtime, session};
 use windlass_tests::raw::{self, Caller, frame};
 
+use super::reports::{SOON, longest_answer, processor_time};
 use super::{GRANT, installation, memory};
 
 const SESSIONS: usize = 200;
@@ -73,4 +74,41 @@ fn a_machine_that_comes_and_goes_leaves_no_memory_behind_and_keeps_nobody_out_fo
         assert!(begun.elapsed() < DRAINED, "it stays out: {why:#}");
         std::thread::sleep(Duration::from_secs(1));
     }
+}
+
+/// Heartbeats that are written at once.
+const BEATS: usize = 5000;
+
+/// Says so much on its control stream, and reads what it is told.
+async fn beat(machine: &Agent) {
+    let caller = Caller::of(&machine.state()).expect("enrolled");
+    let (_endpoint, connection) = caller.connect(SESSION_ALPN).await.expect("connected");
+    let (mut control, mut replies) = connection.open_bi().await.expect("a stream");
+    control.write_all(&frame(&hello())).await.expect("sent");
+    tokio::spawn(async move {
+        let mut said = vec![0; 64 << 10];
+        while matches!(replies.read(&mut said).await, Ok(Some(_))) {}
+    });
+    let beats = frame(&FromAgent::Heartbeat).repeat(BEATS);
+    while control.write_all(&beats).await.is_ok() {}
+}
+
+#[test]
+fn a_machine_whose_heart_beats_without_a_pause_keeps_no_other_waiting() {
+    let (_folder, installation) = installation("");
+    let machine = Agent::enrol(&installation, "machine", &GRANT);
+    let other = Agent::enrol(&installation, "other", &GRANT);
+    // On a thread of its own, so that the test itself keeps nobody waiting.
+    std::thread::spawn(move || runtime().block_on(beat(&machine)));
+    runtime().block_on(async {
+        let mut other = session(&other.state()).await.expect("a session");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let longest = longest_answer(&mut other).await;
+        assert!(longest < SOON, "an answer took {longest:?}");
+    });
+    let process = installation.process().expect("it runs");
+    let before = processor_time(process);
+    std::thread::sleep(Duration::from_secs(2));
+    let busy = processor_time(process) - before;
+    assert!(busy < Duration::from_millis(500), "{busy:?} of two seconds go into heartbeats");
 }

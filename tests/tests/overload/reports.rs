@@ -26,7 +26,7 @@ const REQUESTS: usize = 16;
 /// Reports of 200 sealed values that fit one request.
 const FULL: usize = 170;
 /// What is small for others, on a machine that is busy.
-const SOON: Duration = Duration::from_secs(2);
+pub(super) const SOON: Duration = Duration::from_secs(2);
 
 /// A machine with the one step of a deployment to run, whose agent does not run.
 fn machine_with_work(installation: &Installation) -> (Agent, AssignmentId) {
@@ -81,7 +81,7 @@ async fn ask(connection: &quinn::Connection, request: &[u8]) -> anyhow::Result<A
 }
 
 /// How long the longest of some heartbeats and requests of a machine took to be answered.
-async fn longest_answer(session: &mut Session) -> Duration {
+pub(super) async fn longest_answer(session: &mut Session) -> Duration {
     let (begun, mut longest) = (Instant::now(), Duration::ZERO);
     while begun.elapsed() < Duration::from_secs(3) {
         let asked = Instant::now();
@@ -100,7 +100,7 @@ async fn longest_answer(session: &mut Session) -> Duration {
 }
 
 /// Processor time that a process has had.
-fn processor_time(process: u32) -> Duration {
+pub(super) fn processor_time(process: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("a process");
     let after_name = stat.rsplit_once(") ").expect("a name").1;
     let ticks = after_name.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number"));
