@@ -56,14 +56,6 @@ impl Objects {
         &self.folder
     }
 
-    pub(crate) fn contains(&self, kind: Kind, digest: Digest) -> Result<bool, StoreError> {
-        match block_on(self.store.head(&name(kind, digest))) {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(store_error("look at", &self.path(kind, digest), error)),
-        }
-    }
-
     /// Opens an object to read it; `None` if there is none of that name. One that lies elsewhere is fetched.
     pub(crate) fn open_object(&self, kind: Kind, digest: Digest) -> Result<Option<File>, StoreError> {
         let path = self.path(kind, digest);

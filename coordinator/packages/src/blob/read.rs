@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use windlass_protocol::Digest;
+use windlass_protocol::digest::Hasher;
 
 use super::format::{BadFooter, Encoding, Footer};
 use super::plain_length;
@@ -60,20 +61,33 @@ impl Blob {
 
     /// The whole content, which the caller knows to be small, verified.
     pub(crate) fn read_content(&self, objects: &Objects) -> Result<Vec<u8>, StoreError> {
-        let damaged = |fault| StoreError::Damaged { kind: Kind::Blob, digest: self.digest, fault };
         let mut content = Vec::new();
+        self.read(objects, |plain| content.extend_from_slice(plain))?;
+        Ok(content)
+    }
+
+    /// Reads all of it, and says whether it is what its name says.
+    pub(crate) fn verify(&self, objects: &Objects) -> Result<(), StoreError> {
+        self.read(objects, |_| ())
+    }
+
+    /// Hands out one segment's plain bytes after the other; that they are right is known when this returns.
+    fn read(&self, objects: &Objects, mut taken: impl FnMut(&[u8])) -> Result<(), StoreError> {
+        let damaged = |fault| StoreError::Damaged { kind: Kind::Blob, digest: self.digest, fault };
+        let mut hasher = Hasher::new();
         for (index, segment) in self.segments().enumerate() {
             let mut stored = vec![0; segment.length as usize];
             self.read_stored(&mut stored, segment.offset)
                 .map_err(|source| objects.unreadable(Kind::Blob, self.digest, source))?;
             let plain = decode(self.encoding(), stored, plain_length(self.size(), index as u64))
                 .ok_or_else(|| damaged("a segment cannot be decompressed"))?;
-            content.extend_from_slice(&plain);
+            hasher.update(&plain);
+            taken(&plain);
         }
-        if Digest::of(&content) != self.digest {
+        if hasher.finish() != self.digest {
             return Err(damaged("its content has another digest"));
         }
-        Ok(content)
+        Ok(())
     }
 }
 

@@ -12,9 +12,8 @@ use windlass_protocol::limits::SEGMENT_BYTES;
 use windlass_segments::disk::{self, File};
 
 use super::format::{Encoding, Footer};
-use super::read::decode;
+use super::read::{Blob, decode};
 use super::{most_stored, plain_length};
-use crate::Kind;
 use crate::objects::Objects;
 use crate::stage::Stage;
 
@@ -57,11 +56,11 @@ impl<'a> BlobWriter<'a> {
         self.staged
     }
 
-    fn is_known(&self, digest: Digest) -> io::Result<bool> {
-        if self.staged.contains_key(&digest) {
-            return Ok(true);
-        }
-        self.objects.contains(Kind::Blob, digest).map_err(io::Error::other)
+    /// Whether the store has this content, whole. One that is damaged or cannot be read is stored anew, so that uploading a
+    /// package again mends it.
+    fn is_known(&self, digest: Digest) -> bool {
+        let is_whole = || Blob::open(self.objects, digest)?.verify(self.objects);
+        self.staged.contains_key(&digest) || is_whole().is_ok()
     }
 
     /// Adds the first `length` bytes of the buffer to the draft as its next segment.
@@ -122,7 +121,7 @@ impl Sink for BlobWriter<'_> {
         if length < SEGMENT_BYTES {
             // The whole content is here, so that nothing has to be written that the store has.
             let digest = Digest::of(&self.plain[..length]);
-            if !self.is_known(digest)? {
+            if !self.is_known(digest) {
                 let mut draft = Draft::new(self.stage)?;
                 if length > 0 {
                     self.add(&mut draft, length)?;
@@ -139,7 +138,7 @@ impl Sink for BlobWriter<'_> {
             length = fill(content, &mut self.plain)?;
         }
         let (digest, size) = (hasher.finish(), draft.footer.size);
-        if self.is_known(digest)? {
+        if self.is_known(digest) {
             disk::remove(&draft.path)?;
         } else {
             self.finish(draft, digest)?;

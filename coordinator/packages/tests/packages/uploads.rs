@@ -189,3 +189,22 @@ fn damage_is_named_and_not_handed_out() {
         );
     }
 }
+
+#[test]
+fn a_content_that_is_damaged_is_stored_anew_when_it_comes_again() {
+    for shop in shops() {
+        let large = noise(4, SEGMENT_BYTES + 9);
+        let files = tree(&[("small", b"content"), ("large", &large)]);
+        stored(&shop.store, &files);
+        for digest in [Digest::of("content"), Digest::of(&large)] {
+            let right = shop.object("blobs", digest);
+            let turned = [&[right[0] ^ 1], &right[1..]].concat();
+            let harms = [Some(turned), Some(right[..right.len() - 3].to_vec()), Some(Vec::new()), None];
+            for (number, harm) in harms.into_iter().enumerate() {
+                shop.harm("blobs", digest, harm);
+                assert_eq!(upload(&shop.store, &files).unwrap().new_contents, 1, "{number}");
+                assert!(shop.object("blobs", digest) == right, "{number}: it is what it was");
+            }
+        }
+    }
+}
