@@ -8,6 +8,7 @@ mod connections;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use imbl::ordmap::DiffItem;
 use parking_lot::Mutex;
@@ -21,8 +22,12 @@ use allowance::Allowance;
 use connections::Connections;
 pub(crate) use connections::Counted;
 
+use crate::slots::Origin;
+
 /// Requests that a target may have under way, over all its sessions.
 pub(crate) const REQUESTS: usize = 16;
+/// Records of what a machine says of itself, and lines of the log, in an hour.
+const AN_HOUR: u32 = 20;
 
 /// How far a pull has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,17 +90,33 @@ impl Drop for Entered {
     }
 }
 
-#[derive(Default)]
 struct Inner {
     live: HashMap<TargetId, Live>,
     last_seen: HashMap<TargetId, Timestamp>,
     /// Of open work alone.
     progress: HashMap<TargetId, HashMap<AssignmentId, Progress>>,
-    changes: Allowance,
+    /// Of what each says of itself, which is recorded.
+    changes: Allowance<TargetId>,
     /// Of the log.
-    lines: Allowance,
+    lines: Allowance<TargetId>,
     connections: Connections,
     next: u64,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        // More than anybody who sets a machine up needs, and few enough to be read.
+        let an_hour = || Allowance::new(AN_HOUR, Duration::from_secs(3600));
+        Self {
+            live: HashMap::new(),
+            last_seen: HashMap::new(),
+            progress: HashMap::new(),
+            changes: an_hour(),
+            lines: an_hour(),
+            connections: Connections::default(),
+            next: 0,
+        }
+    }
 }
 
 impl Inner {
@@ -165,24 +186,30 @@ impl Registry {
     }
 
     /// Takes one of the changes that a target may tell of itself; whether there was one left.
-    pub(crate) fn take_change(&self, target: TargetId, now: Timestamp) -> bool {
-        self.inner.lock().changes.take(target, now)
+    pub(crate) fn take_change(&self, target: TargetId) -> bool {
+        self.inner.lock().changes.take(target, Instant::now())
     }
 
     /// Takes one of the lines of the log that a target may cause by what it does; whether there was one left.
-    pub(crate) fn take_line(&self, target: TargetId, now: Timestamp) -> bool {
-        self.inner.lock().lines.take(target, now)
+    pub(crate) fn take_line(&self, target: TargetId) -> bool {
+        self.inner.lock().lines.take(target, Instant::now())
     }
 
-    /// Whether a target may have one more connection.
-    pub(crate) fn has_connections_left(&self, target: TargetId, now: Timestamp) -> bool {
-        self.inner.lock().connections.are_left(target, now)
+    /// A machine has come once more, from there; whether it may stay, as far as is known before it says anything.
+    pub(crate) fn came(&self, target: TargetId, origin: Origin) -> bool {
+        self.inner.lock().connections.came(target, origin, Instant::now())
     }
 
     /// Counts one more connection of a target, if it may have one, until what is returned is dropped.
-    pub(crate) fn count_connection(self: &Arc<Self>, target: TargetId, now: Timestamp) -> Option<Counted> {
-        let taken = self.inner.lock().connections.take(target, now);
-        taken.then(|| Counted { registry: Arc::clone(self), target })
+    pub(crate) fn hold_connection(self: &Arc<Self>, target: TargetId, origin: Origin) -> Option<Counted> {
+        let is_held = self.inner.lock().connections.hold(target, origin);
+        is_held.then(|| Counted { registry: Arc::clone(self), target, origin })
+    }
+
+    /// Where the session of a target comes from, as long as its connection stands.
+    pub(crate) fn address(&self, target: TargetId) -> Option<SocketAddr> {
+        let inner = self.inner.lock();
+        inner.live.get(&target).filter(|live| (live.is_open)()).map(|live| live.address)
     }
 
     pub(crate) fn give_change_back(&self, target: TargetId) {
@@ -255,9 +282,6 @@ impl Registry {
             }
             if after.space_of(target).is_none() {
                 inner.last_seen.remove(&target);
-                inner.changes.forget(target);
-                inner.lines.forget(target);
-                inner.connections.forget(target);
             }
         }
         for target in worked {

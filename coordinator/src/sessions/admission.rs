@@ -34,7 +34,7 @@ pub(super) async fn admit(
     if permit.renews_only() {
         return Ok(());
     }
-    let may_change = sessions.services.registry.take_change(peer.target, now());
+    let may_change = sessions.services.registry.take_change(peer.target);
     let command = SpaceCommand::Greet(Box::new(greeting(peer, hello, may_change)));
     let envelope = Engine::envelope(Actor::Target(peer.target), Some(from.to_owned()));
     let submitted = sessions.engine.submit(envelope, Command::Space(permit.space(), command)).await;

@@ -1,5 +1,6 @@
 //! The control stream of a session: hello, welcome, heartbeats, nudges, goodbye; and the request streams beside it.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,9 +46,9 @@ pub(super) async fn serve(
     mut slot: ConnectionSlot,
 ) {
     let (address, registry) = (connection.remote_address(), &sessions.services.registry);
-    // Before anything is looked at for it: who has left so much behind waits until that is gone.
-    if !registry.has_connections_left(peer.target, now()) {
-        return refuse(&sessions, connection, &peer);
+    // Before anything is looked at for it: who comes so often, or has left so much behind, waits until that is over.
+    if !registry.came(peer.target, address.ip().into()) {
+        return refuse(&sessions, connection, &peer).await;
     }
     let goodbye = match timeout(PATIENCE, open(connection)).await {
         Err(_) | Ok(None) => Err(Goodbye::Protocol),
@@ -58,8 +59,8 @@ pub(super) async fn serve(
                     Err(goodbye)
                 }
                 Ok(()) => {
-                    let Some(counted) = registry.count_connection(peer.target, now()) else {
-                        return refuse(&sessions, connection, &peer);
+                    let Some(counted) = registry.hold_connection(peer.target, address.ip().into()) else {
+                        return refuse(&sessions, connection, &peer).await;
                     };
                     slot.admitted(counted);
                     widen(connection);
@@ -83,8 +84,13 @@ pub(super) async fn serve(
     connection.close(VarInt::from_u32(0), b"goodbye");
 }
 
-/// Ends a connection of a machine that has too many in memory, or had too many of late.
-fn refuse(sessions: &Sessions, connection: &Connection, peer: &Peer) {
+/// Ends a connection of a machine that has too many in memory, or had too many of late. Where it is not the one that has a
+/// session it may be a copy of it.
+async fn refuse(sessions: &Sessions, connection: &Connection, peer: &Peer) {
+    let address = connection.remote_address();
+    if let Some(live) = sessions.services.registry.address(peer.target) {
+        found_elsewhere(sessions, peer, live, address).await;
+    }
     if sessions.takes_line(peer.target) {
         tracing::warn!(target = %peer.target, "a machine connects again and again; it has to wait");
     }
@@ -128,9 +134,8 @@ async fn live(
     if let Some(older) = older {
         let was_live = (older.is_open)();
         older.wake.notify_one();
-        // An agent that comes back before its old connection timed out is no clone: it comes from the same place.
-        if origin(older.address) != origin(address) && was_live {
-            record_clone(sessions, &peer, &origin(older.address), &origin(address)).await;
+        if was_live {
+            found_elsewhere(sessions, &peer, older.address, address).await;
         }
     }
     let began_expired = peer.expires < now();
@@ -150,6 +155,14 @@ async fn live(
         part(&mut send, goodbye).await;
     }
     goodbye
+}
+
+/// A machine that has a session has come from somewhere. An agent that comes back before its old connection timed out is
+/// no clone: it comes from the same place.
+async fn found_elsewhere(sessions: &Sessions, peer: &Peer, live: SocketAddr, address: SocketAddr) {
+    if origin(live) != origin(address) {
+        record_clone(sessions, peer, &origin(live), &origin(address)).await;
+    }
 }
 
 /// How a session ends.

@@ -40,7 +40,10 @@ pub(super) async fn serve(sessions: &Sessions, connection: &Connection, mut slot
     let answer = match enrol(sessions, message, &origin(address)).await {
         Ok(enrolled) => {
             // Who asks again and again for the same has no more connections than its machine may have.
-            let Some(counted) = sessions.services.registry.count_connection(enrolled.target, now()) else {
+            let (registry, from) = (&sessions.services.registry, address.ip().into());
+            let may_stay = registry.came(enrolled.target, from);
+            let Some(counted) = may_stay.then(|| registry.hold_connection(enrolled.target, from)).flatten()
+            else {
                 return connection.close(VarInt::from_u32(1), b"too many connections of one machine");
             };
             slot.admitted(counted);

@@ -33,7 +33,7 @@ use windlass_protocol::ids::TargetId;
 use windlass_trust::{AssignmentSigner, SealingKey};
 
 use crate::authority::Authority;
-use crate::engine::{Engine, now};
+use crate::engine::Engine;
 use crate::services::Services;
 pub use endpoint::{BufferReport, Endpoint};
 
@@ -98,7 +98,7 @@ impl Sessions {
 
     /// Takes one of the lines of the log that a target may cause by what it does; whether there was one left.
     fn takes_line(&self, target: TargetId) -> bool {
-        self.services.registry.take_line(target, now())
+        self.services.registry.take_line(target)
     }
 
     /// Serves agents until the endpoint is closed, which it is where its socket fails. Nobody would be served any more, so

@@ -6,6 +6,7 @@ use quinn::Endpoint;
 use windlass_protocol::message::{COORDINATOR_NAME, FromAgent, FromCoordinator, SESSION_ALPN};
 use windlass_tests::agents::{Agent, wait_for_presence};
 use windlass_tests::client::{hello, runtime, session};
+use windlass_tests::journal::events;
 use windlass_tests::raw::{self, Caller, frame};
 
 use super::reports::{SOON, longest_answer, processor_time};
@@ -111,4 +112,41 @@ fn a_machine_whose_heart_beats_without_a_pause_keeps_no_other_waiting() {
     std::thread::sleep(Duration::from_secs(2));
     let busy = processor_time(process) - before;
     assert!(busy < Duration::from_millis(500), "{busy:?} of two seconds go into heartbeats");
+}
+
+/// Times that a copy comes before its machine does: more than one may in a minute.
+const COMINGS: usize = 70;
+
+/// Comes once with a certificate, and keeps what session it gets.
+async fn come(client: &Endpoint, coordinator: std::net::SocketAddr) -> Option<impl Sized> {
+    let connection = client.connect(coordinator, COORDINATOR_NAME).ok()?.await.ok()?;
+    let (mut control, mut replies) = connection.open_bi().await.ok()?;
+    control.write_all(&frame(&hello())).await.ok()?;
+    raw::read::<FromCoordinator>(&mut replies).await.ok()?;
+    Some((connection, control, replies))
+}
+
+#[test]
+fn a_copy_that_comes_without_a_pause_keeps_its_machine_not_out_and_is_told_of() {
+    let (_folder, installation) = installation("");
+    let machine = Agent::enrol(&installation, "machine", &GRANT);
+    runtime().block_on(async {
+        let caller = Caller::of(&machine.state()).expect("enrolled");
+        let coordinator = caller.address;
+        let copy =
+            Caller { from: [127, 0, 0, 2].into(), ..caller }.endpoint(SESSION_ALPN).expect("an endpoint");
+        let mut kept = None;
+        let mut refused = 0;
+        for _ in 0..COMINGS {
+            match come(&copy, coordinator).await {
+                Some(session) => kept = Some(session),
+                None => refused += 1,
+            }
+        }
+        assert!(kept.is_some() && refused > 0, "it has a session, and {refused} times it had none");
+        let own = session(&machine.state()).await;
+        assert!(own.is_ok(), "the machine itself comes in: {:?}", own.err());
+        let found = |event: &serde_json::Value| event["event"] == "clone-suspected";
+        assert!(events(&installation.data()).iter().any(found), "that there is a copy is in the record");
+    });
 }
