@@ -12,7 +12,7 @@ use windlass_protocol::message::COORDINATOR_NAME;
 use windlass_protocol::{Digest, Timestamp};
 
 use super::agents::{self, BadRequest};
-use crate::engine::{now, random};
+use crate::engine::{believed, now, random};
 use crate::vault::{Vault, VaultError};
 
 /// The CA outlives every machine that it certifies.
@@ -52,17 +52,19 @@ const KEY_NAME: &str = "authority";
 
 /// From this machine's time on, and so long after the time that the journal and all agents count with: where the clock was
 /// fast once and is right again, that is later, and an agent takes no certificate that has ended by it.
-fn validity(params: &mut CertificateParams, clock: SystemTime, now: Timestamp, seconds: u64) {
-    let now = UNIX_EPOCH + now.since(Timestamp::from_milliseconds(0));
-    params.not_before = (clock - BACKDATED).into();
-    params.not_after = (now.max(clock) + Duration::from_secs(seconds)).into();
+fn validity(params: &mut CertificateParams, clock: Timestamp, now: Timestamp, seconds: u64) {
+    params.not_before = (at(clock) - BACKDATED).into();
+    params.not_after = (at(now.max(clock)) + Duration::from_secs(seconds)).into();
 }
 
 /// The same, up to a moment; one that is over makes a certificate that has expired, and is one all the same.
 fn validity_until(params: &mut CertificateParams, expires: Timestamp) {
-    let end = UNIX_EPOCH + expires.since(Timestamp::from_milliseconds(0));
-    params.not_before = (SystemTime::now().min(end) - BACKDATED).into();
-    params.not_after = end.into();
+    params.not_before = (at(believed().min(expires)) - BACKDATED).into();
+    params.not_after = at(expires).into();
+}
+
+fn at(moment: Timestamp) -> SystemTime {
+    UNIX_EPOCH + moment.since(Timestamp::from_milliseconds(0))
 }
 
 impl Authority {
@@ -76,7 +78,7 @@ impl Authority {
         params.distinguished_name = name;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        validity(&mut params, SystemTime::now(), now(), AUTHORITY_DAYS * DAY);
+        validity(&mut params, believed(), now(), AUTHORITY_DAYS * DAY);
         let certificate = params.self_signed(&key)?;
         vault.keep(KEY_NAME, key.serialized_der())?;
         let (issuer, certificate) = (Issuer::new(params, key), certificate.der().clone());
@@ -112,7 +114,7 @@ impl Authority {
         params.serial_number = Some(serial());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        validity(&mut params, SystemTime::now(), now(), COORDINATOR_DAYS * DAY);
+        validity(&mut params, believed(), now(), COORDINATOR_DAYS * DAY);
         let leaf = params.signed_by(&key, &self.issuer)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         Ok(ServerIdentity { chain: vec![leaf.der().clone(), self.certificate.clone()], key })
@@ -180,15 +182,14 @@ mod tests {
 
     #[test]
     fn a_certificate_is_good_by_the_clock_and_by_the_journal_that_is_ahead_of_it() {
-        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let at = |seconds| Timestamp::from_milliseconds(0).plus_seconds(seconds);
         let backdated = BACKDATED.as_secs();
         let clock = 1_790_000_000;
         for (journal, ends) in [(0, clock + 100), (clock, clock + 100), (clock + 5000, clock + 5100)] {
             let mut params = CertificateParams::default();
-            let now = Timestamp::from_milliseconds(0).plus_seconds(journal);
-            validity(&mut params, at(clock), now, 100);
-            assert_eq!(params.not_before, at(clock - backdated));
-            assert_eq!(params.not_after, at(ends));
+            validity(&mut params, at(clock), at(journal), 100);
+            assert_eq!(params.not_before, super::at(at(clock - backdated)));
+            assert_eq!(params.not_after, super::at(at(ends)));
         }
     }
 }

@@ -2,19 +2,45 @@
 //!
 //! Deadlines, expiries and rights follow it, and a record that is dated too late would hold all of them still until the
 //! world has caught up. So a clock that jumps ahead of the time that has passed stops commands, and a journal that is
-//! dated later than the clock stops the start; an operator who says that the clock is right now lifts both.
+//! dated later than the clock stops the start; an operator who says that the clock is right now lifts both. What agents
+//! are told, and what else has to go on meanwhile, goes by the time that has passed since the clock was right: agents keep
+//! the latest time that they were told, and would take nothing of an earlier one.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
 use parking_lot::Mutex;
 use windlass_api::error::{Problem, ProblemKind};
 use windlass_protocol::Timestamp;
 
-use super::edges::clock;
+use super::edges::{clock, passed};
 
 /// How far a clock may be ahead of what has passed: adjustments and pauses stay below it.
 const TOLERATED: Duration = Duration::from_secs(5 * 60);
+
+/// The watch of this process.
+static WATCH: LazyLock<Arc<Watch>> = LazyLock::new(|| Arc::new(Watch::begin()));
+
+/// The time of the newest record that this process knows. Rights are judged by the same time as records are dated, and it
+/// never runs back, whatever the machine's clock does.
+static NEWEST: AtomicI64 = AtomicI64::new(0);
+
+/// Now: by this machine's clock as far as it can be believed, and never earlier than what was recorded.
+pub fn now() -> Timestamp {
+    believed().max(Timestamp::from_milliseconds(NEWEST.load(Ordering::Relaxed)))
+}
+
+/// What this machine's clock says, as far as it can be believed: what other machines judge by their own clocks is dated
+/// by it.
+pub fn believed() -> Timestamp {
+    WATCH.believed(clock(), passed())
+}
+
+/// Something was recorded at this time.
+pub(super) fn recorded(time: Timestamp) {
+    NEWEST.fetch_max(time.milliseconds(), Ordering::Relaxed);
+}
 
 /// Watches the clock of one process.
 pub struct Watch {
@@ -47,8 +73,13 @@ impl Watch {
         Self::began(Timestamp::from_milliseconds(0), passed())
     }
 
+    /// That of this process.
+    pub(super) fn of_process() -> Arc<Self> {
+        Arc::clone(&WATCH)
+    }
+
     /// Begins to watch.
-    pub fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         Self::began(clock(), passed())
     }
 
@@ -62,6 +93,15 @@ impl Watch {
         self.judge(clock(), passed())
     }
 
+    /// The time by what the clock says now that so much time has passed since the machine's start.
+    fn believed(&self, clock: Timestamp, passed: Duration) -> Timestamp {
+        if self.judge(clock, passed).is_ok() {
+            return clock;
+        }
+        let passed = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_milliseconds(self.started.lock().milliseconds().saturating_add(passed))
+    }
+
     /// Judges what the clock says when so much time has passed since the machine's start.
     fn judge(&self, clock: Timestamp, passed: Duration) -> Result<(), Jumped> {
         let mut started = self.started.lock();
@@ -73,11 +113,6 @@ impl Watch {
         *started = starts.max(*started);
         Ok(())
     }
-}
-
-/// Time since the machine's start, sleep included.
-fn passed() -> Duration {
-    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
 /// The time so long before a moment.
@@ -127,6 +162,10 @@ mod tests {
                 let (now, passed) = at(clock, passed);
                 let found = watch.judge(now, passed).err().map(|jumped| jumped.seconds);
                 assert_eq!(found, jumped, "{clock} after {} s in {sequence:?}", passed.as_secs());
+                // While it is not believed, time goes on as it passes.
+                let ahead = i64::try_from(jumped.unwrap_or(0)).expect("it is small");
+                let right = Timestamp::from_milliseconds((clock - ahead) * 1000);
+                assert_eq!(watch.believed(now, passed), right, "{clock} in {sequence:?}");
             }
         }
     }

@@ -1,18 +1,9 @@
-//! The clock and the randomness that come into commands: read here and nowhere else.
+//! The machine's clocks and its randomness: read here and nowhere else.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
 use windlass_protocol::Timestamp;
-
-/// The time of the newest record that this process knows. Rights are judged by the same time as records are dated, and it
-/// never runs back, whatever the machine's clock does.
-static NEWEST: AtomicI64 = AtomicI64::new(0);
-
-/// Now: by this machine's clock, and never earlier than what was recorded.
-pub fn now() -> Timestamp {
-    Timestamp::from_milliseconds(clock().milliseconds().max(NEWEST.load(Ordering::Relaxed)))
-}
 
 /// What this machine's clock says.
 pub(super) fn clock() -> Timestamp {
@@ -20,9 +11,9 @@ pub(super) fn clock() -> Timestamp {
     Timestamp::from_milliseconds(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Something was recorded at this time.
-pub(super) fn recorded(time: Timestamp) {
-    NEWEST.fetch_max(time.milliseconds(), Ordering::Relaxed);
+/// Time since the machine's start, sleep included.
+pub(super) fn passed() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Random bytes of the operating system.

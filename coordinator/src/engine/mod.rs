@@ -29,8 +29,8 @@ use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::state::State;
 
 use clock::Watch;
-pub use clock::refuse_future;
-pub use edges::{now, random, random_bytes};
+pub use clock::{believed, now, refuse_future};
+pub use edges::{random, random_bytes};
 
 use crate::journal::{Head, Journal, Replayed};
 
@@ -71,20 +71,19 @@ impl Engine {
         replayed: Replayed,
         published: Published,
     ) -> anyhow::Result<(Self, Ended)> {
-        Self::start_by(Watch::begin(), journal, data, replayed, published)
+        Self::start_by(Watch::of_process(), journal, data, replayed, published)
     }
 
     /// The same by a clock that is watched already.
     fn start_by(
-        clock: Watch,
+        clock: Arc<Watch>,
         journal: impl Journal + 'static,
         data: Option<PathBuf>,
         replayed: Replayed,
         published: Published,
     ) -> anyhow::Result<(Self, Ended)> {
-        let clock = Arc::new(clock);
         let head = Head { number: replayed.state.number, hash: replayed.head };
-        edges::recorded(replayed.state.time);
+        clock::recorded(replayed.state.time);
         let state = Arc::new(replayed.state);
         let public = Arc::new(ArcSwap::new(Arc::clone(&state)));
         let (queue, jobs) = mpsc::channel(QUEUE);

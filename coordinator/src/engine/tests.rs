@@ -328,7 +328,7 @@ async fn what_people_ask_for_and_what_the_engine_does_by_itself_wait_for_a_clock
         let (records, state) = read(&journal);
         let head = Line::read(&journal.lines()[0], GENESIS).expect("a line").hash;
         let replayed = Replayed { state, head, from: 0, bytes: 0 };
-        let started = Engine::start_by(clock, journal.clone(), None, replayed, Box::new(|_, _| {}));
+        let started = Engine::start_by(Arc::new(clock), journal.clone(), None, replayed, Box::new(|_, _| {}));
         let (engine, _) = started.expect("a thread");
         let (answer, answered) = oneshot::channel();
         let command = Box::new(Command::RecordSnapshot { record: 1, digest: Digest::of("state") });

@@ -12,8 +12,7 @@ use windlass_coordinator_core::state::State;
 use windlass_segments::fail;
 
 use super::batch::{Answer, Asked, Ledger};
-use super::clock::Watch;
-use super::edges::recorded;
+use super::clock::{Watch, recorded};
 use super::going_on::{Due, GoingOn};
 use super::{Engine, Job, Published};
 use crate::journal::{Journal, Snapshot};

@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use windlass_coordinator_core::decide::{Command, Repeat, Repeated, SpaceCommand};
 use windlass_coordinator_core::state::{Space, State};
-use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{EnrolmentId, SpaceId, TargetId};
 
 use crate::engine::{Engine, now};
@@ -28,7 +27,7 @@ struct Counts {
     denied: BTreeMap<TargetId, BTreeMap<String, u64>>,
     repeats: BTreeMap<Repeated, Times>,
     /// When a clone of a target was recorded the last time.
-    clones: HashMap<TargetId, Timestamp>,
+    clones: HashMap<TargetId, Instant>,
 }
 
 /// The counts since they were last recorded. What is counted here belongs to targets and tokens that exist, and to
@@ -70,11 +69,10 @@ impl Counters {
 
     /// Whether a clone is to be recorded at once: none of this target was in the last period. Else it is counted.
     pub(super) fn is_first_clone(&self, target: TargetId, older: &str, newer: &str) -> bool {
-        let now = now();
         let mut counts = self.counts.lock();
         let told = counts.clones.get(&target);
-        if told.is_none_or(|told| now.since(*told) > INTERVAL) {
-            counts.clones.insert(target, now);
+        if told.is_none_or(|told| told.elapsed() > INTERVAL) {
+            counts.clones.insert(target, Instant::now());
             return true;
         }
         drop(counts);
@@ -104,8 +102,7 @@ impl Counters {
         self.strangers.record(engine).await;
         let Counts { denied, repeats, clones } = std::mem::take(&mut *self.counts.lock());
         let state = engine.state();
-        let now = now();
-        self.counts.lock().clones.extend(clones.into_iter().filter(|(_, told)| now.since(*told) <= INTERVAL));
+        self.counts.lock().clones.extend(clones.into_iter().filter(|(_, told)| told.elapsed() <= INTERVAL));
         for (target, counts) in denied {
             let Some(space) = state.space_of(target).map(|space| space.head.id) else { continue };
             let command = SpaceCommand::RecordDenials { target, counts: counts.clone() };
