@@ -19,7 +19,7 @@ use windlass_coordinator_core::decide::{Command, Refused, Reply, SpaceCommand, d
 use windlass_coordinator_core::event::{Actor, Request, StrangerReason};
 use windlass_coordinator_core::sight::Sight;
 use windlass_protocol::Digest;
-use windlass_protocol::ids::TokenId;
+use windlass_protocol::ids::{KeyId, TokenId};
 use windlass_protocol::token::{Token, TokenKind};
 
 pub(super) use right::Right;
@@ -159,6 +159,14 @@ impl Changer {
     ) -> Result<Reply, Refusal> {
         let space = self.sight()?.space_id();
         self.submit(Command::Space(space, command), reason).await
+    }
+
+    /// Keys that were made for a command have their record, or will have none. Where the journal did not take it, that is
+    /// certain with the next record.
+    pub fn answered_with(&self, keys: impl IntoIterator<Item = KeyId>, answer: &Result<Reply, Refusal>) {
+        let is_certain = answer.as_ref().err().is_none_or(Refusal::is_of_the_decision);
+        let after = if is_certain { 0 } else { self.context.decider.0.state().number };
+        self.context.services.vault.answered(keys, after);
     }
 
     /// Who took back its own right is told that it is done, and nothing else.
