@@ -146,15 +146,20 @@ async fn finish(outcome: anyhow::Result<()>, ended: crate::engine::Ended) -> any
     .context("the coordinator stopped")
 }
 
-/// Lets go of what is over for long: enrolment tokens, and destroyed keys whose files could not be removed at once.
+/// Lets go of what is over for long: enrolment tokens, destroyed keys whose files could not be removed at once, and keys
+/// that were made for commands which were refused.
 async fn tidy(engine: &Engine, vault: &Arc<Vault>) {
     let mut ticks = tokio::time::interval(TIDYING);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let vault = Arc::clone(vault);
+        let (vault, known) = (Arc::clone(vault), engine.state());
+        let removing = move || {
+            vault.destroy_what_is_left();
+            vault.discard_unnamed(&known);
+        };
         // A panic there is logged, and the next minute tries again.
-        let _ = tokio::task::spawn_blocking(move || vault.destroy_what_is_left()).await;
+        let _ = tokio::task::spawn_blocking(removing).await;
         let (state, moment) = (engine.state(), now());
         for (id, space) in &state.spaces {
             if space.enrolments.values().all(|token| token.leaves() >= moment) {

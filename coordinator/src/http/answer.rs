@@ -1,19 +1,28 @@
 //! Answers as they go out: piece by piece, so that what is not taken is known, and lies in memory as long as its place in
-//! a quota lasts and no longer.
+//! a quota lasts and no longer; each under the right of who asked, as it is then (THREATS C2).
+//!
+//! What is given to the connection cannot be asked for any more, so that there is little of it: 64 KiB and a piece that
+//! hyper holds on HTTP/1.1 ([`HEAD_BYTES`](super::connection::HEAD_BYTES)), or a piece of each stream on HTTP/2; 64 KiB of
+//! TLS records; [`UNSENT`](super::connection::UNSENT) in the kernel beside what is in flight. Whoever does not read keeps
+//! pieces waiting, so that the connection looks at the right as well (`connection_state.rs`) and ends when it goes: of all
+//! this only what the kernel has is sent then.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http_body::{Body as _, Frame, SizeHint};
 
+use super::caller::Right;
 use super::connection_state::{ConnectionState, OpenRequest};
-use super::cost::{Place, Reserved};
+use super::cost::{Claim, Place, Reserved};
+use super::routes::never_cached;
 
 /// Bytes that are given away at once. Beyond what one stream gives there is nothing of an answer that nobody counts.
 pub(super) const PIECE: usize = 16 << 10;
@@ -33,19 +42,26 @@ pub(super) struct Outgoing {
     /// What came of it and was not given away.
     rest: Bytes,
     request: OpenRequest,
+    /// Whose it is; nobody's where nobody was known.
+    right: Option<Arc<Right>>,
     _place: Option<Place>,
     patience: Duration,
 }
 
 impl Outgoing {
-    pub(super) fn new(body: Body, request: OpenRequest, place: Option<Place>, patience: Patience) -> Self {
-        let mut place = place;
+    pub(super) fn new(
+        body: Body,
+        request: OpenRequest,
+        (mut place, right): Claim,
+        patience: Patience,
+    ) -> Self {
         if let (Some(place), Some(bytes)) = (&mut place, body.size_hint().exact()) {
             place.weigh(bytes);
         }
         let is_stream = place.as_ref().is_some_and(Place::is_of_stream);
         let patience = if is_stream { patience.stream } else { patience.answer };
-        Self { body, rest: Bytes::new(), request, _place: place, patience }
+        right.iter().for_each(|right| request.rests_on(Arc::clone(right)));
+        Self { body, rest: Bytes::new(), request, right, _place: place, patience }
     }
 
     fn give(&mut self) -> Bytes {
@@ -75,6 +91,12 @@ impl http_body::Body for Outgoing {
                 end => return Poll::Ready(end),
             }
         }
+        // Whatever was made before is given as long as the right to it stands.
+        if let Some(Err(lost)) = self.right.as_ref().map(|right| right.expect()) {
+            tracing::debug!(?lost, "an answer ends before its end");
+            self.rest = Bytes::new();
+            return Poll::Ready(Some(Err(axum::Error::new("the right to the answer has gone"))));
+        }
         Poll::Ready(Some(Ok(Frame::data(self.give()))))
     }
 
@@ -103,6 +125,11 @@ pub(super) async fn attend(
     request.extensions_mut().insert(ConnectInfo(peer));
     request.extensions_mut().insert(state);
     request.extensions_mut().insert(reserved.clone());
-    let answer = next.run(request).await;
-    answer.map(|body| Body::new(Outgoing::new(body, asked, reserved.take(), patience)))
+    let mut answer = next.run(request).await;
+    let (place, mut right) = reserved.take();
+    // Nothing of it is sent yet: who lost its right meanwhile is told that, like everybody who has none.
+    if let Some(Err(lost)) = right.as_ref().map(|right| right.expect()) {
+        (answer, right) = (never_cached(lost.into_response()), None);
+    }
+    answer.map(|body| Body::new(Outgoing::new(body, asked, (place, right), patience)))
 }

@@ -35,13 +35,15 @@ pub async fn apply_locked(caller: &Changer, mut request: ApplyRequest) -> Result
     let sealed = tokio::task::spawn_blocking(sealing).await;
     let (request, sealed) = sealed.map_err(|why| Refusal::internal("sealing values", &why))??;
     let dry_run = request.dry_run;
-    let command = SpaceCommand::Apply { request, keys: sealed.keys };
+    let command = SpaceCommand::Apply { request, keys: sealed.keys.clone() };
     let reply = if dry_run {
-        caller.rehearse_in_space(command).await?
+        caller.rehearse_in_space(command).await
     } else {
-        caller.submit_in_space(command, None).await?
+        let answer = caller.submit_in_space(command, None).await;
+        caller.answered_with(sealed.keys.into_values(), &answer);
+        answer
     };
-    match reply {
+    match reply? {
         Reply::Applied(changes) => Ok(ApplyAnswer { changes, warnings: sealed.warnings }),
         _ => Err(Refusal::internal("applying", &"the decision has another answer")),
     }

@@ -4,28 +4,32 @@
 //! command, and the decision asks for the token's right once more, so that one taken back during a long upload changes
 //! nothing any more.
 
+mod right;
+
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use windlass_api::error::Problem;
-use windlass_coordinator_core::authorise::{self, Action, PersonDenied, PersonPermit};
+use windlass_coordinator_core::authorise::{Action, PersonDenied, PersonPermit};
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::decide::{Command, Refused, Reply, SpaceCommand, decide_while};
 use windlass_coordinator_core::event::{Actor, Request, StrangerReason};
 use windlass_coordinator_core::sight::Sight;
-use windlass_coordinator_core::state::State;
 use windlass_protocol::Digest;
-use windlass_protocol::ids::TokenId;
+use windlass_protocol::ids::{KeyId, TokenId};
 use windlass_protocol::token::{Token, TokenKind};
+
+pub(super) use right::Right;
 
 use super::Context;
 use super::connection_state::ConnectionState;
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Reserved};
 use super::extract::Asker;
 use super::refusal::Refusal;
-use crate::engine::{Engine, now};
+use crate::engine::Engine;
 
 /// The header with which a request that changes something may be repeated: the same key gets the same answer.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -37,8 +41,8 @@ pub const LONGEST_KEY: usize = 200;
 pub struct Caller<const CHANGES: bool> {
     /// The parts of the coordinator.
     pub context: Context,
-    token: TokenId,
-    secret: Digest,
+    /// What it may ask for, and its answer be sent with.
+    right: Arc<Right>,
     origin: Option<String>,
     space: Option<String>,
     /// The key that the request may be repeated with.
@@ -72,22 +76,20 @@ impl<const CHANGES: bool> Caller<CHANGES> {
     }
 
     fn ask(&self) -> Result<PersonPermit, PersonDenied> {
-        self.permit(&self.context.decider.0.state())
-    }
-
-    fn permit(&self, state: &State) -> Result<PersonPermit, PersonDenied> {
-        let action = if CHANGES { Action::Change } else { Action::Read };
-        authorise::person(state, self.token, self.secret, action, now())
+        self.right.permit(&self.context.decider.0.state())
     }
 
     /// What the caller sees now of the space that is asked about: everything in an answer is of the same moment.
     pub fn sight(&self) -> Result<Sight, Refusal> {
         let state = self.context.decider.0.state();
-        let permit = self.permit(&state).map_err(refusal)?;
-        Sight::open(state, &permit, self.space.as_deref()).map_err(|names| {
+        let permit = self.right.permit(&state).map_err(refusal)?;
+        let opened = Sight::open(Arc::clone(&state), &permit, self.space.as_deref());
+        let sight = opened.map_err(|names| {
             let names = names.iter().map(String::as_str);
-            Problem::not_found(unknown("space", self.space.as_deref().unwrap_or_default(), names)).into()
-        })
+            Problem::not_found(unknown("space", self.space.as_deref().unwrap_or_default(), names))
+        })?;
+        self.right.shows(sight.shown(), &state);
+        Ok(sight)
     }
 
     /// Whether everything is seen, and not only what is of some tenants.
@@ -98,14 +100,14 @@ impl<const CHANGES: bool> Caller<CHANGES> {
     /// Records what was looked at: whoever may read may do that, and no decision rests on it.
     pub async fn observe(&self, command: SpaceCommand) -> Result<(), Refusal> {
         let space = self.sight()?.space_id();
-        let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
+        let envelope = Engine::envelope(Actor::Token(self.token()), self.origin.clone());
         self.context.decider.0.submit(envelope, Command::Space(space, command)).await?;
         Ok(())
     }
 
     /// The token that asks.
-    pub const fn token(&self) -> TokenId {
-        self.token
+    pub fn token(&self) -> TokenId {
+        self.right.token()
     }
 }
 
@@ -132,18 +134,18 @@ impl Changer {
     /// The answer that a request with this digest had the first time, if this is a repetition.
     fn answered(&self, digest: Digest) -> Result<Option<Reply>, Refusal> {
         let Some(key) = self.key.clone() else { return Ok(None) };
-        let request = Request { token: self.token, key, digest };
-        let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
+        let request = Request { token: self.token(), key, digest };
+        let envelope = Engine::envelope(Actor::Token(self.token()), self.origin.clone());
         let state = self.context.decider.0.state();
         Ok(state.requests.answer(&request, envelope.moment(&state))?)
     }
 
     /// Decides a command of the installation; the answer comes when it is durable.
     pub async fn submit(&self, command: Command, reason: Option<String>) -> Result<Reply, Refusal> {
-        let mut envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
+        let mut envelope = Engine::envelope(Actor::Token(self.token()), self.origin.clone());
         envelope.reason = reason;
         envelope.request = match (&self.key, self.asked.or_else(|| command.request_digest())) {
-            (Some(key), Some(digest)) => Some(Request { token: self.token, key: key.clone(), digest }),
+            (Some(key), Some(digest)) => Some(Request { token: self.token(), key: key.clone(), digest }),
             _ => None,
         };
         Ok(self.context.decider.0.submit(envelope, command).await?)
@@ -159,11 +161,26 @@ impl Changer {
         self.submit(Command::Space(space, command), reason).await
     }
 
+    /// Keys that were made for a command have their record, or will have none. Where the journal did not take it, that is
+    /// certain with the next record.
+    pub fn answered_with(&self, keys: impl IntoIterator<Item = KeyId>, answer: &Result<Reply, Refusal>) {
+        let is_certain = answer.as_ref().err().is_none_or(Refusal::is_of_the_decision);
+        let after = if is_certain { 0 } else { self.context.decider.0.state().number };
+        self.context.services.vault.answered(keys, after);
+    }
+
+    /// Who took back its own right is told that it is done, and nothing else.
+    pub fn tells_that_it_is_done(&self) {
+        if self.authorise().is_err() {
+            self.right.tells_nothing();
+        }
+    }
+
     /// What a command in the space would answer, without doing it; as long as who asks waits for it.
     pub async fn rehearse_in_space(&self, command: SpaceCommand) -> Result<Reply, Refusal> {
         let space = self.sight()?.space_id();
         let state = self.context.decider.0.state();
-        let envelope = Engine::envelope(Actor::Token(self.token), self.origin.clone());
+        let envelope = Engine::envelope(Actor::Token(self.token()), self.origin.clone());
         let (wanted, _ends_with_the_asker) = self.context.wanted();
         let deciding =
             move || decide_while(&state, &envelope, &Command::Space(space, command), &|| wanted.expect());
@@ -187,10 +204,12 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
             }
             return Err(Refusal::unknown_caller());
         };
+        let action = if CHANGES { Action::Change } else { Action::Read };
+        let holder = (TokenId::from_bytes(token.id), token.secret_digest());
+        let registry = Arc::clone(&context.services.registry);
         let mut caller = Self {
             context: context.clone(),
-            token: TokenId::from_bytes(token.id),
-            secret: token.secret_digest(),
+            right: Arc::new(Right::new(context.decider.clone(), registry, holder, action)),
             origin: origin.map(|ConnectInfo(address)| address.to_string()),
             space: named_space(parts)?,
             key: idempotency_key(parts)?,
@@ -199,15 +218,18 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
         };
         match caller.ask() {
             Err(PersonDenied::Unknown) => stranger(),
-            Err(PersonDenied::NotAllowed) => refused(Refused::Token(caller.token)),
+            Err(PersonDenied::NotAllowed) => refused(Refused::Token(caller.token())),
             Ok(_) => {}
         }
         caller.authorise()?;
         if let Some(state) = parts.extensions.get::<ConnectionState>() {
-            state.admit(caller.token);
+            state.admit(caller.token());
         }
-        parts.extensions.insert(Asker(caller.token));
-        caller.cost = cost::reserve(parts, context, caller.token).await?;
+        parts.extensions.insert(Asker(caller.token()));
+        caller.cost = cost::reserve(parts, context, caller.token()).await?;
+        if let Some(reserved) = parts.extensions.get::<Reserved>() {
+            reserved.rests_on(Arc::clone(&caller.right));
+        }
         // It may have waited for who it is to take what was asked for before.
         caller.authorise()?;
         Ok(caller)

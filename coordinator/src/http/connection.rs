@@ -8,6 +8,7 @@ use axum::middleware::from_fn_with_state;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -18,7 +19,10 @@ use super::connection_state::{ConnectionState, Overstay};
 use super::limits::Limits;
 
 /// Bytes of a request's head: names in addresses may be long.
-const HEAD_BYTES: usize = 64 << 10;
+pub(super) const HEAD_BYTES: usize = 64 << 10;
+/// Bytes that the kernel takes at once beyond what it has sent: left to itself it takes megabytes for who does not read,
+/// which nobody gets back.
+pub(super) const UNSENT: u32 = 64 << 10;
 /// Requests at once on a connection of HTTP/2, and bytes of bodies that wait there to be read.
 const STREAMS: u32 = 32;
 const WINDOW: u32 = 512 << 10;
@@ -35,6 +39,9 @@ pub(super) struct Connection {
 impl Connection {
     /// Answers requests until there are no more, or may be no more.
     pub(super) async fn answer(self, stream: TcpStream) {
+        if let Err(why) = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT) {
+            tracing::debug!(peer = %self.peer, %why, "the kernel may hold more of answers than it sends");
+        }
         // Strangers connect all day; what they get wrong is no event.
         let shaking = tokio::select! {
             shaken = timeout(self.limits.handshake, self.acceptor.accept(stream)) => shaken,
@@ -62,8 +69,8 @@ impl Connection {
             overstay = self.state.overstayed(self.limits.first_request, self.limits.idle) => {
                 tracing::debug!(peer = %self.peer, ?overstay, "a connection is ended");
                 // Nobody is owed anything: a slot that somebody else has now must not be taken a moment longer.
-                // An answer that is not taken lies in memory.
-                if matches!(overstay, Overstay::Evicted | Overstay::Unread) {
+                // An answer that is not taken lies in memory, and of one that may not be taken nothing more is sent.
+                if matches!(overstay, Overstay::Evicted | Overstay::Unread | Overstay::Withdrawn) {
                     return;
                 }
             }

@@ -1,5 +1,5 @@
 //! What is known of a connection while it lasts: whether it ever showed a valid token, whether it asks for anything,
-//! and whether it takes what it asked for.
+//! whether it takes what it asked for, and whether it still may.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use windlass_protocol::ids::TokenId;
 
+use super::caller::Right;
 use crate::slots::{Origin, Slot, Slots};
+
+/// How often the right to answers on their way is asked for where no change of the state is a reason to.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How a connection stands. Cheap to clone; all clones are of the same connection.
 #[derive(Clone)]
@@ -26,6 +30,10 @@ struct Inner {
     offers: Mutex<Offers>,
     /// Something is offered that is due before all else.
     offered: Notify,
+    /// The rights to the answers on their way, by request.
+    rights: Mutex<BTreeMap<u64, Arc<Right>>>,
+    /// There is one more of them.
+    answering: Notify,
 }
 
 /// Pieces of answers that are offered, and by when each has to be taken, by request.
@@ -59,6 +67,8 @@ pub(super) enum Overstay {
     Idle,
     /// An answer was not taken for long.
     Unread,
+    /// The right to an answer that is on its way has gone.
+    Withdrawn,
     /// All slots are taken, and it was the oldest of who holds most.
     Evicted,
 }
@@ -67,7 +77,8 @@ impl ConnectionState {
     pub(super) fn new(slot: Slot<Origin>, known: Arc<Slots<TokenId>>, evicted: CancellationToken) -> Self {
         let slot = Mutex::new(HeldSlot::Stranger { _slot: slot });
         let (now, offers, offered) = (watch::Sender::default(), Mutex::default(), Notify::new());
-        Self(Arc::new(Inner { now, slot, known, evicted, offers, offered }))
+        let (rights, answering) = (Mutex::default(), Notify::new());
+        Self(Arc::new(Inner { now, slot, known, evicted, offers, offered, rights, answering }))
     }
 
     /// A request showed a valid token. The first one that does is whose connection it is.
@@ -85,11 +96,12 @@ impl ConnectionState {
     }
 
     /// Ends when the connection has to: without its slot, without a valid token for `first_request`, later without a
-    /// request for `idle`, or with an answer that is not taken.
+    /// request for `idle`, or with an answer that is not taken, or may not be taken any more.
     pub(super) async fn overstayed(&self, first_request: Duration, idle: Duration) -> Overstay {
         tokio::select! {
             () = self.evicted() => Overstay::Evicted,
             () = self.unread() => Overstay::Unread,
+            () = self.withdrawn() => Overstay::Withdrawn,
             overstay = self.outstayed(first_request, idle) => overstay,
         }
     }
@@ -125,6 +137,27 @@ impl ConnectionState {
         }
     }
 
+    /// Ends when the right to an answer that is on its way has gone, whether or not anybody takes pieces of it. What
+    /// others ask for on the same connection ends with it: what it holds already cannot be told apart.
+    async fn withdrawn(&self) {
+        loop {
+            let rights: Vec<_> = self.0.rights.lock().values().cloned().collect();
+            let Some(any) = rights.first() else {
+                self.0.answering.notified().await;
+                continue;
+            };
+            // Made before the rights are asked for, it misses no change after that.
+            let changed = any.changed();
+            if !rights.iter().all(|right| right.stands()) {
+                return;
+            }
+            tokio::select! {
+                _ = timeout(LOOK, changed) => {}
+                () = self.0.answering.notified() => {}
+            }
+        }
+    }
+
     /// A request begins.
     pub(super) fn begin(&self) -> OpenRequest {
         self.0.now.send_modify(|now| now.open += 1);
@@ -153,6 +186,12 @@ impl OpenRequest {
         }
     }
 
+    /// Its answer is on its way, by this right.
+    pub(super) fn rests_on(&self, right: Arc<Right>) {
+        self.state.0.rights.lock().insert(self.number, right);
+        self.state.0.answering.notify_one();
+    }
+
     /// It was taken.
     pub(super) fn taken(&self) {
         self.state.0.offers.lock().due.remove(&self.number);
@@ -162,6 +201,7 @@ impl OpenRequest {
 impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.taken();
+        self.state.0.rights.lock().remove(&self.number);
         self.state.0.now.send_modify(|now| {
             now.open -= 1;
             now.answered += 1;

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use windlass_protocol::ids::TokenId;
 
 use super::Context;
+use super::caller::Right;
 use super::quota::{Permit, Quota, Quotas};
 use super::refusal::Refusal;
 
@@ -74,18 +75,26 @@ impl Place {
     }
 }
 
-/// Where a request leaves the place of its answer, for who sends it.
+/// The place of an answer, and the right to it. Both are missing where nobody was known.
+pub(super) type Claim = (Option<Place>, Option<Arc<Right>>);
+
+/// Where a request leaves these for who sends its answer.
 #[derive(Clone, Default)]
-pub(super) struct Reserved(Arc<Mutex<Option<Place>>>);
+pub(super) struct Reserved(Arc<Mutex<Claim>>);
 
 impl Reserved {
     /// What was left here.
-    pub(super) fn take(&self) -> Option<Place> {
-        self.0.lock().take()
+    pub(super) fn take(&self) -> Claim {
+        std::mem::take(&mut self.0.lock())
+    }
+
+    /// The answer is this caller's.
+    pub(super) fn rests_on(&self, right: Arc<Right>) {
+        self.0.lock().1 = Some(right);
     }
 
     fn put(&self, place: Place) {
-        *self.0.lock() = Some(place);
+        self.0.lock().0 = Some(place);
     }
 }
 

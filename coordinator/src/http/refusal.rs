@@ -70,6 +70,11 @@ impl Refusal {
         }
     }
 
+    /// Whether it was decided, and not for want of a disk or of who decides.
+    pub fn is_of_the_decision(&self) -> bool {
+        !matches!(self.problem.kind, ProblemKind::DiskFull | ProblemKind::Unavailable)
+    }
+
     /// Something broke that the caller can do nothing about. What, is logged and not told.
     pub fn internal(what: &str, why: &dyn std::fmt::Display) -> Self {
         tracing::error!(what, %why, "a request failed");

@@ -5,7 +5,6 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
 use axum::routing::get;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -39,7 +38,7 @@ pub fn router(context: Context) -> Router {
         .route(&format!("{BASE}/openapi.json"), get(describe).route_layer(Extension(Cost::Small)))
         .fallback(|| async { Refusal::nothing_here(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { Refusal::nothing_here(StatusCode::METHOD_NOT_ALLOWED) })
-        .layer(axum::middleware::map_response(never_cached));
+        .layer(axum::middleware::map_response(async |response| never_cached(response)));
     router.with_state(context)
 }
 
@@ -206,7 +205,7 @@ fn idempotency_key() -> Parameter {
 }
 
 /// Answers are of a moment and for one asker.
-async fn never_cached(mut response: axum::response::Response) -> impl IntoResponse {
+pub(super) fn never_cached(mut response: axum::response::Response) -> axum::response::Response {
     use axum::http::HeaderValue;
     use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

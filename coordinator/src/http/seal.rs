@@ -52,6 +52,8 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
     if !request.dry_run {
         let made = vault.make(&result.keys.values().copied().collect::<Vec<_>>());
         made.map_err(|why| {
+            // Some of them may be there.
+            vault.answered(result.keys.values().copied(), 0);
             tracing::error!(%why, "keys of new tenants cannot be made");
             match why {
                 VaultError::Full { .. } => Problem::new(
@@ -64,6 +66,20 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
             }
         })?;
     }
+    if let Err(problem) = seal_values(vault, space, request, &mut result) {
+        vault.answered(result.keys.into_values(), 0);
+        return Err(problem);
+    }
+    Ok(result)
+}
+
+/// Seals every secret, each with the key of its document.
+fn seal_values(
+    vault: &Vault,
+    space: &Space,
+    request: &mut ApplyRequest,
+    result: &mut SealedDocuments,
+) -> Result<(), Problem> {
     let known: Vec<_> =
         request.documents.iter().map(|placed| known(space, &placed.document, request)).collect();
     for ((index, placed), known) in request.documents.iter_mut().enumerate().zip(known) {
@@ -92,7 +108,7 @@ pub fn seal(vault: &Vault, space: &Space, request: &mut ApplyRequest) -> Result<
             *value = ValueText::Sealed(sealed);
         }
     }
-    Ok(result)
+    Ok(())
 }
 
 /// What secrets of a document may be told to refer to; nothing is, of a tenant's.

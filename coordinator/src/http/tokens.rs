@@ -116,6 +116,7 @@ fn made_by(sight: &Sight, id: Option<TokenId>) -> Option<String> {
     responses((status = 200, body = Done)))]
 pub async fn delete(caller: Changer, Named(name): Named<String>) -> Answer<Done> {
     caller.submit(Command::DeleteToken(name), None).await?;
+    caller.tells_that_it_is_done();
     Ok(Json(Done {}))
 }
 

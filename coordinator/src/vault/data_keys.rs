@@ -68,6 +68,14 @@ impl DataKeys {
         Ok(())
     }
 
+    /// Removes keys that nothing refers to.
+    pub(super) fn discard(&self, store: &dyn Keys, ids: &[KeyId]) -> Result<(), VaultError> {
+        let mut known = self.0.lock();
+        ids.iter().for_each(|id| drop(known.keys.remove(id)));
+        drop(known);
+        if ids.is_empty() { Ok(()) } else { store.discard(ids) }
+    }
+
     /// Destroyed keys of which something is left.
     pub(super) fn left(&self) -> BTreeSet<KeyId> {
         self.0.lock().destroyed.left.clone()

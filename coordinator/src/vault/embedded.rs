@@ -162,6 +162,21 @@ impl Keys for Embedded {
         noted
     }
 
+    fn discard(&self, keys: &[KeyId]) -> Result<(), VaultError> {
+        let _changing = self.changing.lock();
+        for key in keys {
+            let path = self.path(KeyName::Data(*key));
+            match disk::remove(&path) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                    return Err(VaultError::refused("remove", path.display(), why));
+                }
+                _ => {}
+            }
+        }
+        disk::sync_folder(&self.folder)
+            .map_err(|why| VaultError::refused("remove", self.folder.display(), why))
+    }
+
     fn destroyed(&self) -> Destroyed {
         let all = self.destroyed.lock().clone();
         // One that cannot be looked at may be there.

@@ -56,6 +56,10 @@ pub trait Keys: Send + Sync {
     /// An error says that something of it is left, or that it may be forgotten that it was destroyed; then again.
     fn destroy(&self, key: KeyId) -> Result<(), VaultError>;
 
+    /// Removes data keys that nothing refers to, durably; they may be gone already. It is noted nowhere: nothing that
+    /// anybody keeps was sealed with them, so that a backup which brings one back opens nothing.
+    fn discard(&self, keys: &[KeyId]) -> Result<(), VaultError>;
+
     /// What is known to be destroyed, whatever the journal says.
     fn destroyed(&self) -> Destroyed;
 }

@@ -85,6 +85,15 @@ impl Keys for InMemory {
         Ok(())
     }
 
+    fn discard(&self, keys: &[KeyId]) -> Result<(), VaultError> {
+        let mut shared = self.0.lock();
+        for key in keys {
+            shared.work("remove", key)?;
+            shared.secrets.remove(&KeyName::Data(*key));
+        }
+        Ok(())
+    }
+
     fn destroyed(&self) -> Destroyed {
         let shared = self.0.lock();
         let left = |key: &KeyId| shared.secrets.contains_key(&KeyName::Data(*key));

@@ -14,6 +14,7 @@ mod master;
 mod memory;
 #[cfg(test)]
 mod tests;
+mod unnamed;
 mod witness;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
+use parking_lot::Mutex;
 use windlass_api::sealed::Sealed;
 use windlass_protocol::ids::{AssignmentId, KeyId, ValueId};
 use windlass_protocol::{Digest, Secret};
@@ -44,13 +46,14 @@ const NONCE: usize = 24;
 pub struct Vault {
     store: Box<dyn Keys>,
     data_keys: DataKeys,
+    awaiting: Mutex<unnamed::Awaiting>,
 }
 
 impl Vault {
     /// The vault on a store of keys.
     pub fn new(store: impl Keys + 'static) -> Self {
         let data_keys = DataKeys::new(store.destroyed());
-        Self { store: Box::new(store), data_keys }
+        Self { store: Box::new(store), data_keys, awaiting: Mutex::default() }
     }
 
     /// One of the coordinator's own keys, which were made with the installation.

@@ -135,6 +135,23 @@ fn what_is_destroyed_is_never_read_or_made_again() {
 }
 
 #[test]
+fn what_is_discarded_is_gone_and_no_other_and_may_be_made_again() {
+    on_every_store(|place| {
+        let store = place.open();
+        store.make(&[(id(1), key(1)), (id(2), key(2)), (id(3), key(3))]).unwrap();
+        for _ in 0..2 {
+            store.discard(&[id(1), id(3)]).unwrap();
+        }
+        for store in [store, place.open()] {
+            assert!(matches!(read(store.as_ref(), 1), Err(VaultError::Missing { .. })));
+            assert!(matches!(read(store.as_ref(), 3), Err(VaultError::Missing { .. })));
+            assert_eq!(read(store.as_ref(), 2).unwrap(), 2);
+            assert_eq!(store.destroyed(), Destroyed::default());
+        }
+    });
+}
+
+#[test]
 fn a_store_that_does_not_work_says_so_and_keeps_what_it_has() {
     on_every_store(|place| {
         let store = place.open();

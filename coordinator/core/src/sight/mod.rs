@@ -8,6 +8,7 @@
 mod limited;
 mod queries;
 mod record;
+mod shown;
 mod waits;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::plan::{self, TenantRefusal};
 use crate::state::{Space, State};
 
 pub use record::SeenRecords;
+pub use shown::Shown;
 pub use waits::{Connected, Waiting};
 
 /// A space at one moment, as far as somebody sees it.

@@ -11,7 +11,7 @@ use windlass_coordinator_core::authorise::Peer;
 use windlass_coordinator_core::decide::{Command, EnrolmentUse, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::model::TargetKey;
-use windlass_coordinator_core::state::{WorkKind, assignment_id};
+use windlass_coordinator_core::state::{State, WorkKind, assignment_id};
 use windlass_packages::PackageStore;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, KeyId, TargetId};
 use windlass_protocol::message::{Advertised, Isolation, OutputLine, OutputStream};
@@ -25,6 +25,7 @@ use crate::http::caller::IDEMPOTENCY_KEY;
 use crate::http::presence::{FetchProgress, Presence};
 use crate::http::{Context, router};
 use crate::output::{self, Limits, Logs};
+use crate::registry::Registry;
 use crate::services::Services;
 use crate::vault::{self, KeyName, Vault};
 use crate::{installation, journal};
@@ -90,13 +91,18 @@ impl ApiFixture {
         let mut journal = journal::Embedded::open(&data).unwrap();
         installation::record(&mut journal, &journal::replay(&data).unwrap(), &command).unwrap();
         let replayed = journal::replay(&data).unwrap();
-        let (engine, _) = Engine::start(journal, None, replayed, Box::new(|_, _| {})).unwrap();
+        let registry = Arc::<Registry>::default();
+        let waking = Arc::clone(&registry);
+        let published = Box::new(move |before: &State, after: &Arc<State>| {
+            waking.wake_changed(before, after);
+        });
+        let (engine, _) = Engine::start(journal, None, replayed, published).unwrap();
         let services = Services {
             vault,
             authority: Arc::new(authority),
             packages: Arc::new(packages),
             output: Arc::new(logs.clone()),
-            registry: Arc::default(),
+            registry,
             strangers: Arc::default(),
             data,
         };

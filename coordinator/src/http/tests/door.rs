@@ -62,6 +62,18 @@ impl TestServer {
 
     /// A connection from there that speaks this protocol; none if the door does not take it.
     pub(super) async fn connect_from(&self, from: [u8; 4], protocol: &[u8]) -> Option<TlsStream<TcpStream>> {
+        self.connect_over(connect_from(from, self.server.address()).await, protocol).await
+    }
+
+    /// A connection whose client has room for next to nothing that it does not read.
+    pub(super) async fn connect_to_read_little(&self, protocol: &[u8]) -> TlsStream<TcpStream> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let stream = socket.connect(self.server.address()).await.expect("the kernel connects");
+        self.connect_over(stream, protocol).await.expect("a connection")
+    }
+
+    async fn connect_over(&self, stream: TcpStream, protocol: &[u8]) -> Option<TlsStream<TcpStream>> {
         let provider = CryptoProvider::get_default().unwrap();
         let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(provider))
             .with_safe_default_protocol_versions()
@@ -73,7 +85,6 @@ impl TestServer {
             ))
             .with_no_client_auth();
         config.alpn_protocols = vec![protocol.to_vec()];
-        let stream = connect_from(from, self.server.address()).await;
         let name = ServerName::try_from(windlass_protocol::message::COORDINATOR_NAME).unwrap();
         let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
         timeout(PATIENCE, connecting).await.expect("a handshake takes no time").ok()

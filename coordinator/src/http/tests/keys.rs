@@ -4,8 +4,11 @@ use std::io::ErrorKind;
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
+use windlass_api::error::{Problem, ProblemKind};
+use windlass_protocol::ids::KeyId;
 
 use super::api::{ApiFixture, apply_body, sample};
+use crate::http::refusal::Refusal;
 use crate::vault::KeyName;
 
 #[tokio::test]
@@ -78,4 +81,56 @@ async fn a_tenant_whose_key_finds_no_room_is_not_made_and_the_full_disk_is_said(
     }
     api.keys.set_trouble(None);
     api.apply(&[tenant]).await;
+}
+
+#[tokio::test]
+async fn keys_of_refused_applies_go_and_those_that_a_record_may_name_stay() {
+    let api = ApiFixture::new();
+    api.apply(&[json!({"kind": "tenant", "name": "There"})]).await;
+    let (vault, before) = (&api.context.services.vault, api.data_keys());
+    // Refused by the decision, after the keys were made.
+    let other = json!({"kind": "tenant", "name": "Other"});
+    let decided = json!({"kind": "tenant", "name": "New", "tags": ["No such/Tag"]});
+    let (status, problem) = api.send(Method::POST, "/apply", apply_body(&[other.clone(), decided])).await;
+    assert!(status.is_client_error(), "{problem}");
+    assert_eq!(api.data_keys().len(), before.len() + 2);
+    // It is tried again until the store does it.
+    api.keys.set_trouble(Some(ErrorKind::PermissionDenied));
+    vault.discard_unnamed(&api.engine.state());
+    api.keys.set_trouble(None);
+    vault.discard_unnamed(&api.engine.state());
+    assert_eq!(api.data_keys(), before);
+    // What the journal could not take may be in it until there is a later record.
+    let unsure = KeyId::from_bytes([9; 16]);
+    vault.make(&[unsure]).unwrap();
+    let full = Refusal::from(Problem::new(ProblemKind::DiskFull, "full"));
+    assert!(!full.is_of_the_decision());
+    vault.answered([unsure], api.engine.state().number);
+    vault.discard_unnamed(&api.engine.state());
+    assert!(api.data_keys().contains(&unsure));
+    api.apply(&[other]).await;
+    vault.discard_unnamed(&api.engine.state());
+    assert_eq!(api.data_keys().len(), before.len() + 1);
+    assert!(!api.data_keys().contains(&unsure));
+    for tenant in api.engine.state().spaces.values().flat_map(|space| space.tenants.iter()) {
+        vault.expect(tenant.key).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn keys_go_that_were_made_before_another_value_could_not_be_sealed() {
+    let mut api = ApiFixture::new();
+    api.apply(&sample()).await;
+    api.apply(&[tenant("Alpha", "a canary")]).await;
+    let state = api.engine.state();
+    let key = state.space_named(None).unwrap().tenants.named("Alpha").unwrap().key;
+    api.keys.lose(KeyName::Data(key));
+    api.forget_keys();
+    let before = api.data_keys();
+    let both = apply_body(&[json!({"kind": "tenant", "name": "New"}), tenant("Alpha", "another")]);
+    let (status, problem) = api.send(Method::POST, "/apply", both).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    assert_eq!(api.data_keys().len(), before.len() + 1);
+    api.context.services.vault.discard_unnamed(&api.engine.state());
+    assert_eq!(api.data_keys(), before);
 }

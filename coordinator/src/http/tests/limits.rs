@@ -139,7 +139,7 @@ async fn a_piece_that_is_on_its_way_keeps_nothing_else_of_its_answer_in_memory()
     let slot = Slots::new(1, SHORT).admit(IpAddr::from([192, 0, 2, 1]).into(), &evicted).unwrap();
     let state = ConnectionState::new(slot, Slots::new(1, Duration::ZERO), evicted);
     let whole = Bytes::from(vec![0; 3 * PIECE]);
-    let mut outgoing = Outgoing::new(Body::from(whole.clone()), state.begin(), None, LIMITS.patience);
+    let mut outgoing = Outgoing::new(Body::from(whole.clone()), state.begin(), (None, None), LIMITS.patience);
     let coming = std::future::poll_fn(|context| Pin::new(&mut outgoing).poll_frame(context));
     let piece = coming.await.unwrap().unwrap().into_data().unwrap();
     drop(outgoing);

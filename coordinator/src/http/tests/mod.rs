@@ -19,3 +19,4 @@ mod sight;
 mod templates;
 mod unread;
 mod waits;
+mod withdrawn;

@@ -1,0 +1,97 @@
+//! The right to an answer, asked for anew before each piece of it (THREATS C2): by the one function that authorises people,
+//! on the state as it is then.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::futures::Notified;
+use windlass_api::error::{Problem, ProblemKind};
+use windlass_coordinator_core::authorise::{self, Action, PersonDenied, PersonPermit};
+use windlass_coordinator_core::sight::Shown;
+use windlass_coordinator_core::state::State;
+use windlass_protocol::Digest;
+use windlass_protocol::ids::TokenId;
+
+use super::Decider;
+use crate::engine::now;
+use crate::http::refusal::Refusal;
+use crate::registry::Registry;
+
+/// The right of a caller to what it is answered.
+pub(in crate::http) struct Right {
+    decider: Decider,
+    registry: Arc<Registry>,
+    token: TokenId,
+    secret: Digest,
+    action: Action,
+    rests: Mutex<Rests>,
+}
+
+/// What an answer rests on.
+enum Rests {
+    /// The token may do what was asked for.
+    Token,
+    /// And still sees whom it was shown last.
+    Shown { whom: Shown, asked_at: u64 },
+    /// Nothing more: it says that something is done, to who took back its own right by it.
+    Nothing,
+}
+
+impl Right {
+    pub(super) fn new(
+        decider: Decider,
+        registry: Arc<Registry>,
+        (token, secret): (TokenId, Digest),
+        action: Action,
+    ) -> Self {
+        Self { decider, registry, token, secret, action, rests: Mutex::new(Rests::Token) }
+    }
+
+    pub(super) const fn token(&self) -> TokenId {
+        self.token
+    }
+
+    pub(super) fn permit(&self, state: &State) -> Result<PersonPermit, PersonDenied> {
+        authorise::person(state, self.token, self.secret, self.action, now())
+    }
+
+    /// From now on the answer tells of these. What told of others before has been given away: a stream makes its next
+    /// piece when who follows has taken the last.
+    pub(super) fn shows(&self, whom: Shown, state: &State) {
+        *self.rests.lock() = Rests::Shown { whom, asked_at: state.number };
+    }
+
+    pub(super) fn tells_nothing(&self) {
+        *self.rests.lock() = Rests::Nothing;
+    }
+
+    /// Whether the token may still do it, which costs next to nothing. What it sees is asked for with each piece.
+    pub(in crate::http) fn stands(&self) -> bool {
+        matches!(*self.rests.lock(), Rests::Nothing) || self.permit(&self.decider.0.state()).is_ok()
+    }
+
+    /// An error where no more of the answer may be given.
+    pub(in crate::http) fn expect(&self) -> Result<(), Refusal> {
+        let state = self.decider.0.state();
+        let mut rests = self.rests.lock();
+        if let Rests::Nothing = *rests {
+            return Ok(());
+        }
+        let permit = self.permit(&state).map_err(super::refusal)?;
+        if let Rests::Shown { whom, asked_at } = &mut *rests
+            && *asked_at != state.number
+        {
+            if !whom.is_seen(&state, &permit) {
+                let text = "what your token sees has changed while this was answered; ask again";
+                return Err(Problem::new(ProblemKind::Unavailable, text).into());
+            }
+            *asked_at = state.number;
+        }
+        Ok(())
+    }
+
+    /// Ends with the next change that the right could rest on, counted from this call.
+    pub(in crate::http) fn changed(&self) -> Notified<'_> {
+        self.registry.changed()
+    }
+}
