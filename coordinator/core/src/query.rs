@@ -103,6 +103,35 @@ impl Query {
         by_tag.then_some(Match::Tag)
     }
 
+    /// Whether some tenant, whatever it is tagged with and be it one that does not exist yet, can match both: here and in
+    /// [`covers`](Self::covers) a query that includes nothing means everybody.
+    pub fn meets(&self, other: &Self) -> bool {
+        let excluded =
+            |tenant| self.excluded_tenants.contains(tenant) || other.excluded_tenants.contains(tenant);
+        let open = |tag: &TagId| !self.excluded_tags.contains(tag) && !other.excluded_tags.contains(tag);
+        let by_tag =
+            |query: &Self| !query.tags.is_empty() && query.tags.values().all(|any| any.iter().any(open));
+        let (one, two) = (self.includes_nothing() || by_tag(self), other.includes_nothing() || by_tag(other));
+        let matched = |tenant| {
+            !excluded(tenant)
+                && (one || self.tenants.contains(tenant))
+                && (two || other.tenants.contains(tenant))
+        };
+        (one && two) || self.tenants.union(&other.tenants).any(matched)
+    }
+
+    /// Whether this query certainly matches each tenant that `other` matches, whatever that is tagged with.
+    pub fn covers(&self, other: &Self) -> bool {
+        let takes_away = !self.excluded_tenants.is_subset(&other.excluded_tenants)
+            || !self.excluded_tags.is_subset(&other.excluded_tags);
+        let of_set = |(set, any): (&TagSetId, &BTreeSet<TagId>)| {
+            other.tags.get(set).is_some_and(|tags| tags.is_subset(any))
+        };
+        let by_tag = || other.tags.is_empty() || (!self.tags.is_empty() && self.tags.iter().all(of_set));
+        let includes = || !other.includes_nothing() && other.tenants.is_subset(&self.tenants) && by_tag();
+        !takes_away && (self.includes_nothing() || includes())
+    }
+
     /// Every tenant that the query names, included or excluded.
     pub fn named_tenants(&self) -> impl Iterator<Item = TenantId> + '_ {
         self.tenants.union(&self.excluded_tenants).copied()

@@ -7,6 +7,7 @@ use windlass_api::error::Problem;
 use windlass_api::requests::ReleaseRequest;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{ReleaseId, StepId};
+use windlass_protocol::names::fold;
 use windlass_templates::Shell;
 
 use super::documents::check_package_id;
@@ -17,7 +18,7 @@ use crate::freeze::freeze;
 use crate::model::{ChosenPackage, CodeNames, Package, PackageKey, Project, Snapshot, Step, StepAction};
 use crate::names::StepNames;
 use crate::state::Space;
-use crate::variables::{Secret, references_in, secret_in};
+use crate::variables::{Secret, Undefined, references_in, secret_in};
 use crate::version::Version;
 
 pub(super) fn add_package(draft: &mut Draft<'_>, package: &Package) -> Result<Reply, Problem> {
@@ -123,7 +124,7 @@ fn refuse_secrets_in_hooks(
     for step in &snapshot.steps {
         let Some(package) = packages.get(&step.id) else { continue };
         let Some(read) = package_names.get(&(step.id, package.manifest)) else { continue };
-        if let Some(secret) = secret_in(snapshot, &read.in_hooks) {
+        if let Some(secret) = secret_in(snapshot, step, &read.in_hooks) {
             return Err(Problem::conflict(format!(
                 "step `{}`: a hook of the package {} {} has {}",
                 step.name,
@@ -136,24 +137,36 @@ fn refuse_secrets_in_hooks(
     Ok(())
 }
 
-/// What a hook has in its text, and what to do about it.
+/// What a hook has in its text, and what to do about it. Whether it inserts what it reads or decides by it is all one.
 fn in_text(secret: &Secret<'_>) -> String {
-    let Secret { inserted, name } = secret;
-    match (inserted.strip_suffix('['), secret.is_through_another()) {
-        (None, false) => format!(
-            "`#{{{inserted}}}`, which is sensitive, in its text; let it ask by `get_windlassvariable \"{inserted}\"`"
-        ),
-        (Some(_), false) => format!(
-            "`#{{{name}}}`, which is sensitive, in its text; let it ask by `get_windlassvariable \"{name}\"`"
-        ),
-        (None, true) => format!(
-            "`#{{{inserted}}}`, and with it `{name}`, which is sensitive, in its text; let it ask by \
-             `get_windlassvariable \"{inserted}\"`"
-        ),
-        (Some(list), true) => format!(
-            "what `{list}` has, and with it `{name}`, which is sensitive, in its text; let it ask for each by \
-             `get_windlassvariable`"
-        ),
+    let Secret { read, name, undefined } = secret;
+    let ask = match read.strip_suffix('[') {
+        None => format!("let it ask by `get_windlassvariable \"{read}\"`"),
+        Some(_) if secret.is_through_another() => "let it ask for each by `get_windlassvariable`".to_owned(),
+        Some(_) => format!("let it ask by `get_windlassvariable \"{name}\"`"),
+    };
+    let reads = match read.strip_suffix('[') {
+        None => format!("`{read}` in a `#{{…}}` of its text"),
+        Some(list) => format!("what `{list}` has in a `#{{…}}` of its text"),
+    };
+    match undefined {
+        Some(Undefined { name: undefined, holder }) => {
+            let through = match fold(holder) == fold(name) {
+                true => String::new(),
+                false => format!("`{holder}`, and that reads "),
+            };
+            format!(
+                "{reads}, and where no value of `{undefined}` applies, that is read from {through}`{name}`, which is \
+                 sensitive; give `{undefined}` a value for every place where the step may run, or {ask}"
+            )
+        }
+        None if secret.is_through_another() => {
+            format!("{reads}, and that reads `{name}`, which is sensitive; {ask}")
+        }
+        None => match read.strip_suffix('[') {
+            None => format!("{reads}, which is sensitive; {ask}"),
+            Some(_) => format!("{reads}, and among it `{name}`, which is sensitive; {ask}"),
+        },
     }
 }
 

@@ -139,16 +139,16 @@ impl Look<'_> {
                     Text::parse(text).insertions(None).bare.into_iter().map(written).collect()
                 }
                 // How a sealed value inserts what it refers to, nobody can see: bare, for all that is known.
-                StoredValue::Sealed(sealed) => sealed.references.clone(),
+                StoredValue::Sealed(sealed) => sealed.references.iter().cloned().collect(),
             }),
-            Resolution::Undefined | Resolution::Ambiguous(..) => Found::Inside(BTreeSet::new()),
+            Resolution::Undefined | Resolution::Ambiguous(..) => Found::Inside(Vec::new()),
         }
     }
 
     /// Whether a text that inserts this name keeps it, or what a value of it inserts, as it is written, since nothing
     /// defines it. What may lie in the JSON of something counts as defined: what is in there, nobody knows yet.
     fn stays(&self, name: &str) -> Found<()> {
-        let itself = |stays| if stays { Found::Itself(()) } else { Found::Inside(BTreeSet::new()) };
+        let itself = |stays| if stays { Found::Itself(()) } else { Found::Inside(Vec::new()) };
         if is_tenants_name(name) {
             return itself(self.context.tenant.is_none());
         }
@@ -159,7 +159,7 @@ impl Look<'_> {
         match resolve(name, self.context) {
             Resolution::Undefined => itself(self.holder(name).is_none()),
             Resolution::Value(candidate, _) if !candidate.is_data() => {
-                Found::Inside(references(candidate.value))
+                Found::Inside(references(candidate.value).into_iter().collect())
             }
             Resolution::Value(..) | Resolution::Ambiguous(..) => itself(false),
         }

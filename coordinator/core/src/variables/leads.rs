@@ -1,6 +1,6 @@
 //! Which names lead to something, directly or through what other names come to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use windlass_protocol::names::fold;
 
@@ -9,46 +9,74 @@ pub(super) enum Found<T> {
     /// This is it.
     Itself(T),
     /// What is looked for may be in these.
-    Inside(BTreeSet<String>),
+    Inside(Vec<String>),
 }
 
 /// Of `names`, and all that they lead to, those that lead to something, folded, with what: the least of what `look` finds.
 ///
 /// Each name is looked at once, however many lead to it, and a chain of them takes memory and no stack: it may be as long
-/// as people write it.
+/// as people write it. Names are numbered, since a thousand that all lead to each other are a million leads.
 pub(super) fn leading<T: Clone + Ord>(
     names: impl IntoIterator<Item = String>,
     mut look: impl FnMut(&str) -> Found<T>,
 ) -> BTreeMap<String, T> {
-    let mut open: Vec<String> = names.into_iter().collect();
-    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
-    let mut led_to: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    while let Some(name) = open.pop() {
-        let folded = fold(&name);
-        if !seen.insert(folded.clone()) {
-            continue;
-        }
+    let mut known = Known::default();
+    for name in names {
+        known.number(name);
+    }
+    let mut found = Vec::new();
+    while let Some((number, name)) = known.open.pop() {
         match look(&name) {
-            Found::Itself(it) => found.push((it, folded)),
+            Found::Itself(it) => found.push((it, number)),
             Found::Inside(inside) => {
-                for inner in &inside {
-                    led_to.entry(fold(inner)).or_default().push(folded.clone());
+                for inner in inside {
+                    let inner = known.number(inner);
+                    known.led_to[inner].push(number);
                 }
-                open.extend(inside);
             }
         }
     }
     // The least is taken back to all that lead to it before the next one is, so that each name gets its least.
     found.sort();
-    let mut leading = BTreeMap::new();
-    for (it, name) in found {
-        let mut open = vec![name];
-        while let Some(name) = open.pop() {
-            open.extend(led_to.remove(&name).unwrap_or_default());
-            leading.entry(name).or_insert_with(|| it.clone());
+    let Known { numbers, mut led_to, .. } = known;
+    let mut leading: Vec<Option<T>> = vec![None; led_to.len()];
+    for (it, number) in found {
+        let mut open = vec![number];
+        while let Some(number) = open.pop() {
+            open.append(&mut led_to[number as usize]);
+            leading[number as usize].get_or_insert_with(|| it.clone());
         }
     }
-    leading
+    let leads = |(name, number): (String, u32)| Some((name, leading[number as usize].take()?));
+    numbers.into_iter().filter_map(leads).collect()
+}
+
+/// The names that were come to.
+#[derive(Default)]
+struct Known {
+    /// By folded name.
+    numbers: BTreeMap<String, u32>,
+    /// Those that are still to be looked at, as they are written where they were first met.
+    open: Vec<(u32, String)>,
+    /// For each number, those that lead to it.
+    led_to: Vec<Vec<u32>>,
+}
+
+impl Known {
+    /// The number of a name; one that is met for the first time is open.
+    fn number(&mut self, name: String) -> usize {
+        let folded = fold(&name);
+        if let Some(number) = self.numbers.get(&folded) {
+            return *number as usize;
+        }
+        let at = self.led_to.len();
+        let number =
+            u32::try_from(at).expect("a release has fewer names than bytes, and those are a few MiB");
+        self.numbers.insert(folded, number);
+        self.open.push((number, name));
+        self.led_to.push(Vec::new());
+        at
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +111,7 @@ mod tests {
         let look = |name: &str| match name.parse::<usize>() {
             Ok(LENGTH) => Found::Itself(()),
             Ok(place) => Found::Inside([(place + 1).to_string()].into()),
-            Err(_) => Found::Inside(BTreeSet::new()),
+            Err(_) => Found::Inside(Vec::new()),
         };
         let thread = std::thread::Builder::new().stack_size(128 << 10);
         let found =

@@ -23,23 +23,27 @@ impl Needs {
     /// it never makes another value travel (SEMANTICS 6).
     pub fn of(written: &BTreeSet<String>, context: &Context<'_, '_>) -> Self {
         let mut needs = Self::default();
-        let mut open: Vec<String> = written.iter().cloned().collect();
+        let (mut open, mut met) = (Vec::new(), BTreeSet::new());
+        // A thousand that all refer to each other are a million references: each name is open once.
+        let mut meet = |open: &mut Vec<String>, names: &mut dyn Iterator<Item = String>| {
+            open.extend(names.filter(|name| met.insert(fold(name))));
+        };
+        meet(&mut open, &mut written.iter().cloned());
         while let Some(name) = open.pop() {
             if name.ends_with(['[', '.']) {
                 if !needs.outputs.contains(&as_output(&name)) {
-                    open.extend(names_with_prefix(context.snapshot, &name));
+                    meet(&mut open, &mut names_with_prefix(context.snapshot, &name).into_iter());
                     // Where none of them is what is asked for at last, it is a member of the JSON that they would be in.
-                    open.extend(needs.undefined(&name, context));
+                    meet(&mut open, &mut needs.undefined(&name, context).into_iter());
                 }
-                continue;
-            }
-            if needs.names.contains_key(&fold(&name)) {
                 continue;
             }
             match resolve(&name, context) {
                 Resolution::Value(candidate, _) if candidate.is_data() => {}
-                Resolution::Value(candidate, _) => open.extend(references(candidate.value)),
-                Resolution::Undefined => open.extend(needs.undefined(&name, context)),
+                Resolution::Value(candidate, _) => {
+                    meet(&mut open, &mut references(candidate.value).into_iter())
+                }
+                Resolution::Undefined => meet(&mut open, &mut needs.undefined(&name, context).into_iter()),
                 Resolution::Ambiguous(..) => {}
             }
             needs.names.insert(fold(&name), name);

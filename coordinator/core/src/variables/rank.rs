@@ -1,6 +1,6 @@
 //! How specific a scoped value is. The most specific dimension decides first, strictly in order (SEMANTICS 6).
 
-use crate::model::ValueScope;
+use crate::model::{Step, ValueScope};
 use crate::query::{Empty, Match};
 
 use super::resolve::Context;
@@ -49,6 +49,33 @@ impl Rank {
             rank.environment.then_some(())?;
         }
         Some(rank)
+    }
+
+    /// The lowest and the highest rank that a value with this scope has wherever it applies in a step: with which role a
+    /// target takes part, and by name or tag a tenant, differs from place to place.
+    pub(super) fn bounds(scope: &ValueScope, step: &Step) -> (Self, Self) {
+        let (roles, tenants) = (&scope.roles, &scope.tenants);
+        let certain = Self {
+            step: !scope.steps.is_empty(),
+            target: !scope.targets.is_empty(),
+            role: !roles.is_empty(),
+            environment: !scope.environments.is_empty(),
+            ..Self::default()
+        };
+        // The target has one of the step's roles, and one of these.
+        let by_step_role = !roles.is_empty() && (roles.is_subset(&step.roles) || step.roles.is_subset(roles));
+        let by_name = !tenants.tenants.is_empty();
+        let only_by_name = by_name && tenants.tags.is_empty();
+        let tagged = |by_name: bool| !tenants.is_empty() && !by_name;
+        let low =
+            Self { step_role: by_step_role, tenant: only_by_name, tag: tagged(only_by_name), ..certain };
+        let high = Self {
+            step_role: !roles.is_disjoint(&step.roles),
+            tenant: by_name,
+            tag: tagged(by_name),
+            ..certain
+        };
+        (low, high)
     }
 
     /// The rank of a tenant's own value: scoped to that tenant, and to an environment where it is for one.

@@ -116,7 +116,7 @@ async fn a_release_knows_what_its_packages_read() {
     assert_eq!(status, StatusCode::OK);
     let (status, problem) = api.send(Method::POST, "/releases", json!({"project": "Synergy"})).await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
-    let said = "step `Website`: a hook of the package synergy-web 1.5.0 has `#{LogLevel}`, which is sensitive, in its text";
+    let said = "step `Website`: a hook of the package synergy-web 1.5.0 has `LogLevel` in a `#{…}` of its text, which is sensitive";
     assert!(problem["message"].as_str().unwrap().starts_with(said), "{problem}");
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
+use windlass_coordinator_core::decide::ReadNames;
+use windlass_templates::Shell;
 
 use crate::world::{project, small};
 
@@ -93,4 +95,39 @@ fn ten_times_as_many_variables_behind_one_name_cost_about_ten_times_as_much() {
     let (few, many) = (deploying_took(5 * FEW), deploying_took(50 * FEW));
     let ratio = many.as_secs_f64() / few.as_secs_f64();
     assert!(ratio < MOST, "{ratio:.1} times as long, {few:?} and {many:?}");
+}
+
+/// The same for making a release whose hook reads `V0` of these variables.
+fn releasing_took(variables: Map<String, Value>) -> Duration {
+    let mut world = small();
+    world.replays = false;
+    world.package("shop", "1.0.0");
+    let mut document = project("Web", json!([{"name": "Copy", "roles": ["web"], "package": {"id": "shop"}}]));
+    document["variables"] = variables.into();
+    world.apply(&[document]);
+    let mut read = ReadNames::default();
+    read.add_hook("echo #{V0}", Shell::Bash);
+    let started = now();
+    world.try_release("Web", "1.0.0", &read).expect("nothing of it is sensitive");
+    now() - started
+}
+
+#[test]
+fn ten_times_as_much_behind_a_name_in_a_hook_costs_about_ten_times_as_much() {
+    // Each refers to all: so many references as the square.
+    let dense = |count: usize| {
+        let value: String = (0..count).map(|index| format!("#{{V{index}}}")).collect();
+        (0..count).map(|index| (format!("V{index}"), json!([{"value": value}]))).collect::<Map<_, _>>()
+    };
+    let scoped = |count: usize| {
+        let one = |index| json!({"value": format!("#{{W{index}}}"), "roles": [format!("role-{index}")]});
+        Map::from_iter([("V0".to_owned(), (0..count).map(one).collect::<Value>())])
+    };
+    for (what, few, many) in
+        [("dense", dense(100), dense(316)), ("values of one variable", scoped(FEW), scoped(10 * FEW))]
+    {
+        let (few, many) = (releasing_took(few), releasing_took(many));
+        let ratio = many.as_secs_f64() / few.as_secs_f64();
+        assert!(ratio < MOST, "{what}: {ratio:.1} times as long, {few:?} and {many:?}");
+    }
 }

@@ -6,6 +6,7 @@ mod needs;
 mod outputs;
 mod ranks;
 mod rendered;
+mod secrets;
 mod shared;
 mod templates;
 
