@@ -34,12 +34,16 @@ pub fn still_qualifies(
     }
     let release = space.releases.get(&deployment.release()).ok_or(Removal::ReleaseDeleted)?;
     let none = BTreeSet::new();
-    for step in deployment.graph.steps_on(target.id) {
-        let known = release.snapshot.steps.iter().find(|known| known.id == step);
-        let known = known.ok_or(Removal::ReleaseDeleted)?;
+    let mut steps: BTreeSet<_> = deployment.graph.steps_on(target.id).collect();
+    let mut asked = BTreeSet::new();
+    for known in release.snapshot.steps.iter().filter(|known| steps.remove(&known.id)) {
         // The step is as the release froze it, but the tenant's tags are live.
         if let Some(rule) = step_rule(known, deployment.environment, tenant) {
-            return Err(Removal::Step { step, rule });
+            return Err(Removal::Step { step: known.id, rule });
+        }
+        // Of a step the target's own rules look at the roles alone.
+        if !asked.insert(&known.roles) {
+            continue;
         }
         let question = Question {
             environment: deployment.environment,
@@ -53,5 +57,5 @@ pub fn still_qualifies(
             return Err(Removal::Target { rule: *rule });
         }
     }
-    Ok(())
+    if steps.is_empty() { Ok(()) } else { Err(Removal::ReleaseDeleted) }
 }

@@ -67,12 +67,21 @@ fn define(
     Ok(Project { id, slug, name, tenancy, lifecycle, library_sets, templates, retired, variables, steps })
 }
 
+/// Steps of a project: whoever goes through all of them at each one's end goes through as many as the square.
+const MOST_STEPS: usize = 5000;
+
 fn define_steps(
     draft: &mut Draft<'_>,
     documents: &[StepDocument],
     old: &[Step],
     pending: &PendingTenants,
 ) -> Result<Vec<Step>, Problem> {
+    if documents.len() > MOST_STEPS {
+        return Err(Problem::usage(format!(
+            "a project has {MOST_STEPS} steps at most, and these are {}; make several projects of it",
+            documents.len()
+        )));
+    }
     let old: BTreeMap<_, _> = old.iter().map(|step| (step.name.folded(), step.id)).collect();
     let within = |name: &str, problem: Problem| problem.at(&format!("step `{name}`"));
     let define = |document: &StepDocument| {

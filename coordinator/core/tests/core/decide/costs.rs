@@ -5,9 +5,10 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
 use windlass_coordinator_core::decide::ReadNames;
+use windlass_protocol::message::Outcome;
 use windlass_templates::Shell;
 
-use crate::world::{project, small};
+use crate::world::{ended, project, small};
 
 /// How much of everything there is in the smaller case; ten times as much in the larger.
 const FEW: usize = 400;
@@ -95,6 +96,35 @@ fn ten_times_as_many_variables_behind_one_name_cost_about_ten_times_as_much() {
     let (few, many) = (deploying_took(5 * FEW), deploying_took(50 * FEW));
     let ratio = many.as_secs_f64() / few.as_secs_f64();
     assert!(ratio < MOST, "{ratio:.1} times as long, {few:?} and {many:?}");
+}
+
+/// The same for what the first of `count` steps tells when it has ended.
+fn ending_took(count: usize) -> Duration {
+    let mut world = small();
+    world.replays = false;
+    let grant = json!({"roles": ["web"], "environments": ["Staging"], "participation": "untenanted"});
+    world.enrol("machine", grant);
+    let step = |index| json!({"name": format!("S{index}"), "roles": ["web"], "script": {"body": "true"}});
+    world.apply(&[project("Web", (0..count).map(step).collect())]);
+    world.release("Web", "1.0.0");
+    let id = world.deploy(json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"]}));
+    let (target, assignment, _) = world.work(id)[0];
+    let started = now();
+    world.report(target, assignment, ended(Outcome::Succeeded));
+    let took = now() - started;
+    assert_eq!(world.work(id).len(), 1, "the next one is given");
+    took
+}
+
+#[test]
+fn the_end_of_one_of_ten_times_as_many_steps_costs_about_ten_times_as_much() {
+    let (few, many) = (ending_took(FEW), ending_took(10 * FEW));
+    let ratio = many.as_secs_f64() / few.as_secs_f64();
+    assert!(ratio < MOST, "{ratio:.1} times as long, {few:?} and {many:?}");
+    let step = |index| json!({"name": format!("S{index}"), "roles": ["web"], "script": {"body": "true"}});
+    let why =
+        small().try_apply(&[project("Web", (0..5001).map(step).collect())]).expect_err("it is too much");
+    assert!(why.message.contains("5000 steps at most"), "{why:?}");
 }
 
 /// The same for making a release whose hook reads `V0` of these variables.
