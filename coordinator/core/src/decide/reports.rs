@@ -19,6 +19,8 @@ use crate::state::{Assigned, Space, WorkItem, assignment_id};
 
 /// What an agent may need beyond a step's own time to tell how it ended: it may have been offline meanwhile.
 const REPORT_SECONDS: u64 = 3600;
+/// A step that begins again sooner than this after it began has the time that it was given then.
+const BEGINS_AGAIN_SECONDS: u64 = 300;
 
 /// When a step began, and when its time is over, by its timeout and the deadline that it was given with it.
 pub fn running_time(deadline: Timestamp, timeout_seconds: u32) -> (Timestamp, Timestamp) {
@@ -104,26 +106,34 @@ fn said(outcome: &Outcome) -> RunOutcome {
 }
 
 /// A step as the release of the deployment froze it.
-fn frozen_step<'a>(draft: &'a Draft<'_>, deployment: DeploymentId, step: StepId) -> Option<&'a Step> {
-    let release = draft.space().deployments.get(&deployment)?.release();
-    let release = draft.space().releases.get(&release)?;
+fn frozen_step(space: &Space, deployment: DeploymentId, step: StepId) -> Option<&Step> {
+    let release = space.deployments.get(&deployment)?.release();
+    let release = space.releases.get(&release)?;
     release.snapshot.steps.iter().find(|known| known.id == step)
 }
 
-/// Whether a run is given and was not said to have started.
+/// Whether a run is given and was not said to have started, or may start again.
 fn may_start(space: &Space, Assigned { deployment, target, kind, attempt, .. }: &Assigned) -> bool {
     let id = assignment_id(*deployment, *target, *kind, *attempt);
-    space.work_item(*target, id).is_some_and(|item| !item.started)
+    let WorkKind::Run(step) = *kind else { return false };
+    let is_repeatable = || frozen_step(space, *deployment, step).is_some_and(|known| known.safe_to_repeat);
+    space.work_item(*target, id).is_some_and(|item| !item.started || is_repeatable())
 }
 
+/// A step that has begun, or begun again, has its whole time from now on. An agent says so before it begins one, each time;
+/// how often that counts is bounded by the time between two, and by the time that the assignment is good for.
 fn started(draft: &mut Draft<'_>, assigned: Assigned) {
-    let Assigned { deployment, node, target, kind, .. } = assigned;
+    let Assigned { deployment, node, target, kind, attempt } = assigned;
     let WorkKind::Run(step) = kind else { return };
-    if !may_start(draft.space(), &assigned) {
+    let (space, now) = (draft.space(), draft.now());
+    let id = assignment_id(deployment, target, kind, attempt);
+    let Some(item) = space.work_item(target, id).filter(|_| may_start(space, &assigned)) else { return };
+    let timeout = frozen_step(space, deployment, step).map_or(0, |known| known.timeout_seconds);
+    let (begun, _) = running_time(item.deadline, timeout);
+    if item.started && (now < begun.plus_seconds(BEGINS_AGAIN_SECONDS) || now > item.expires) {
         return;
     }
-    let timeout = frozen_step(draft, deployment, step).map_or(0, |known| known.timeout_seconds);
-    let deadline = draft.now().plus_seconds(u64::from(timeout) + REPORT_SECONDS);
+    let deadline = now.plus_seconds(u64::from(timeout) + REPORT_SECONDS);
     draft.emit(DeploymentEvent::RunStarted { deployment, node, work: kind, target, deadline });
 }
 
@@ -162,7 +172,7 @@ pub(super) fn end_lost(draft: &mut Draft<'_>, target: TargetId, held: &BTreeSet<
     let started = draft.space().work_of(target).filter(|(id, item)| item.started && !held.contains(id));
     let repeats = |item: &WorkItem| match item.kind {
         WorkKind::Run(step) => {
-            frozen_step(draft, item.deployment, step).is_none_or(|known| known.safe_to_repeat)
+            frozen_step(draft.space(), item.deployment, step).is_none_or(|known| known.safe_to_repeat)
         }
         WorkKind::Fetch => true,
     };

@@ -61,7 +61,10 @@ impl Graph {
             }
             Settled::Started { node, target, deadline } => {
                 let run = self.runs.get_mut(&(*node, *target)).ok_or(DoesNotSettle)?;
-                let RunState::Assigned { generation, since, expires } = run.state else {
+                // One that is safe to repeat may start again.
+                let (RunState::Assigned { generation, since, expires }
+                | RunState::Started { generation, since, expires, .. }) = run.state
+                else {
                     return Err(DoesNotSettle);
                 };
                 run.state = RunState::Started { generation, since, expires, deadline: *deadline };
