@@ -19,6 +19,8 @@ use crate::state::{Assigned, Space, WorkItem, assignment_id};
 
 /// What an agent may need beyond a step's own time to tell how it ended: it may have been offline meanwhile.
 const REPORT_SECONDS: u64 = 3600;
+/// Of a step that was stopped.
+const UNASKED: &str = "it was stopped there, and nobody had asked for that";
 /// A step that begins again sooner than this after it began has the time that it was given then.
 const BEGINS_AGAIN_SECONDS: u64 = 300;
 
@@ -85,7 +87,7 @@ fn take(draft: &mut Draft<'_>, assigned: Assigned, report: &WorkReportKind) {
         (_, WorkReportKind::Refused(refusal)) => failed(draft, assigned, Failure::Refused(*refusal)),
         (WorkKind::Run(_), WorkReportKind::Started) => started(draft, assigned),
         (WorkKind::Run(_), WorkReportKind::Ended { outcome, outputs, lines }) => {
-            let end = RunEnd { lines: *lines, ..RunEnd::of(said(outcome)) };
+            let end = RunEnd { lines: *lines, ..RunEnd::of(said(draft.space(), &assigned, outcome)) };
             ended(draft, assigned, end, outputs.clone());
         }
         // A report of the wrong kind is a mistake of the agent's, and changes nothing.
@@ -94,12 +96,15 @@ fn take(draft: &mut Draft<'_>, assigned: Assigned, report: &WorkReportKind) {
     }
 }
 
-/// How the agent says that a step ended.
-fn said(outcome: &Outcome) -> RunOutcome {
+/// How the agent says that a step ended. Who takes a target out ends what runs there in the same record, so of a deployment
+/// that goes on nobody had a step stopped that is open.
+fn said(space: &Space, assigned: &Assigned, outcome: &Outcome) -> RunOutcome {
+    let goes_on = || space.deployments.get(&assigned.deployment).is_some_and(|known| !known.is_over());
     match outcome {
         Outcome::Succeeded => RunOutcome::Succeeded,
         Outcome::Failed { reason } => RunOutcome::Failed(Failure::Said(visible(reason).into_owned())),
         Outcome::TimedOut => RunOutcome::TimedOut,
+        Outcome::Stopped if goes_on() => RunOutcome::Failed(Failure::Said(UNASKED.to_owned())),
         Outcome::Stopped => RunOutcome::Stopped,
         Outcome::Unknown => RunOutcome::Unknown(Unknown::SupervisorGone),
     }

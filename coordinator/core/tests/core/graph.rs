@@ -134,7 +134,7 @@ impl Paper {
                 true
             }
             1 => match self.runs.get_mut(&(node, number)) {
-                Some((_, stand)) if *stand == Stand::Assigned => {
+                Some((_, stand)) if stand.is_open() => {
                     *stand = Stand::Started;
                     true
                 }

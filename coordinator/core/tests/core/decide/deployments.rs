@@ -118,7 +118,10 @@ fn a_failure_of_any_kind_ends_the_deployment_and_says_where() {
         (ended(failed), "step `Copy` failed (exit code 3) on one"),
         (ended(Outcome::Failed { reason: "\u{202e}".to_owned() }), r"step `Copy` failed (\u{202e}) on one"),
         (ended(Outcome::TimedOut), "step `Copy` ran out of time on one"),
-        (ended(Outcome::Stopped), "step `Copy` was stopped on one"),
+        (
+            ended(Outcome::Stopped),
+            "step `Copy` failed (it was stopped there, and nobody had asked for that) on one",
+        ),
         (ended(Outcome::Unknown), "step `Copy` ended nobody knows how (its supervisor was gone) on one"),
     ];
     for (report, sentence) in cases {

@@ -47,9 +47,12 @@ fn what_failed_fails_its_deployment_also_where_its_machine_leaves_then() {
     let copy = json!([{"name": "Copy", "roles": ["web"], "package": {"id": "shop"}}]);
     let report = |reason: &str| match reason {
         "no room" => WorkReportKind::FetchFailed(reason.to_owned()),
+        "was stopped" => ended(Outcome::Stopped),
         _ => ended(Outcome::Failed { reason: reason.to_owned() }),
     };
-    let failures = [(json!([script("Install"), script("After")]), "exit code 3"), (copy, "no room")];
+    let two = || json!([script("Install"), script("After")]);
+    // Nobody had it stopped.
+    let failures = [(two(), "exit code 3"), (two(), "was stopped"), (copy, "no room")];
     for (steps, reason) in &failures {
         for way in WAYS {
             let (mut world, [one, _], id) = running(steps);
