@@ -25,7 +25,7 @@ const PARTIAL: &str = "partial";
 /// What a state keeps of the events, counted up whenever it keeps more or other things of events that there were before:
 /// a state from an older snapshot would lack them for ever, and one from a newer program may hold what this one does not
 /// know.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// A state with the place of the journal that it belongs to, as a file.
 #[derive(Serialize, Deserialize)]

@@ -190,6 +190,10 @@ impl Space {
             self.drop_run(id, *node, *target);
             self.note_generation(*target, at.generation);
         }
+        // Its turn came, and nothing came of it.
+        if deployment.state == DeploymentState::Queued && end != DeploymentEnd::Cancelled {
+            self.turn = Some((deployment.tenant,));
+        }
         self.history.ended(at.generation.sequence, &deployment, end);
         let changed = self.deployment_mut(id)?;
         changed.graph.stop();

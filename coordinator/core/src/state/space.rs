@@ -74,7 +74,7 @@ pub struct Space {
     pub finished: Finished,
     /// What succeeded where, and what each target holds.
     pub history: History,
-    /// The flow that got the last slot: the next one has its turn.
+    /// The flow that had the last turn, whatever came of it: the next one has its.
     pub turn: Option<(Flow,)>,
     /// What has to be looked at again because something that it rests on has changed: a target's part in a deployment
     /// that runs, or a whole one that waits.

@@ -1,12 +1,13 @@
 //! Slots go round: nobody waits for all that another one has asked for before.
 
+use serde_json::json;
 use windlass_coordinator_core::decide::SpaceCommand;
 use windlass_coordinator_core::event::{DeploymentEvent, Event};
 use windlass_coordinator_core::state::Caps;
 use windlass_protocol::ids::DeploymentId;
 
 use super::{caps, ready, running, runs, to};
-use crate::world::World;
+use crate::world::{World, small};
 
 /// Any of `all` that runs succeeds, the first one first.
 fn end_one(world: &mut World, all: &[DeploymentId]) {
@@ -32,6 +33,27 @@ fn a_thousand_deployments_of_one_tenant_do_not_hold_back_the_one_of_another() {
     }
     assert!(runs(&world, one) && runs(&world, untenanted));
     assert_eq!(running(&world, &many), 2);
+}
+
+/// What comes to nothing takes no slot, and does not keep the turn either.
+#[test]
+fn a_tenant_whose_deployments_come_to_nothing_does_not_hold_back_the_one_of_another() {
+    for (idle, busy) in [("Alpha", "Beta"), ("Beta", "Alpha")] {
+        let mut world = small();
+        world.replays = false;
+        world.goes_on = false;
+        let grant = json!({"roles": ["web"], "environments": ["Staging"], "tenants": {"tenants": [busy]}});
+        world.enrol("machine", grant);
+        world.release("Web", "1.0.0");
+        let of = |tenant: &str| {
+            json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"],
+                "tenants": {"tenants": [tenant]}})
+        };
+        (0..1000).for_each(|_| _ = world.deploy(of(idle)));
+        let one = world.deploy(of(busy));
+        world.go_on_once();
+        assert!(runs(&world, one), "{busy} has its turn in the first pass");
+    }
 }
 
 #[test]
