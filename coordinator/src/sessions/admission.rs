@@ -1,5 +1,7 @@
 //! Whether a session may stand, by what the agent says first; and what is recorded of that.
 
+use std::time::Instant;
+
 use windlass_coordinator_core::authorise::{self, Peer};
 use windlass_coordinator_core::decide::{Command, Greeted, Greeting, Reply, SpaceCommand};
 use windlass_coordinator_core::event::Actor;
@@ -132,7 +134,7 @@ async fn hold(sessions: &Sessions, peer: &Peer, space: SpaceId, generation: Gene
 pub(super) async fn record_clone(sessions: &Sessions, peer: &Peer, older: &str, newer: &str) {
     let state = sessions.engine.state();
     let Some(space) = state.space_of(peer.target).map(|space| space.head.id) else { return };
-    if !sessions.counters.is_first_clone(peer.target, older, newer) {
+    if !sessions.counters.is_first_clone(peer.target, older, newer, Instant::now()) {
         return;
     }
     let (target, older, newer) = (peer.target, older.to_owned(), newer.to_owned());

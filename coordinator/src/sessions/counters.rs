@@ -67,12 +67,13 @@ impl Counters {
         self.news.notify_one();
     }
 
-    /// Whether a clone is to be recorded at once: none of this target was in the last period. Else it is counted.
-    pub(super) fn is_first_clone(&self, target: TargetId, older: &str, newer: &str) -> bool {
+    /// Whether a clone that is met at this moment is to be recorded at once: none of this target was in the last period.
+    /// Else it is counted.
+    pub(super) fn is_first_clone(&self, target: TargetId, older: &str, newer: &str, at: Instant) -> bool {
         let mut counts = self.counts.lock();
         let told = counts.clones.get(&target);
-        if told.is_none_or(|told| told.elapsed() > INTERVAL) {
-            counts.clones.insert(target, Instant::now());
+        if told.is_none_or(|told| at.duration_since(*told) > INTERVAL) {
+            counts.clones.insert(target, at);
             return true;
         }
         drop(counts);
@@ -276,12 +277,17 @@ mod tests {
     #[test]
     fn the_first_clone_of_a_target_is_told_at_once_and_the_next_ones_are_counted_each_for_its_places() {
         let counters = Counters::default();
-        let target = TargetId::from_bytes([1; 16]);
-        assert!(counters.is_first_clone(target, "a", "b"));
+        let (target, met) = (TargetId::from_bytes([1; 16]), Instant::now());
+        assert!(counters.is_first_clone(target, "a", "b", met));
         for (older, newer) in [("b", "a"), ("a", "b"), ("b", "a")] {
-            assert!(!counters.is_first_clone(target, older, newer));
+            assert!(!counters.is_first_clone(target, older, newer, met + INTERVAL));
         }
-        assert!(counters.is_first_clone(TargetId::from_bytes([2; 16]), "a", "b"), "each target for itself");
+        assert!(
+            counters.is_first_clone(TargetId::from_bytes([2; 16]), "a", "b", met),
+            "each target for itself"
+        );
+        let later = met + 2 * INTERVAL;
+        assert!(counters.is_first_clone(target, "a", "b", later), "another period, whatever the time is");
         let counts = counters.counts.lock();
         let counted: Vec<_> = counts.repeats.values().map(|times| times.count).collect();
         assert_eq!(counted, [1, 2]);
