@@ -7,6 +7,8 @@
 //! ```
 
 pub mod allocator;
+#[cfg(test)]
+mod alone;
 pub mod authority;
 mod comings;
 pub mod configuration;

@@ -7,10 +7,25 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::time_provider::TimeProvider;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
     client::danger::HandshakeSignatureValid,
 };
+use windlass_protocol::Timestamp;
+
+use crate::engine::now;
+
+/// The time by which TLS judges agents' certificates: that of all else. One that was made while the clock was fast begins
+/// too late for a clock that is right again, and has begun by the journal's time.
+#[derive(Debug)]
+pub struct JournalTime;
+
+impl TimeProvider for JournalTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(now().since(Timestamp::from_milliseconds(0))))
+    }
+}
 
 /// The verifier of agents' certificates.
 #[derive(Debug)]

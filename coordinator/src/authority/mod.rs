@@ -8,4 +8,4 @@ mod client_verifier;
 
 pub use agents::{BadRequest, peer_of, requested_key};
 pub use ca::{AGENT_SECONDS, Authority, AuthorityError, ServerIdentity};
-pub use client_verifier::AgentVerifier;
+pub use client_verifier::{AgentVerifier, JournalTime};

@@ -30,6 +30,8 @@ use windlass_coordinator_core::state::State;
 
 use clock::Watch;
 pub use clock::{believed, now, refuse_future};
+#[cfg(test)]
+pub(crate) use edges::ahead;
 pub use edges::{random, random_bytes};
 
 use crate::journal::{Head, Journal, Replayed};

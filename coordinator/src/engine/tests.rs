@@ -1,7 +1,6 @@
 //! Two engines over one journal: whoever comes second decides again, and there is one history.
 
 use std::collections::BTreeMap;
-use std::process::Command as Program;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
@@ -18,6 +17,7 @@ use windlass_protocol::{Digest, Timestamp};
 use super::batch::{Answer, Asked, Ledger};
 use super::clock::Watch;
 use super::{Engine, Job};
+use crate::alone::is_alone;
 use crate::journal::{AppendError, Appended, GENESIS, Head, InMemory, Journal, Line, Replayed};
 
 mod going_on;
@@ -349,14 +349,8 @@ async fn what_people_ask_for_and_what_the_engine_does_by_itself_wait_for_a_clock
 /// Rights are judged by the time that records are dated with, also by a machine whose clock is behind another's.
 #[tokio::test]
 async fn whoever_is_shown_a_record_lives_no_earlier_than_it() {
-    // Time stands still from here on until the clock has caught up, so this is a process of its own.
-    const ALONE: &str = "WINDLASS_TEST_ALONE";
-    if std::env::var_os(ALONE).is_none() {
-        let name = "engine::tests::whoever_is_shown_a_record_lives_no_earlier_than_it";
-        let mut alone = Program::new(std::env::current_exe().expect("this program"));
-        let output = alone.args(["--exact", name]).env(ALONE, "").output().expect("it starts");
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    // Time stands still from here on until the clock has caught up.
+    if !is_alone("engine::tests::whoever_is_shown_a_record_lives_no_earlier_than_it") {
         return;
     }
     let journal = InMemory::default();

@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use windlass_protocol::message::{ENROLMENT_ALPN, SESSION_ALPN};
 
 use super::resets::{self, ResetKey};
-use crate::authority::{AgentVerifier, Authority};
+use crate::authority::{AgentVerifier, Authority, JournalTime};
 use crate::listening::cannot_listen;
 use crate::registry::REQUESTS;
 use crate::vault::KeyBytes;
@@ -113,7 +113,7 @@ fn config(authority: &Authority) -> anyhow::Result<ServerConfig> {
     let provider = CryptoProvider::get_default().context("a provider of cryptography is installed first")?;
     let verifier = AgentVerifier::new(authority.certificate(), Arc::clone(provider))?;
     let identity = authority.server_identity(&[])?;
-    let mut tls = rustls::ServerConfig::builder_with_provider(Arc::clone(provider))
+    let mut tls = rustls::ServerConfig::builder_with_details(Arc::clone(provider), Arc::new(JournalTime))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
         .with_single_cert(identity.chain, identity.key)?;

@@ -85,7 +85,7 @@ fn space_of(sessions: &Sessions, message: &Enrol) -> Option<SpaceId> {
     spaces.find(|space| space.enrolments.contains_key(&message.enrolment)).map(|space| space.head.id)
 }
 
-async fn enrol(sessions: &Sessions, message: Enrol, from: &str) -> Result<Enrolled, EnrolRefusal> {
+pub(super) async fn enrol(sessions: &Sessions, message: Enrol, from: &str) -> Result<Enrolled, EnrolRefusal> {
     let space = space_of(sessions, &message).ok_or(EnrolRefusal::Unknown)?;
     let public_key = requested_key(&message.request).map_err(|_| EnrolRefusal::BadRequest)?;
     // Certified for nobody yet: only to know that the request can be.

@@ -23,6 +23,9 @@ mod resets;
 mod throttle;
 mod turns;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
