@@ -11,10 +11,10 @@ use windlass_protocol::message::{Outcome, Report, ReportKind};
 use windlass_protocol::names::visible;
 
 use super::{Draft, Reply, WorkReport, WorkReportKind, identified, progress};
-use crate::authorise::Peer;
+use crate::authorise::{Peer, still_qualifies};
 use crate::event::DeploymentEvent;
 use crate::graph::WorkKind;
-use crate::model::{Failure, RunEnd, RunOutcome, Step, StoredValue, Unknown};
+use crate::model::{Deployment, Failure, RunEnd, RunOutcome, Step, StoredValue, Unknown};
 use crate::state::{Assigned, Space, WorkItem, assignment_id};
 
 /// What an agent may need beyond a step's own time to tell how it ended: it may have been offline meanwhile.
@@ -87,7 +87,8 @@ fn take(draft: &mut Draft<'_>, assigned: Assigned, report: &WorkReportKind) {
         (_, WorkReportKind::Refused(refusal)) => failed(draft, assigned, Failure::Refused(*refusal)),
         (WorkKind::Run(_), WorkReportKind::Started) => started(draft, assigned),
         (WorkKind::Run(_), WorkReportKind::Ended { outcome, outputs, lines }) => {
-            let end = RunEnd { lines: *lines, ..RunEnd::of(said(draft.space(), &assigned, outcome)) };
+            let end =
+                RunEnd { lines: *lines, ..RunEnd::of(said(draft.space(), &assigned, outcome, draft.now())) };
             ended(draft, assigned, end, outputs.clone());
         }
         // A report of the wrong kind is a mistake of the agent's, and changes nothing.
@@ -96,10 +97,13 @@ fn take(draft: &mut Draft<'_>, assigned: Assigned, report: &WorkReportKind) {
     }
 }
 
-/// How the agent says that a step ended. Who takes a target out ends what runs there in the same record, so of a deployment
-/// that goes on nobody had a step stopped that is open.
-fn said(space: &Space, assigned: &Assigned, outcome: &Outcome) -> RunOutcome {
-    let goes_on = || space.deployments.get(&assigned.deployment).is_some_and(|known| !known.is_over());
+/// How the agent says that a step ended. Of a deployment that goes on, on a target that belongs to it, nobody had a step
+/// stopped.
+fn said(space: &Space, assigned: &Assigned, outcome: &Outcome, now: Timestamp) -> RunOutcome {
+    let belongs = |known: &Deployment| still_qualifies(space, known, assigned.target, now).is_ok();
+    let goes_on = || {
+        space.deployments.get(&assigned.deployment).is_some_and(|known| !known.is_over() && belongs(known))
+    };
     match outcome {
         Outcome::Succeeded => RunOutcome::Succeeded,
         Outcome::Failed { reason } => RunOutcome::Failed(Failure::Said(visible(reason).into_owned())),

@@ -190,8 +190,9 @@ impl Space {
             self.drop_run(id, *node, *target);
             self.note_generation(*target, at.generation);
         }
-        // Its turn came, and nothing came of it.
-        if deployment.state == DeploymentState::Queued && end != DeploymentEnd::Cancelled {
+        // Its turn came, and nothing came of it. Nobody's turn came where somebody had it end.
+        let is_ended = matches!(why, EndReason::Cancelled | EndReason::TenantDisabled);
+        if deployment.state == DeploymentState::Queued && !is_ended {
             self.turn = Some((deployment.tenant,));
         }
         self.history.ended(at.generation.sequence, &deployment, end);

@@ -68,17 +68,25 @@ fn what_failed_fails_its_deployment_also_where_its_machine_leaves_then() {
     }
 }
 
-/// What runs there when it leaves is stopped, and the others go on.
+/// What runs there when it leaves is stopped, and the others go on; also where its agent says so before what has changed was
+/// looked at again.
 #[test]
 fn what_is_stopped_because_its_machine_leaves_is_no_failure() {
-    for way in WAYS {
+    // Of the others nothing is heard any more.
+    for (way, says_so) in WAYS.map(|way| (way, false)).into_iter().chain([(WAYS[0], true)]) {
         let (mut world, [one, _], id) =
             running(&json!([{"name": "Install", "roles": ["web"], "script": {"body": "true"}}]));
         let work = world.work(id);
         let (_, assignment, _) = *work.iter().find(|(target, ..)| *target == one).expect("it has work");
         world.report(one, assignment, WorkReportKind::Started);
+        world.goes_on = !says_so;
         leave(&mut world, one, way);
+        if says_so {
+            world.report(one, assignment, ended(Outcome::Stopped));
+        }
+        world.goes_on = true;
+        world.go_on();
         world.work_off(id, &Outcome::Succeeded);
-        assert_eq!(world.end(id), Some(DeploymentEnd::Succeeded), "{way}");
+        assert_eq!(world.end(id), Some(DeploymentEnd::Succeeded), "{way}, {says_so}");
     }
 }
