@@ -153,10 +153,10 @@ async fn tidy(engine: &Engine, vault: &Arc<Vault>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let (vault, known) = (Arc::clone(vault), engine.state());
+        let (vault, known) = (Arc::clone(vault), engine.clone());
         let removing = move || {
             vault.destroy_what_is_left();
-            vault.discard_unnamed(&known);
+            vault.discard_unnamed(|| known.state());
         };
         // A panic there is logged, and the next minute tries again.
         let _ = tokio::task::spawn_blocking(removing).await;

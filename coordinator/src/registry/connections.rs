@@ -12,8 +12,10 @@ use super::Registry;
 use super::allowance::Allowance;
 use crate::slots::Origin;
 
-/// Connections of one machine that may be in memory.
+/// Connections of one machine that may be in memory, beside one of each address that has none.
 const MOST: usize = 12;
+/// Addresses of one machine of which each may have one.
+const ORIGINS: usize = 16;
 /// And those of one address: one is open, and of an honest machine the others are so for less than a second, or until a
 /// network that broke is known to have.
 const OF_ORIGIN: usize = 8;
@@ -39,8 +41,9 @@ impl Connections {
     }
 
     fn is_left(&self, target: TargetId, origin: Origin) -> bool {
-        self.held.get(&target).is_none_or(|held| {
-            held.values().sum::<usize>() < MOST && held.get(&origin).is_none_or(|own| *own < OF_ORIGIN)
+        self.held.get(&target).is_none_or(|held| match held.get(&origin) {
+            None => held.len() < ORIGINS,
+            Some(own) => *own < OF_ORIGIN && held.values().sum::<usize>() < MOST,
         })
     }
 
@@ -99,6 +102,16 @@ mod tests {
             held.push(hold(one, there));
         }
         assert!(!came(one, there, now) && hold(one, there).is_none(), "all of them are bounded");
+        for last in 3..=u8::try_from(ORIGINS).unwrap() {
+            let elsewhere = Origin::from(IpAddr::from([192, 0, 2, last]));
+            assert!(came(one, elsewhere, now), "who has none has one, {last}");
+            held.push(hold(one, elsewhere));
+            assert!(hold(one, elsewhere).is_none(), "and no second one, {last}");
+        }
+        assert!(
+            hold(one, Origin::from(IpAddr::from([192, 0, 2, 99]))).is_none(),
+            "addresses are bounded too"
+        );
         held.clear();
         assert!(registry.inner.lock().connections.held.is_empty(), "nothing is kept of who has gone");
         for number in 1..A_MINUTE {

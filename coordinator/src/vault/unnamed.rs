@@ -9,6 +9,7 @@
 //! went away meanwhile, left between a key and its record stays, and harms nobody.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use windlass_coordinator_core::state::State;
 use windlass_protocol::ids::KeyId;
@@ -25,16 +26,20 @@ impl Vault {
         self.awaiting.lock().extend(keys.into_iter().map(|key| (after, key)));
     }
 
-    /// Removes the keys that no record names, where that is certain in this state. What cannot be removed is tried again.
-    pub fn discard_unnamed(&self, state: &State) {
-        let certain: Vec<_> = {
-            let mut awaiting = self.awaiting.lock();
-            awaiting.extract_if(.., |(after, _)| *after < state.number).collect()
-        };
+    /// Removes the keys that no record names, where that is certain. What cannot be removed is tried again. The state is
+    /// asked for when it is known of which keys: one from before a command was answered says nothing of its keys.
+    pub fn discard_unnamed(&self, state: impl FnOnce() -> Arc<State>) {
+        let mut awaiting = self.awaiting.lock();
+        if awaiting.is_empty() {
+            return;
+        }
+        let state = state();
+        let certain: Vec<_> = awaiting.extract_if(.., |(after, _)| *after < state.number).collect();
+        drop(awaiting);
         if certain.is_empty() {
             return;
         }
-        let named = named(state);
+        let named = named(&state);
         let unnamed: Vec<_> =
             certain.iter().map(|(_, key)| *key).filter(|key| !named.contains(key)).collect();
         match self.data_keys.discard(self.store.as_ref(), &unnamed) {

@@ -144,14 +144,10 @@ pub(super) fn enrol(draft: &mut Draft<'_>, machine: &EnrolmentUse) -> Result<Rep
     if token.secret != machine.secret {
         return refused(EnrolRefusal::Unknown);
     }
-    // The same agent asking again, because the answer was lost, gets the same registration.
+    // The same agent asking again, with the same keys because the answer was lost, gets the same registration.
     let again = token.used_by.iter().find(|(_, key)| *key == machine.key.public_key);
     if let Some((target, _)) = again
-        && draft
-            .space()
-            .targets
-            .get(*target)
-            .is_some_and(|known| known.key.public_key == machine.key.public_key)
+        && draft.space().targets.get(*target).is_some_and(|known| known.key.is_same(&machine.key))
     {
         return Ok(Reply::Enrolled(*target));
     }

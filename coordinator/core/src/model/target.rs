@@ -56,6 +56,13 @@ pub struct TargetKey {
     pub certificate_expires: Timestamp,
 }
 
+impl TargetKey {
+    /// Whether both keys are the same, whatever their certificates say.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.public_key == other.public_key && self.sealing_key == other.sealing_key
+    }
+}
+
 /// What operators granted a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {

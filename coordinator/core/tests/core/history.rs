@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use windlass_coordinator_core::decide::SpaceCommand;
 use windlass_coordinator_core::model::{DeploymentEnd, Key, Subject};
 use windlass_protocol::ids::DeploymentId;
-use windlass_protocol::message::{Advertised, Outcome};
+use windlass_protocol::message::Outcome;
 
 use crate::world::{Machine, World, project, small};
 
@@ -165,7 +165,7 @@ fn another_key_is_another_machine_and_holds_nothing_and_so_does_one_that_is_dele
     succeed(&mut world, "1.0.0", json!({}));
     let two = world.target("two");
     let token = world.token(json!({"target": "one"})).expect("the token can be made");
-    let machine = Machine { name: "one", key: "new key", advertised: Advertised::default() };
+    let machine = Machine { key: "new key", ..Machine::new("one") };
     world.use_token(token, "secret", &machine);
     world.change("two", windlass_coordinator_core::decide::TargetChange::Delete);
     for restarts in [false, true] {

@@ -96,9 +96,9 @@ async fn keys_of_refused_applies_go_and_those_that_a_record_may_name_stay() {
     assert_eq!(api.data_keys().len(), before.len() + 2);
     // It is tried again until the store does it.
     api.keys.set_trouble(Some(ErrorKind::PermissionDenied));
-    vault.discard_unnamed(&api.engine.state());
+    vault.discard_unnamed(|| api.engine.state());
     api.keys.set_trouble(None);
-    vault.discard_unnamed(&api.engine.state());
+    vault.discard_unnamed(|| api.engine.state());
     assert_eq!(api.data_keys(), before);
     // What the journal could not take may be in it until there is a later record.
     let unsure = KeyId::from_bytes([9; 16]);
@@ -106,10 +106,10 @@ async fn keys_of_refused_applies_go_and_those_that_a_record_may_name_stay() {
     let full = Refusal::from(Problem::new(ProblemKind::DiskFull, "full"));
     assert!(!full.is_of_the_decision());
     vault.answered([unsure], api.engine.state().number);
-    vault.discard_unnamed(&api.engine.state());
+    vault.discard_unnamed(|| api.engine.state());
     assert!(api.data_keys().contains(&unsure));
     api.apply(&[other]).await;
-    vault.discard_unnamed(&api.engine.state());
+    vault.discard_unnamed(|| api.engine.state());
     assert_eq!(api.data_keys().len(), before.len() + 1);
     assert!(!api.data_keys().contains(&unsure));
     for tenant in api.engine.state().spaces.values().flat_map(|space| space.tenants.iter()) {
@@ -131,6 +131,24 @@ async fn keys_go_that_were_made_before_another_value_could_not_be_sealed() {
     let (status, problem) = api.send(Method::POST, "/apply", both).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
     assert_eq!(api.data_keys().len(), before.len() + 1);
-    api.context.services.vault.discard_unnamed(&api.engine.state());
+    api.context.services.vault.discard_unnamed(|| api.engine.state());
     assert_eq!(api.data_keys(), before);
+}
+
+/// Whoever looks for keys that nothing names takes the state after it knows of which keys: an apply that is answered in
+/// between has a record that an older state does not know.
+#[tokio::test]
+async fn the_key_of_a_tenant_that_is_made_meanwhile_stays() {
+    let api = ApiFixture::new();
+    let vault = &api.context.services.vault;
+    api.apply(&[json!({"kind": "tenant", "name": "Alpha"})]).await;
+    let engine = api.engine.clone();
+    let number = engine.state().number;
+    vault.discard_unnamed(|| {
+        let state = engine.state();
+        assert_eq!(state.number, number, "it is the state after the answer");
+        state
+    });
+    let key = api.engine.state().space_named(None).unwrap().tenants.named("Alpha").unwrap().key;
+    assert!(api.data_keys().contains(&key), "its record names it");
 }

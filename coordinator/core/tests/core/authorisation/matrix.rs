@@ -175,7 +175,7 @@ fn cases() -> Vec<(&'static str, Scene, Assigned, Peer)> {
     case("old-key", own, |scene| {
         let old = scene.world.peer(scene.one);
         let token = scene.world.token(json!({"target": "one"})).expect("the token can be made");
-        let machine = Machine { name: "one", key: "new key", advertised: Default::default() };
+        let machine = Machine { key: "new key", ..Machine::new("one") };
         assert_eq!(scene.world.use_token(token, "secret", &machine), Reply::Enrolled(scene.one));
         Some(old)
     });

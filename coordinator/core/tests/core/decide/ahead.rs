@@ -109,7 +109,7 @@ fn another_machine_in_its_place_has_seen_nothing_yet() {
     let (mut world, one, ..) = scene();
     assert!(!comes(&mut world, one, of(1, 1000)));
     let token = world.token(json!({"target": "one"})).expect("the token can be made");
-    let machine = Machine { name: "one", key: "another key", advertised: Default::default() };
+    let machine = Machine { key: "another key", ..Machine::new("one") };
     assert_eq!(world.use_token(token, "secret", &machine), Reply::Enrolled(one));
     assert!(comes(&mut world, one, of(1, 1)));
 }

@@ -97,6 +97,10 @@ fn the_same_key_asking_again_gets_the_same_registration_and_no_second_use() {
     });
     assert_eq!(events, []);
     assert_eq!(world.space().enrolments.get(&token).expect("it is kept").used_by.len(), 1);
+    // What is sealed to the key that is known could not be opened with another one.
+    let other = Machine { sealing: "11", ..Machine::new("machine") };
+    let refused = Reply::EnrolmentRefused(EnrolRefusal::Expired);
+    assert_eq!(world.use_token(token, "secret", &other), refused);
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn a_target_enrols_again_with_a_token_for_that_very_target_and_keeps_its_grant()
     world.change("machine", TargetChange::Revoke);
     world.change("machine", TargetChange::Disable);
     let before = world.space().targets.get(target).expect("it exists").clone();
-    let machine = Machine { name: "another name", key: "new key", advertised: Default::default() };
+    let machine = Machine { key: "new key", ..Machine::new("another name") };
     assert_eq!(world.use_token(again, "secret", &machine), Reply::Enrolled(target));
     let after = world.space().targets.get(target).expect("it exists");
     assert_eq!((&after.granted, &after.name), (&before.granted, &before.name));
@@ -118,7 +122,7 @@ fn a_target_enrols_again_with_a_token_for_that_very_target_and_keeps_its_grant()
     assert!(!after.revoked, "a new key is not the revoked one");
     assert!(!after.enabled, "only an operator enables");
     // With the old key the token is used up.
-    let old = Machine { name: "machine", key: "machine", advertised: Default::default() };
+    let old = Machine { key: "machine", ..Machine::new("machine") };
     assert_eq!(world.use_token(again, "secret", &old), Reply::EnrolmentRefused(EnrolRefusal::Used));
 }
 
@@ -129,7 +133,7 @@ fn a_token_for_a_target_that_was_deleted_makes_no_target() {
     let again = world.token(json!({"target": "machine"})).expect("the token can be made");
     world.change("machine", TargetChange::Delete);
     world.enrol("machine", json!({"roles": ["other"]}));
-    let machine = Machine { name: "machine", key: "new key", advertised: Default::default() };
+    let machine = Machine { key: "new key", ..Machine::new("machine") };
     assert_eq!(world.use_token(again, "secret", &machine), Reply::EnrolmentRefused(EnrolRefusal::Unknown));
 }
 
@@ -148,23 +152,15 @@ fn a_taken_name_is_refused_and_a_new_target_with_an_old_name_inherits_nothing() 
     let old = world.enrol("Machine 1", all);
     let token = world.token(json!({"uses": 9})).expect("the token can be made");
     for name in ["Machine 1", "MACHINE 1", "machine-1"] {
-        let reply = world.use_token(
-            token,
-            "secret",
-            &Machine { name, key: "new key", advertised: Default::default() },
-        );
+        let reply = world.use_token(token, "secret", &Machine { key: "new key", ..Machine::new(name) });
         assert_eq!(refusal(&reply), Some(EnrolRefusal::NameTaken), "{name}");
     }
     for name in ["", " ", "line\nline"] {
-        let reply = world.use_token(
-            token,
-            "secret",
-            &Machine { name, key: "new key", advertised: Default::default() },
-        );
+        let reply = world.use_token(token, "secret", &Machine { key: "new key", ..Machine::new(name) });
         assert_eq!(refusal(&reply), Some(EnrolRefusal::BadName), "{name:?}");
     }
     world.change("Machine 1", TargetChange::Delete);
-    let machine = Machine { name: "Machine 1", key: "new key", advertised: Default::default() };
+    let machine = Machine { key: "new key", ..Machine::new("Machine 1") };
     let Reply::Enrolled(new) = world.use_token(token, "secret", &machine) else { panic!("the name is free") };
     let target = world.space().targets.get(new).expect("it exists");
     assert_ne!(new, old);

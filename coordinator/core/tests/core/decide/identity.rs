@@ -103,7 +103,7 @@ fn an_older_key_of_the_target_does_nothing_however_it_asks() {
     let (mut world, [(target, assignment), _]) = working();
     let old = world.peer(target);
     let token = world.token(json!({"target": "one"})).expect("the token can be made");
-    let machine = Machine { name: "one", key: "new key", advertised: Advertised::default() };
+    let machine = Machine { key: "new key", ..Machine::new("one") };
     assert_eq!(world.use_token(token, "secret", &machine), Reply::Enrolled(target));
     world.wait(29 * DAY);
     let new = world.peer(target);

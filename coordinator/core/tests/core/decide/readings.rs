@@ -10,7 +10,7 @@ use windlass_coordinator_core::event::{
 use windlass_coordinator_core::state::WorkKind;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId, TokenId};
-use windlass_protocol::message::{Advertised, Outcome};
+use windlass_protocol::message::Outcome;
 
 use crate::world::{Machine, World, project, small};
 
@@ -69,7 +69,7 @@ fn the_first_reading_is_recorded_and_the_same_again_is_to_be_counted() {
         assert_eq!(read(&mut world, "one"), (Reply::ReadBefore, 0));
         // Another key is another machine: it has nothing of what was fetched, and fetches what was not.
         let token = world.token(json!({"target": "machine"})).expect("the token can be made");
-        let machine = Machine { name: "machine", key: "new key", advertised: Advertised::default() };
+        let machine = Machine { key: "new key", ..Machine::new("machine") };
         assert_eq!(world.use_token(token, "secret", &machine), Reply::Enrolled(target));
         if running {
             assert!(world.work(deployment).is_empty());

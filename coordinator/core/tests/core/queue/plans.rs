@@ -11,7 +11,7 @@ use windlass_coordinator_core::decide::{Command, LeftOut, Reply, SpaceCommand, T
 use windlass_coordinator_core::event::{Actor, DeploymentEvent, Event, Observation, Stream};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::TokenId;
-use windlass_protocol::message::{Advertised, Outcome};
+use windlass_protocol::message::Outcome;
 
 use crate::world::{Machine, World, small};
 
@@ -131,7 +131,7 @@ fn the_digest_of_a_plan_stands_for_all_that_it_means_but_time_and_presence() {
             "the same target with another key",
             |world| {
                 let token = world.token(json!({"target": "machine"})).expect("the token can be made");
-                let machine = Machine { name: "machine", key: "new", advertised: Advertised::default() };
+                let machine = Machine { key: "new", ..Machine::new("machine") };
                 world.use_token(token, "secret", &machine);
             },
             false,

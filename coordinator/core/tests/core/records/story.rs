@@ -115,7 +115,7 @@ fn machines(world: &mut World) -> EnrolmentId {
     world.change("two", TargetChange::Enable);
     world.change("two", TargetChange::Revoke);
     let again = world.token(json!({"target": "two"})).expect("it can be made");
-    let machine = Machine { name: "two", key: "another key", advertised: Advertised::default() };
+    let machine = Machine { key: "another key", ..Machine::new("two") };
     world.use_token(again, "secret", &machine);
     let (peer, generation) = (world.peer(two), Generation { epoch: 1, sequence: 1000 });
     world.ask(SpaceCommand::RecordAhead { peer, generation }).expect("it is known");

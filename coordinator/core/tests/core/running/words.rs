@@ -159,7 +159,7 @@ fn another_machine_in_a_targets_place_gets_nothing_of_what_the_old_one_had_begun
             world.work_off(id, &Outcome::Succeeded);
         }
         let token = world.token(json!({"target": "one"})).expect("the target is there");
-        world.use_token(token, "secret", &Machine { name: "one", key, advertised: Advertised::default() });
+        world.use_token(token, "secret", &Machine { key, ..Machine::new("one") });
         if !another {
             world.succeed(id);
             continue;

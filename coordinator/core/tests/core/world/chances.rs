@@ -124,7 +124,7 @@ impl World {
         };
         // A tenant that the grant names may be deleted by now: then there is no token.
         let Ok(token) = self.token(request) else { return };
-        let machine = Machine { name, key: &key, advertised: Advertised::default() };
+        let machine = Machine { key: &key, ..Machine::new(name) };
         if let Reply::Enrolled(target) = self.use_token(token, "secret", &machine) {
             if before.is_none() {
                 self.operators.granted(target, grant);

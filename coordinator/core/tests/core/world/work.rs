@@ -29,6 +29,8 @@ pub struct Machine<'a> {
     pub name: &'a str,
     /// What its key is made from.
     pub key: &'a str,
+    /// What the key is that is sealed to it with, as a byte.
+    pub sealing: &'a str,
     /// What its configuration says.
     pub advertised: Advertised,
 }
@@ -36,7 +38,7 @@ pub struct Machine<'a> {
 impl<'a> Machine<'a> {
     /// A machine whose key is named like itself, and whose configuration says nothing.
     pub fn new(name: &'a str) -> Self {
-        Self { name, key: name, advertised: Advertised::default() }
+        Self { name, key: name, sealing: "00", advertised: Advertised::default() }
     }
 }
 
@@ -54,7 +56,7 @@ impl World {
         let machine = EnrolmentUse {
             enrolment,
             secret: Digest::of(secret),
-            key: self.key(machine.key),
+            key: self.key(machine),
             name: machine.name.to_owned(),
             advertised: machine.advertised.clone(),
             isolation: Isolation::Accounts,
@@ -74,10 +76,10 @@ impl World {
         }
     }
 
-    fn key(&self, key: &str) -> TargetKey {
+    fn key(&self, machine: &Machine<'_>) -> TargetKey {
         TargetKey {
-            public_key: Digest::of(key),
-            sealing_key: "00".repeat(32),
+            public_key: Digest::of(machine.key),
+            sealing_key: machine.sealing.repeat(32),
             certificate_expires: self.now.plus_seconds(30 * 24 * 3600),
         }
     }
