@@ -19,9 +19,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::caller::Right;
 use super::connection_state::{ConnectionState, OpenRequest};
 use super::cost::{Claim, Place, Reserved};
+use super::right::Right;
 use super::routes::never_cached;
 
 /// Bytes that are given away at once. Beyond what one stream gives there is nothing of an answer that nobody counts.
@@ -43,7 +43,7 @@ pub(super) struct Outgoing {
     rest: Bytes,
     request: OpenRequest,
     /// Whose it is; nobody's where nobody was known.
-    right: Option<Arc<Right>>,
+    right: Option<Arc<dyn Right>>,
     _place: Option<Place>,
     patience: Duration,
 }

@@ -22,7 +22,7 @@ use windlass_protocol::Digest;
 use windlass_protocol::ids::{KeyId, TokenId};
 use windlass_protocol::token::{Token, TokenKind};
 
-pub(super) use right::Right;
+use right::TokenRight;
 
 use super::Context;
 use super::connection_state::ConnectionState;
@@ -42,7 +42,7 @@ pub struct Caller<const CHANGES: bool> {
     /// The parts of the coordinator.
     pub context: Context,
     /// What it may ask for, and its answer be sent with.
-    right: Arc<Right>,
+    right: Arc<TokenRight>,
     origin: Option<String>,
     space: Option<String>,
     /// The key that the request may be repeated with.
@@ -209,7 +209,7 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
         let registry = Arc::clone(&context.services.registry);
         let mut caller = Self {
             context: context.clone(),
-            right: Arc::new(Right::new(context.decider.clone(), registry, holder, action)),
+            right: Arc::new(TokenRight::new(context.decider.clone(), registry, holder, action)),
             origin: origin.map(|ConnectInfo(address)| address.to_string()),
             space: named_space(parts)?,
             key: idempotency_key(parts)?,
@@ -228,7 +228,7 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
         parts.extensions.insert(Asker(caller.token()));
         caller.cost = cost::reserve(parts, context, caller.token()).await?;
         if let Some(reserved) = parts.extensions.get::<Reserved>() {
-            reserved.rests_on(Arc::clone(&caller.right));
+            reserved.rests_on(caller.right.clone());
         }
         // It may have waited for who it is to take what was asked for before.
         caller.authorise()?;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use windlass_protocol::ids::TokenId;
 
-use super::caller::Right;
+use super::right::Right;
 use crate::slots::{Origin, Slot, Slots};
 
 /// How often the right to answers on their way is asked for where no change of the state is a reason to.
@@ -31,7 +31,7 @@ struct Inner {
     /// Something is offered that is due before all else.
     offered: Notify,
     /// The rights to the answers on their way, by request.
-    rights: Mutex<BTreeMap<u64, Arc<Right>>>,
+    rights: Mutex<BTreeMap<u64, Arc<dyn Right>>>,
     /// There is one more of them.
     answering: Notify,
 }
@@ -187,7 +187,7 @@ impl OpenRequest {
     }
 
     /// Its answer is on its way, by this right.
-    pub(super) fn rests_on(&self, right: Arc<Right>) {
+    pub(super) fn rests_on(&self, right: Arc<dyn Right>) {
         self.state.0.rights.lock().insert(self.number, right);
         self.state.0.answering.notify_one();
     }

@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 use windlass_protocol::ids::TokenId;
 
 use super::Context;
-use super::caller::Right;
 use super::quota::{Permit, Quota, Quotas};
 use super::refusal::Refusal;
+use super::right::Right;
 
 /// What an answer to a route costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Place {
 }
 
 /// The place of an answer, and the right to it. Both are missing where nobody was known.
-pub(super) type Claim = (Option<Place>, Option<Arc<Right>>);
+pub(super) type Claim = (Option<Place>, Option<Arc<dyn Right>>);
 
 /// Where a request leaves these for who sends its answer.
 #[derive(Clone, Default)]
@@ -89,7 +89,7 @@ impl Reserved {
     }
 
     /// The answer is this caller's.
-    pub(super) fn rests_on(&self, right: Arc<Right>) {
+    pub(super) fn rests_on(&self, right: Arc<dyn Right>) {
         self.0.lock().1 = Some(right);
     }
 

@@ -29,6 +29,7 @@ mod presence;
 mod quota;
 mod refusal;
 mod releases;
+mod right;
 mod routes;
 mod seal;
 mod server;

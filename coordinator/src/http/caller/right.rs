@@ -15,10 +15,11 @@ use windlass_protocol::ids::TokenId;
 use super::Decider;
 use crate::engine::now;
 use crate::http::refusal::Refusal;
+use crate::http::right::Right;
 use crate::registry::Registry;
 
 /// The right of a caller to what it is answered.
-pub(in crate::http) struct Right {
+pub(super) struct TokenRight {
     decider: Decider,
     registry: Arc<Registry>,
     token: TokenId,
@@ -37,7 +38,7 @@ enum Rests {
     Nothing,
 }
 
-impl Right {
+impl TokenRight {
     pub(super) fn new(
         decider: Decider,
         registry: Arc<Registry>,
@@ -64,14 +65,15 @@ impl Right {
     pub(super) fn tells_nothing(&self) {
         *self.rests.lock() = Rests::Nothing;
     }
+}
 
-    /// Whether the token may still do it, which costs next to nothing. What it sees is asked for with each piece.
-    pub(in crate::http) fn stands(&self) -> bool {
+impl Right for TokenRight {
+    /// What the token sees is asked for with each piece alone.
+    fn stands(&self) -> bool {
         matches!(*self.rests.lock(), Rests::Nothing) || self.permit(&self.decider.0.state()).is_ok()
     }
 
-    /// An error where no more of the answer may be given.
-    pub(in crate::http) fn expect(&self) -> Result<(), Refusal> {
+    fn expect(&self) -> Result<(), Refusal> {
         let state = self.decider.0.state();
         let mut rests = self.rests.lock();
         if let Rests::Nothing = *rests {
@@ -90,8 +92,7 @@ impl Right {
         Ok(())
     }
 
-    /// Ends with the next change that the right could rest on, counted from this call.
-    pub(in crate::http) fn changed(&self) -> Notified<'_> {
+    fn changed(&self) -> Notified<'_> {
         self.registry.changed()
     }
 }
