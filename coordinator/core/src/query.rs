@@ -75,6 +75,13 @@ impl Tagged for TenantTags<'_> {
 }
 
 impl Query {
+    /// How many tenants and tags it names.
+    pub fn size(&self) -> usize {
+        let Self { tenants, tags, excluded_tenants, excluded_tags, narrowed: _ } = self;
+        let tags: usize = tags.values().map(BTreeSet::len).sum();
+        tenants.len() + tags + excluded_tenants.len() + excluded_tags.len()
+    }
+
     /// Whether the query names no tenant and no tag to include.
     pub fn includes_nothing(&self) -> bool {
         self.tenants.is_empty() && self.tags.is_empty()

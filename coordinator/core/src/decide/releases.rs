@@ -18,7 +18,7 @@ use crate::freeze::freeze;
 use crate::model::{ChosenPackage, CodeNames, Package, PackageKey, Project, Snapshot, Step, StepAction};
 use crate::names::StepNames;
 use crate::state::Space;
-use crate::variables::{Secret, Undefined, references_in, secret_in};
+use crate::variables::{Secret, Secrets, TooMuch, Undefined, references_in};
 use crate::version::Version;
 
 pub(super) fn add_package(draft: &mut Draft<'_>, package: &Package) -> Result<Reply, Problem> {
@@ -121,10 +121,17 @@ fn refuse_secrets_in_hooks(
     packages: &BTreeMap<StepId, ChosenPackage>,
     package_names: &PackageNames,
 ) -> Result<(), Problem> {
+    let mut secrets = Secrets::of(snapshot);
     for step in &snapshot.steps {
         let Some(package) = packages.get(&step.id) else { continue };
         let Some(read) = package_names.get(&(step.id, package.manifest)) else { continue };
-        if let Some(secret) = secret_in(snapshot, step, &read.in_hooks) {
+        let found = secrets.read_by(step, &read.in_hooks).map_err(|TooMuch| {
+            Problem::conflict(
+                "the hooks of its packages lead to more values, in steps of more kinds, than can be looked through for \
+                 secrets; let them ask by `get_windlassvariable`, or let variables refer to fewer others",
+            )
+        })?;
+        if let Some(secret) = found {
             return Err(Problem::conflict(format!(
                 "step `{}`: a hook of the package {} {} has {}",
                 step.name,

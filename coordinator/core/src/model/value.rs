@@ -83,6 +83,12 @@ impl ValueScope {
     pub fn is_everywhere(&self) -> bool {
         *self == Self::default()
     }
+
+    /// How many things it names.
+    pub fn size(&self) -> usize {
+        let Self { environments, targets, roles, steps, tenants } = self;
+        environments.len() + targets.len() + roles.len() + steps.len() + tenants.size()
+    }
 }
 
 /// A variable that each tenant must fill.

@@ -23,5 +23,5 @@ pub use needs::{Needs, missing, names_with_prefix, references_in};
 pub use outputs::outputs;
 pub use rank::Rank;
 pub use resolve::{Candidate, Context, Resolution, Source, candidates, resolve};
-pub use secrets::{Secret, Undefined, secret_in};
+pub use secrets::{Secret, Secrets, TooMuch, Undefined};
 pub use system::{SystemNames, is_systems, is_tenants_name, shadows, system_variables};

@@ -21,6 +21,8 @@ pub(super) struct Chosen<'a> {
     pub filled_sensitive: bool,
     /// Whether one of them applies wherever the step runs.
     pub everywhere: bool,
+    /// About how many scopes were looked at, and things that they name.
+    pub looked_at: usize,
 }
 
 /// What may apply.
@@ -33,6 +35,16 @@ struct Applying<'a> {
     highest: Key,
 }
 
+/// All that applies to a name.
+#[derive(Default)]
+struct Applied<'a> {
+    applying: Vec<Applying<'a>>,
+    /// Whether a template has the name.
+    is_template: bool,
+    /// Scopes of its values, and what they name.
+    scopes: usize,
+}
+
 /// The greater one wins: no default, then the rank, then the owner.
 type Key = (bool, Rank, Reverse<usize>);
 
@@ -41,9 +53,10 @@ static EVERYWHERE: std::sync::LazyLock<ValueScope> = std::sync::LazyLock::new(Va
 
 impl<'a> Chosen<'a> {
     pub(super) fn of(name: &str, step: &Step, snapshot: &'a Snapshot) -> Self {
-        let (applying, is_template) = applying(name, step, snapshot);
+        let Applied { applying, is_template, scopes } = applying(name, step, snapshot);
         let counts = |one: &&Applying<'a>| one.sensitive || one.value.is_some_and(refers);
-        let compares = applying.iter().filter(counts).count() * applying.len() <= COMPARED;
+        let counting = applying.iter().filter(counts).count();
+        let compares = counting * applying.len() <= COMPARED;
         let can_win = |one: &&Applying<'a>| {
             let beats = |other: &&Applying<'a>| other.value.is_some() && other.lowest > one.highest;
             let better = || applying.iter().filter(beats).map(|other| other.scope);
@@ -57,6 +70,7 @@ impl<'a> Chosen<'a> {
             values: chosen.iter().filter_map(|one| one.value).collect(),
             filled_sensitive: chosen.iter().any(|one| one.value.is_none() && one.sensitive),
             everywhere,
+            looked_at: scopes * if compares { 1 + counting } else { 1 },
         }
     }
 }
@@ -68,13 +82,15 @@ fn refers(value: &StoredValue) -> bool {
     }
 }
 
-/// All that applies to a name in some place where the step runs, and whether a template has it.
-fn applying<'a>(name: &str, step: &Step, snapshot: &'a Snapshot) -> (Vec<Applying<'a>>, bool) {
-    let (mut applying, mut is_template) = (Vec::new(), false);
+/// All that applies to a name in some place where the step runs.
+fn applying<'a>(name: &str, step: &Step, snapshot: &'a Snapshot) -> Applied<'a> {
+    let mut found = Applied::default();
+    let Applied { applying, is_template, scopes } = &mut found;
     for defined in snapshot.called(name) {
         let key = |rank| (true, rank, Reverse(defined.owner));
         match defined.named {
             Named::Variable(variable) => {
+                *scopes += variable.values.iter().map(|scoped| 1 + scoped.scope.size()).sum::<usize>();
                 for scoped in variable.values.iter().filter(|scoped| Region::of(step, &scoped.scope).is_any())
                 {
                     let (low, high) = Rank::bounds(&scoped.scope, step);
@@ -84,7 +100,8 @@ fn applying<'a>(name: &str, step: &Step, snapshot: &'a Snapshot) -> (Vec<Applyin
                 }
             }
             Named::Template(template) => {
-                is_template = true;
+                *is_template = true;
+                *scopes += 1;
                 let sensitive = template.control == Control::Sensitive;
                 let [low, high] = [false, true].map(Rank::of_tenant_value);
                 let (lowest, highest) = (key(low), key(high));
@@ -100,7 +117,7 @@ fn applying<'a>(name: &str, step: &Step, snapshot: &'a Snapshot) -> (Vec<Applyin
             }
         }
     }
-    (applying, is_template)
+    found
 }
 
 /// The places where a step runs and a scope applies.

@@ -1,7 +1,9 @@
 //! Sensitive values that would come into a text in clear (SEMANTICS 6).
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use windlass_protocol::ids::{EnvironmentId, StepId};
 use windlass_protocol::names::fold;
 use windlass_templates::Reference;
 
@@ -10,6 +12,7 @@ use super::needs::{names_with_prefix, references};
 use super::reach::Chosen;
 use super::{is_systems, is_tenants_name};
 use crate::model::{Snapshot, Step};
+use crate::query::Query;
 
 /// A sensitive value that a text reads.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,28 +41,74 @@ impl Secret<'_> {
     }
 }
 
-/// What of these names reads something sensitive in a step, itself or through what a value of it refers to: a variable
-/// with a sensitive value that the step can choose in any place where it may run, or a template that tenants fill with
-/// one. What tenants fill in is not followed, here as everywhere.
-///
-/// What only a condition reads counts as well: what it says stands in the text, and comparisons spell a value out.
-pub fn secret_in<'n>(snapshot: &Snapshot, step: &Step, names: &'n BTreeSet<String>) -> Option<Secret<'n>> {
-    let look = Look { snapshot, step };
-    let secrets = leading(names.iter().cloned(), |name| match look.at(name) {
-        Seen { sensitive: Some(name), .. } => Found::Itself(name),
-        Seen { refers, holder, .. } => Found::Inside(refers.into_iter().chain(holder).collect()),
-    });
-    let read = names.iter().find(|name| secrets.contains_key(&fold(name)))?;
-    let (name, undefined) = look.by_values(read).map(|name| (name, None)).unwrap_or_else(|| {
-        let (undefined, name) = look.by_holder(read, &secrets).expect("else nothing led to it");
-        (name, Some(undefined))
-    });
-    Some(Secret { read, name, undefined })
+/// What is looked at for one release at most: scopes of values and what they name, with each that they are compared with.
+/// All that takes well under a second, and everybody else waits for it.
+const MOST_LOOKED_AT: usize = 1 << 22;
+
+/// How much looking for a name is beside that.
+const NAME: usize = 16;
+
+/// Bytes of a text that are as much.
+const TEXT: usize = 64;
+
+/// That hooks lead to more than is looked at.
+#[derive(Debug)]
+pub struct TooMuch;
+
+/// The sensitive values of a release that texts of its steps read.
+pub struct Secrets<'s> {
+    snapshot: &'s Snapshot,
+    /// The steps that a value is for: no other step is like one of them.
+    chosen: BTreeSet<StepId>,
+    /// What was found to read nothing sensitive.
+    harmless: BTreeSet<Reader<'s>>,
+    left: Cell<usize>,
+}
+
+/// What makes a difference between two steps, and the names that they read.
+type Reader<'s> =
+    (Option<StepId>, [&'s BTreeSet<EnvironmentId>; 2], &'s BTreeSet<String>, &'s Query, &'s BTreeSet<String>);
+
+impl<'s> Secrets<'s> {
+    pub fn of(snapshot: &'s Snapshot) -> Self {
+        let of_sets = snapshot.library_sets.iter().flat_map(|set| &set.variables);
+        let values = snapshot.variables.iter().chain(of_sets).flat_map(|variable| &variable.values);
+        let chosen = values.flat_map(|value| value.scope.steps.iter().copied()).collect();
+        Self { snapshot, chosen, harmless: BTreeSet::new(), left: Cell::new(MOST_LOOKED_AT) }
+    }
+
+    /// What of these names reads something sensitive in a step, itself or through what a value of it refers to: a variable
+    /// with a sensitive value that the step can choose in any place where it may run, or a template that tenants fill with
+    /// one. What tenants fill in is not followed, here as everywhere.
+    ///
+    /// What only a condition reads counts as well: what it says stands in the text, and comparisons spell a value out.
+    pub fn read_by(
+        &mut self,
+        step: &'s Step,
+        names: &'s BTreeSet<String>,
+    ) -> Result<Option<Secret<'s>>, TooMuch> {
+        let own = self.chosen.contains(&step.id).then_some(step.id);
+        let environments = [&step.environments, &step.excluded_environments];
+        let reader = (own, environments, &step.roles, &step.tenants, names);
+        if self.harmless.contains(&reader) {
+            return Ok(None);
+        }
+        let found = Look { snapshot: self.snapshot, step, left: &self.left }.secret_in(names);
+        if self.left.get() == 0 {
+            return Err(TooMuch);
+        }
+        if found.is_none() {
+            self.harmless.insert(reader);
+        }
+        Ok(found)
+    }
 }
 
 struct Look<'a> {
     snapshot: &'a Snapshot,
     step: &'a Step,
+    /// What may still be looked at: of the rest nothing is seen.
+    left: &'a Cell<usize>,
 }
 
 /// What is seen of a name.
@@ -74,6 +123,21 @@ struct Seen {
 }
 
 impl Look<'_> {
+    fn secret_in<'n>(&self, names: &'n BTreeSet<String>) -> Option<Secret<'n>> {
+        let secrets = leading(names.iter().cloned(), |name| match self.at(name) {
+            Seen { sensitive: Some(name), .. } => Found::Itself(name),
+            Seen { refers, holder, .. } => Found::Inside(refers.into_iter().chain(holder).collect()),
+        });
+        let read = names.iter().find(|name| secrets.contains_key(&fold(name)))?;
+        let by_holder = || self.by_holder(read, &secrets).map(|(undefined, name)| (name, Some(undefined)));
+        let (name, undefined) = self
+            .by_values(read)
+            .map(|name| (name, None))
+            .or_else(by_holder)
+            .unwrap_or_else(|| (secrets[&fold(read)].clone(), None));
+        Some(Secret { read, name, undefined })
+    }
+
     /// What is sensitive that values of `name` lead to.
     fn by_values(&self, name: &str) -> Option<String> {
         let mut leads = leading([name.to_owned()], |name| match self.at(name) {
@@ -100,7 +164,7 @@ impl Look<'_> {
     }
 
     fn at(&self, name: &str) -> Seen {
-        if self.is_given(name) {
+        if self.is_given(name) || self.left.get() == 0 {
             return Seen::default();
         }
         let mut refers = Self::in_our_words(name);
@@ -114,14 +178,22 @@ impl Look<'_> {
                 if holder == list { (Some(holder), None) } else { (None, Some(holder)) }
             });
             refers.extend(own);
+            self.count(refers.len());
             return Seen { sensitive: None, refers, holder };
         }
         let chosen = Chosen::of(name, self.step, self.snapshot);
+        let texts: usize = chosen.values.iter().map(|value| value.most_bytes() / TEXT).sum();
+        self.count(chosen.looked_at + texts);
         let is_sensitive = chosen.filled_sensitive || chosen.values.iter().any(|value| value.is_sensitive());
         let spelled = || self.snapshot.called(name).first().map(|found| found.name().to_owned());
         refers.extend(chosen.values.into_iter().flat_map(references));
         let holder = if chosen.everywhere { None } else { holder() };
         Seen { sensitive: is_sensitive.then(spelled).flatten(), refers, holder }
+    }
+
+    /// Counts what was looked at for one name.
+    fn count(&self, things: usize) {
+        self.left.set(self.left.get().saturating_sub(NAME + things));
     }
 
     /// Whether the system gives it to the step wherever that runs: then nothing shadows it, and it is not sensitive. A

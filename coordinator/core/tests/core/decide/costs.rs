@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
-use windlass_coordinator_core::decide::ReadNames;
+use windlass_api::error::Problem;
+use windlass_coordinator_core::decide::{ReadNames, Reply};
 use windlass_protocol::message::Outcome;
 use windlass_templates::Shell;
 
@@ -127,19 +128,54 @@ fn the_end_of_one_of_ten_times_as_many_steps_costs_about_ten_times_as_much() {
     assert!(why.message.contains("5000 steps at most"), "{why:?}");
 }
 
-/// The same for making a release whose hook reads `V0` of these variables.
-fn releasing_took(variables: Map<String, Value>) -> Duration {
+/// What making a release came to whose hook, in each of these steps, reads `V0` of these variables, and how long it took.
+fn making(steps: Value, variables: Map<String, Value>) -> (Result<Reply, Problem>, Duration) {
     let mut world = small();
     world.replays = false;
     world.package("shop", "1.0.0");
-    let mut document = project("Web", json!([{"name": "Copy", "roles": ["web"], "package": {"id": "shop"}}]));
+    let mut document = project("Web", steps);
     document["variables"] = variables.into();
     world.apply(&[document]);
     let mut read = ReadNames::default();
     read.add_hook("echo #{V0}", Shell::Bash);
     let started = now();
-    world.try_release("Web", "1.0.0", &read).expect("nothing of it is sensitive");
-    now() - started
+    let made = world.try_release("Web", "1.0.0", &read);
+    (made, now() - started)
+}
+
+/// The same of one step.
+fn releasing_took(variables: Map<String, Value>) -> Duration {
+    let (made, took) = making(json!([copy(0, json!({}))]), variables);
+    made.expect("nothing of it is sensitive");
+    took
+}
+
+/// A step with the package, and what else is said.
+fn copy(index: usize, with: Value) -> Value {
+    let mut step = json!({"name": format!("Copy {index}"), "roles": ["web"], "package": {"id": "shop"}});
+    step.as_object_mut().expect("it is one").extend(with.as_object().expect("it is one").clone());
+    step
+}
+
+#[test]
+fn hooks_are_looked_through_once_for_steps_that_are_alike() {
+    let chain = |count: usize| {
+        let one = |index| (format!("V{index}"), json!([{"value": format!("#{{V{}}}", index + 1)}]));
+        (0..count).map(one).collect::<Map<_, _>>()
+    };
+    let alike = |count: usize| (0..count).map(|index| copy(index, json!({}))).collect::<Value>();
+    let ((_, one), (made, many)) = (making(alike(1), chain(1000)), making(alike(200), chain(1000)));
+    made.expect("nothing of it is sensitive");
+    assert!(many < 20 * one, "{many:?} for 200 steps, {one:?} for one");
+    // One that a value is for is like no other; and what is too much is said, whatever else is in it.
+    let mut variables = chain(10);
+    variables
+        .insert("V10".into(), json!([{"value": {"secret": "the key"}, "steps": ["Copy 7"]}, {"value": "x"}]));
+    let problem = making(alike(20), variables).0.expect_err("one of them reads a secret");
+    assert!(problem.message.contains("step `Copy 7`"), "{problem:?}");
+    let own = |index: usize| copy(index, json!({"roles": [format!("role-{index}")]}));
+    let problem = making((0..400).map(own).collect(), chain(1000)).0.expect_err("it is too much");
+    assert!(problem.message.contains("can be looked through"), "{problem:?}");
 }
 
 #[test]

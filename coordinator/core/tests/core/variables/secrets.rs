@@ -9,7 +9,7 @@ use windlass_coordinator_core::decide::ReadNames;
 use windlass_coordinator_core::freeze::freeze;
 use windlass_coordinator_core::model::{Step, StoredValue, Tenant};
 use windlass_coordinator_core::query::Empty;
-use windlass_coordinator_core::variables::{Context, Resolution, references_in, resolve, secret_in};
+use windlass_coordinator_core::variables::{Context, Resolution, Secrets, references_in, resolve};
 use windlass_protocol::ids::TargetId;
 use windlass_templates::{Reference, Shell};
 
@@ -366,7 +366,7 @@ fn nothing_passes_that_reads_a_secret_in_any_place_and_little_else_is_kept_back(
         let space = world.space();
         let snapshot = freeze(space, space.projects.called("Web").expect("it was made"));
         let step = &snapshot.steps[0];
-        let found = secret_in(&snapshot, step, &names).is_some();
+        let found = Secrets::of(&snapshot).read_by(step, &names).expect("it is little").is_some();
         let reads = reads_somewhere(&world, step, machine);
         assert!(found || !reads, "{variables} in a step with {keys} reads something sensitive");
         *match (found, reads) {
