@@ -3,11 +3,12 @@
 //! Each thing is taken apart by all its fields, so that a new one is shown to nobody who is limited before it is said here
 //! what is left of it.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use windlass_protocol::ids::{DeploymentId, EnvironmentId, ProjectId, StepId, TargetId};
+use windlass_protocol::ids::{DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TargetId};
 use windlass_protocol::message::{Generation, Participation};
 
 use super::queries::VisibleTenants;
@@ -33,7 +34,7 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     left.deployments = deployments(whole, &seen);
     let finished: Vec<_> = whole.finished.iter().filter(|id| left.deployments.contains_key(id)).collect();
     left.finished = finished.into();
-    let mut view = LimitedView::new(whole, &seen, &left.deployments);
+    let mut view = LimitedView::new(whole, &seen, &left);
     let targets: Vec<_> =
         whole.targets.iter().filter_map(|found| view.target(whole, &left.deployments, found)).collect();
     fill(&mut left.targets, targets.into_iter());
@@ -43,7 +44,7 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     // The sets of what they are connected to, and those that ask for values which they have given.
     let included: BTreeSet<_> = left.projects.iter().flat_map(|project| &project.library_sets).collect();
     let sets = whole.library_sets.iter().filter_map(|set| match included.contains(&set.id) {
-        true => Some(view.library_set(set)),
+        true => Some(view.library_set(set, &left.projects)),
         false => seen.has_value(&set.templates).then(|| view.left_library_set(set)),
     });
     fill(&mut left.library_sets, sets.collect::<Vec<_>>().into_iter());
@@ -51,10 +52,8 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     let lifecycles = lifecycles.into_iter().filter_map(|id| whole.lifecycles.get(id));
     fill(&mut left.lifecycles, lifecycles.map(|found| lifecycle(&seen, found)));
     // What was deployed for them, and what may be.
-    let deployed: BTreeSet<_> = left.deployments.values().map(|found| found.release()).collect();
     let releases = seen.places.keys().flat_map(|id| whole.releases_of(*id)).filter(|release| {
-        let once = || seen.tenants.keys().any(|tenant| whole.history.has(release.id, *tenant));
-        seen.connected.contains_key(&release.project) || deployed.contains(&release.id) || once()
+        seen.connected.contains_key(&release.project) || view.deployed.contains_key(&release.id)
     });
     left.releases = releases.map(|found| (found.id, Arc::new(view.release(found)))).collect();
     let lost = whole.lost.iter().filter(|(target, _)| view.targets.contains(target));
@@ -194,29 +193,59 @@ struct LimitedView<'a> {
     targets: BTreeSet<TargetId>,
     /// Roles of steps that are seen: another one is of somebody else's machines.
     roles: BTreeSet<String>,
-    /// Steps that ran for them, whoever they are for now.
-    ran: BTreeSet<StepId>,
+    /// Steps of releases that ran for them, whoever such steps are for in other releases.
+    ran: BTreeSet<(ReleaseId, StepId)>,
+    /// Where each release is or was deployed for them.
+    deployed: BTreeMap<ReleaseId, BTreeSet<EnvironmentId>>,
+}
+
+/// What is looked at, and where: what was theirs once opens what it was, and nothing that came after it.
+struct Among<'a> {
+    places: Cow<'a, BTreeSet<EnvironmentId>>,
+    /// None for a project as it stands.
+    release: Option<ReleaseId>,
 }
 
 impl<'a> LimitedView<'a> {
-    fn new(
-        whole: &Space,
-        seen: &'a VisibleTenants<'a>,
-        deployments: &OrdMap<DeploymentId, Arc<Deployment>>,
-    ) -> Self {
-        let nodes = deployments.values().flat_map(|found| found.graph.nodes());
-        let ran = nodes.filter_map(|node| node.plot.work.step()).collect();
-        let mut view = Self { seen, targets: BTreeSet::new(), roles: BTreeSet::new(), ran };
-        let mut roles = BTreeSet::new();
+    /// `left` has their deployments and their history already.
+    fn new(whole: &Space, seen: &'a VisibleTenants<'a>, left: &Space) -> Self {
+        let steps = |found: &Arc<Deployment>| {
+            let release = found.release();
+            let steps = found.graph.nodes().filter_map(|node| node.plot.work.step());
+            steps.map(|step| (release, step)).collect::<Vec<_>>()
+        };
+        let ran = left.deployments.values().flat_map(steps).collect();
+        let mut deployed: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let known = left.deployments.values().map(|found| (found.release(), found.environment));
+        for (release, environment) in known.chain(left.history.releases()) {
+            deployed.entry(release).or_default().insert(environment);
+        }
+        let (targets, roles) = Default::default();
+        let mut view = Self { seen, targets, roles, ran, deployed };
         for project in seen.places.keys() {
-            let steps = whole.projects.get(*project).into_iter().flat_map(|project| &project.steps);
-            let frozen = whole.releases_of(*project).flat_map(|release| &release.snapshot.steps);
-            for step in steps.chain(frozen).filter(|step| view.step(step, *project).is_some()) {
-                roles.extend(step.roles.iter().cloned());
+            let found = whole.projects.get(*project).map(|project| (project.steps.as_slice(), None));
+            let frozen = whole.releases_of(*project);
+            let frozen = frozen.map(|release| (release.snapshot.steps.as_slice(), Some(release.id)));
+            for (steps, release) in found.into_iter().chain(frozen) {
+                let among = view.among(*project, release);
+                let theirs = steps.iter().filter(|step| view.step(step, &among).is_some());
+                let roles: Vec<_> = theirs.flat_map(|step| step.roles.iter().cloned()).collect();
+                view.roles.extend(roles);
             }
         }
-        view.roles = roles;
         view
+    }
+
+    /// Where a release counts for them, or a project as it stands.
+    fn among(&self, project: ProjectId, release: Option<ReleaseId>) -> Among<'a> {
+        static NOWHERE: BTreeSet<EnvironmentId> = BTreeSet::new();
+        let connected = self.seen.connected.get(&project).unwrap_or(&NOWHERE);
+        let were = release.and_then(|release| self.deployed.get(&release));
+        let places = match were {
+            Some(were) => Cow::Owned(connected | were),
+            None => Cow::Borrowed(connected),
+        };
+        Among { places, release }
     }
 
     /// A target that may serve somebody who is seen, where somebody who is seen is connected, or that may hold something of
@@ -232,8 +261,9 @@ impl<'a> LimitedView<'a> {
         let Granted { mut roles, mut environments, tenants, participation: _ } = granted;
         environments.retain(|environment| self.seen.environments.contains(environment));
         let takes_part = scope::takes_part(found, true);
+        let mut connected = self.seen.connected.values().flatten();
         let serves = takes_part
-            && !environments.is_empty()
+            && connected.any(|environment| environments.contains(environment))
             && self.seen.tenants.values().any(|tenant| scope::has_tenant(whole, found, tenant));
         let theirs = |tenant| self.seen.tenants.contains_key(&tenant);
         let may_hold = || whole.history.may_hold_of(id).any(theirs);
@@ -280,8 +310,9 @@ impl<'a> LimitedView<'a> {
             mut steps,
         } = found.clone();
         if self.seen.connected.contains_key(&id) {
-            steps = self.steps(&steps, id);
-            variables = self.variables(&variables, &ids(&steps), self.places(id));
+            let among = self.among(id, None);
+            steps = self.steps(&steps, &among);
+            variables = self.variables(&variables, &ids(&steps), &among.places);
         } else {
             templates = self.seen.own_templates(&templates);
             (library_sets, variables, steps) = Default::default();
@@ -290,12 +321,12 @@ impl<'a> LimitedView<'a> {
         Project { id, slug, name, tenancy, lifecycle, library_sets, templates, retired, variables, steps }
     }
 
-    fn places(&self, project: ProjectId) -> &BTreeSet<EnvironmentId> {
-        self.seen.places.get(&project).unwrap_or(&self.seen.environments)
-    }
-
-    fn library_set(&self, found: &LibrarySet) -> LibrarySet {
-        let variables = self.variables(&found.variables, &BTreeSet::new(), &self.seen.environments);
+    /// A set counts where they are connected to projects that include it.
+    fn library_set(&self, found: &LibrarySet, projects: &Catalogue<Project>) -> LibrarySet {
+        let including = projects.iter().filter(|project| project.library_sets.contains(&found.id));
+        let places = including.filter_map(|project| self.seen.connected.get(&project.id)).flatten();
+        let places = places.copied().collect();
+        let variables = self.variables(&found.variables, &BTreeSet::new(), &places);
         let LibrarySet { id, slug, name, templates, retired: _, variables: _ } = found.clone();
         LibrarySet { id, slug, name, templates, retired: Vec::new(), variables }
     }
@@ -309,8 +340,8 @@ impl<'a> LimitedView<'a> {
 
     fn release(&self, found: &Release) -> Release {
         let snapshot = &found.snapshot;
-        let places = self.places(found.project);
-        let steps = self.steps(&snapshot.steps, found.project);
+        let among = self.among(found.project, Some(found.id));
+        let (places, steps) = (&among.places, self.steps(&snapshot.steps, &among));
         let known = ids(&steps);
         let sets = snapshot.library_sets.iter().map(|set| {
             let SnapshotSet { id, templates, variables } = set.clone();
@@ -328,13 +359,14 @@ impl<'a> LimitedView<'a> {
         Release { id, project, version, created, notes, snapshot, packages }
     }
 
-    fn steps(&self, found: &[Step], project: ProjectId) -> Vec<Step> {
-        found.iter().filter_map(|step| self.step(step, project)).collect()
+    fn steps(&self, found: &[Step], among: &Among<'_>) -> Vec<Step> {
+        found.iter().filter_map(|step| self.step(step, among)).collect()
     }
 
     /// A step that runs for somebody who is seen, where they are, or that ran for them.
-    fn step(&self, found: &Step, project: ProjectId) -> Option<Step> {
-        let places = self.places(project);
+    fn step(&self, found: &Step, among: &Among<'_>) -> Option<Step> {
+        let places = among.places.as_ref();
+        let ran = || among.release.is_some_and(|release| self.ran.contains(&(release, found.id)));
         let excluded_environments: BTreeSet<_> =
             found.excluded_environments.intersection(places).copied().collect();
         let tenants = self.seen.query(&found.tenants, Empty::MeansEverybody);
@@ -343,9 +375,7 @@ impl<'a> LimitedView<'a> {
             (Some(tenants), Some(environments)) if excluded_environments != *places => {
                 (tenants, environments)
             }
-            _ if self.ran.contains(&found.id) => {
-                (Query { narrowed: true, ..Query::default() }, BTreeSet::new())
-            }
+            _ if ran() => (Query { narrowed: true, ..Query::default() }, BTreeSet::new()),
             _ => return None,
         };
         let mut left = found.clone();

@@ -152,11 +152,14 @@ impl History {
         })
     }
 
-    /// Whether a release ever succeeded for a tenant, anywhere.
-    pub(crate) fn has(&self, release: ReleaseId, tenant: TenantId) -> bool {
-        let first = EnvironmentId::from_bytes([0; 16]);
-        let of = self.promoted.range((release, first, None)..).take_while(move |(of, ..)| *of == release);
-        of.into_iter().any(|(.., for_whom)| *for_whom == Some(tenant))
+    /// Which releases were deployed where, as far as that is known: those that succeeded, and the last ones.
+    pub(crate) fn releases(&self) -> impl Iterator<Item = (ReleaseId, EnvironmentId)> {
+        let succeeded = self.promoted.iter().map(|(release, environment, _)| (*release, *environment));
+        let last = self.attempts.iter().map(|((_, environment, _), attempt)| {
+            let Subject::Release(release) = attempt.subject;
+            (release, *environment)
+        });
+        succeeded.chain(last)
     }
 
     /// Adds a deployment that has ended with the record of this number.

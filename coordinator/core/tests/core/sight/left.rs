@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use windlass_api::plan::TargetRule;
 use windlass_coordinator_core::authorise::{self, Action};
 use windlass_coordinator_core::decide::{PackageNames, SpaceCommand};
@@ -103,6 +103,102 @@ fn what_is_seen_of_a_thing_does_not_depend_on_the_rest_of_it() {
         let ((one, of_one), (other, of_other)) = (seen(one), seen(other));
         assert_eq!(text(one.space()), text(other.space()), "{what}");
         assert_eq!(of_one, of_other, "{what}: the record of it");
+    }
+}
+
+/// A space in which Alpha was deployed to in Staging, where it is no more, by a step that is for everybody then.
+fn with_a_past() -> World {
+    let mut base = shared();
+    base.package("theirs", "1.0.0");
+    base.package("theirs", "2.0.0");
+    let install = json!({"name": "Install", "roles": ["web"], "script": {"body": "what it was"}});
+    let mut shop = project("Shop", json!([install]));
+    shop["variables"] = json!({"Host": [{"value": "the host that was", "steps": ["Install"]}]});
+    let connected = |environments: &[&str]| {
+        ["Alpha", "Beta"]
+            .map(|name| json!({"kind": "tenant", "name": name, "projects": {"Shop": environments}}))
+    };
+    base.apply(&[shop]);
+    base.apply(&connected(&["Testing", "Staging"]));
+    base.release("Shop", "1.0.0");
+    let staging = json!({"project": "Shop", "version": "1.0.0", "environments": ["Staging"],
+        "tenants": {"tenants": ["Alpha"]}});
+    let id = base.deploy(staging);
+    base.succeed(id);
+    base.apply(&connected(&["Testing"]));
+    base
+}
+
+/// What was theirs once stays theirs, as it was. Neither a step's id nor a place opens what came after it.
+#[test]
+fn what_was_theirs_opens_nothing_of_what_came_later() {
+    let base = with_a_past();
+    let ours = json!({"name": "Ours", "roles": ["web"], "script": {"body": "true"}});
+    // In the project as it stands, and in a release of that.
+    let shop = |world: &mut World, step: Value, values: Value| {
+        let mut shop = project("Shop", json!([step, ours]));
+        shop["variables"] = json!({"Host": values, "Level": [{"value": "for all"}]});
+        world.apply(&[shop]);
+        world.release("Shop", "2.0.0");
+    };
+    let betas = |body: &str| json!({"name": "Install", "roles": ["web"], "tenants": {"tenants": ["Beta"]}, "script": {"body": body}});
+    let there = |body: &str| json!({"name": "News", "roles": ["web"], "environments": ["Staging"], "script": {"body": body}});
+    let word = |more| if more { "one" } else { "another" };
+    type Change<'a> = &'a dyn Fn(&mut World, bool);
+    let rows: [(&str, Change<'_>); 7] = [
+        ("a step that is another's now", &|world, more| shop(world, betas(word(more)), json!([]))),
+        ("a value for such a step", &|world, more| {
+            shop(world, betas("x"), json!([{"value": word(more), "steps": ["Install"]}]));
+        }),
+        ("a package of such a step", &|world, more| {
+            let mut step = betas("x");
+            step.as_object_mut().expect("it is one").remove("script");
+            step["package"] = json!({"id": "theirs"});
+            let mut shop = project("Shop", json!([step, ours]));
+            shop["variables"] = json!({});
+            world.apply(&[shop]);
+            let version = if more { "2.0.0" } else { "1.0.0" };
+            let request = json!({"project": "Shop", "version": "2.0.0", "packages": {"Install": version}});
+            let request = serde_json::from_value(request).expect("it is right");
+            let package_names = package_names(world);
+            world.ask(SpaceCommand::CreateRelease { request, package_names }).expect("it can be made");
+        }),
+        ("a step of a place where they are no more", &|world, more| {
+            shop(world, there(word(more)), json!([]));
+        }),
+        ("a value for such a place", &|world, more| {
+            shop(world, there("x"), json!([{"value": word(more), "environments": ["Staging"]}]));
+        }),
+        ("a library set's value for such a place", &|world, more| {
+            let value = json!([{"value": word(more), "environments": ["Staging"]}]);
+            let set = json!({"kind": "library-set", "name": "Common", "variables": {"Level": value}});
+            let mut shop = project("Shop", json!([ours]));
+            shop["library-sets"] = json!(["Common"]);
+            world.apply(&[set, shop]);
+            world.release("Shop", "2.0.0");
+        }),
+        ("a machine that came to such a place", &|world, more| {
+            let tenants: &[&str] = if more { &["Alpha", "Beta"] } else { &["Beta"] };
+            world.enrol(
+                "later",
+                json!({"roles": ["web"], "environments": ["Staging"], "tenants": {"tenants": tenants}}),
+            );
+        }),
+    ];
+    for (what, change) in rows {
+        let changed = [false, true].map(|more| {
+            let mut world = base.clone();
+            change(&mut world, more);
+            world
+        });
+        let [one, other] = changed.each_ref();
+        assert_ne!(text(one.space()), text(other.space()), "{what}: they differ in truth");
+        let seen = |world| (of_limited(world), records(world, &of_limited(world)));
+        let ((one, of_one), (other, of_other)) = (seen(one), seen(other));
+        assert_eq!(text(one.space()), text(other.space()), "{what}");
+        assert_eq!(of_one, of_other, "{what}: the record of it");
+        let was = text(one.space());
+        assert!(was.contains("what it was") && was.contains("the host that was"), "{what}: what was theirs");
     }
 }
 
