@@ -65,9 +65,7 @@ pub fn before(space: &Space, key: Key, asked: Option<Asked>) -> impl Iterator<It
     })
 }
 
-/// Whether the space, and the tenant within it, may have one more that runs. Untenanted work is one flow, which only the
-/// space's cap bounds.
+/// Whether the space, and the tenant within it, may have one more that runs.
 pub fn has_slot(space: &Space, flow: Flow) -> bool {
-    space.indexes.slots_taken < space.caps.space
-        && (flow.is_none() || space.slots_of(flow) < space.caps.tenant)
+    space.indexes.slots_taken < space.caps.space && space.flow_has_slot(flow)
 }

@@ -256,7 +256,12 @@ impl Space {
             self.index_work(deployment, node, target);
             match (was, is) {
                 (false, true) => self.reach(deployment, -1),
-                (true, false) => self.reach(deployment, 1),
+                (true, false) => {
+                    if !self.indexes.within_reach.contains_key(&deployment) {
+                        self.returned.insert(deployment);
+                    }
+                    self.reach(deployment, 1);
+                }
                 _ => {}
             }
         }

@@ -190,6 +190,7 @@ impl Space {
             self.drop_run(id, *node, *target);
             self.note_generation(*target, at.generation);
         }
+        self.returned.remove(&id);
         // Its turn came, and nothing came of it. Nobody's turn came where somebody had it end.
         let is_ended = matches!(why, EndReason::Cancelled | EndReason::TenantDisabled);
         if deployment.state == DeploymentState::Queued && !is_ended {

@@ -50,6 +50,7 @@ pub struct Indexes {
     pub within_reach: OrdMap<DeploymentId, usize>,
     /// How many of each flow hold a slot: those that run and do not wait for their targets alone.
     pub slots: OrdMap<Flow, usize>,
+    /// How many slots of the space are taken.
     pub slots_taken: usize,
     /// Deployments that run, by the targets that have a part in them.
     pub parts: OrdMap<TargetId, OrdSet<DeploymentId>>,

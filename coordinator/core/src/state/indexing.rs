@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
 
@@ -40,7 +40,8 @@ impl Space {
     }
 
     /// So much more of a deployment's open work, or less, is within reach. A deployment that waits for its targets alone
-    /// keeps its keys and not its slot (SEMANTICS 9); when one is back, it has its slot at once, as if nobody had it.
+    /// keeps its keys and not its slot (SEMANTICS 9); when one is back, it has a slot of its flow at once, and none of the
+    /// space's.
     pub(super) fn reach(&mut self, id: DeploymentId, more: isize) {
         let before = self.indexes.within_reach.get(&id).copied().unwrap_or_default();
         let after = before.saturating_add_signed(more);
@@ -51,9 +52,10 @@ impl Space {
         }
         let Some(flow) = self.deployments.get(&id).map(|deployment| deployment.tenant) else { return };
         let taken = self.indexes.slots.get(&flow).copied().unwrap_or_default();
+        let of_space = usize::from(!self.returned.contains(&id));
         let (taken, all) = match (before, after) {
-            (0, 1..) => (taken + 1, self.indexes.slots_taken + 1),
-            (1.., 0) => (taken.saturating_sub(1), self.indexes.slots_taken.saturating_sub(1)),
+            (0, 1..) => (taken + 1, self.indexes.slots_taken + of_space),
+            (1.., 0) => (taken.saturating_sub(1), self.indexes.slots_taken.saturating_sub(of_space)),
             _ => return,
         };
         self.indexes.slots_taken = all;
@@ -148,14 +150,22 @@ impl Space {
         self.index_flow(flow);
     }
 
-    /// Puts right whether a flow may have a slot, as far as its own cap is concerned. Untenanted work has none.
+    /// Puts right whether a flow may have a slot, as far as its own cap is concerned.
     fn index_flow(&mut self, flow: Flow) {
-        let may = flow.is_none() || self.slots_of(flow) < self.caps.tenant;
-        if may && self.indexes.startable.contains_key(&flow) {
+        if self.flow_has_slot(flow) && self.indexes.startable.contains_key(&flow) {
             self.indexes.flows.insert(flow);
         } else {
             self.indexes.flows.remove(&flow);
         }
+    }
+
+    /// Whether one more of a flow may run, as far as its own cap is concerned. Untenanted work is one flow, which only the
+    /// space's cap bounds. What waits for lost targets holds no slot, and has one when they are back: so no more than twice
+    /// the cap runs and waits so.
+    pub(crate) fn flow_has_slot(&self, flow: Flow) -> bool {
+        let cap = if flow.is_none() { self.caps.space } else { self.caps.tenant };
+        let running = self.indexes.running.get(&flow).map_or(0, OrdSet::len);
+        (flow.is_none() || self.slots_of(flow) < cap) && running < 2 * cap
     }
 
     pub fn slots_of(&self, flow: Flow) -> usize {

@@ -61,6 +61,10 @@ pub struct Space {
     pub targets: Catalogue<Target>,
     /// Targets that have work and had no session for half a minute, since when; until they are back.
     pub lost: OrdMap<TargetId, Timestamp>,
+    /// Deployments that waited for lost targets alone and are back. They count for their flow, and take nothing from what
+    /// the space has for others.
+    #[serde(default, skip_serializing_if = "OrdSet::is_empty")]
+    pub returned: OrdSet<DeploymentId>,
     /// Since when there has been a coordinator without a break, where it was away while targets had work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served_since: Option<Timestamp>,
@@ -110,6 +114,7 @@ impl Space {
             tenants: Catalogue::default(),
             targets: Catalogue::default(),
             lost: OrdMap::new(),
+            returned: OrdSet::new(),
             served_since: None,
             enrolments: OrdMap::new(),
             packages: OrdMap::new(),

@@ -168,13 +168,52 @@ fn what_waits_for_lost_targets_keeps_its_key_and_not_its_slot() {
     let last = world.deploy(to(1, Some("Beta")));
     assert!(runs(&world, last));
     assert_eq!(world.space().indexes.slots_taken, 1);
-    // Who is back has its slots at once, and nobody starts before they are free.
+    // Who is back has the slots of its flow at once, and takes none of what the space has for others.
     world.presence(vec![], vec![machine]);
-    assert_eq!(world.space().indexes.slots_taken, 4);
+    let slots = ["Alpha", "Beta"].map(|name| {
+        let tenant = world.space().tenants.named(name).expect("it is there").id;
+        world.space().slots_of(Some(tenant))
+    });
+    assert_eq!((world.space().indexes.slots_taken, slots), (1, [2, 2]));
     let all = [alphas[0], alphas[1], beta, last, second];
     while running(&world, &all) > 0 {
         end_one(&mut world, &all);
     }
     assert!(all.iter().all(|id| world.end(*id).is_some()), "everything came to its end");
     assert_eq!(world.space().indexes.slots_taken, 0);
+}
+
+/// What waits for lost machines holds no slot, and has one of its flow when they are back: twice the cap at most, and
+/// nothing of what others have.
+#[test]
+fn what_waited_for_lost_machines_takes_no_turn_of_others_when_they_are_back() {
+    let mut world = ready(100);
+    let grant = |tenant: &str| {
+        serde_json::json!({"roles": ["web"], "environments": ["Staging"], "tenants": {"tenants": [tenant]},
+            "participation": "both"})
+    };
+    world.grant("machine", grant("Beta"));
+    let mut own = grant("Alpha");
+    own["participation"] = "tenanted".into();
+    let alphas = world.enrol("alphas", own);
+    caps(&mut world, 10, 5);
+    for round in 0..3 {
+        // Nobody knows that it is lost before it has work.
+        let first = world.deploy(to(0, Some("Alpha")));
+        world.lose(alphas);
+        let mut all = vec![first];
+        all.extend((1..100).map(|index| world.deploy(to(index, Some("Alpha")))));
+        assert_eq!(running(&world, &all), 10, "{round}: as many again as its cap");
+        world.presence(vec![], vec![alphas]);
+        assert_eq!(running(&world, &all), 10, "{round}: what runs, runs");
+        let others: Vec<_> = (0..6).map(|index| world.deploy(to(index, Some("Beta")))).collect();
+        assert_eq!(running(&world, &others), 5, "{round}: all of its cap, and at once");
+        let untenanted: Vec<_> = (0..6).map(|index| world.deploy(to(index, None))).collect();
+        assert_eq!(running(&world, &untenanted), 5, "{round}: the rest of the space's");
+        let all: Vec<_> = all.into_iter().chain(others).chain(untenanted).collect();
+        while running(&world, &all) > 0 {
+            end_one(&mut world, &all);
+        }
+        assert_eq!((world.space().indexes.slots_taken, world.space().returned.len()), (0, 0), "{round}");
+    }
 }
