@@ -1,7 +1,8 @@
 //! Whether a target still belongs to what it works on, asked again at every read (SEMANTICS 3, "While it runs").
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use windlass_api::plan::TargetRule;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::TargetId;
 
@@ -34,15 +35,17 @@ pub fn still_qualifies(
     }
     let release = space.releases.get(&deployment.release()).ok_or(Removal::ReleaseDeleted)?;
     let none = BTreeSet::new();
-    let mut steps: BTreeSet<_> = deployment.graph.steps_on(target.id).collect();
+    let mut steps: BTreeMap<_, _> = deployment.graph.work_on(target.id).collect();
     let mut asked = BTreeSet::new();
-    for known in release.snapshot.steps.iter().filter(|known| steps.remove(&known.id)) {
-        // The step is as the release froze it, but the tenant's tags are live.
-        if let Some(rule) = step_rule(known, deployment.environment, tenant) {
+    for known in &release.snapshot.steps {
+        let Some(is_over) = steps.remove(&known.id) else { continue };
+        // The step is as the release froze it, but the tenant's tags are live. What is over asks for nothing more.
+        let rule = step_rule(known, deployment.environment, tenant).filter(|_| !is_over);
+        if let Some(rule) = rule {
             return Err(Removal::Step { step: known.id, rule });
         }
         // Of a step the target's own rules look at the roles alone.
-        if !asked.insert(&known.roles) {
+        if !asked.insert((&known.roles, is_over)) {
             continue;
         }
         let question = Question {
@@ -53,7 +56,8 @@ pub fn still_qualifies(
             excluded: &none,
             now,
         };
-        if let Some(rule) = matching::refusals(space, target, &question).first() {
+        let refusals = matching::refusals(space, target, &question);
+        if let Some(rule) = refusals.iter().find(|rule| !is_over || **rule != TargetRule::Role) {
             return Err(Removal::Target { rule: *rule });
         }
     }

@@ -205,6 +205,17 @@ impl Graph {
         })
     }
 
+    /// The same, each with whether it is over there.
+    pub fn work_on(&self, target: TargetId) -> impl Iterator<Item = (StepId, bool)> {
+        self.nodes.iter().enumerate().filter_map(move |(place, node)| match node.plot.work {
+            WorkKind::Run(step) if node.plot.targets.contains(&target) => {
+                let run = self.run(place, target);
+                Some((step, run.is_some_and(|run| matches!(run.state, RunState::Ended(_)))))
+            }
+            WorkKind::Run(_) | WorkKind::Fetch => None,
+        })
+    }
+
     /// Whether anything of it is known to have begun on a target.
     pub fn has_begun(&self, target: TargetId) -> bool {
         let runs = (0..self.nodes.len()).filter_map(|place| self.run(place, target));

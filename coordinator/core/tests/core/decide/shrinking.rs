@@ -191,3 +191,36 @@ fn a_target_that_is_deleted_is_in_no_deployment_that_its_own_end_lets_start() {
     assert_eq!(world.space().work_of(one).count(), 0, "what is gone has no work");
     assert!(!world.space().generations.contains_key(&one));
 }
+
+/// What changes while a deployment of two steps runs, of which the first one is for a tag or a role of its own.
+#[test]
+fn what_is_over_asks_for_nothing_more_of_its_target() {
+    for what in ["tag", "role"] {
+        for (over, taken_out) in [(false, true), (true, false)] {
+            let mut world = small();
+            let grant = |roles: &[&str]| json!({"roles": roles, "environments": ["Staging"], "tenants": {"tenants": ["Alpha"]}});
+            world.enrol("machine", grant(&["web", "db"]));
+            let tenants = if what == "tag" { json!({"tags": ["Ring/Canary"]}) } else { json!({}) };
+            let steps = json!([
+                {"name": "First", "roles": ["db"], "tenants": tenants, "script": {"body": "true"}},
+                {"name": "Second", "roles": ["web"], "script": {"body": "true"}}]);
+            world.apply(&[project("Web", steps)]);
+            world.release("Web", "1.0.0");
+            let id = world.deploy(json!({"project": "Web", "version": "1.0.0", "environments": ["Staging"],
+                "tenants": {"tenants": ["Alpha"]}}));
+            if over {
+                world.work_off(id, &Outcome::Succeeded);
+            }
+            match what {
+                "tag" => world
+                    .apply(&[json!({"kind": "tenant", "name": "Alpha", "projects": {"Web": ["Staging"]}})]),
+                _ => world.grant("machine", grant(&["web"])),
+            };
+            let machine = world.target("machine");
+            assert_eq!(world.removed(id, machine).is_some(), taken_out, "{what}, over: {over}");
+            if !taken_out {
+                world.succeed(id);
+            }
+        }
+    }
+}
