@@ -1,9 +1,12 @@
 //! Keys of tenants: made with the tenant, whatever it holds, and by nothing else.
 
 use std::io::ErrorKind;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
+use tokio::runtime::Handle;
 use windlass_api::error::{Problem, ProblemKind};
 use windlass_protocol::ids::KeyId;
 
@@ -137,18 +140,33 @@ async fn keys_go_that_were_made_before_another_value_could_not_be_sealed() {
 
 /// Whoever looks for keys that nothing names takes the state after it knows of which keys: an apply that is answered in
 /// between has a record that an older state does not know.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_key_of_a_tenant_that_is_made_meanwhile_stays() {
     let api = ApiFixture::new();
     let vault = &api.context.services.vault;
-    api.apply(&[json!({"kind": "tenant", "name": "Alpha"})]).await;
-    let engine = api.engine.clone();
-    let number = engine.state().number;
-    vault.discard_unnamed(|| {
-        let state = engine.state();
-        assert_eq!(state.number, number, "it is the state after the answer");
-        state
+    // Of a command that was refused, so that there is something to look for.
+    let unnamed = KeyId::from_bytes([9; 16]);
+    vault.make(&[unnamed]).unwrap();
+    vault.answered([unnamed], 0);
+    let (api, runtime) = (&api, Handle::current());
+    thread::scope(|threads| {
+        vault.discard_unnamed(|| {
+            let before = api.engine.state();
+            let alpha = [json!({"kind": "tenant", "name": "Alpha"})];
+            let applied = threads.spawn(move || runtime.block_on(api.apply(&alpha)));
+            while api.engine.state().number == before.number {
+                assert!(!applied.is_finished(), "it is not applied");
+                thread::sleep(Duration::from_millis(1));
+            }
+            // Its answer has to wait, or else comes long before this is over.
+            let decided = Instant::now();
+            while !applied.is_finished() && decided.elapsed() < Duration::from_millis(500) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            before
+        });
     });
     let key = api.engine.state().space_named(None).unwrap().tenants.named("Alpha").unwrap().key;
     assert!(api.data_keys().contains(&key), "its record names it");
+    assert!(!api.data_keys().contains(&unnamed), "nothing was looked for");
 }
