@@ -56,30 +56,13 @@ pub(crate) fn back(state: &State, target: TargetId) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::logged::lines_of;
 
     #[test]
     fn each_coming_and_going_is_one_line_of_the_log() {
-        let (written, target) = (Written::default(), TargetId::from_bytes([1; 16]));
-        let to = written.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || to.clone()).with_ansi(false).finish();
-        tracing::subscriber::with_default(subscriber, || {
+        let target = TargetId::from_bytes([1; 16]);
+        let lines = lines_of(|| {
             let state = State::default();
             connected(&state, target, "192.0.2.1");
             disconnected(&state, target, None, Goodbye::Replaced);
@@ -87,10 +70,8 @@ mod tests {
             lost(&state, target);
             back(&state, target);
         });
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<_> = text.lines().collect();
         let said = ["is connected", "Replaced", "nothing was heard", "is lost", "is back"];
-        assert_eq!(lines.len(), said.len(), "{text}");
+        assert_eq!(lines.len(), said.len(), "{lines:?}");
         for (line, said) in lines.iter().zip(said) {
             let its = line.contains("INFO") && line.contains(said) && line.contains(&target.to_string());
             assert!(its, "{said} in {line}");

@@ -20,6 +20,8 @@ pub mod http;
 pub mod installation;
 pub mod journal;
 mod listening;
+#[cfg(test)]
+mod logged;
 pub mod output;
 pub mod registry;
 pub mod serve;

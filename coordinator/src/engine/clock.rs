@@ -6,7 +6,7 @@
 //! are told, and what else has to go on meanwhile, goes by the time that has passed since the clock was right: agents keep
 //! the latest time that they were told, and would take nothing of an earlier one.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -37,6 +37,12 @@ pub fn believed() -> Timestamp {
     WATCH.believed(clock(), passed())
 }
 
+/// The latest that it may be: whether a person's right has ended. A machine that slept was right to jump, and one whose
+/// clock is wrong refuses people until it is put right, and keeps nothing of it.
+pub fn latest() -> Timestamp {
+    now().max(clock())
+}
+
 /// Something was recorded at this time.
 pub(super) fn recorded(time: Timestamp) {
     NEWEST.fetch_max(time.milliseconds(), Ordering::Relaxed);
@@ -47,13 +53,15 @@ pub struct Watch {
     /// The latest that the clock ever said the machine's start was. A clock that ran back does not lower it: to be put
     /// right again is no jump, and no record is dated earlier than that anyway.
     started: Mutex<Timestamp>,
+    /// Whether it had jumped when it was looked at last: that it has, and that it is over, is logged once.
+    jumped: AtomicBool,
 }
 
 /// The clock jumped ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this machine's clock has jumped ahead by {seconds} s; nothing is done until it is right again, or the coordinator \
-     is started anew with --accept-clock"
+    "this machine's clock has jumped ahead by {seconds} s, and nothing is done: if it is wrong, put it right; if it is \
+     right, start the coordinator anew with `serve --accept-clock`"
 )]
 pub struct Jumped {
     /// By how much.
@@ -84,7 +92,7 @@ impl Watch {
     }
 
     fn began(clock: Timestamp, passed: Duration) -> Self {
-        Self { started: Mutex::new(before(clock, passed)) }
+        Self { started: Mutex::new(before(clock, passed)), jumped: AtomicBool::new(false) }
     }
 
     /// Looks at the clock: it may have gone on as much as time has passed, and a little. A clock that was put right again
@@ -108,9 +116,16 @@ impl Watch {
         let starts = before(clock, passed);
         let ahead = starts.since(*started);
         if ahead >= TOLERATED {
-            return Err(Jumped { seconds: ahead.as_secs() });
+            let jumped = Jumped { seconds: ahead.as_secs() };
+            if !self.jumped.swap(true, Ordering::Relaxed) {
+                tracing::error!("{jumped}");
+            }
+            return Err(jumped);
         }
         *started = starts.max(*started);
+        if self.jumped.swap(false, Ordering::Relaxed) {
+            tracing::info!("this machine's clock is believed again; what waited for it goes on");
+        }
         Ok(())
     }
 }
@@ -137,6 +152,7 @@ pub fn refuse_future(recorded: Timestamp) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logged::lines_of;
 
     #[test]
     fn a_clock_may_go_on_as_time_passes_run_back_and_be_put_right_but_not_jump_ahead() {
@@ -167,6 +183,23 @@ mod tests {
                 let right = Timestamp::from_milliseconds((clock - ahead) * 1000);
                 assert_eq!(watch.believed(now, passed), right, "{clock} in {sequence:?}");
             }
+        }
+    }
+
+    #[test]
+    fn that_the_clock_jumped_and_that_it_is_right_again_is_each_one_line_of_the_log() {
+        let at = |seconds: i64| Timestamp::from_milliseconds(seconds * 1000);
+        let lines = lines_of(|| {
+            let watch = Watch::began(at(1000), Duration::ZERO);
+            for clock in [1000, 5000, 5000, 5001, 1001, 1000, 9000, 9000] {
+                let _ = watch.judge(at(clock), Duration::ZERO);
+                watch.believed(at(clock), Duration::ZERO);
+            }
+        });
+        let said = ["--accept-clock", "believed again", "--accept-clock"];
+        assert_eq!(lines.len(), said.len(), "{lines:?}");
+        for (line, said) in lines.iter().zip(said) {
+            assert!(line.contains(said), "{said} in {line}");
         }
     }
 

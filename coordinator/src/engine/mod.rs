@@ -29,7 +29,7 @@ use windlass_coordinator_core::event::Actor;
 use windlass_coordinator_core::state::State;
 
 use clock::Watch;
-pub use clock::{believed, now, refuse_future};
+pub use clock::{believed, latest, now, refuse_future};
 #[cfg(test)]
 pub(crate) use edges::ahead;
 pub use edges::{random, random_bytes};

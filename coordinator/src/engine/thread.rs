@@ -73,7 +73,6 @@ impl<J: Journal> Writer<J> {
                     if is_own(&command)
                         && let Err(jumped) = self.clock.look()
                     {
-                        tracing::error!(%jumped, "what is left to do has to wait");
                         answer.into_iter().for_each(|answer| drop(answer.send(Err(jumped.into()))));
                         continue;
                     }

@@ -88,7 +88,7 @@ impl<const CHANGES: bool> Caller<CHANGES> {
             let names = names.iter().map(String::as_str);
             Problem::not_found(unknown("space", self.space.as_deref().unwrap_or_default(), names))
         })?;
-        self.right.shows(sight.shown(), &state);
+        self.right.shows(&sight, &state);
         Ok(sight)
     }
 

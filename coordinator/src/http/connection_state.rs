@@ -148,7 +148,7 @@ impl ConnectionState {
             };
             // Made before the rights are asked for, it misses no change after that.
             let changed = any.changed();
-            if !rights.iter().all(|right| right.stands()) {
+            if !rights.iter().all(|right| right.expect().is_ok()) {
                 return;
             }
             tokio::select! {

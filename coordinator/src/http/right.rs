@@ -6,10 +6,7 @@ use super::refusal::Refusal;
 
 /// A right that may go at any moment.
 pub(super) trait Right: Send + Sync {
-    /// Whether who asked may still have such an answer, which costs next to nothing to know.
-    fn stands(&self) -> bool;
-
-    /// An error where no more of the answer may be given.
+    /// An error where no more of the answer may be given. Where nothing has changed it costs next to nothing to know.
     fn expect(&self) -> Result<(), Refusal>;
 
     /// Ends with the next change that the right could rest on, counted from this call.

@@ -7,13 +7,13 @@ use parking_lot::Mutex;
 use tokio::sync::futures::Notified;
 use windlass_api::error::{Problem, ProblemKind};
 use windlass_coordinator_core::authorise::{self, Action, PersonDenied, PersonPermit};
-use windlass_coordinator_core::sight::Shown;
+use windlass_coordinator_core::sight::{Shown, Sight};
 use windlass_coordinator_core::state::State;
 use windlass_protocol::Digest;
 use windlass_protocol::ids::TokenId;
 
 use super::Decider;
-use crate::engine::now;
+use crate::engine::latest;
 use crate::http::refusal::Refusal;
 use crate::http::right::Right;
 use crate::registry::Registry;
@@ -32,7 +32,7 @@ pub(super) struct TokenRight {
 enum Rests {
     /// The token may do what was asked for.
     Token,
-    /// And still sees whom it was shown last.
+    /// And still sees everybody whom it was shown; all of them were seen in the state of this number.
     Shown { whom: Shown, asked_at: u64 },
     /// Nothing more: it says that something is done, to who took back its own right by it.
     Nothing,
@@ -53,13 +53,22 @@ impl TokenRight {
     }
 
     pub(super) fn permit(&self, state: &State) -> Result<PersonPermit, PersonDenied> {
-        authorise::person(state, self.token, self.secret, self.action, now())
+        authorise::person(state, self.token, self.secret, self.action, latest())
     }
 
-    /// From now on the answer tells of these. What told of others before has been given away: a stream makes its next
-    /// piece when who follows has taken the last.
-    pub(super) fn shows(&self, whom: Shown, state: &State) {
-        *self.rests.lock() = Rests::Shown { whom, asked_at: state.number };
+    /// From now on the answer tells of what this shows as well. What it told of before may still be on its way: who does
+    /// not read keeps it waiting in the connection.
+    pub(super) fn shows(&self, sight: &Sight, state: &State) {
+        let mut rests = self.rests.lock();
+        match &mut *rests {
+            // One state shows the same each time.
+            Rests::Shown { asked_at, .. } if *asked_at == state.number => {}
+            Rests::Shown { whom, asked_at } => {
+                whom.join(sight.shown());
+                *asked_at = state.number.min(*asked_at);
+            }
+            _ => *rests = Rests::Shown { whom: sight.shown(), asked_at: state.number },
+        }
     }
 
     pub(super) fn tells_nothing(&self) {
@@ -68,11 +77,6 @@ impl TokenRight {
 }
 
 impl Right for TokenRight {
-    /// What the token sees is asked for with each piece alone.
-    fn stands(&self) -> bool {
-        matches!(*self.rests.lock(), Rests::Nothing) || self.permit(&self.decider.0.state()).is_ok()
-    }
-
     fn expect(&self) -> Result<(), Refusal> {
         let state = self.decider.0.state();
         let mut rests = self.rests.lock();

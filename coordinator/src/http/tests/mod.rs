@@ -4,6 +4,7 @@
 mod access;
 mod api;
 mod audit;
+mod clock;
 mod described;
 mod door;
 mod endings;

@@ -12,8 +12,10 @@ use axum::{Extension, Router};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Duration, timeout};
+use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -39,36 +41,69 @@ async fn delete(api: &ApiFixture, path: &str) {
     assert_eq!(status, StatusCode::OK, "{problem}");
 }
 
+/// Adds or removes the tag of tenants that limited tokens of these tests see.
+async fn tag(api: &ApiFixture, verb: &str) {
+    let change = json!({verb: ["Hosting/Shared 1"]});
+    let (status, problem) = api.send(Method::PATCH, "/tenants/Customer-2", change).await;
+    assert_eq!(status, StatusCode::OK, "{problem}");
+}
+
+/// A token for what is of those tenants.
+async fn limited(api: &ApiFixture, name: &str) -> String {
+    let of_tag = json!({"tags": ["Hosting/Shared 1"]});
+    made(api, json!({"name": name, "role": "auditor", "tenants": of_tag})).await
+}
+
+/// Asks for everything that the token sees, and takes next to nothing of it.
+async fn begun(server: &TestServer, protocol: &str, token: &str) -> TlsStream<TcpStream> {
+    let mut slow = server.connect_to_read_little(protocol.as_bytes()).await;
+    if protocol == "h2" {
+        slow.write_all(PREFACE).await.unwrap();
+        slow.write_all(&headers_of(1, "/api/v1/export", Some(token))).await.unwrap();
+        // Windows of a gigabyte, of the connection and of the stream: what holds it up is who does not read.
+        for stream in [0, 1] {
+            slow.write_all(&[0, 0, 4, 8, 0, 0, 0, 0, stream, 0x3f, 0, 0, 0]).await.unwrap();
+        }
+    } else {
+        let asked =
+            format!("GET /api/v1/export HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {token}\r\n\r\n");
+        slow.write_all(asked.as_bytes()).await.unwrap();
+    }
+    let mut begin = vec![0; PIECE];
+    timeout(PATIENCE, slow.read_exact(&mut begin)).await.expect("in time").unwrap();
+    // Until nobody takes any more.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    slow
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_more_of_an_export_is_sent_once_its_token_is_taken_back() {
+async fn nothing_more_of_an_export_is_sent_once_its_token_or_what_that_sees_is_taken_back() {
     let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    let mut projects = json!({"Synergy": ["Staging", "Production"]});
     for number in 0..8 {
         let much = |number| (format!("Much{number}"), json!([{"value": "much".repeat(15_000)}]));
         let variables: serde_json::Map<_, _> = (0..26).map(much).collect();
         let name = format!("Ballast {number}");
-        api.apply(&[json!({"kind": "project", "name": name, "variables": variables})]).await;
+        let project = json!({"kind": "project", "name": name, "tenancy": "tenanted", "lifecycle": "Default", "variables": variables});
+        api.apply(&[project]).await;
+        projects[name] = json!(["Production"]);
     }
+    let mut tenant = sample().swap_remove(9);
+    tenant["projects"] = projects;
+    api.apply(&[tenant]).await;
     let server = TestServer::open_on(api, LIMITS).await;
-    for protocol in ["http/1.1", "h2"] {
-        let token = made(&server.api, json!({"name": "audit", "role": "auditor"})).await;
-        let mut slow = server.connect_to_read_little(protocol.as_bytes()).await;
-        if protocol == "h2" {
-            slow.write_all(PREFACE).await.unwrap();
-            slow.write_all(&headers_of(1, "/api/v1/export", Some(&token))).await.unwrap();
-            // Windows of a gigabyte, of the connection and of the stream: what holds it up is who does not read.
-            for stream in [0, 1] {
-                slow.write_all(&[0, 0, 4, 8, 0, 0, 0, 0, stream, 0x3f, 0, 0, 0]).await.unwrap();
-            }
-        } else {
-            let asked =
-                format!("GET /api/v1/export HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {token}\r\n\r\n");
-            slow.write_all(asked.as_bytes()).await.unwrap();
+    for (protocol, is_limited) in [("http/1.1", false), ("h2", false), ("http/1.1", true), ("h2", true)] {
+        let name = format!("audit {protocol} {is_limited}");
+        let token = match is_limited {
+            true => limited(&server.api, &name).await,
+            false => made(&server.api, json!({"name": "audit", "role": "auditor"})).await,
+        };
+        let mut slow = begun(&server, protocol, &token).await;
+        match is_limited {
+            true => tag(&server.api, "remove-tags").await,
+            false => delete(&server.api, "/tokens/audit").await,
         }
-        let mut begin = vec![0; PIECE];
-        timeout(PATIENCE, slow.read_exact(&mut begin)).await.expect("in time").unwrap();
-        // Until nobody takes any more.
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        delete(&server.api, "/tokens/audit").await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         let (mut after, mut buffer) = (0, vec![0; PIECE]);
         // However it ends, it is no end of the answer.
@@ -78,10 +113,10 @@ async fn nothing_more_of_an_export_is_sent_once_its_token_is_taken_back() {
                 break;
             }
         }
-        assert!(
-            after <= ON_ITS_WAY,
-            "{protocol}: {after} bytes and more of {MUCH} came after the token was taken back"
-        );
+        assert!(after <= ON_ITS_WAY, "{name}: {after} bytes and more of {MUCH} came after it was taken back");
+        if is_limited {
+            tag(&server.api, "add-tags").await;
+        }
     }
 }
 
@@ -97,8 +132,18 @@ async fn who_takes_back_its_own_token_is_told_that_it_is_done() {
     assert_eq!(ask(&mut stream, &said("GET", "whoami")).await, "401");
 }
 
-/// Routes of large answers, behind what sends them: one that says what it has seen, and one that waits to be let go.
+/// Routes of large answers, behind what sends them: one that says what it has seen, one that waits to be let go, and
+/// one that looks once more then.
 fn routes(api: &ApiFixture, begun: &Arc<Notify>, go: &Arc<Notify>) -> Router {
+    let twice = {
+        let (begun, go) = (Arc::clone(begun), Arc::clone(go));
+        async move |caller: Reader| {
+            caller.sight()?;
+            begun.notify_one();
+            go.notified().await;
+            caller.sight().map(|_| "seen before")
+        }
+    };
     let (begun, go) = (Arc::clone(begun), Arc::clone(go));
     let seen = async |caller: Reader| caller.sight().map(|_| "seen".repeat(PIECE));
     let waits = async move |_: Reader| {
@@ -115,6 +160,7 @@ fn routes(api: &ApiFixture, begun: &Arc<Notify>, go: &Arc<Notify>) -> Router {
     Router::new()
         .route("/seen", get(seen))
         .route("/waits", get(waits))
+        .route("/twice", get(twice))
         .route_layer(Extension(Cost::Small))
         .with_state(api.context.clone())
         .layer(from_fn_with_state((peer, state, patience), attend))
@@ -133,26 +179,19 @@ async fn piece(body: &mut BodyDataStream) -> Option<Result<usize, axum::Error>> 
 async fn before_each_piece_of_an_answer_the_right_to_it_is_asked_for() {
     let api = ApiFixture::new();
     api.apply(&sample()).await;
-    let of_tag = json!({"tags": ["Hosting/Shared 1"]});
-    let limited = json!({"name": "theirs", "role": "auditor", "tenants": of_tag});
-    let tag = async |verb: &str| {
-        let change = json!({verb: ["Hosting/Shared 1"]});
-        let (status, problem) = api.send(Method::PATCH, "/tenants/Customer-2", change).await;
-        assert_eq!(status, StatusCode::OK, "{problem}");
-    };
     let router = routes(&api, &Arc::default(), &Arc::default());
     // Nothing that happens to others ends it.
     let whole = made(&api, json!({"name": "whole", "role": "auditor"})).await;
-    let theirs = made(&api, limited).await;
+    let theirs = limited(&api, "theirs").await;
     for (token, is_limited) in [(&whole, false), (&theirs, true)] {
         let mut body = answer(router.clone(), "/seen", token).await.into_body().into_data_stream();
         assert_eq!(piece(&mut body).await.unwrap().unwrap(), PIECE);
         api.apply(&[json!({"kind": "tenant", "name": "Somebody else"})]).await;
         assert_eq!(piece(&mut body).await.unwrap().unwrap(), PIECE);
         // A permit of the same scope cannot be had any more by who is limited; who is not sees all as before.
-        tag("remove-tags").await;
+        tag(&api, "remove-tags").await;
         assert_eq!(piece(&mut body).await.unwrap().is_err(), is_limited);
-        tag("add-tags").await;
+        tag(&api, "add-tags").await;
     }
     for (token, name) in [(&whole, "whole"), (&theirs, "theirs")] {
         let mut body = answer(router.clone(), "/seen", token).await.into_body().into_data_stream();
@@ -179,4 +218,24 @@ async fn what_was_made_for_a_token_that_is_taken_back_meanwhile_is_not_answered(
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(refused.headers()[header::CACHE_CONTROL], "no-store");
     assert_eq!(axum::body::to_bytes(refused.into_body(), 1 << 20).await.unwrap(), alike);
+}
+
+#[tokio::test]
+async fn an_answer_rests_on_all_that_was_seen_for_it_and_not_on_what_was_seen_last() {
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    let (begun, go) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+    let router = routes(&api, &begun, &go);
+    let token = limited(&api, "theirs").await;
+    for (is_lost, status) in [(false, StatusCode::OK), (true, StatusCode::SERVICE_UNAVAILABLE)] {
+        let (router, token) = (router.clone(), token.clone());
+        let waiting = tokio::spawn(async move { answer(router, "/twice", &token).await });
+        begun.notified().await;
+        match is_lost {
+            true => tag(&api, "remove-tags").await,
+            false => drop(api.apply(&[json!({"kind": "tenant", "name": "Somebody else"})]).await),
+        }
+        go.notify_one();
+        assert_eq!(waiting.await.unwrap().status(), status);
+    }
 }
