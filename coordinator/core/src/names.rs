@@ -105,12 +105,11 @@ pub fn tag(space: &Space, text: &str) -> Result<(TagSetId, TagId), Problem> {
         .split_once('/')
         .ok_or_else(|| Problem::usage(format!("`{text}` is no tag; a tag is written `Tag Set/Tag`")))?;
     let set = space.tag_sets.find(set.trim())?;
-    let folded = fold(tag.trim());
-    let found = set.tags.iter().find(|known| known.name.folded() == folded).ok_or_else(|| {
+    let found = space.indexes.tags.get(&(set.id, fold(tag.trim()))).ok_or_else(|| {
         let known = set.tags.iter().map(|known| known.name.as_str());
         Problem::not_found(unknown_within("tag", tag.trim(), &format!("in `{}`", set.name), known))
     })?;
-    Ok((set.id, found.id))
+    Ok((set.id, *found))
 }
 
 /// The query that `text` is. An unknown tenant or tag is an error, never nobody and never everybody.

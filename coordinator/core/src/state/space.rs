@@ -5,7 +5,8 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use windlass_protocol::ids::{
-    AssignmentId, DeploymentId, EnrolmentId, KeyId, ProjectId, ReleaseId, SpaceId, TargetId,
+    AssignmentId, DeploymentId, EnrolmentId, EnvironmentId, KeyId, ProjectId, ReleaseId, SpaceId, TargetId,
+    TemplateId,
 };
 use windlass_protocol::message::Generation;
 use windlass_protocol::{Digest, DisplayName, Slug, Timestamp};
@@ -15,8 +16,8 @@ use super::history::History;
 use super::indexes::{Flow, Indexes};
 use crate::catalogue::Catalogue;
 use crate::model::{
-    Deployment, Enrolment, Environment, LibrarySet, Lifecycle, Package, PackageKey, Project, Release, TagSet,
-    Target, Tenant,
+    Deployment, Enrolment, Environment, LibrarySet, Lifecycle, Package, PackageKey, Project, Release,
+    StoredValue, TagSet, Target, Tenant,
 };
 use crate::version::Version;
 
@@ -131,6 +132,20 @@ impl Space {
             destroyed_keys: OrdSet::new(),
             indexes: Indexes::default(),
         }
+    }
+
+    /// The tenant's values, but those for environments that are gone: only templates that were retired then may have such
+    /// values, and nobody can read one, or take it out, when its template is back.
+    pub fn values_of<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+    ) -> impl Iterator<Item = (&'a (TemplateId, Option<EnvironmentId>), &'a StoredValue)> {
+        tenant.values.iter().filter(|(place, _)| self.is_place(**place))
+    }
+
+    /// Whether a tenant can have a value there, as far as the environment is concerned.
+    pub(crate) fn is_place(&self, (_, environment): (TemplateId, Option<EnvironmentId>)) -> bool {
+        environment.is_none_or(|id| self.environments.get(id).is_some())
     }
 
     pub fn environments_in_order(&self) -> Vec<&Environment> {

@@ -46,10 +46,11 @@ pub fn tag_texts<'a>(space: &Space, tags: impl Iterator<Item = &'a TagId>) -> Ve
     texts
 }
 
-/// The tenant's values by owner. A value whose template is gone means nothing any more and is left out.
+/// The tenant's values by owner. A value whose template or environment is gone means
+/// nothing any more and is left out.
 fn values(space: &Space, tenant: &Tenant) -> BTreeMap<String, OwnerValues> {
     let mut by_owner: BTreeMap<String, OwnerValues> = BTreeMap::new();
-    for ((template, environment), stored) in &tenant.values {
+    for ((template, environment), stored) in space.values_of(tenant) {
         let Some((owner, name)) = owner_and_name(space, *template) else { continue };
         let owner = by_owner.entry(owner).or_default();
         let value = variables::value(stored);

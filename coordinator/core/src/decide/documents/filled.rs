@@ -3,18 +3,23 @@
 //! A plain value of what is now sensitive would be shown in clear (SEMANTICS 6), and another `select` offers what nobody
 //! has. It is judged when everything at hand is defined, so that one apply may change a template and the values.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use windlass_api::documents::{Control, Document};
 use windlass_api::error::Problem;
+use windlass_protocol::ids::TemplateId;
 
 use super::super::Draft;
-use super::tenant::Values;
 use super::variables::check_control;
-use crate::model::{RetiredTemplate, Template};
+use crate::model::{RetiredTemplate, Template, Tenant};
 use crate::names::listed;
 use crate::state::Space;
 
 /// The templates of an owner: those that tenants fill, and those that it no longer has.
 type Owned<'a> = (&'a [Template], &'a [RetiredTemplate]);
+
+/// Templates with their places among those of their owner.
+type Anew<'a> = BTreeMap<TemplateId, (usize, &'a Template)>;
 
 /// Refuses what a document makes of templates where values of tenants do not fit it, naming the tenants.
 pub(super) fn refuse_unfit(draft: &Draft<'_>, document: &Document) -> Result<(), Problem> {
@@ -33,31 +38,51 @@ pub(super) fn refuse_unfit(draft: &Draft<'_>, document: &Document) -> Result<(),
         _ => return Ok(()),
     };
     let Some(before) = before else { return Ok(()) };
-    after
-        .iter()
-        .filter(|template| asks_anew(before, template))
-        .try_for_each(|template| fits(draft.space(), template))
+    let anew = asked_anew(before, after);
+    let mut unfit: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for tenant in draft.space().tenants.by_name().filter(|_| !anew.is_empty()) {
+        for place in unfit_of(draft.space(), tenant, &anew) {
+            unfit.entry(place).or_default().push(format!("`{}`", tenant.name));
+        }
+    }
+    unfit.first_key_value().map_or(Ok(()), |(place, tenants)| Err(unfitting(&after[*place], tenants)))
 }
 
-/// Whether tenants may have values for a template that were given for another control. What a retired one asked for is
-/// not known any more.
-fn asks_anew((templates, retired): Owned<'_>, now: &Template) -> bool {
-    match templates.iter().find(|template| template.id == now.id) {
+/// Of the templates of an owner as they are now, those for which tenants may have values that were given for another
+/// control, with their places among all. What a retired one asked for is not known any more.
+fn asked_anew<'a>((templates, retired): Owned<'_>, now: &'a [Template]) -> Anew<'a> {
+    let before: BTreeMap<_, _> = templates.iter().map(|template| (template.id, template)).collect();
+    let retired: BTreeSet<_> = retired.iter().map(|template| template.id).collect();
+    let asks_anew = |(_, now): &(usize, &Template)| match before.get(&now.id) {
         Some(before) => (before.control, &before.options) != (now.control, &now.options),
-        None => retired.iter().any(|template| template.id == now.id),
-    }
+        None => retired.contains(&now.id),
+    };
+    now.iter()
+        .enumerate()
+        .filter(asks_anew)
+        .map(|(place, template)| (template.id, (place, template)))
+        .collect()
 }
 
-fn fits(space: &Space, template: &Template) -> Result<(), Problem> {
-    let has_unfit = |values: &Values| {
-        let mut of_template = values.iter().filter(|((id, _), _)| *id == template.id);
-        of_template.any(|(_, value)| check_control(template.control, &template.options, value).is_err())
+/// The places of the templates that the tenant's values do not fit. Costs as much as there are values of the tenant, or
+/// templates, whichever are fewer.
+fn unfit_of(space: &Space, tenant: &Tenant, anew: &Anew<'_>) -> BTreeSet<usize> {
+    let values = &tenant.values;
+    let of = |id: TemplateId| values.range((id, None)..).take_while(move |((other, _), _)| *other == id);
+    let looked_at: Vec<_> = if anew.len() < values.len() {
+        anew.keys().copied().flat_map(of).collect()
+    } else {
+        values.iter().collect()
     };
-    let unfit = space.tenants.by_name().filter(|tenant| has_unfit(&tenant.values));
-    let unfit: Vec<_> = unfit.map(|tenant| format!("`{}`", tenant.name)).collect();
-    if unfit.is_empty() {
-        return Ok(());
-    }
+    let looked_at = looked_at.into_iter().filter(|(place, _)| space.is_place(**place));
+    let unfit = looked_at.filter_map(|((id, _), value)| {
+        let (place, template) = anew.get(id)?;
+        check_control(template.control, &template.options, value).is_err().then_some(*place)
+    });
+    unfit.collect()
+}
+
+fn unfitting(template: &Template, tenants: &[String]) -> Problem {
     let wanted = match template.control {
         Control::Sensitive => "a sensitive value",
         Control::Checkbox => "`True` or `False`",
@@ -65,10 +90,10 @@ fn fits(space: &Space, template: &Template) -> Result<(), Problem> {
         Control::SingleLine => "a single line",
         Control::MultiLine => "a text",
     };
-    Err(Problem::conflict(format!(
+    Problem::conflict(format!(
         "what it would ask for is {wanted}, and the values of these tenants are not: {}; give them others, before or in the \
          same apply",
-        listed(&unfit)
+        listed(tenants)
     ))
-    .at(&format!("template `{}`", template.name)))
+    .at(&format!("template `{}`", template.name))
 }

@@ -176,11 +176,12 @@ pub(super) fn users_of_environment(moment: ReferenceScope<'_>, id: EnvironmentId
         .by_name()
         .filter(|lifecycle| lifecycle.phases.iter().any(|phase| phase.environments.contains(&id)))
         .map(|lifecycle| format!("lifecycle `{}`", lifecycle.name));
+    let filled_now = filled_now(space);
     let tenants = tenants(space, |tenant| {
         let connected = tenant.projects.values().any(|environments| environments.contains(&id));
         // A value for a template that is not there now is seen nowhere, and cannot be taken out.
         let mut filled = tenant.values.keys().filter(|(_, environment)| *environment == Some(id));
-        connected || filled.any(|(template, _)| is_filled_now(space, *template))
+        connected || filled.any(|(template, _)| filled_now.contains(template))
     });
     let naming = Naming {
         step: &|step| step.environments.contains(&id) || step.excluded_environments.contains(&id),
@@ -195,11 +196,11 @@ pub(super) fn users_of_environment(moment: ReferenceScope<'_>, id: EnvironmentId
         .collect()
 }
 
-/// Whether tenants fill this template now.
-pub(super) fn is_filled_now(space: &Space, id: TemplateId) -> bool {
+/// The templates that tenants fill now.
+pub(super) fn filled_now(space: &Space) -> BTreeSet<TemplateId> {
     let of_projects = space.projects.iter().map(|project| &project.templates);
     let of_sets = space.library_sets.iter().map(|set| &set.templates);
-    of_projects.chain(of_sets).flatten().any(|template| template.id == id)
+    of_projects.chain(of_sets).flatten().map(|template| template.id).collect()
 }
 
 pub(in super::super) fn users_of_target(moment: ReferenceScope<'_>, id: TargetId) -> Vec<String> {
@@ -229,22 +230,26 @@ pub(super) fn users_of_lifecycle(space: &Space, id: LifecycleId) -> Vec<String> 
 
 pub(super) fn users_of_library_set(space: &Space, id: LibrarySetId) -> Vec<String> {
     let projects = space.projects.by_name().filter(|project| project.library_sets.contains(&id));
-    let templates = space.library_sets.get(id).map(|set| set.templates.as_slice()).unwrap_or_default();
+    let templates = space.library_sets.get(id).map(|set| ids(&set.templates)).unwrap_or_default();
     projects
         .map(|project| format!("project `{}`", project.name))
-        .chain(tenants(space, |tenant| fills_any(tenant, templates)))
+        .chain(tenants(space, |tenant| fills_any(space, tenant, &templates)))
         .chain(releases(space, |release| release.snapshot.library_sets.iter().any(|set| set.id == id)))
         .collect()
 }
 
 pub(super) fn users_of_project(space: &Space, id: ProjectId) -> Vec<String> {
-    let templates = space.projects.get(id).map(|project| project.templates.as_slice()).unwrap_or_default();
-    tenants(space, |tenant| tenant.projects.contains_key(&id) || fills_any(tenant, templates))
+    let templates = space.projects.get(id).map(|project| ids(&project.templates)).unwrap_or_default();
+    tenants(space, |tenant| tenant.projects.contains_key(&id) || fills_any(space, tenant, &templates))
         .chain(releases(space, |release| release.project == id))
         .collect()
 }
 
-/// Whether a tenant has a value of its own for one of these templates.
-fn fills_any(tenant: &Tenant, templates: &[Template]) -> bool {
-    tenant.values.keys().any(|(filled, _)| templates.iter().any(|template| template.id == *filled))
+/// Whether a tenant has a value of its own for one of these templates, in an environment that is there.
+fn fills_any(space: &Space, tenant: &Tenant, templates: &BTreeSet<TemplateId>) -> bool {
+    space.values_of(tenant).any(|((filled, _), _)| templates.contains(filled))
+}
+
+fn ids(templates: &[Template]) -> BTreeSet<TemplateId> {
+    templates.iter().map(|template| template.id).collect()
 }

@@ -1,5 +1,6 @@
 //! Tenants: tags, connections, values.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use imbl::OrdMap;
@@ -10,16 +11,16 @@ use windlass_protocol::names::fold;
 
 use super::super::Draft;
 use super::names::{check_query_word, named};
-use super::references::{ReferenceScope, is_filled_now, users_of_tenant};
+use super::references::{ReferenceScope, filled_now, users_of_tenant};
 use super::variables;
 use super::{DefinitionContext, Documented};
 use crate::catalogue::unknown;
-use crate::model::{StoredValue, Template, Tenant};
+use crate::model::{StoredValue, Tenant};
 use crate::names::{self, PendingTenants};
 use crate::state::Space;
 
 pub(super) type ValueKey = (TemplateId, Option<EnvironmentId>);
-pub(super) type Values = OrdMap<ValueKey, StoredValue>;
+type Values = OrdMap<ValueKey, StoredValue>;
 
 impl Documented for Tenant {
     type Document = TenantDocument;
@@ -73,28 +74,33 @@ fn define(
         let within = |problem: Problem| problem.at(&format!("values of `{owner}`"));
         owner_values(space, owner, texts, &before, key, &mut values).map_err(within)?;
     }
-    // What the document cannot say, because it is for templates that are not there now, stays as it is.
-    let unsaid = |(place, _): &(&ValueKey, &StoredValue)| {
-        !values.contains_key(*place) && !is_filled_now(draft.space(), place.0)
+    // What the document cannot say, because it is for templates or environments that are not there now, stays as it is.
+    let space = draft.space();
+    let filled = LazyCell::new(|| filled_now(space));
+    let is_there = |id: EnvironmentId| space.environments.get(id).is_some();
+    let unsaid = |((template, environment), _): &(&ValueKey, &StoredValue)| {
+        !values.contains_key(&(*template, *environment))
+            && !(environment.is_none_or(is_there) && filled.contains(template))
     };
     let unsaid: Values = before.iter().filter(unsaid).map(|(place, value)| (*place, value.clone())).collect();
     let all = values.clone().union(unsaid.clone());
     let mut tenant = Tenant { id, slug, name, enabled: document.enabled, key, tags, projects, values: all };
     if existing.as_ref() != Some(&tenant) {
-        let of_use = unsaid.into_iter().filter(|(place, _)| is_of_use(draft.space(), *place));
+        // Of use to releases, as long as the template's owner is there; in an environment, as long as that is.
+        let retired = LazyCell::new(|| retired_now(space));
+        let of_use = unsaid.into_iter().filter(|((template, environment), _)| {
+            environment.is_none_or(is_there) && (filled.contains(template) || retired.contains(template))
+        });
         tenant.values = values.union(of_use.collect());
     }
     Ok(tenant)
 }
 
-/// Whether a value can be of use to anybody: to releases, as long as the template's owner is there; in an environment, as
-/// long as that is.
-fn is_of_use(space: &Space, (template, environment): ValueKey) -> bool {
+/// The templates that their owners no longer have.
+fn retired_now(space: &Space) -> BTreeSet<TemplateId> {
     let of_projects = space.projects.iter().map(|project| &project.retired);
     let of_sets = space.library_sets.iter().map(|set| &set.retired);
-    let is_retired = || of_projects.chain(of_sets).flatten().any(|retired| retired.id == template);
-    environment.is_none_or(|id| space.environments.get(id).is_some())
-        && (is_filled_now(space, template) || is_retired())
+    of_projects.chain(of_sets).flatten().map(|template| template.id).collect()
 }
 
 fn tags(space: &Space, names: &[String]) -> Result<BTreeSet<TagId>, Problem> {
@@ -133,8 +139,12 @@ fn owner_values(
             return Err(Problem::not_found(unknown("project or library set", owner, known)));
         }
     };
+    let by_name: BTreeMap<_, _> = templates.iter().map(|template| (fold(&template.name), template)).collect();
     let mut put = |name: &str, environment: Option<EnvironmentId>, text: &ValueText| {
-        let template = find_template(templates, name)?;
+        let template = *by_name.get(&fold(name)).ok_or_else(|| {
+            let known = templates.iter().map(|template| template.name.as_str());
+            Problem::not_found(unknown("template", name, known))
+        })?;
         let place = (template.id, environment);
         let value = variables::stored(text, before.get(&place), key)
             .and_then(|value| {
@@ -172,10 +182,4 @@ fn named_twice(kind: &str, name: &str) -> Problem {
     Problem::usage(format!(
         "the {kind} `{name}` is named twice, by two of its names; put both entries into one"
     ))
-}
-
-fn find_template<'a>(templates: &'a [Template], name: &str) -> Result<&'a Template, Problem> {
-    templates.iter().find(|template| fold(&template.name) == fold(name)).ok_or_else(|| {
-        Problem::not_found(unknown("template", name, templates.iter().map(|template| template.name.as_str())))
-    })
 }

@@ -73,6 +73,71 @@ fn ten_times_as_much_in_one_document_costs_about_ten_times_as_much() {
     }
 }
 
+/// The processor's time for applying `then` where `count` of what `first` defines is there.
+fn applying_took(first: Vec<Value>, then: &[Vec<Value>]) -> Duration {
+    let mut world = small();
+    world.replays = false;
+    world.apply(&first);
+    let started = now();
+    then.iter().for_each(|documents| world.apply(documents));
+    now() - started
+}
+
+/// A library set with so many templates, all of this control.
+fn set_of_templates(count: usize, control: &str) -> Value {
+    let one = |index| json!({"name": format!("T{index}"), "control": control});
+    json!({"kind": "library-set", "name": "Shared", "templates": (0..count).map(one).collect::<Value>()})
+}
+
+/// Values for so many of them.
+fn values(count: usize, value: &str) -> Value {
+    json!({"Shared": (0..count).map(|index| (format!("T{index}"), json!(value))).collect::<Map<_, _>>()})
+}
+
+#[test]
+fn ten_times_as_much_that_documents_refer_to_costs_about_ten_times_as_much() {
+    let tenants_values = |count| {
+        let filled = |values: Value| vec![json!({"kind": "tenant", "name": "Gamma", "values": values})];
+        let mut coloured = filled(values(0, ""));
+        coloured[0]["enabled"] = json!(false);
+        let taken_out = vec![set_of_templates(0, "single-line")];
+        let put_back = vec![set_of_templates(count, "single-line")];
+        let then = [
+            filled(values(count, "v")),
+            filled(values(0, "")),
+            filled(values(count, "w")),
+            taken_out,
+            coloured,
+        ];
+        applying_took(put_back, &then)
+    };
+    let carried_tags = |count| {
+        let names = || (0..count).map(|index| format!("T{index}"));
+        let tags: Value = names().map(|name| json!({"name": name})).collect();
+        let carried: Value = names().map(|name| json!(format!("Region/{name}"))).collect();
+        let set = json!({"kind": "tag-set", "name": "Region", "tags": tags});
+        applying_took(vec![set], &[vec![json!({"kind": "tenant", "name": "Gamma", "tags": carried})]])
+    };
+    let changed_templates = |count| {
+        let tenant =
+            |index| json!({"kind": "tenant", "name": format!("G{index}"), "values": values(20, "v")});
+        let first = [set_of_templates(count, "single-line")].into_iter().chain((0..count / 4).map(tenant));
+        applying_took(first.collect(), &[vec![set_of_templates(count, "multi-line")]])
+    };
+    let cases: [(&str, &dyn Fn(usize) -> Duration); 3] = [
+        ("a tenant's values", &tenants_values),
+        ("carried tags", &carried_tags),
+        ("changed templates", &changed_templates),
+    ];
+    let slow = cases.into_iter().filter_map(|(what, took)| {
+        let (few, many) = (took(FEW), took(10 * FEW));
+        let ratio = many.as_secs_f64() / few.as_secs_f64();
+        (ratio >= MOST).then(|| format!("{what}: {ratio:.1} times as long, {few:?} and {many:?}"))
+    });
+    let slow: Vec<_> = slow.collect();
+    assert!(slow.is_empty(), "{slow:?}");
+}
+
 /// The same for deploying what reads one variable, and behind that one `count` others, each in the value of the one before.
 fn deploying_took(count: usize) -> Duration {
     let mut world = small();

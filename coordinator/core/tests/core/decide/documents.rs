@@ -219,6 +219,29 @@ fn values_that_are_of_no_use_to_anybody_hold_nothing_and_go_when_their_tenant_is
 }
 
 #[test]
+fn a_value_for_an_environment_that_is_gone_does_not_come_back_with_its_template() {
+    let mut world = small();
+    world.apply(&[json!({"kind": "environment", "name": "Old"})]);
+    world.apply(&with_steps(&["Port"], &[]));
+    world.apply(&[filled("Gamma", json!({"Shop": {"environments": {"Old": {"Port": "2"}}}}))]);
+    world.apply(&with_steps(&[], &[]));
+    world.delete("environment", "Old").expect("what nobody sees does not hold it");
+    let mut back = with_steps(&["Port"], &[]);
+    back[0]["templates"] = json!([{"name": "Port", "control": "select", "options": ["1"]}]);
+    world.apply(&back);
+    let seen = |world: &World| {
+        let gamma = world.space().tenants.named("Gamma").expect("it exists");
+        (world.space().values_of(gamma).count(), gamma.values.len())
+    };
+    assert_eq!(seen(&world), (0, 1));
+    assert_eq!(changes_of(&mut world, &filled("Gamma", json!({}))), [ChangeKind::Unchanged], "as exported");
+    let mut tagged = filled("Gamma", json!({}));
+    tagged["tags"] = json!(["Ring/Stable"]);
+    world.apply(&[tagged]);
+    assert_eq!(seen(&world), (0, 0));
+}
+
+#[test]
 fn a_project_remembers_the_templates_that_it_had_last_and_not_all_that_it_ever_had() {
     let mut world = small();
     let names = |round: usize| (0..300).map(|index| format!("T{round} {index}")).collect::<Vec<_>>();
