@@ -79,8 +79,8 @@ fn define(
     let filled = LazyCell::new(|| filled_now(space));
     let is_there = |id: EnvironmentId| space.environments.get(id).is_some();
     let unsaid = |((template, environment), _): &(&ValueKey, &StoredValue)| {
-        !values.contains_key(&(*template, *environment))
-            && !(environment.is_none_or(is_there) && filled.contains(template))
+        let sayable = || environment.is_none_or(is_there) && filled.contains(template);
+        !values.contains_key(&(*template, *environment)) && !sayable()
     };
     let unsaid: Values = before.iter().filter(unsaid).map(|(place, value)| (*place, value.clone())).collect();
     let all = values.clone().union(unsaid.clone());
