@@ -5,8 +5,11 @@
 //! dated later than the clock stops the start; an operator who says that the clock is right now lifts both. What agents
 //! are told, and what else has to go on meanwhile, goes by the time that has passed since the clock was right: agents keep
 //! the latest time that they were told, and would take nothing of an earlier one.
+//!
+//! A clock that was ahead when something was recorded, and is right again, is behind what it said. Time does not run back,
+//! and must not stand still, or nothing would ever be due: it goes on at half its pace until the clock has caught up.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -24,11 +27,11 @@ static WATCH: LazyLock<Arc<Watch>> = LazyLock::new(|| Arc::new(Watch::begin()));
 
 /// The time of the newest record that this process knows. Rights are judged by the same time as records are dated, and it
 /// never runs back, whatever the machine's clock does.
-static NEWEST: AtomicI64 = AtomicI64::new(0);
+static NEWEST: Newest = Newest { at: Mutex::new(None), behind: AtomicBool::new(false) };
 
 /// Now: by this machine's clock as far as it can be believed, and never earlier than what was recorded.
 pub fn now() -> Timestamp {
-    believed().max(Timestamp::from_milliseconds(NEWEST.load(Ordering::Relaxed)))
+    NEWEST.goes_on(believed(), passed())
 }
 
 /// What this machine's clock says, as far as it can be believed: what other machines judge by their own clocks is dated
@@ -45,7 +48,47 @@ pub fn latest() -> Timestamp {
 
 /// Something was recorded at this time.
 pub(super) fn recorded(time: Timestamp) {
-    NEWEST.fetch_max(time.milliseconds(), Ordering::Relaxed);
+    NEWEST.recorded(time, passed());
+}
+
+/// The time of the newest record, as it goes on.
+struct Newest {
+    /// It, and how long the machine ran when this process came to know of it.
+    at: Mutex<Option<(Timestamp, Duration)>>,
+    /// Whether the clock was behind it when it was looked at last: that it is, and that it is over, is logged once.
+    behind: AtomicBool,
+}
+
+impl Newest {
+    fn recorded(&self, time: Timestamp, passed: Duration) {
+        let mut at = self.at.lock();
+        if slewed(*at, passed).is_none_or(|known| time > known) {
+            *at = Some((time, passed));
+        }
+    }
+
+    /// The time that it is when the clock is believed to say this and the machine ran so long.
+    fn goes_on(&self, clock: Timestamp, passed: Duration) -> Timestamp {
+        let Some(newest) = slewed(*self.at.lock(), passed) else { return clock };
+        let behind = newest.since(clock);
+        if behind >= TOLERATED && !self.behind.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "this machine's clock is {} s behind the newest record; until it has caught up, time goes on at half its pace",
+                behind.as_secs()
+            );
+        }
+        if behind.is_zero() && self.behind.swap(false, Ordering::Relaxed) {
+            tracing::info!("this machine's clock has caught up with the record");
+        }
+        newest.max(clock)
+    }
+}
+
+/// What a moment has become at half the pace of what has passed since.
+fn slewed(at: Option<(Timestamp, Duration)>, passed: Duration) -> Option<Timestamp> {
+    let (time, then) = at?;
+    let since = i64::try_from(passed.saturating_sub(then).as_millis() / 2).unwrap_or(i64::MAX);
+    Some(Timestamp::from_milliseconds(time.milliseconds().saturating_add(since)))
 }
 
 /// Watches the clock of one process.
@@ -144,7 +187,7 @@ pub fn refuse_future(recorded: Timestamp) -> Result<(), String> {
     }
     Err(format!(
         "the journal's last record is dated {} s later than this machine's clock; put the clock right, or start with \
-         --accept-clock if it is right: then time stands still until it has caught up",
+         --accept-clock if it is right: then time goes on at half its pace until it has caught up",
         ahead / 1000
     ))
 }
@@ -201,6 +244,46 @@ mod tests {
         for (line, said) in lines.iter().zip(said) {
             assert!(line.contains(said), "{said} in {line}");
         }
+    }
+
+    #[test]
+    fn what_was_recorded_too_late_holds_nothing_still() {
+        let at = |seconds: i64| Timestamp::from_milliseconds(seconds * 1000);
+        let newest = Newest { at: Mutex::new(None), behind: AtomicBool::new(false) };
+        // What the clock says, how long the machine runs, and the time that it is; what it is, is recorded each time.
+        let steps = [
+            (1000, 0, 1000),
+            (1100, 100, 1100),
+            // It was ahead for one record, and is right again.
+            (9000, 110, 9000),
+            (1120, 120, 9005),
+            (1121, 121, 9005),
+            (1320, 320, 9105),
+            (16_000, 15_000, 16_445),
+            (16_889, 15_889, 16_889),
+            (17_000, 16_000, 17_000),
+        ];
+        let lines = lines_of(|| {
+            for (clock, passed, expected) in steps {
+                let passed = Duration::from_secs(passed);
+                let time = newest.goes_on(at(clock), passed);
+                assert_eq!(time.milliseconds() / 1000, expected, "{clock}");
+                newest.recorded(time, passed);
+            }
+            // However often: a half of a millisecond is not lost each time.
+            let steps = (0..10_000).map(|step| Duration::from_secs(16_000) + Duration::from_millis(step));
+            let last = steps.map(|passed| {
+                let time = newest.goes_on(at(1000), passed);
+                newest.recorded(time, passed);
+                time
+            });
+            assert_eq!(last.last(), Some(Timestamp::from_milliseconds(17_004_999)));
+        });
+        let said = ["s behind", "caught up", "s behind"];
+        assert!(
+            lines.len() == said.len() && lines.iter().zip(said).all(|(line, said)| line.contains(said)),
+            "{lines:?}"
+        );
     }
 
     #[test]

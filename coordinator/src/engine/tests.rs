@@ -349,7 +349,7 @@ async fn what_people_ask_for_and_what_the_engine_does_by_itself_wait_for_a_clock
 /// Rights are judged by the time that records are dated with, also by a machine whose clock is behind another's.
 #[tokio::test]
 async fn whoever_is_shown_a_record_lives_no_earlier_than_it() {
-    // Time stands still from here on until the clock has caught up.
+    // Time goes on from there, at half its pace until the clock has caught up.
     if !is_alone("engine::tests::whoever_is_shown_a_record_lives_no_earlier_than_it") {
         return;
     }
