@@ -115,11 +115,12 @@ impl Submitted {
 async fn submit(engine: &Engine, space: SpaceId, command: SpaceCommand) -> Submitted {
     let submitted = engine.submit(Engine::own_envelope(), Command::Space(space, command)).await;
     let Err(why) = submitted else { return Submitted::Done };
-    tracing::error!(%why, "what is lost or overdue could not be written down");
-    match why.kind {
-        ProblemKind::DiskFull | ProblemKind::Unavailable => Submitted::Unrecordable,
-        _ => Submitted::Refused,
+    // A full disk and a clock that jumped are said once, by what finds them.
+    if matches!(why.kind, ProblemKind::DiskFull | ProblemKind::Unavailable) {
+        return Submitted::Unrecordable;
     }
+    tracing::error!(%why, "what is lost or overdue could not be written down");
+    Submitted::Refused
 }
 
 /// Since when targets with work have had no session.

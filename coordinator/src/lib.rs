@@ -29,4 +29,5 @@ pub mod services;
 pub mod sessions;
 mod slots;
 mod strangers;
+mod trouble;
 pub mod vault;

@@ -14,6 +14,7 @@ use windlass_coordinator_core::state::State;
 
 use super::edges::{random, random_bytes};
 use crate::journal::{AppendError, Appended, Head, Journal, Line, encode};
+use crate::trouble::Trouble;
 
 /// The longest line of a record. The core bounds what it decides well below this; what is longer all the same is refused,
 /// and nobody else is the worse for it.
@@ -44,6 +45,8 @@ pub(super) struct Ledger<J> {
     state: Arc<State>,
     /// Bytes of the records since they are counted.
     bytes: u64,
+    /// Whether there was no room for what was to be appended last.
+    full: Trouble,
 }
 
 /// What a batch came to, as far as it has been decided.
@@ -86,7 +89,7 @@ pub(super) struct CannotGoOn(String);
 impl<J: Journal> Ledger<J> {
     /// After as many bytes of records.
     pub(super) const fn new(journal: J, head: Head, state: Arc<State>, bytes: u64) -> Self {
-        Self { journal, head, state, bytes }
+        Self { journal, head, state, bytes, full: Trouble::none() }
     }
 
     pub(super) fn journal(&mut self) -> &mut J {
@@ -145,6 +148,9 @@ impl<J: Journal> Ledger<J> {
             match self.journal.append(self.head, &lines) {
                 Ok(()) => {
                     windlass_segments::fail::point("engine-after-sync");
+                    if self.full.ends() {
+                        tracing::info!("the journal's disk has room again");
+                    }
                     (self.head, self.state) = (batch.head, Arc::new(batch.state));
                     self.bytes += lines.iter().map(|appended| appended.line.len() as u64).sum::<u64>();
                     return Ok(batch.answers);
@@ -157,7 +163,11 @@ impl<J: Journal> Ledger<J> {
                     tracing::warn!("the journal has not answered; it is asked again")
                 }
                 Err(AppendError::Full) => {
-                    tracing::error!("the journal's disk is full; commands are refused until there is room");
+                    if self.full.begins() {
+                        tracing::error!(
+                            "the journal's disk is full; commands are refused until there is room"
+                        );
+                    }
                     let problem = Problem::new(
                         ProblemKind::DiskFull,
                         "the coordinator's disk is full; nothing was changed",

@@ -9,7 +9,6 @@
 //! A clock that was ahead when something was recorded, and is right again, is behind what it said. Time does not run back,
 //! and must not stand still, or nothing would ever be due: it goes on at half its pace until the clock has caught up.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use windlass_api::error::{Problem, ProblemKind};
 use windlass_protocol::Timestamp;
 
 use super::edges::{clock, passed};
+use crate::trouble::Trouble;
 
 /// How far a clock may be ahead of what has passed: adjustments and pauses stay below it.
 const TOLERATED: Duration = Duration::from_secs(5 * 60);
@@ -27,7 +27,7 @@ static WATCH: LazyLock<Arc<Watch>> = LazyLock::new(|| Arc::new(Watch::begin()));
 
 /// The time of the newest record that this process knows. Rights are judged by the same time as records are dated, and it
 /// never runs back, whatever the machine's clock does.
-static NEWEST: Newest = Newest { at: Mutex::new(None), behind: AtomicBool::new(false) };
+static NEWEST: Newest = Newest { at: Mutex::new(None), behind: Trouble::none() };
 
 /// Now: by this machine's clock as far as it can be believed, and never earlier than what was recorded.
 pub fn now() -> Timestamp {
@@ -56,7 +56,7 @@ struct Newest {
     /// It, and how long the machine ran when this process came to know of it.
     at: Mutex<Option<(Timestamp, Duration)>>,
     /// Whether the clock was behind it when it was looked at last: that it is, and that it is over, is logged once.
-    behind: AtomicBool,
+    behind: Trouble,
 }
 
 impl Newest {
@@ -71,13 +71,13 @@ impl Newest {
     fn goes_on(&self, clock: Timestamp, passed: Duration) -> Timestamp {
         let Some(newest) = slewed(*self.at.lock(), passed) else { return clock };
         let behind = newest.since(clock);
-        if behind >= TOLERATED && !self.behind.swap(true, Ordering::Relaxed) {
+        if behind >= TOLERATED && self.behind.begins() {
             tracing::warn!(
                 "this machine's clock is {} s behind the newest record; until it has caught up, time goes on at half its pace",
                 behind.as_secs()
             );
         }
-        if behind.is_zero() && self.behind.swap(false, Ordering::Relaxed) {
+        if behind.is_zero() && self.behind.ends() {
             tracing::info!("this machine's clock has caught up with the record");
         }
         newest.max(clock)
@@ -97,7 +97,7 @@ pub struct Watch {
     /// right again is no jump, and no record is dated earlier than that anyway.
     started: Mutex<Timestamp>,
     /// Whether it had jumped when it was looked at last: that it has, and that it is over, is logged once.
-    jumped: AtomicBool,
+    jumped: Trouble,
 }
 
 /// The clock jumped ahead.
@@ -135,7 +135,7 @@ impl Watch {
     }
 
     fn began(clock: Timestamp, passed: Duration) -> Self {
-        Self { started: Mutex::new(before(clock, passed)), jumped: AtomicBool::new(false) }
+        Self { started: Mutex::new(before(clock, passed)), jumped: Trouble::none() }
     }
 
     /// Looks at the clock: it may have gone on as much as time has passed, and a little. A clock that was put right again
@@ -160,13 +160,13 @@ impl Watch {
         let ahead = starts.since(*started);
         if ahead >= TOLERATED {
             let jumped = Jumped { seconds: ahead.as_secs() };
-            if !self.jumped.swap(true, Ordering::Relaxed) {
+            if self.jumped.begins() {
                 tracing::error!("{jumped}");
             }
             return Err(jumped);
         }
         *started = starts.max(*started);
-        if self.jumped.swap(false, Ordering::Relaxed) {
+        if self.jumped.ends() {
             tracing::info!("this machine's clock is believed again; what waited for it goes on");
         }
         Ok(())
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn what_was_recorded_too_late_holds_nothing_still() {
         let at = |seconds: i64| Timestamp::from_milliseconds(seconds * 1000);
-        let newest = Newest { at: Mutex::new(None), behind: AtomicBool::new(false) };
+        let newest = Newest { at: Mutex::new(None), behind: Trouble::none() };
         // What the clock says, how long the machine runs, and the time that it is; what it is, is recorded each time.
         let steps = [
             (1000, 0, 1000),

@@ -19,6 +19,7 @@ use super::clock::Watch;
 use super::{Engine, Job};
 use crate::alone::is_alone;
 use crate::journal::{AppendError, Appended, GENESIS, Head, InMemory, Journal, Line, Replayed};
+use crate::logged::lines_of;
 
 mod going_on;
 mod stores;
@@ -285,14 +286,19 @@ fn a_full_journal_changes_nothing_and_takes_what_comes_when_there_is_room() {
     initialise(&mut engine, &mut chance);
     let before = engine.state().digest();
     journal.set_room(Some(0));
-    let command = create(&mut chance, "ci");
-    let answers = engine.carry_out(&[command]).expect("a full disk ends nobody");
-    assert_eq!(answers[0].as_ref().expect_err("there is no room").kind, ProblemKind::DiskFull);
-    assert_eq!(engine.state().digest(), before);
-    journal.set_room(None);
-    let command = create(&mut chance, "ci");
-    let answers = engine.carry_out(&[command]).expect("there is room");
-    assert!(matches!(answers[0], Ok(Reply::TokenCreated(_))), "{:?}", answers[0]);
+    let lines = lines_of(|| {
+        for _ in 0..20 {
+            let command = create(&mut chance, "ci");
+            let answers = engine.carry_out(&[command]).expect("a full disk ends nobody");
+            assert_eq!(answers[0].as_ref().expect_err("there is no room").kind, ProblemKind::DiskFull);
+        }
+        assert_eq!(engine.state().digest(), before);
+        journal.set_room(None);
+        let command = create(&mut chance, "ci");
+        let answers = engine.carry_out(&[command]).expect("there is room");
+        assert!(matches!(answers[0], Ok(Reply::TokenCreated(_))), "{:?}", answers[0]);
+    });
+    assert_eq!(lines.len(), 2, "that it is full, and that it no longer is: {lines:?}");
 }
 
 #[test]

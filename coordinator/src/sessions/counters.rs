@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use windlass_api::error::ProblemKind;
 use windlass_coordinator_core::decide::{Command, Repeat, Repeated, SpaceCommand};
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::ids::{EnrolmentId, SpaceId, TargetId};
@@ -187,7 +188,12 @@ fn space_of(state: &State, what: &Repeated) -> Option<SpaceId> {
 /// Whether it was recorded.
 async fn submit(engine: &Engine, space: SpaceId, command: SpaceCommand) -> bool {
     let submitted = engine.submit(Engine::own_envelope(), Command::Space(space, command)).await;
-    submitted.inspect_err(|why| tracing::error!(%why, "what peers repeat could not be recorded")).is_ok()
+    let Err(why) = submitted else { return true };
+    // A full disk and a clock that jumped are said once, by what finds them.
+    if !matches!(why.kind, ProblemKind::DiskFull | ProblemKind::Unavailable) {
+        tracing::error!(%why, "what peers repeat could not be recorded");
+    }
+    false
 }
 
 #[cfg(test)]

@@ -70,11 +70,18 @@ impl Embedded {
     }
 
     /// Writes the file of a new key, which is durable when it is synced, alone or with others.
-    fn write_new(&self, id: KeyId, key: &KeyBytes, sync: bool) -> Result<(), VaultError> {
+    fn write_new(
+        &self,
+        id: KeyId,
+        key: &KeyBytes,
+        sync: bool,
+        made: &mut Vec<PathBuf>,
+    ) -> Result<(), VaultError> {
         let name = KeyName::Data(id);
         let (path, sealed) = (self.path(name), self.sealed(name, key.as_slice())?);
-        let write = || {
+        let mut write = || {
             let mut file = disk::File::open(fs::OpenOptions::new().write(true).create_new(true), &path)?;
+            made.push(path.clone());
             file.write_all(&sealed)?;
             if sync { file.sync_all() } else { Ok(()) }
         };
@@ -135,9 +142,15 @@ impl Keys for Embedded {
         let _changing = self.changing.lock();
         let refused = |source| VaultError::refused("write", self.folder.display(), source);
         disk::create_durable_folder(&self.folder).map_err(refused)?;
+        let mut made = Vec::new();
         for (id, key) in keys {
-            self.expect_not_destroyed(*id)?;
-            self.write_new(*id, key, keys.len() <= FEW)?;
+            let written = self.expect_not_destroyed(*id);
+            let written = written.and_then(|()| self.write_new(*id, key, keys.len() <= FEW, &mut made));
+            if let Err(why) = written {
+                // No record will name them, and on a full disk each takes room.
+                made.iter().for_each(|path| drop(disk::remove(path)));
+                return Err(why);
+            }
         }
         fail::point("keys-before-sync");
         if keys.len() > FEW {

@@ -260,3 +260,17 @@ fn a_salt_is_the_same_whenever_it_is_asked_for_and_gone_with_its_key() {
     assert!(matches!(vault.salt(id(7), one), Err(VaultError::Destroyed(_))));
     assert_eq!(vault.salt(id(8), one).unwrap(), salts[1]);
 }
+
+#[test]
+fn keys_of_which_one_cannot_be_made_are_not_made() {
+    let place = tempfile::tempdir().unwrap();
+    Embedded::create(place.path()).unwrap();
+    let store = Embedded::open(place.path()).unwrap();
+    let keys = [1, 2, 3, 4, 5].map(|byte| (KeyId::from_bytes([byte; 16]), Zeroizing::new([byte; 32])));
+    let path = |id: KeyId| place.path().join("keys").join(KeyName::Data(id).to_string());
+    store.make(&keys[..1]).unwrap();
+    fs::create_dir(path(keys[2].0)).unwrap();
+    store.make(&keys).unwrap_err();
+    let there = keys.each_ref().map(|(id, _)| path(*id).exists());
+    assert_eq!(there, [true, false, true, false, false], "what was there, and what was in the way");
+}
