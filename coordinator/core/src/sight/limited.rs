@@ -3,20 +3,24 @@
 //! Each thing is taken apart by all its fields, so that a new one is shown to nobody who is limited before it is said here
 //! what is left of it.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::OrdMap;
-use windlass_protocol::ids::{DeploymentId, EnvironmentId, ProjectId, ReleaseId, StepId, TargetId};
+use windlass_api::documents::Tenancy;
+use windlass_protocol::ids::{
+    DeploymentId, EnvironmentId, LifecycleId, ProjectId, ReleaseId, StepId, TargetId,
+};
 use windlass_protocol::message::{Generation, Participation};
+use windlass_protocol::{DisplayName, Slug};
 
 use super::queries::VisibleTenants;
+use super::reach::{Machine, Past, Reach, Reaches, Way, any_of};
 use crate::catalogue::{Catalogue, Named};
 use crate::model::{
-    Ahead, Deployment, Environment, Granted, Index, LibrarySet, Lifecycle, Package, PackageKey, Phase,
-    PhaseRule, Project, Release, ScopedValue, Snapshot, SnapshotSet, Step, StepAction, TagSet, Target,
-    TenantLimit, ValueScope, Variable,
+    Advertisement, Ahead, Deployment, Environment, Granted, Index, LibrarySet, Lifecycle, Package,
+    PackageKey, Phase, PhaseRule, Project, Release, ScopedValue, Snapshot, SnapshotSet, Step, StepAction,
+    TagSet, Target, Tenant, TenantLimit, ValueScope, Variable,
 };
 use crate::query::{Empty, Query};
 use crate::scope;
@@ -27,18 +31,14 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     let seen = VisibleTenants::by(whole, limits);
     let mut left = Space::new(whole.head.clone());
     left.caps = whole.caps;
-    fill(&mut left.tenants, seen.tenants.values().map(|tenant| (*tenant).clone()));
+    fill(&mut left.tenants, seen.tenants.values().map(|tenant| with_values_of_places(whole, tenant)));
     fill(&mut left.environments, environments(whole, &seen));
     fill(&mut left.tag_sets, whole.tag_sets.iter().filter_map(|set| tag_set(&seen, set)));
     left.history = whole.history.of(|tenant| seen.tenants.contains_key(&tenant));
     left.deployments = deployments(whole, &seen);
     let finished: Vec<_> = whole.finished.iter().filter(|id| left.deployments.contains_key(id)).collect();
     left.finished = finished.into();
-    let mut view = LimitedView::new(whole, &seen, &left);
-    let targets: Vec<_> =
-        whole.targets.iter().filter_map(|found| view.target(whole, &left.deployments, found)).collect();
-    fill(&mut left.targets, targets.into_iter());
-    view.targets = left.targets.iter().map(|target| target.id).collect();
+    let view = LimitedView::new(whole, &seen, &left);
     let projects = seen.places.keys().filter_map(|id| whole.projects.get(*id));
     fill(&mut left.projects, projects.map(|found| view.project(found)));
     // The sets of what they are connected to, and those that ask for values which they have given.
@@ -48,20 +48,59 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
         false => seen.has_value(&set.templates).then(|| view.left_library_set(set)),
     });
     fill(&mut left.library_sets, sets.collect::<Vec<_>>().into_iter());
-    let lifecycles: BTreeSet<_> = left.projects.iter().map(|project| project.lifecycle).collect();
+    let connected = left.projects.iter().filter(|project| seen.connected.contains_key(&project.id));
+    let lifecycles: BTreeSet<_> = connected.map(|project| project.lifecycle).collect();
     let lifecycles = lifecycles.into_iter().filter_map(|id| whole.lifecycles.get(id));
-    fill(&mut left.lifecycles, lifecycles.map(|found| lifecycle(&seen, found)));
+    let lifecycles: Vec<_> = lifecycles.map(|found| lifecycle(&seen, found)).collect();
+    let has_left = left.projects.iter().any(|project| project.lifecycle == ELSEWHERE);
+    fill(&mut left.lifecycles, lifecycles.into_iter().chain(has_left.then(elsewhere)));
     // What was deployed for them, and what may be.
     let releases = seen.places.keys().flat_map(|id| whole.releases_of(*id)).filter(|release| {
-        seen.connected.contains_key(&release.project) || view.deployed.contains_key(&release.id)
+        seen.connected.contains_key(&release.project) || view.pasts.contains_key(&release.id)
     });
     left.releases = releases.map(|found| (found.id, Arc::new(view.release(found)))).collect();
-    let lost = whole.lost.iter().filter(|(target, _)| view.targets.contains(target));
+    let roles = roles(&left);
+    let targets = whole.targets.iter().filter(|found| view.targets.contains(&found.id));
+    fill(&mut left.targets, targets.map(|found| view.target(found, &roles)).collect::<Vec<_>>().into_iter());
+    let lost = whole.lost.iter().filter(|(target, _)| view.present.contains(target));
     left.lost = lost.map(|(target, since)| (*target, *since)).collect();
     packages(whole, &mut left);
     left.served_since = whole.served_since;
     left.rebuild_indexes();
     left
+}
+
+/// The lifecycle of a project that they are not connected to any more: what it has now is news.
+const ELSEWHERE: LifecycleId = LifecycleId::from_bytes([0; 16]);
+
+fn elsewhere() -> Lifecycle {
+    let name: DisplayName = "Elsewhere".parse().expect("it is a name");
+    let slug = Slug::suggested_by(name.as_str()).expect("it has letters");
+    Lifecycle { id: ELSEWHERE, slug, name, phases: vec![unseen()] }
+}
+
+fn unseen() -> Phase {
+    Phase { name: "Elsewhere".to_owned(), environments: Vec::new(), rule: PhaseRule::All, unseen: true }
+}
+
+/// A tenant without values for environments that are gone.
+fn with_values_of_places(whole: &Space, tenant: &Tenant) -> Tenant {
+    let values = whole.values_of(tenant).map(|(place, value)| (*place, value.clone())).collect();
+    Tenant { values, ..tenant.clone() }
+}
+
+/// Roles that steps and values ask for which are seen: what else a machine has is of somebody else's.
+fn roles(left: &Space) -> BTreeSet<String> {
+    let frozen = || left.releases.values().map(|release| &release.snapshot);
+    let steps = left.projects.iter().map(|project| &project.steps);
+    let steps = steps.chain(frozen().map(|snapshot| &snapshot.steps)).flatten();
+    let of_projects = left.projects.iter().map(|project| &project.variables);
+    let of_sets = left.library_sets.iter().map(|set| &set.variables);
+    let of_frozen_sets = frozen().flat_map(|found| found.library_sets.iter().map(|set| &set.variables));
+    let variables =
+        of_projects.chain(of_sets).chain(of_frozen_sets).chain(frozen().map(|found| &found.variables));
+    let values = variables.flatten().flat_map(|variable| &variable.values);
+    steps.flat_map(|step| &step.roles).chain(values.flat_map(|value| &value.scope.roles)).cloned().collect()
 }
 
 /// The environments, numbered anew: a gap would tell of another one.
@@ -103,8 +142,7 @@ fn lifecycle(seen: &VisibleTenants<'_>, found: &Lifecycle) -> Lifecycle {
     });
     let mut phases: Vec<_> = phases.collect();
     if phases.is_empty() && !found.phases.is_empty() {
-        let (name, environments) = ("Elsewhere".to_owned(), Vec::new());
-        phases.push(Phase { name, environments, rule: PhaseRule::All, unseen: true });
+        phases.push(unseen());
     }
     let Lifecycle { id, slug, name, phases: _ } = found.clone();
     Lifecycle { id, slug, name, phases }
@@ -190,109 +228,91 @@ fn package_id(step: &Step) -> Option<&str> {
 /// Whom and what somebody sees, as far as machines, processes and variables name it.
 struct LimitedView<'a> {
     seen: &'a VisibleTenants<'a>,
+    machines: Vec<Machine<'a>>,
+    /// Targets that are seen.
     targets: BTreeSet<TargetId>,
-    /// Roles of steps that are seen: another one is of somebody else's machines.
-    roles: BTreeSet<String>,
-    /// Steps of releases that ran for them, whoever such steps are for in other releases.
-    ran: BTreeSet<(ReleaseId, StepId)>,
-    /// Where each release is or was deployed for them.
-    deployed: BTreeMap<ReleaseId, BTreeSet<EnvironmentId>>,
-}
-
-/// What is looked at, and where: what was theirs once opens what it was, and nothing that came after it.
-struct Among<'a> {
-    places: Cow<'a, BTreeSet<EnvironmentId>>,
-    /// None for a project as it stands.
-    release: Option<ReleaseId>,
+    /// Those of them that serve somebody who is seen, or work for them. Of the others it is known that they may hold
+    /// something of theirs.
+    present: BTreeSet<TargetId>,
+    /// What was, by release.
+    pasts: BTreeMap<ReleaseId, Past>,
 }
 
 impl<'a> LimitedView<'a> {
     /// `left` has their deployments and their history already.
-    fn new(whole: &Space, seen: &'a VisibleTenants<'a>, left: &Space) -> Self {
-        let steps = |found: &Arc<Deployment>| {
-            let release = found.release();
-            let steps = found.graph.nodes().filter_map(|node| node.plot.work.step());
-            steps.map(|step| (release, step)).collect::<Vec<_>>()
-        };
-        let ran = left.deployments.values().flat_map(steps).collect();
-        let mut deployed: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        let known = left.deployments.values().map(|found| (found.release(), found.environment));
-        for (release, environment) in known.chain(left.history.releases()) {
-            deployed.entry(release).or_default().insert(environment);
-        }
-        let (targets, roles) = Default::default();
-        let mut view = Self { seen, targets, roles, ran, deployed };
-        for project in seen.places.keys() {
-            let found = whole.projects.get(*project).map(|project| (project.steps.as_slice(), None));
-            let frozen = whole.releases_of(*project);
-            let frozen = frozen.map(|release| (release.snapshot.steps.as_slice(), Some(release.id)));
-            for (steps, release) in found.into_iter().chain(frozen) {
-                let among = view.among(*project, release);
-                let theirs = steps.iter().filter(|step| view.step(step, &among).is_some());
-                let roles: Vec<_> = theirs.flat_map(|step| step.roles.iter().cloned()).collect();
-                view.roles.extend(roles);
-            }
-        }
-        view
+    fn new(whole: &'a Space, seen: &'a VisibleTenants<'a>, left: &Space) -> Self {
+        let machines: Vec<_> =
+            whole.targets.iter().filter_map(|found| Machine::of(whole, seen, found)).collect();
+        let serves = machines.iter().filter(|machine| machine.serves_somewhere());
+        let mut present: BTreeSet<_> = serves.map(|machine| machine.id).collect();
+        let open = left.deployments.values().filter(|deployment| !deployment.is_over());
+        let works: BTreeSet<_> = open.flat_map(|deployment| deployment.parts.keys().copied()).collect();
+        present.extend(works.into_iter().filter(|target| whole.targets.get(*target).is_some()));
+        let theirs = |tenant| seen.tenants.contains_key(&tenant);
+        let holds = whole.targets.iter().filter(|found| whole.history.may_hold_of(found.id).any(theirs));
+        let targets: BTreeSet<_> = holds.map(|found| found.id).chain(present.iter().copied()).collect();
+        let pasts = Past::all(left, &targets);
+        Self { seen, machines, targets, present, pasts }
     }
 
-    /// Where a release counts for them, or a project as it stands.
-    fn among(&self, project: ProjectId, release: Option<ReleaseId>) -> Among<'a> {
-        static NOWHERE: BTreeSet<EnvironmentId> = BTreeSet::new();
-        let connected = self.seen.connected.get(&project).unwrap_or(&NOWHERE);
-        let were = release.and_then(|release| self.deployed.get(&release));
-        let places = match were {
-            Some(were) => Cow::Owned(connected | were),
-            None => Cow::Borrowed(connected),
-        };
-        Among { places, release }
+    /// Where something counts for them: as a project stands, and as it was when this release was deployed for them.
+    fn reaches(&self, project: ProjectId, release: Option<ReleaseId>) -> Reaches<'_> {
+        let mut now = Reach::default();
+        now.places.extend(self.seen.connected.get(&project).into_iter().flatten());
+        for machine in self.machines.iter().filter(|machine| machine.serves(project)) {
+            now.targets.insert(machine.id);
+            now.roles.extend(machine.roles.iter().cloned());
+        }
+        Reaches { now, past: release.and_then(|release| self.pasts.get(&release)) }
     }
 
-    /// A target that may serve somebody who is seen, where somebody who is seen is connected, or that may hold something of
-    /// theirs. That it takes part in untenanted deployments too is nothing that is seen.
-    fn target(
-        &self,
-        whole: &Space,
-        deployments: &OrdMap<DeploymentId, Arc<Deployment>>,
-        found: &Target,
-    ) -> Option<Target> {
+    /// A target that may serve somebody who is seen, where somebody who is seen is connected. That it takes part in
+    /// untenanted deployments too is nothing that is seen; of one that may only hold something of theirs, nothing is.
+    fn target(&self, found: &Target, roles: &BTreeSet<String>) -> Target {
         let Target { id, slug, name, enabled, revoked, key, granted, advertised: _, told_claims: _, ahead } =
             found.clone();
-        let Granted { mut roles, mut environments, tenants, participation: _ } = granted;
-        environments.retain(|environment| self.seen.environments.contains(environment));
-        let takes_part = scope::takes_part(found, true);
-        let mut connected = self.seen.connected.values().flatten();
-        let serves = takes_part
-            && connected.any(|environment| environments.contains(environment))
-            && self.seen.tenants.values().any(|tenant| scope::has_tenant(whole, found, tenant));
-        let theirs = |tenant| self.seen.tenants.contains_key(&tenant);
-        let may_hold = || whole.history.may_hold_of(id).any(theirs);
-        let works = || {
-            let mut open = deployments.values().filter(|deployment| !deployment.is_over());
-            open.any(|deployment| deployment.parts.contains_key(&id))
-        };
-        if !serves && !may_hold() && !works() {
-            return None;
-        }
         let nobody = Query { narrowed: true, ..Query::default() };
+        let (told_claims, participation) = (BTreeSet::new(), Participation::Tenanted);
+        if !self.present.contains(&id) {
+            let granted = Granted {
+                roles: BTreeSet::new(),
+                environments: BTreeSet::new(),
+                tenants: nobody,
+                participation,
+            };
+            let advertised = Advertisement {
+                roles: None,
+                environments: None,
+                tenants: None,
+                tenant_tags: None,
+                participation: None,
+                isolation: found.advertised.isolation,
+                agent_version: String::new(),
+            };
+            let (enabled, revoked, ahead) = (true, false, None);
+            return Target { id, slug, name, enabled, revoked, key, granted, advertised, told_claims, ahead };
+        }
+        let Granted { roles: mut granted_roles, mut environments, tenants, participation: _ } = granted;
+        environments.retain(|environment| self.seen.environments.contains(environment));
         // Shown as tenanted, one that is for no tenant has none.
+        let takes_part = scope::takes_part(found, true);
         let tenants = self.seen.query(&tenants, Empty::MeansNobody).filter(|_| takes_part).unwrap_or(nobody);
-        roles.retain(|role| self.roles.contains(role));
+        granted_roles.retain(|role| roles.contains(role));
         // How far ahead its agent is tells how much everybody did.
         let ahead =
             ahead.map(|ahead| Ahead { generation: Generation::default(), confirmed: ahead.confirmed });
-        Some(Target {
+        Target {
             id,
             slug,
             name,
             enabled,
             revoked,
             key,
-            granted: Granted { roles, environments, tenants, participation: Participation::Tenanted },
-            advertised: self.seen.advertisement(&found.advertised, &self.roles),
-            told_claims: BTreeSet::new(),
+            granted: Granted { roles: granted_roles, environments, tenants, participation },
+            advertised: self.seen.advertisement(&found.advertised, roles),
+            told_claims,
             ahead,
-        })
+        }
     }
 
     /// A project that they are not connected to any more is there by its name, with what names their own values.
@@ -301,8 +321,8 @@ impl<'a> LimitedView<'a> {
             id,
             slug,
             name,
-            tenancy,
-            lifecycle,
+            mut tenancy,
+            mut lifecycle,
             mut library_sets,
             mut templates,
             retired: _,
@@ -310,12 +330,13 @@ impl<'a> LimitedView<'a> {
             mut steps,
         } = found.clone();
         if self.seen.connected.contains_key(&id) {
-            let among = self.among(id, None);
-            steps = self.steps(&steps, &among);
-            variables = self.variables(&variables, &ids(&steps), &among.places);
+            let reaches = self.reaches(id, None);
+            steps = self.steps(&steps, &reaches);
+            variables = self.variables(&variables, &[(reaches, &steps)]);
         } else {
             templates = self.seen.own_templates(&templates);
             (library_sets, variables, steps) = Default::default();
+            (tenancy, lifecycle) = (Tenancy::TenantedOrUntenanted, ELSEWHERE);
         }
         let retired = Vec::new();
         Project { id, slug, name, tenancy, lifecycle, library_sets, templates, retired, variables, steps }
@@ -324,9 +345,10 @@ impl<'a> LimitedView<'a> {
     /// A set counts where they are connected to projects that include it.
     fn library_set(&self, found: &LibrarySet, projects: &Catalogue<Project>) -> LibrarySet {
         let including = projects.iter().filter(|project| project.library_sets.contains(&found.id));
-        let places = including.filter_map(|project| self.seen.connected.get(&project.id)).flatten();
-        let places = places.copied().collect();
-        let variables = self.variables(&found.variables, &BTreeSet::new(), &places);
+        let reaches: Vec<_> =
+            including.map(|project| (self.reaches(project.id, None), project.steps.as_slice())).collect();
+        let reaches: Vec<_> = reaches.into_iter().collect();
+        let variables = self.variables(&found.variables, &reaches);
         let LibrarySet { id, slug, name, templates, retired: _, variables: _ } = found.clone();
         LibrarySet { id, slug, name, templates, retired: Vec::new(), variables }
     }
@@ -340,18 +362,19 @@ impl<'a> LimitedView<'a> {
 
     fn release(&self, found: &Release) -> Release {
         let snapshot = &found.snapshot;
-        let among = self.among(found.project, Some(found.id));
-        let (places, steps) = (&among.places, self.steps(&snapshot.steps, &among));
+        let reaches = self.reaches(found.project, Some(found.id));
+        let steps = self.steps(&snapshot.steps, &reaches);
         let known = ids(&steps);
+        let reaches = [(reaches, steps.as_slice())];
         let sets = snapshot.library_sets.iter().map(|set| {
             let SnapshotSet { id, templates, variables } = set.clone();
-            SnapshotSet { id, templates, variables: self.variables(&variables, &known, places) }
+            SnapshotSet { id, templates, variables: self.variables(&variables, &reaches) }
         });
         let snapshot = Arc::new(Snapshot {
             library_sets: sets.collect(),
-            variables: self.variables(&snapshot.variables, &known, places),
+            variables: self.variables(&snapshot.variables, &reaches),
             templates: snapshot.templates.clone(),
-            steps,
+            steps: steps.clone(),
             index: Index::default(),
         });
         let Release { id, project, version, created, notes, snapshot: _, mut packages } = found.clone();
@@ -359,23 +382,27 @@ impl<'a> LimitedView<'a> {
         Release { id, project, version, created, notes, snapshot, packages }
     }
 
-    fn steps(&self, found: &[Step], among: &Among<'_>) -> Vec<Step> {
-        found.iter().filter_map(|step| self.step(step, among)).collect()
+    fn steps(&self, found: &[Step], reaches: &Reaches<'_>) -> Vec<Step> {
+        found.iter().filter_map(|step| self.step(step, reaches)).collect()
     }
 
     /// A step that runs for somebody who is seen, where they are, or that ran for them.
-    fn step(&self, found: &Step, among: &Among<'_>) -> Option<Step> {
-        let places = among.places.as_ref();
-        let ran = || among.release.is_some_and(|release| self.ran.contains(&(release, found.id)));
-        let excluded_environments: BTreeSet<_> =
-            found.excluded_environments.intersection(places).copied().collect();
+    fn step(&self, found: &Step, Reaches { now, past }: &Reaches<'_>) -> Option<Step> {
+        let past = past.filter(|past| past.ran.contains(&found.id));
+        let excluded = |places: &BTreeSet<EnvironmentId>| -> BTreeSet<_> {
+            found.excluded_environments.intersection(places).copied().collect()
+        };
         let tenants = self.seen.query(&found.tenants, Empty::MeansEverybody);
-        let environments = any_of(&found.environments, places);
-        let (tenants, environments) = match (tenants, environments) {
-            (Some(tenants), Some(environments)) if excluded_environments != *places => {
-                (tenants, environments)
+        let runs = any_of(&found.environments, &now.places).filter(|_| excluded(&now.places) != now.places);
+        let (tenants, environments, excluded_environments) = match (tenants, runs, past) {
+            (Some(tenants), Some(environments), None) => (tenants, environments, excluded(&now.places)),
+            (Some(tenants), Some(_), Some(past)) => {
+                let places = &now.places | &past.reach.places;
+                (tenants, any_of(&found.environments, &places)?, excluded(&places))
             }
-            _ if ran() => (Query { narrowed: true, ..Query::default() }, BTreeSet::new()),
+            (_, _, Some(_)) => {
+                (Query { narrowed: true, ..Query::default() }, BTreeSet::new(), BTreeSet::new())
+            }
             _ => return None,
         };
         let mut left = found.clone();
@@ -398,46 +425,32 @@ impl<'a> LimitedView<'a> {
         Some(left)
     }
 
-    /// The variables with the values that count for somebody who is seen, in these places.
-    fn variables(
-        &self,
-        found: &[Variable],
-        steps: &BTreeSet<StepId>,
-        places: &BTreeSet<EnvironmentId>,
-    ) -> Vec<Variable> {
+    /// The variables with the values that count for somebody who is seen, by any of these with their steps.
+    fn variables(&self, found: &[Variable], reaches: &[(Reaches<'_>, &[Step])]) -> Vec<Variable> {
+        let ways = reaches.iter().flat_map(|(reaches, steps)| reaches.ways(steps));
+        let ways: Vec<_> = ways.collect();
         let values = |variable: &Variable| {
-            variable.values.iter().filter_map(|value| self.value(value, steps, places)).collect()
+            variable.values.iter().filter_map(|value| self.value(value, &ways)).collect()
         };
         let left =
             found.iter().map(|variable| Variable { name: variable.name.clone(), values: values(variable) });
         left.filter(|variable| !variable.values.is_empty()).collect()
     }
 
-    fn value(
-        &self,
-        found: &ScopedValue,
-        steps: &BTreeSet<StepId>,
-        places: &BTreeSet<EnvironmentId>,
-    ) -> Option<ScopedValue> {
-        let scope = &found.scope;
-        let scope = ValueScope {
-            environments: any_of(&scope.environments, places)?,
-            targets: any_of(&scope.targets, &self.targets)?,
-            steps: any_of(&scope.steps, steps)?,
-            roles: any_of(&scope.roles, &self.roles)?,
-            tenants: self.seen.query(&scope.tenants, Empty::MeansEverybody)?,
-        };
+    fn value(&self, found: &ScopedValue, ways: &[Way<'_>]) -> Option<ScopedValue> {
+        let scope =
+            ways.iter().filter_map(|way| way.left(&found.scope, self.seen)).reduce(|one, other| ValueScope {
+                environments: &one.environments | &other.environments,
+                targets: &one.targets | &other.targets,
+                steps: &one.steps | &other.steps,
+                roles: &one.roles | &other.roles,
+                tenants: one.tenants,
+            });
         let ScopedValue { id, value, scope: _ } = found.clone();
-        Some(ScopedValue { id, value, scope })
+        Some(ScopedValue { id, value, scope: scope? })
     }
 }
 
 fn ids(steps: &[Step]) -> BTreeSet<StepId> {
     steps.iter().map(|step| step.id).collect()
-}
-
-/// What is left of `named`, where none means any; `None` where nothing is left of some.
-fn any_of<T: Clone + Ord>(named: &BTreeSet<T>, seen: &BTreeSet<T>) -> Option<BTreeSet<T>> {
-    let left: BTreeSet<T> = named.intersection(seen).cloned().collect();
-    (named.is_empty() || !left.is_empty()).then_some(left)
 }

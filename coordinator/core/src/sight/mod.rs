@@ -7,6 +7,7 @@
 
 mod limited;
 mod queries;
+mod reach;
 mod record;
 mod shown;
 mod waits;

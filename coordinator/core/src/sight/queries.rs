@@ -47,7 +47,8 @@ impl<'a> VisibleTenants<'a> {
             places.entry(project).or_default().insert(environment);
         }
         // What asks for values that they have given: those are their own, wherever they are connected.
-        let valued: BTreeSet<_> = tenants.values().flat_map(|tenant| tenant.values.keys()).copied().collect();
+        let valued = tenants.values().flat_map(|tenant| whole.values_of(tenant).map(|(place, _)| *place));
+        let valued: BTreeSet<_> = valued.collect();
         let templates: BTreeSet<_> = valued.iter().map(|(template, _)| *template).collect();
         let asks = |project: &&Project| project.templates.iter().any(|found| templates.contains(&found.id));
         for project in whole.projects.iter().filter(asks) {

@@ -112,7 +112,10 @@ fn with_a_past() -> World {
     base.package("theirs", "1.0.0");
     base.package("theirs", "2.0.0");
     let install = json!({"name": "Install", "roles": ["web"], "script": {"body": "what it was"}});
-    let mut shop = project("Shop", json!([install]));
+    let migrate = json!({"name": "Migrate", "roles": ["database"], "script": {"body": "true"}});
+    let golden = json!({"name": "Golden", "roles": ["web"], "tenants": {"tags": ["Tier/Iron"]},
+        "script": {"body": "of another tier"}});
+    let mut shop = project("Shop", json!([install, migrate, golden]));
     shop["variables"] = json!({"Host": [{"value": "the host that was", "steps": ["Install"]}]});
     let connected = |environments: &[&str]| {
         ["Alpha", "Beta"]
@@ -120,13 +123,49 @@ fn with_a_past() -> World {
     };
     base.apply(&[shop]);
     base.apply(&connected(&["Testing", "Staging"]));
+    let grant = |tenants: &[&str]| json!({"roles": ["database"], "environments": ["Staging"], "tenants": {"tenants": tenants}});
+    base.enrol("old", grant(&["Alpha", "Beta"]));
     base.release("Shop", "1.0.0");
     let staging = json!({"project": "Shop", "version": "1.0.0", "environments": ["Staging"],
         "tenants": {"tenants": ["Alpha"]}});
     let id = base.deploy(staging);
     base.succeed(id);
     base.apply(&connected(&["Testing"]));
+    base.grant("old", grant(&["Beta"]));
     base
+}
+
+/// Nobody knows any more which tags they carried then: one that they got since opens nothing.
+#[test]
+fn a_tag_that_came_later_opens_nothing_of_then() {
+    let mut world = with_a_past();
+    let alpha = |projects: Value| json!({"kind": "tenant", "name": "Alpha", "tags": ["Tier/Iron"], "projects": projects});
+    world.apply(&[alpha(json!({}))]);
+    let seen = text(of_limited(&world).space());
+    assert!(seen.contains("what it was") && !seen.contains("of another tier"), "{seen}");
+    world.apply(&[alpha(json!({"Shop": ["Testing"]}))]);
+    assert!(text(of_limited(&world).space()).contains("of another tier"), "it may run for them now");
+}
+
+/// A value for a role that only a machine has, and no step asks for, counts there, and is seen.
+#[test]
+fn who_is_seen_has_the_values_that_their_machines_choose() {
+    let mut world = shared();
+    let mut web = project(
+        "Web",
+        json!([{"name": "Install", "roles": ["web"], "script": {"body": "true"}, "needs": ["Disk"]}]),
+    );
+    web["variables"] = json!({"Disk": [{"value": "plain"}, {"value": "fast", "roles": ["ssd"]},
+        {"value": "of others", "roles": ["tape"]}]});
+    world.apply(&[web]);
+    let grant = |roles: &[&str], tenant: &str| json!({"roles": roles, "environments": ["Testing", "Staging"], "tenants": {"tenants": [tenant]}});
+    world.grant("ours", grant(&["web", "ssd", "spare"], "Alpha"));
+    world.grant("theirs", grant(&["web", "tape"], "Beta"));
+    let sight = of_limited(&world);
+    let seen = text(sight.space());
+    assert!(seen.contains("fast") && !seen.contains("of others"), "{seen}");
+    let roles = &sight.space().targets.named("ours").expect("it is seen").granted.roles;
+    assert_eq!(roles.iter().map(String::as_str).collect::<Vec<_>>(), ["ssd", "web"]);
 }
 
 /// What was theirs once stays theirs, as it was. Neither a step's id nor a place opens what came after it.
@@ -145,7 +184,8 @@ fn what_was_theirs_opens_nothing_of_what_came_later() {
     let there = |body: &str| json!({"name": "News", "roles": ["web"], "environments": ["Staging"], "script": {"body": body}});
     let word = |more| if more { "one" } else { "another" };
     type Change<'a> = &'a dyn Fn(&mut World, bool);
-    let rows: [(&str, Change<'_>); 7] = [
+    let of_all = || json!({"name": "Install", "roles": ["web"], "script": {"body": "true"}});
+    let rows: [(&str, Change<'_>); 13] = [
         ("a step that is another's now", &|world, more| shop(world, betas(word(more)), json!([]))),
         ("a value for such a step", &|world, more| {
             shop(world, betas("x"), json!([{"value": word(more), "steps": ["Install"]}]));
@@ -176,6 +216,44 @@ fn what_was_theirs_opens_nothing_of_what_came_later() {
             shop["library-sets"] = json!(["Common"]);
             world.apply(&[set, shop]);
             world.release("Shop", "2.0.0");
+        }),
+        ("a value for a role of then", &|world, more| {
+            shop(world, of_all(), json!([{"value": word(more), "roles": ["database"]}]));
+        }),
+        ("a library set's value for a role of then", &|world, more| {
+            let value = json!([{"value": word(more), "roles": ["database"]}]);
+            let set = json!({"kind": "library-set", "name": "Common", "variables": {"Level": value}});
+            let mut shop = project("Shop", json!([ours]));
+            shop["library-sets"] = json!(["Common"]);
+            world.apply(&[set, shop]);
+            world.release("Shop", "2.0.0");
+        }),
+        ("a value for a role of another project's", &|world, more| {
+            let step = json!({"name": "Elsewhere", "roles": ["database"], "script": {"body": "true"}});
+            world.apply(&[project("Other", json!([step])),
+                json!({"kind": "tenant", "name": "Alpha", "projects": {"Shop": ["Testing"], "Other": ["Testing"]}})]);
+            shop(world, of_all(), json!([{"value": word(more), "roles": ["database"]}]));
+        }),
+        ("a value for a machine of then", &|world, more| {
+            shop(world, of_all(), json!([{"value": word(more), "targets": ["old"]}]));
+        }),
+        ("what a machine of then is", &|world, more| {
+            let roles: &[&str] = if more { &["database", "web"] } else { &["database"] };
+            world.grant(
+                "old",
+                json!({"roles": roles, "environments": ["Staging"], "tenants": {"tenants": ["Beta"]}}),
+            );
+            if more {
+                world.change("old", windlass_coordinator_core::decide::TargetChange::Disable);
+            }
+        }),
+        ("how a project goes on that they have left", &|world, more| {
+            world.apply(&[json!({"kind": "tenant", "name": "Alpha", "projects": {}}),
+                json!({"kind": "lifecycle", "name": "Secret", "phases": [{"name": "Takeover", "environments": ["Staging"]}]})]);
+            let mut shop = project("Shop", json!([ours]));
+            shop["lifecycle"] = json!(if more { "Secret" } else { "Free" });
+            shop["tenancy"] = json!(if more { "tenanted" } else { "tenanted-or-untenanted" });
+            world.apply(&[shop]);
         }),
         ("a machine that came to such a place", &|world, more| {
             let tenants: &[&str] = if more { &["Alpha", "Beta"] } else { &["Beta"] };
