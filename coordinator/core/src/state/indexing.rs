@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdMap;
 use windlass_protocol::Timestamp;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, TargetId};
 
@@ -160,12 +160,9 @@ impl Space {
     }
 
     /// Whether one more of a flow may run, as far as its own cap is concerned. Untenanted work is one flow, which only the
-    /// space's cap bounds. What waits for lost targets holds no slot, and has one when they are back: so no more than twice
-    /// the cap runs and waits so.
+    /// space's cap bounds.
     pub(crate) fn flow_has_slot(&self, flow: Flow) -> bool {
-        let cap = if flow.is_none() { self.caps.space } else { self.caps.tenant };
-        let running = self.indexes.running.get(&flow).map_or(0, OrdSet::len);
-        (flow.is_none() || self.slots_of(flow) < cap) && running < 2 * cap
+        flow.is_none() || self.slots_of(flow) < self.caps.tenant
     }
 
     pub fn slots_of(&self, flow: Flow) -> usize {

@@ -183,7 +183,7 @@ fn what_waits_for_lost_targets_keeps_its_key_and_not_its_slot() {
     assert_eq!(world.space().indexes.slots_taken, 0);
 }
 
-/// What waits for lost machines holds no slot, and has one of its flow when they are back: twice the cap at most, and
+/// What waits for lost machines holds no slot, and nothing of its flow waits for it; what is back has slots of its flow, and
 /// nothing of what others have.
 #[test]
 fn what_waited_for_lost_machines_takes_no_turn_of_others_when_they_are_back() {
@@ -203,11 +203,19 @@ fn what_waited_for_lost_machines_takes_no_turn_of_others_when_they_are_back() {
         world.lose(alphas);
         let mut all = vec![first];
         all.extend((1..100).map(|index| world.deploy(to(index, Some("Alpha")))));
-        assert_eq!(running(&world, &all), 10, "{round}: as many again as its cap");
+        assert_eq!(running(&world, &all), 100, "{round}: whatever its cap, for what is lost takes nothing");
+        let healthy = world.deploy(to(0, Some("Beta")));
+        assert!(runs(&world, healthy), "{round}: another machine's is not held up");
+        world.succeed(healthy);
         world.presence(vec![], vec![alphas]);
-        assert_eq!(running(&world, &all), 10, "{round}: what runs, runs");
         let others: Vec<_> = (0..6).map(|index| world.deploy(to(index, Some("Beta")))).collect();
         assert_eq!(running(&world, &others), 5, "{round}: all of its cap, and at once");
+        let alpha = world.space().tenants.named("Alpha").expect("it is there").id;
+        assert_eq!(
+            world.space().slots_of(Some(alpha)),
+            100,
+            "{round}: nothing more of its own starts before they end"
+        );
         let untenanted: Vec<_> = (0..6).map(|index| world.deploy(to(index, None))).collect();
         assert_eq!(running(&world, &untenanted), 5, "{round}: the rest of the space's");
         let all: Vec<_> = all.into_iter().chain(others).chain(untenanted).collect();
