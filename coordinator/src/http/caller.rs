@@ -5,6 +5,7 @@
 //! nothing any more.
 
 mod right;
+mod shown;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use windlass_protocol::ids::{KeyId, TokenId};
 use windlass_protocol::token::{Token, TokenKind};
 
 use right::TokenRight;
+pub(super) use shown::Showings;
 
 use super::Context;
 use super::connection_state::ConnectionState;
@@ -83,12 +85,12 @@ impl<const CHANGES: bool> Caller<CHANGES> {
     pub fn sight(&self) -> Result<Sight, Refusal> {
         let state = self.context.decider.0.state();
         let permit = self.right.permit(&state).map_err(refusal)?;
-        let opened = Sight::open(Arc::clone(&state), &permit, self.space.as_deref());
+        let opened = Sight::open(state, &permit, self.space.as_deref());
         let sight = opened.map_err(|names| {
             let names = names.iter().map(String::as_str);
             Problem::not_found(unknown("space", self.space.as_deref().unwrap_or_default(), names))
         })?;
-        self.right.shows(&sight, &state);
+        self.right.shows(&sight);
         Ok(sight)
     }
 
@@ -206,10 +208,9 @@ impl<const CHANGES: bool> FromRequestParts<Context> for Caller<CHANGES> {
         };
         let action = if CHANGES { Action::Change } else { Action::Read };
         let holder = (TokenId::from_bytes(token.id), token.secret_digest());
-        let registry = Arc::clone(&context.services.registry);
         let mut caller = Self {
             context: context.clone(),
-            right: Arc::new(TokenRight::new(context.decider.clone(), registry, holder, action)),
+            right: Arc::new(TokenRight::new(context, holder, action)),
             origin: origin.map(|ConnectInfo(address)| address.to_string()),
             space: named_space(parts)?,
             key: idempotency_key(parts)?,

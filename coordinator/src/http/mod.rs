@@ -51,7 +51,7 @@ pub use server::Server;
 
 use crate::engine::Engine;
 use crate::services::Services;
-use caller::Decider;
+use caller::{Decider, Showings};
 use pace::Pace;
 use presence::Presence;
 use quota::Quotas;
@@ -65,6 +65,7 @@ pub struct Context {
     /// Held while documents are read, changed and applied, so that no edit undoes another.
     edits: Arc<Mutex<()>>,
     quotas: Arc<Quotas>,
+    showings: Arc<Showings>,
     plans: Arc<Pace>,
     /// How long a part of a body is waited for.
     pace: Duration,
@@ -75,12 +76,14 @@ pub struct Context {
 impl Context {
     /// Puts the parts together.
     pub fn new(engine: Engine, services: Services) -> Self {
+        let quotas = Quotas::new();
         Self {
             decider: Decider::new(engine),
             presence: Arc::clone(&services.registry) as Arc<dyn Presence>,
             services,
             edits: Arc::default(),
-            quotas: Arc::new(Quotas::new()),
+            showings: Showings::new(Arc::clone(&quotas.small_answers)),
+            quotas: Arc::new(quotas),
             plans: Arc::new(Pace::of_plans()),
             pace: body::PACE,
             stopping: CancellationToken::new(),

@@ -46,7 +46,7 @@ pub(super) struct Quotas {
     pub(super) reads: Arc<Quota>,
     /// Bytes of answers that are made, or made and not taken yet. Who takes none gets no more.
     pub(super) answers: Arc<Quota>,
-    /// The same of small ones, which nobody waits for because of large ones.
+    /// The same of small ones and of what answers rest on, which nobody waits for because of large ones.
     pub(super) small_answers: Arc<Quota>,
     /// Those who follow output: each holds a piece, and has the store looked at three times a second.
     pub(super) followers: Arc<Quota>,
@@ -135,6 +135,18 @@ impl Quota {
             turn
         };
         turn.await.map_err(|why| Refusal::internal("waiting for a turn", &why))
+    }
+
+    /// What is there already: it counts, whether or not there is room for it.
+    pub(super) fn hold(self: &Arc<Self>, token: TokenId, weight: usize) -> Permit {
+        self.inner.lock().add(token, weight);
+        self.permit(token, weight)
+    }
+
+    /// What a token holds.
+    #[cfg(test)]
+    pub(super) fn held(&self, token: TokenId) -> usize {
+        self.inner.lock().held.get(&token).copied().unwrap_or_default()
     }
 
     fn permit(self: &Arc<Self>, token: TokenId, weight: usize) -> Permit {

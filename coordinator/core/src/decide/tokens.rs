@@ -1,5 +1,7 @@
 //! The installation and the tokens of its API.
 
+use std::sync::Arc;
+
 use windlass_api::error::Problem;
 use windlass_api::query::QueryText;
 use windlass_protocol::ids::{KeyId, LifecycleId, SpaceId, TokenId};
@@ -80,7 +82,7 @@ fn limit(draft: &Draft<'_>, role: Role, tenants: &QueryText) -> Result<TenantLim
     if tenants.includes_nothing() {
         return Err(Problem::usage("a token is limited to tenants that are named, or to tags; name one"));
     }
-    Ok(TenantLimit { space: space.head.id, tenants })
+    Ok(TenantLimit { space: space.head.id, tenants: Arc::new(tenants) })
 }
 
 /// For who has the coordinator's machine, and needs nobody's leave: the way back in where the first token was never

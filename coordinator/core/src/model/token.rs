@@ -1,5 +1,7 @@
 //! Tokens of the HTTP API.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 pub use windlass_api::answers::TokenRole as Role;
 use windlass_protocol::ids::{SpaceId, TokenId};
@@ -28,6 +30,6 @@ pub struct ApiToken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantLimit {
     pub space: SpaceId,
-    /// The tenants: those that it matches at the moment of looking.
-    pub tenants: Query,
+    /// The tenants: those that it matches at the moment of looking. Shared, because each permit has it.
+    pub tenants: Arc<Query>,
 }

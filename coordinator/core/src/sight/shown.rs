@@ -1,50 +1,115 @@
 //! Of whom an answer tells, once it is made: what is still on its way ends when they are not seen any more.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use windlass_protocol::ids::{SpaceId, TenantId};
 
 use super::Sight;
 use crate::authorise::PersonPermit;
+use crate::catalogue::Catalogue;
+use crate::model::{Tenant, TenantLimit};
 use crate::query::Empty;
-use crate::state::{Space, State};
+use crate::state::State;
 
-/// Whom one [`Sight`] or more showed. It outlives them, and holds no state.
-#[derive(Debug, Clone)]
+/// Whom a [`Sight`] showed, and whether they are seen still: found out once for each state, by what has changed since the
+/// last. It outlives the sight, and is one for all answers to a token that tell of the same.
+#[derive(Clone)]
 pub struct Shown {
-    /// The tenants and their spaces, for who is limited to some; none for who saw all.
-    tenants: Option<BTreeSet<(SpaceId, TenantId)>>,
+    space: SpaceId,
+    /// The tenants in the order of their ids, for who is limited to some; none for who saw all.
+    tenants: Option<Box<[TenantId]>>,
+    /// The state that was looked at last, by its number: everybody who was there, and the limits.
+    number: u64,
+    there: Catalogue<Tenant>,
+    limits: Vec<TenantLimit>,
+    /// Whether nobody else was seen in it.
+    is_all: bool,
+    /// Somebody was not seen any more. It stays so: what was told while they were is not told further.
+    is_lost: bool,
+    looked_at: u64,
 }
 
 impl Sight {
     /// Whom it shows.
     pub fn shown(&self) -> Shown {
-        let of_space =
-            |seen: &Arc<Space>| seen.tenants.iter().map(|tenant| (self.space, tenant.id)).collect();
-        Shown { tenants: self.seen.as_ref().map(of_space) }
+        let seen = self.seen.as_deref();
+        let tenants = seen.map(|seen| seen.tenants.iter().map(|tenant| tenant.id).collect());
+        Shown {
+            space: self.space,
+            tenants,
+            number: self.state.number,
+            there: seen.map(|_| self.whole().tenants.clone()).unwrap_or_default(),
+            limits: self.permit.limits().to_vec(),
+            is_all: true,
+            is_lost: false,
+            looked_at: 0,
+        }
     }
 }
 
 impl Shown {
-    /// Whom another sight showed was shown as well.
-    pub fn join(&mut self, other: Self) {
-        self.tenants = self.tenants.take().zip(other.tenants).map(|(mut tenants, others)| {
-            tenants.extend(others);
-            tenants
-        });
+    /// Whether all of it is seen in this state, with this permit, which is of the same token (SEMANTICS 10), and was in
+    /// each that was asked about before. A tenant that was deleted is seen by nobody, so that who is limited has lost it. What is known
+    /// of a newer state holds.
+    pub fn is_seen(&mut self, state: &State, permit: &PersonPermit) -> bool {
+        if state.number > self.number {
+            self.is_lost = self.is_lost || !self.is_left(state, permit);
+            self.number = state.number;
+        }
+        !self.is_lost
     }
 
-    /// Whether all of it is seen in this state, with this permit (SEMANTICS 10). A tenant that was deleted is seen by
-    /// nobody, so that who is limited has lost it.
-    pub fn is_seen(&self, state: &State, permit: &PersonPermit) -> bool {
+    /// Whether what was seen in the state before is seen in this one.
+    fn is_left(&mut self, state: &State, permit: &PersonPermit) -> bool {
         let limits = permit.limits();
         let Some(tenants) = &self.tenants else { return limits.is_empty() };
-        tenants.iter().all(|(space, id)| {
+        let Some(space) = state.space(self.space) else { return false };
+        let mut changed = Vec::new();
+        if self.limits != limits {
+            changed.extend(tenants);
+            (self.limits, self.is_all) = (limits.to_vec(), false);
+        } else if !self.there.is_shared_with(&space.tenants) {
+            self.there.changed_into(&space.tenants, &mut changed);
+        }
+        self.looked_at += changed.len() as u64;
+        for id in changed {
             let admits = |tenant| {
                 limits.iter().all(|limit| limit.tenants.matches(tenant, Empty::MeansNobody).is_some())
             };
-            state.space(*space).and_then(|space| space.tenants.get(*id)).is_some_and(admits)
-        })
+            match (tenants.binary_search(&id).is_ok(), space.tenants.get(id).is_some_and(admits)) {
+                (true, false) => return false,
+                (false, true) => self.is_all = false,
+                _ => {}
+            }
+        }
+        self.there = space.tenants.clone();
+        true
+    }
+
+    /// Whether it is all that this sight shows, which is no older than what was asked about before.
+    pub fn is_all_of(&mut self, sight: &Sight) -> bool {
+        let is_there = self.tenants.is_none() || self.space == sight.space;
+        is_there
+            && self.number <= sight.state.number
+            && self.is_seen(&sight.state, &sight.permit)
+            && self.is_all
+    }
+
+    /// Whether this sight shows all of it too.
+    pub fn is_within(&self, sight: &Sight) -> bool {
+        match &self.tenants {
+            None => sight.is_whole(),
+            Some(tenants) => {
+                self.space == sight.space && tenants.iter().all(|id| sight.space().tenants.get(*id).is_some())
+            }
+        }
+    }
+
+    /// Bytes that it takes, beside what it shares with states.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.tenants.as_deref().map_or(0, size_of_val)
+    }
+
+    /// How many tenants were looked at to find out whether it is seen, all in all.
+    pub const fn looked_at(&self) -> u64 {
+        self.looked_at
     }
 }

@@ -18,6 +18,8 @@ use tokio::time::{Duration, timeout};
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use windlass_protocol::ids::TokenId;
+use windlass_protocol::token::{Token, TokenKind};
 
 use super::api::{ApiFixture, sample};
 use super::door::{LIMITS, LONG, PATIENCE, PREFACE, TestServer, ask, headers_of};
@@ -199,6 +201,57 @@ async fn before_each_piece_of_an_answer_the_right_to_it_is_asked_for() {
         delete(&api, &format!("/tokens/{name}")).await;
         assert!(piece(&mut body).await.unwrap().is_err(), "{name}: another piece is given");
     }
+}
+
+#[tokio::test]
+async fn whoever_is_shown_in_many_answers_is_held_and_looked_at_as_for_one() {
+    const MANY: usize = 40;
+    let api = ApiFixture::new();
+    api.apply(&sample()).await;
+    let router = routes(&api, &Arc::default(), &Arc::default());
+    let token = limited(&api, "theirs").await;
+    let id = TokenId::from_bytes(Token::parse(TokenKind::Api, &token).unwrap().id);
+    let mut bodies = Vec::new();
+    for _ in 0..MANY {
+        bodies.push(answer(router.clone(), "/seen", &token).await.into_body().into_data_stream());
+        // Neither a change of anything else nor of somebody else makes another one of it.
+        api.apply(&[json!({"kind": "environment", "name": format!("Elsewhere {}", bodies.len())})]).await;
+        api.apply(&[json!({"kind": "tenant", "name": format!("Somebody {}", bodies.len())})]).await;
+    }
+    let showing = || api.context.showings.newest(id).unwrap();
+    let held = showing();
+    assert_eq!(Arc::strong_count(&held), MANY + 1);
+    let mut before = held.looked_at();
+    for changed in ["Customer-2", "Somebody else", ""] {
+        match changed {
+            "" => drop(api.apply(&[json!({"kind": "environment", "name": "Anywhere"})]).await),
+            name => drop(
+                api.apply(&[json!({"kind": "tenant", "name": name, "tags": ["Hosting/Shared 1"]})]).await,
+            ),
+        }
+        for body in &mut bodies {
+            assert_eq!(piece(body).await.unwrap().unwrap(), PIECE);
+        }
+        let looked_at = held.looked_at() - before;
+        assert_eq!(looked_at, u64::from(!changed.is_empty()), "`{changed}`");
+        before += looked_at;
+    }
+    // One more is seen now.
+    let after = answer(router, "/seen", &token).await;
+    assert!(!Arc::ptr_eq(&held, &showing()));
+    let quota = &api.context.quotas.small_answers;
+    let with_both = quota.held(id);
+    drop(after);
+    let answers = (MANY + 1) * 4 * PIECE;
+    assert!(with_both > answers, "{with_both} of {answers}: what they rest on weighs something");
+    assert_eq!(Arc::strong_count(&held), MANY + 1);
+    tag(&api, "remove-tags").await;
+    for body in &mut bodies {
+        assert!(piece(body).await.unwrap().is_err());
+    }
+    drop((bodies, held));
+    assert_eq!(quota.held(id), 0);
+    assert!(api.context.showings.newest(id).is_none());
 }
 
 #[tokio::test]
