@@ -3,6 +3,7 @@
 
 mod left;
 mod machines;
+mod shown;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

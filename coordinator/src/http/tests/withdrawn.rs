@@ -213,10 +213,10 @@ async fn whoever_is_shown_in_many_answers_is_held_and_looked_at_as_for_one() {
     let id = TokenId::from_bytes(Token::parse(TokenKind::Api, &token).unwrap().id);
     let mut bodies = Vec::new();
     for _ in 0..MANY {
-        bodies.push(answer(router.clone(), "/seen", &token).await.into_body().into_data_stream());
         // Neither a change of anything else nor of somebody else makes another one of it.
         api.apply(&[json!({"kind": "environment", "name": format!("Elsewhere {}", bodies.len())})]).await;
         api.apply(&[json!({"kind": "tenant", "name": format!("Somebody {}", bodies.len())})]).await;
+        bodies.push(answer(router.clone(), "/seen", &token).await.into_body().into_data_stream());
     }
     let showing = || api.context.showings.newest(id).unwrap();
     let held = showing();
