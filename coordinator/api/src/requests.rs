@@ -141,12 +141,28 @@ pub struct TenantChange {
     pub remove_tags: Vec<String>,
 }
 
+/// Changes tenants, all or nothing. A tag that one of them carries already, or does not carry, is no error, unless nothing
+/// of what is to be taken away is there with any of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct TenantsChange {
+    /// Tenants by name, and tags.
+    pub tenants: QueryText,
+    /// What is changed of each.
+    pub change: TenantChange,
+    /// Only say what would change.
+    pub dry_run: bool,
+}
+
 /// Makes a tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TenantRequest {
     /// Its name.
     pub name: String,
+    /// The tenant that it is made like: with its tags, its connections and its values but for the sensitive ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub like: Option<String>,
     /// Tags as `Tag Set/Tag`.
     pub tags: Vec<String>,
     /// The environments that it is connected to, by project.

@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::failure::Failure;
 use crate::nouns::{
     apply, audit, contexts, definitions, deployment, enrolment, explain, export, package, release, shell,
-    target, tenant, token, variable,
+    tag_set, target, tenant, token, variable,
 };
 use crate::options::Common;
 use crate::output::Output;
@@ -40,7 +40,7 @@ pub enum Noun {
     Environment(definitions::Verb),
     /// Tag sets
     #[command(subcommand)]
-    TagSet(definitions::Verb),
+    TagSet(tag_set::Verb),
     /// Lifecycles
     #[command(subcommand)]
     Lifecycle(definitions::Verb),
@@ -111,7 +111,7 @@ impl Arguments {
         match noun {
             Noun::Export(export) => export.run(&session).await,
             Noun::Environment(verb) => verb.run(&session, "environment").await,
-            Noun::TagSet(verb) => verb.run(&session, "tag-set").await,
+            Noun::TagSet(verb) => verb.run(&session).await,
             Noun::Lifecycle(verb) => verb.run(&session, "lifecycle").await,
             Noun::LibrarySet(verb) => verb.run(&session, "library-set").await,
             Noun::Project(verb) => verb.run(&session, "project").await,

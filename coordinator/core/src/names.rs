@@ -10,8 +10,8 @@ use windlass_protocol::names::{fold, is_unprintable};
 use windlass_protocol::{Slug, limits};
 
 use crate::catalogue::{unknown, unknown_within};
-use crate::model::Step;
-use crate::query::Query;
+use crate::model::{Step, Tenant};
+use crate::query::{Empty, Match, Query};
 use crate::state::Space;
 
 /// The steps of a process by what people call them: as everywhere, a name counts before a slug.
@@ -128,6 +128,25 @@ pub fn query(space: &Space, text: &QueryText, pending: &PendingTenants) -> Resul
         query.excluded_tags.insert(tag(space, name)?.1);
     }
     Ok(query)
+}
+
+/// The tenants that a query includes, in the order of their names, each with why. One that only excludes, or that matches
+/// nobody, is an error: it must never come to everybody or to nobody in silence.
+pub fn included_tenants<'a>(space: &'a Space, text: &QueryText) -> Result<Vec<(&'a Tenant, Match)>, Problem> {
+    let query = query(space, text, &PendingTenants::default())?;
+    if query.includes_nothing() {
+        return Err(Problem::usage(match query.is_empty() {
+            true => "no tenant and no tag is named; name one",
+            false => "the tenants are only excluded, none is included; name a tenant or a tag",
+        }));
+    }
+    let reason = |tenant| Some((tenant, query.matches(tenant, Empty::MeansNobody)?));
+    let found = space.admitted_tenants(&query).filter_map(reason);
+    let found: BTreeMap<_, _> = found.map(|found| (found.0.name.folded(), found)).collect();
+    if found.is_empty() {
+        return Err(Problem::failed("no tenant matches these tenants and tags"));
+    }
+    Ok(found.into_values().collect())
 }
 
 /// Most names that a sentence lists.

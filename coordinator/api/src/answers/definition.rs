@@ -126,6 +126,36 @@ pub struct ProjectReleases {
     pub newest: Vec<String>,
 }
 
+/// A tenant in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TenantItem {
+    /// Its id.
+    pub id: String,
+    /// Its slug.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it gets deployments.
+    pub enabled: bool,
+    /// Its tags as `Tag Set/Tag`.
+    pub tags: Vec<String>,
+    /// Names of the projects that it is connected to.
+    pub projects: Vec<String>,
+    /// Where a query was asked for, whether that names it; else its tags are why it is there.
+    pub named: Option<bool>,
+}
+
+/// How many tenants carry a tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TagCount {
+    /// The tag's name in its set; null for those that carry none of the set.
+    pub tag: Option<String>,
+    /// Tenants that carry it.
+    pub tenants: usize,
+    /// Those among them that are disabled.
+    pub disabled: usize,
+}
+
 /// A value that a tenant has not filled, and that nothing else gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MissingValue {

@@ -19,7 +19,7 @@ pub use audit::{
 };
 pub use definition::{
     AppliedChange, ApplyAnswer, ChangeKind, ChangedField, DefinitionItem, DefinitionKind, DefinitionView,
-    Documents, FieldChange, MissingValue, ProjectReleases,
+    Documents, FieldChange, MissingValue, ProjectReleases, TagCount, TenantItem,
 };
 pub use deployment::{
     DeploymentItem, DeploymentStatus, DeploymentStepView, DeploymentTargetView, DeploymentView,

@@ -34,6 +34,14 @@ pub struct TenantDocument {
     pub values: BTreeMap<String, OwnerValues>,
 }
 
+impl TenantDocument {
+    /// One with a name and nothing else.
+    pub fn named(name: String) -> Self {
+        let (tags, projects, values) = Default::default();
+        Self { name, slug: None, enabled: true, tags, projects, values }
+    }
+}
+
 impl super::Named for TenantDocument {
     fn name(&self) -> &str {
         &self.name

@@ -5,6 +5,7 @@ mod parse;
 mod resolve;
 mod sources;
 mod split;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +13,7 @@ use windlass_api::documents::Document;
 use windlass_api::requests::PlacedDocument;
 
 pub use resolve::Surroundings;
-pub use sources::read_sources;
+pub use sources::{read_sources, read_tenants};
 
 use crate::failure::Failure;
 use crate::output::yaml;

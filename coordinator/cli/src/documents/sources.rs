@@ -34,6 +34,32 @@ pub fn read_sources(sources: &[PathBuf]) -> Result<Vec<PlacedDocument>, Failure>
     Ok(documents)
 }
 
+/// The tenants of a list: CSV where the file's name ends so, or the text has no document at its beginning.
+pub fn read_tenants(source: &Path) -> Result<Vec<PlacedDocument>, Failure> {
+    let (name, text, folder) = match source == Path::new("-") {
+        true => {
+            ("standard input".to_owned(), read_text("standard input", std::io::stdin())?, PathBuf::from("."))
+        }
+        false => read_whole(source)?,
+    };
+    let ending = source.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    let is_document = match ending.as_deref() {
+        Some("csv" | "tsv") => false,
+        Some(ending) if ENDINGS.contains(&ending) => true,
+        _ => text.lines().any(|line| line.starts_with("kind:") || line.starts_with('{')),
+    };
+    let variable = |name: &str| std::env::var(name).ok();
+    let surroundings = Surroundings { variable: &variable, folder };
+    let documents = match is_document {
+        true => super::read(&name, &text, &surroundings)?,
+        false => super::table::read(&name, &text, &surroundings)?,
+    };
+    if documents.is_empty() {
+        return Err(Failure::usage(format!("there is no tenant in {name}")));
+    }
+    Ok(documents)
+}
+
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let wrong = |why: std::io::Error| Failure::usage(format!("cannot read {}: {why}", folder.display()));
     let mut files = Vec::new();
@@ -57,11 +83,17 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<PlacedDocument>, Failure> {
+    let (name, text, folder) = read_whole(path)?;
+    parse(&name, &text, folder)
+}
+
+/// A file's name and text, and what paths in it are relative to.
+fn read_whole(path: &Path) -> Result<(String, String, PathBuf), Failure> {
     let name = path.display().to_string();
     let file =
         std::fs::File::open(path).map_err(|why| Failure::usage(format!("cannot read {name}: {why}")))?;
     let text = read_text(&name, file)?;
-    parse(&name, &text, path.parent().unwrap_or(Path::new(".")).to_owned())
+    Ok((name, text, path.parent().unwrap_or(Path::new(".")).to_owned()))
 }
 
 fn read_text(name: &str, source: impl Read) -> Result<String, Failure> {

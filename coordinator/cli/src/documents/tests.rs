@@ -167,3 +167,52 @@ fn a_secret_of_a_file_lies_beside_the_document_and_loses_one_line_break() {
     let values = read[0].document.values_mut();
     assert!(matches!(&*values[0], ValueText::Secret(secret) if secret.reveal() == "line one\nline two"));
 }
+
+fn tenants(text: &str) -> Result<Vec<String>, String> {
+    let read = super::table::read("list.csv", text, &surroundings(PathBuf::from(".")))
+        .map_err(|why| why.to_string())?;
+    let written = |placed: windlass_api::requests::PlacedDocument| {
+        let text = serde_json::to_value(&placed.document).expect("a document is JSON").to_string();
+        format!("{} {text}", placed.place)
+    };
+    Ok(read.into_iter().map(written).collect())
+}
+
+#[test]
+fn a_list_of_tenants_is_read_as_programs_export_it() {
+    let expected = [
+        r#"list.csv:2 {"kind":"tenant","name":"Beta","projects":{"Mojo":["Production"],"Synergy":["Staging","Production"]},"tags":["Ring/Early","Hosting/Shared 1"],"values":{"Synergy":{"Database":"db, with a comma","environments":{"Production":{"Key":{"secret":"of the environment"}}}}}}"#,
+        r#"list.csv:3 {"kind":"tenant","name":"Gamma","slug":"g"}"#,
+    ];
+    let comma = "name,slug,tags,connect,Synergy: Database,Synergy: Key @ Production\n\
+        Beta,,Ring/Early; Hosting/Shared 1,\"Synergy: Staging, Production; Mojo: Production\",\"db, with a comma\",{from-env: KEY}\n\
+        Gamma,g,,,,\n";
+    assert_eq!(tenants(comma).as_deref(), Ok(&expected.map(str::to_owned)[..]));
+    // Spreadsheets begin with a mark, end lines in two characters, and separate with what numbers do not use.
+    let semicolons = "\u{feff}Name;Slug;Tags;Connect;Synergy: Database;Synergy: Key @ Production\r\n\
+        Beta;;\"Ring/Early; Hosting/Shared 1\";\"Synergy: Staging, Production; Mojo: Production\";\"db, with a comma\";{from-env: KEY}\r\n\
+        Gamma;g;;;;\r\n";
+    assert_eq!(tenants(semicolons).as_deref(), Ok(&expected.map(str::to_owned)[..]));
+    let tabulators = comma.replace("Beta,,", "Beta\t\t").lines().next().expect("a head").replace(',', "\t");
+    assert_eq!(tenants(&tabulators), Ok(Vec::new()));
+}
+
+#[test]
+fn what_is_wrong_in_a_list_is_said_with_its_line() {
+    for (text, says) in [
+        ("", "list.csv:1: no column is called `name`"),
+        ("customer,tags\nBeta,\n", "list.csv:1: the column `customer` is none of"),
+        ("name,tags,Name\n", "list.csv:1: the column `Name` is there twice"),
+        ("name,: X\n", "the column `: X` is none of"),
+        ("name,tags\nBeta,A/B,C/D\n", "list.csv:2: this row has 3 cells, and the first one 2"),
+        ("name,tags\nBeta,\n,A/B\n", "list.csv:3: this row names no tenant"),
+        ("name,connect\nBeta,Synergy\n", "list.csv:2: `Synergy` is no connection"),
+        (
+            "name,S: Key\nBeta,{from-env: NONE}\n",
+            "list.csv:2: tenant `Beta`: the environment variable `NONE` is not set",
+        ),
+    ] {
+        let why = tenants(text).expect_err(text);
+        assert!(why.contains(says), "{text:?}: {why}");
+    }
+}

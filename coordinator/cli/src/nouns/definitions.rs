@@ -15,6 +15,13 @@ pub enum Verb {
     /// List them
     #[command(alias = "get")]
     List(Part),
+    #[command(flatten)]
+    One(One),
+}
+
+/// What to do with a thing of a kind.
+#[derive(Debug, Subcommand)]
+pub enum One {
     /// Show one; as YAML it is what `apply` reads
     #[command(alias = "describe")]
     View {
@@ -33,6 +40,15 @@ impl Verb {
     pub async fn run(self, session: &Session, kind: &str) -> Result<(), Failure> {
         match self {
             Self::List(part) => list(session, kind, &part).await,
+            Self::One(verb) => verb.run(session, kind).await,
+        }
+    }
+}
+
+impl One {
+    /// Does it.
+    pub async fn run(self, session: &Session, kind: &str) -> Result<(), Failure> {
+        match self {
             Self::View { name } => view(session, kind, &name).await,
             Self::Delete { name } => delete(session, kind, &name).await,
         }

@@ -91,7 +91,8 @@ impl Verb {
 }
 
 impl List {
-    async fn run(self, session: &Session) -> Result<(), Failure> {
+    /// Prints them.
+    pub async fn run(self, session: &Session) -> Result<(), Failure> {
         let mut query = self.part.query();
         query.extend([
             ("project", self.project),

@@ -12,6 +12,7 @@ pub mod package;
 pub mod plan;
 pub mod release;
 pub mod shell;
+pub mod tag_set;
 pub mod target;
 pub mod tenant;
 pub mod token;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use windlass_api::query::QueryText;
 use windlass_api::requests::{
-    ApplyRequest, DeployRequest, EnrolmentRequest, GrantText, ReleaseRequest, TokenRequest,
+    ApplyRequest, DeployRequest, EnrolmentRequest, GrantText, ReleaseRequest, TenantChange, TokenRequest,
 };
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{AssignmentId, DeploymentId, EnrolmentId, KeyId, SpaceId, TargetId, TokenId};
@@ -75,6 +76,11 @@ pub enum SpaceCommand {
         kind: String,
         /// Id, slug or name.
         name: String,
+    },
+    /// Changes the switch, connections and tags of all tenants that a query includes.
+    ChangeTenants {
+        tenants: QueryText,
+        change: TenantChange,
     },
     /// Makes an enrolment token.
     CreateEnrolment {
@@ -263,6 +269,7 @@ impl SpaceCommand {
         Some(match self {
             Self::Apply { request, .. } => json!({"apply": request}),
             Self::Delete { kind, name } => json!({"delete": [kind, name]}),
+            Self::ChangeTenants { tenants, change } => json!({"tenants": tenants, "change": change}),
             Self::CreateEnrolment { request, .. } => json!({"enrolment": request}),
             Self::DeleteEnrolment(name) => json!({"delete-enrolment": name}),
             Self::ChangeTarget { target, change } => json!({"target": target, "change": change.asked()}),

@@ -176,6 +176,7 @@ fn decide_in_space(draft: &mut Draft<'_>, command: &SpaceCommand) -> Result<Repl
     match command {
         SpaceCommand::Apply { request, keys } => documents::apply(draft, request, keys),
         SpaceCommand::Delete { kind, name } => documents::delete(draft, kind, name),
+        SpaceCommand::ChangeTenants { tenants, change } => documents::change_tenants(draft, tenants, change),
         SpaceCommand::CreateEnrolment { request, token } => enrol::create(draft, request, *token),
         SpaceCommand::DeleteEnrolment(name) => enrol::delete(draft, name),
         SpaceCommand::ForgetEnrolments => enrol::forget_expired(draft),

@@ -1,6 +1,6 @@
 //! From a request to deploy in names to the pairs of environment and tenant that it means.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use windlass_api::error::Problem;
@@ -13,7 +13,7 @@ use super::layout::Layout;
 use crate::catalogue::unknown_within;
 use crate::model::{Project, Release};
 use crate::names::{self, PendingTenants, StepNames};
-use crate::query::Query;
+use crate::query::{Match, Query};
 use crate::state::Space;
 use crate::version::Version;
 
@@ -158,18 +158,6 @@ fn tenants(space: &Space, request: &DeployRequest) -> Result<Vec<(Option<TenantI
     if request.tenants.is_empty() {
         return Ok(vec![(None, true)]);
     }
-    let query = names::query(space, &request.tenants, &PendingTenants::default())?;
-    if query.includes_nothing() {
-        return Err(Problem::usage(
-            "the tenants are only excluded, none is included; name a tenant or a tag",
-        ));
-    }
-    let mut found: BTreeMap<String, (TenantId, bool)> = BTreeMap::new();
-    for tenant in space.admitted_tenants(&query) {
-        found.insert(tenant.name.folded(), (tenant.id, query.tenants.contains(&tenant.id)));
-    }
-    if found.is_empty() {
-        return Err(Problem::failed("no tenant matches these tenants and tags"));
-    }
-    Ok(found.into_values().map(|(tenant, named)| (Some(tenant), named)).collect())
+    let found = names::included_tenants(space, &request.tenants)?;
+    Ok(found.into_iter().map(|(tenant, why)| (Some(tenant.id), why == Match::Name)).collect())
 }

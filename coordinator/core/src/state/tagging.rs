@@ -19,7 +19,10 @@ impl Space {
 
     /// The tenants that a query admits where an empty one means nobody. Costs what its own names and the rarest of
     /// its tag sets bring in, not all tenants.
-    pub fn admitted_tenants<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a Tenant> {
+    pub fn admitted_tenants<'a, 'q>(
+        &'a self,
+        query: &'q Query,
+    ) -> impl Iterator<Item = &'a Tenant> + use<'a, 'q> {
         let carriers = |tags: &BTreeSet<TagId>| -> BTreeSet<TenantId> {
             tags.iter().filter_map(|tag| self.indexes.carriers.get(tag)).flatten().copied().collect()
         };
@@ -31,6 +34,12 @@ impl Space {
         candidates.extend(&query.tenants);
         let known = candidates.into_iter().filter_map(|id| self.tenants.get(id));
         known.filter(|tenant| query.matches(*tenant, Empty::MeansNobody).is_some())
+    }
+
+    /// The tenants that carry a tag.
+    pub fn carriers(&self, tag: TagId) -> impl Iterator<Item = &Tenant> {
+        let carriers = self.indexes.carriers.get(&tag).into_iter().flatten();
+        carriers.filter_map(|id| self.tenants.get(*id))
     }
 
     /// The tenants that carry any of these tags, in the order of their names.

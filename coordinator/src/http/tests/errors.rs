@@ -44,7 +44,7 @@ async fn each_error_has_its_status_and_says_what_would_be_right() {
             "/tenants/Customer-3",
             json!({"remove-tags": ["Hosting/Dedicated"]}),
             409,
-            "does not carry",
+            "is not tagged with",
         ),
         (Method::GET, "/audit?about=nobody", Value::Null, 404, "nothing here is called `nobody`"),
         (Method::GET, "/audit?after=x", Value::Null, 400, "the query of the address"),

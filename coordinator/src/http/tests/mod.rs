@@ -18,6 +18,7 @@ mod repeated;
 mod round_trip;
 mod sight;
 mod templates;
+mod tenants;
 mod unread;
 mod waits;
 mod withdrawn;

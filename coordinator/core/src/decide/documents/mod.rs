@@ -14,6 +14,7 @@ mod project;
 mod references;
 mod tags;
 mod tenant;
+mod tenants;
 mod variables;
 
 use std::cmp::Reverse;
@@ -31,6 +32,7 @@ pub(super) use delete::delete;
 use differences::{Difference, Names};
 pub(super) use project::check_package_id;
 pub(super) use references::{ReferenceScope, refuse_if_used, users_of_target};
+pub(super) use tenants::change as change_tenants;
 
 use super::{Draft, Reply};
 use crate::catalogue::Catalogue;
@@ -99,7 +101,7 @@ pub(super) fn apply(
     let mut left = MOST_TOLD;
     let names = [draft.space_before(), draft.space()].map(Names::of);
     let told = changes.into_values().zip(&request.documents).map(|(change, placed)| {
-        let told = change.told(&names, &placed.document, left);
+        let told = change.told(&names, placed.document.kind(), placed.document.name(), left);
         left -= told.fields.len();
         told
     });
@@ -115,15 +117,15 @@ struct Change {
 
 impl Change {
     /// As it is told, with at most so many of its parts.
-    fn told(&self, [before, after]: &[Names<'_>; 2], document: &Document, most: usize) -> AppliedChange {
+    fn told(&self, [before, after]: &[Names<'_>; 2], kind: &str, name: &str, most: usize) -> AppliedChange {
         let most = most.min(MOST_TOLD_OF_DOCUMENT);
         let fields = self.differences.iter().take(most);
         let fields = fields.map(|found| found.told(before, after));
         let mut fields: Vec<_> = fields.collect();
         fields.sort_by(|one, other| in_order(one).cmp(&in_order(other)));
         AppliedChange {
-            kind: document.kind().to_owned(),
-            name: document.name().to_owned(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
             change: self.kind,
             renamed_from: self.renamed_from.clone(),
             fields,
@@ -188,16 +190,21 @@ fn define<T: Documented>(
     context: &DefinitionContext<'_>,
 ) -> Result<Change, Problem> {
     let new = T::define(draft, document, context)?;
+    put(draft, &new)
+}
+
+/// Puts a thing in the place of what is there, if it is another one.
+fn put<T: Documented>(draft: &mut Draft<'_>, new: &T) -> Result<Change, Problem> {
     let known = T::of(draft.space());
-    let kind = compare(known, &new)?;
+    let kind = compare(known, new)?;
     let old = known.get(new.id());
     let differences = match old {
-        Some(old) if kind == ChangeKind::Changed => differences::between(&written(old), &written(&new)),
+        Some(old) if kind == ChangeKind::Changed => differences::between(&written(old), &written(new)),
         _ => Vec::new(),
     };
     let renamed_from = old.filter(|old| old.name() != new.name()).map(|old| old.name().to_string());
     if kind != ChangeKind::Unchanged {
-        let definition = T::patch(old, &new);
+        let definition = T::patch(old, new);
         draft.emit(DefinitionEvent::Defined { definition });
     }
     Ok(Change { kind, renamed_from, differences })

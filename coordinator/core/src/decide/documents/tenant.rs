@@ -104,17 +104,25 @@ fn retired_now(space: &Space) -> BTreeSet<TemplateId> {
 }
 
 fn tags(space: &Space, names: &[String]) -> Result<BTreeSet<TagId>, Problem> {
-    let mut tags = BTreeSet::new();
-    let mut of_single_sets = BTreeMap::new();
-    for name in names {
-        let (set, tag) = names::tag(space, name)?;
-        tags.insert(tag);
-        let single = space.tag_sets.get(set).is_some_and(|set| set.single);
-        if single && of_single_sets.insert(set, tag).is_some_and(|other| other != tag) {
-            return Err(Problem::usage(format!("`{name}`: a tenant carries at most one tag of this set")));
+    let tags = names.iter().map(|name| Ok(names::tag(space, name)?.1)).collect::<Result<_, Problem>>()?;
+    expect_one_of_single_sets(space, &tags)?;
+    Ok(tags)
+}
+
+/// A tenant carries at most one tag of a set that is `single` (SEMANTICS 2).
+pub(super) fn expect_one_of_single_sets(space: &Space, tags: &BTreeSet<TagId>) -> Result<(), Problem> {
+    let mut of_sets: BTreeMap<_, TagId> = BTreeMap::new();
+    for tag in tags {
+        let set = space.indexes.tag_names.get(tag).and_then(|(set, _)| space.tag_sets.get(*set));
+        let Some(set) = set.filter(|set| set.single) else { continue };
+        if let Some(other) = of_sets.insert(set.id, *tag) {
+            let carried = set.tags.iter().filter(|one| one.id == other || one.id == *tag);
+            let carried: Vec<_> = carried.map(|one| format!("`{}/{}`", set.name, one.name)).collect();
+            let text = format!("{}: a tenant carries at most one tag of this set", carried.join(" and "));
+            return Err(Problem::usage(text));
         }
     }
-    Ok(tags)
+    Ok(())
 }
 
 fn owner_values(

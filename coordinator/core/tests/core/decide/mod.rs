@@ -15,3 +15,4 @@ mod readings;
 mod references;
 mod releases;
 mod shrinking;
+mod tenants;
