@@ -10,7 +10,7 @@ use crate::documents::Document;
 use crate::query::QueryText;
 
 /// Applies documents, all or nothing.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ApplyRequest {
     /// The documents, each with its place.
@@ -18,6 +18,10 @@ pub struct ApplyRequest {
     /// Only say what would change.
     #[serde(default)]
     pub dry_run: bool,
+    /// Only add: a tenant that there is keeps its name, its switch, and all that its document leaves out. Other kinds are
+    /// refused.
+    #[serde(default, skip_serializing_if = "crate::documents::is_false")]
+    pub only_add: bool,
 }
 
 /// A document and where it stands, for errors.

@@ -52,7 +52,7 @@ pub async fn apply_locked(caller: &Changer, mut request: ApplyRequest) -> Result
 /// Applies one tenant's document.
 pub async fn apply_tenant(caller: &Changer, tenant: TenantDocument) -> Result<ApplyAnswer, Refusal> {
     let document = PlacedDocument { place: String::new(), document: Document::Tenant(tenant) };
-    apply_locked(caller, ApplyRequest { documents: vec![document], dry_run: false }).await
+    apply_locked(caller, ApplyRequest { documents: vec![document], ..ApplyRequest::default() }).await
 }
 
 /// What is exported.

@@ -30,7 +30,7 @@ impl Apply {
 
     /// Applies them.
     pub async fn run(self, session: &Session, documents: Vec<PlacedDocument>) -> Result<(), Failure> {
-        let request = ApplyRequest { documents, dry_run: self.dry_run };
+        let request = ApplyRequest { documents, dry_run: self.dry_run, only_add: false };
         let answer: ApplyAnswer = session.client.post(&["apply"], &request).await?;
         show(session, &answer, self.dry_run)
     }

@@ -167,8 +167,8 @@ impl Verb {
                 whose.change(session, TenantChange { add_tags: add, remove_tags: remove, ..none }).await
             }
             Self::Import { file, dry_run } => {
-                let request = ApplyRequest { documents: read_tenants(&file)?, dry_run };
-                let answer: ApplyAnswer = session.client.post(&["tenants", "import"], &request).await?;
+                let request = ApplyRequest { documents: read_tenants(&file)?, dry_run, only_add: true };
+                let answer: ApplyAnswer = session.client.post(&["apply"], &request).await?;
                 apply::show(session, &answer, dry_run)
             }
             Self::Missing { name, part } => missing(session, name, &part).await,

@@ -199,10 +199,7 @@ impl Graph {
 
     /// The steps that run on a target, in order.
     pub fn steps_on(&self, target: TargetId) -> impl Iterator<Item = StepId> {
-        self.nodes.iter().filter_map(move |node| match node.plot.work {
-            WorkKind::Run(step) if node.plot.targets.contains(&target) => Some(step),
-            WorkKind::Run(_) | WorkKind::Fetch => None,
-        })
+        self.work_on(target).map(|(step, _)| step)
     }
 
     /// The same, each with whether it is over there.

@@ -15,7 +15,7 @@ use windlass_protocol::message::{Generation, Participation};
 use windlass_protocol::{DisplayName, Slug};
 
 use super::queries::VisibleTenants;
-use super::reach::{Machine, Past, Reach, Reaches, Way, any_of};
+use super::reach::{Past, Present, Reach, Reaches, Way, any_of};
 use crate::catalogue::{Catalogue, Named};
 use crate::model::{
     Advertisement, Ahead, Deployment, Environment, Granted, Index, LibrarySet, Lifecycle, Package,
@@ -228,7 +228,8 @@ fn package_id(step: &Step) -> Option<&str> {
 /// Whom and what somebody sees, as far as machines, processes and variables name it.
 struct LimitedView<'a> {
     seen: &'a VisibleTenants<'a>,
-    machines: Vec<Machine<'a>>,
+    /// Where things count now, by project.
+    now: BTreeMap<ProjectId, Reach>,
     /// Targets that are seen.
     targets: BTreeSet<TargetId>,
     /// Those of them that serve somebody who is seen, or work for them. Of the others it is known that they may hold
@@ -240,29 +241,22 @@ struct LimitedView<'a> {
 
 impl<'a> LimitedView<'a> {
     /// `left` has their deployments and their history already.
-    fn new(whole: &'a Space, seen: &'a VisibleTenants<'a>, left: &Space) -> Self {
-        let machines: Vec<_> =
-            whole.targets.iter().filter_map(|found| Machine::of(whole, seen, found)).collect();
-        let serves = machines.iter().filter(|machine| machine.serves_somewhere());
-        let mut present: BTreeSet<_> = serves.map(|machine| machine.id).collect();
+    fn new(whole: &Space, seen: &'a VisibleTenants<'a>, left: &Space) -> Self {
+        let Present { projects: now, granted: mut present } = Present::of(whole, seen);
         let open = left.deployments.values().filter(|deployment| !deployment.is_over());
-        let works: BTreeSet<_> = open.flat_map(|deployment| deployment.parts.keys().copied()).collect();
-        present.extend(works.into_iter().filter(|target| whole.targets.get(*target).is_some()));
+        let works = open.flat_map(|deployment| deployment.parts.keys().copied());
+        present.extend(works.filter(|target| whole.targets.get(*target).is_some()));
         let theirs = |tenant| seen.tenants.contains_key(&tenant);
         let holds = whole.targets.iter().filter(|found| whole.history.may_hold_of(found.id).any(theirs));
         let targets: BTreeSet<_> = holds.map(|found| found.id).chain(present.iter().copied()).collect();
         let pasts = Past::all(left, &targets);
-        Self { seen, machines, targets, present, pasts }
+        Self { seen, now, targets, present, pasts }
     }
 
     /// Where something counts for them: as a project stands, and as it was when this release was deployed for them.
     fn reaches(&self, project: ProjectId, release: Option<ReleaseId>) -> Reaches<'_> {
-        let mut now = Reach::default();
-        now.places.extend(self.seen.connected.get(&project).into_iter().flatten());
-        for machine in self.machines.iter().filter(|machine| machine.serves(project)) {
-            now.targets.insert(machine.id);
-            now.roles.extend(machine.roles.iter().cloned());
-        }
+        static NOWHERE: Reach = Reach::nothing();
+        let now = self.now.get(&project).unwrap_or(&NOWHERE);
         Reaches { now, past: release.and_then(|release| self.pasts.get(&release)) }
     }
 
@@ -347,7 +341,6 @@ impl<'a> LimitedView<'a> {
         let including = projects.iter().filter(|project| project.library_sets.contains(&found.id));
         let reaches: Vec<_> =
             including.map(|project| (self.reaches(project.id, None), project.steps.as_slice())).collect();
-        let reaches: Vec<_> = reaches.into_iter().collect();
         let variables = self.variables(&found.variables, &reaches);
         let LibrarySet { id, slug, name, templates, retired: _, variables: _ } = found.clone();
         LibrarySet { id, slug, name, templates, retired: Vec::new(), variables }

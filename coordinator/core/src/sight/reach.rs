@@ -1,13 +1,12 @@
 //! Where something counts for those who are seen: as things stand, and as they were when a release was deployed for them.
 //! What was theirs once opens what it was, and nothing that came after it.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_protocol::ids::{EnvironmentId, ProjectId, ReleaseId, StepId, TargetId};
 
 use super::queries::VisibleTenants;
-use crate::model::{Step, Target, Tenant, ValueScope};
+use crate::model::{Step, ValueScope};
 use crate::query::Empty;
 use crate::scope;
 use crate::state::Space;
@@ -19,6 +18,13 @@ pub(super) struct Reach {
     pub targets: BTreeSet<TargetId>,
     /// Effective ones: what scopes values (SEMANTICS 6).
     pub roles: BTreeSet<String>,
+}
+
+impl Reach {
+    /// None of them.
+    pub(super) const fn nothing() -> Self {
+        Self { places: BTreeSet::new(), targets: BTreeSet::new(), roles: BTreeSet::new() }
+    }
 }
 
 /// What was, as far as it is remembered.
@@ -47,50 +53,55 @@ impl Past {
     }
 }
 
-/// A machine that serves somebody who is seen.
-pub(super) struct Machine<'a> {
-    pub id: TargetId,
-    pub roles: Cow<'a, BTreeSet<String>>,
-    granted: &'a BTreeSet<EnvironmentId>,
-    environments: BTreeSet<EnvironmentId>,
-    serves: Vec<&'a Tenant>,
+/// Where the things of each project count as it stands.
+pub(super) struct Present {
+    pub projects: BTreeMap<ProjectId, Reach>,
+    /// Targets that are granted for somebody who is seen, where one of those is connected to anything: that its agent says
+    /// less is told of it.
+    pub granted: BTreeSet<TargetId>,
 }
 
-impl<'a> Machine<'a> {
-    pub(super) fn of(whole: &Space, seen: &VisibleTenants<'a>, found: &'a Target) -> Option<Self> {
-        if !scope::takes_part(found, true) {
-            return None;
+impl Present {
+    /// Costs what the grants of targets admit.
+    pub(super) fn of(whole: &Space, seen: &VisibleTenants<'_>) -> Self {
+        let place = |(project, places): (&ProjectId, &BTreeSet<EnvironmentId>)| {
+            (*project, Reach { places: places.clone(), ..Reach::default() })
+        };
+        let mut present =
+            Self { projects: seen.connected.iter().map(place).collect(), granted: BTreeSet::new() };
+        for target in whole.targets.iter() {
+            let environments = scope::environments(&whole.environments, target);
+            let mut projects = BTreeSet::new();
+            for tenant in scope::tenants(whole, target).filter(|found| seen.tenants.contains_key(&found.id)) {
+                for (project, places) in &tenant.projects {
+                    if !places.is_disjoint(&target.granted.environments) {
+                        present.granted.insert(target.id);
+                    }
+                    if !places.is_disjoint(&environments) {
+                        projects.insert(*project);
+                    }
+                }
+            }
+            for project in projects {
+                let reach = present.projects.entry(project).or_default();
+                reach.targets.insert(target.id);
+                reach.roles.extend(scope::roles(target).iter().cloned());
+            }
         }
-        let serves = seen.tenants.values().copied().filter(|tenant| scope::has_tenant(whole, found, tenant));
-        let serves: Vec<_> = serves.collect();
-        let environments = scope::environments(&whole.environments, found);
-        let (id, roles, granted) = (found.id, scope::roles(found), &found.granted.environments);
-        (!serves.is_empty()).then_some(Self { id, roles, granted, environments, serves })
-    }
-
-    /// Whether it is where one of them is connected to a project.
-    pub(super) fn serves(&self, project: ProjectId) -> bool {
-        let mut places = self.serves.iter().flat_map(|tenant| tenant.environments(project));
-        places.any(|place| self.environments.contains(&place))
-    }
-
-    /// Whether it is granted where one of them is connected to any: that its agent says less is told of it.
-    pub(super) fn serves_somewhere(&self) -> bool {
-        let mut places = self.serves.iter().flat_map(|tenant| tenant.projects.values().flatten());
-        places.any(|place| self.granted.contains(place))
+        present
     }
 }
 
 /// Where a project's things count, or a release's.
 pub(super) struct Reaches<'a> {
-    pub now: Reach,
+    pub now: &'a Reach,
     pub past: Option<&'a Past>,
 }
 
-impl Reaches<'_> {
+impl<'a> Reaches<'a> {
     /// How values can count for these steps, which are seen.
-    pub(super) fn ways<'s>(&'s self, steps: &'s [Step]) -> impl Iterator<Item = Way<'s>> {
-        let now = Way::through(&self.now, steps.iter(), false);
+    pub(super) fn ways(&self, steps: &'a [Step]) -> impl Iterator<Item = Way<'a>> {
+        let now = Way::through(self.now, steps.iter(), false);
         let past = self.past.map(|past| {
             let ran = steps.iter().filter(|step| past.ran.contains(&step.id));
             Way::through(&past.reach, ran, true)

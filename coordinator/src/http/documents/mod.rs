@@ -18,7 +18,7 @@ use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::EnvironmentId;
 
 pub use query::query_text;
-pub use tenant::{owner_word, tag_texts, tenant_document};
+pub use tenant::{tag_texts, tenant_document};
 
 use super::display;
 use super::heavy::Wanted;

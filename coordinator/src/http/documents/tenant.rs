@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use windlass_api::documents::{Document, OwnerValues, TenantDocument};
-use windlass_coordinator_core::model::{LibrarySet, Project, Template, Tenant};
+use windlass_coordinator_core::model::{Template, Tenant};
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::ids::{TagId, TemplateId};
 
@@ -65,34 +65,22 @@ fn values(space: &Space, tenant: &Tenant) -> BTreeMap<String, OwnerValues> {
     by_owner
 }
 
-/// What names a template: its owner and its own name.
+/// What names a template: its owner and its own name. An owner is named by id where a project and a library set have
+/// one name.
 fn owner_and_name(space: &Space, id: TemplateId) -> Option<(String, String)> {
     let named = |templates: &[Template]| {
         templates.iter().find(|template| template.id == id).map(|template| template.name.clone())
     };
-    let of_project = space.projects.iter().find_map(|project| Some((project, named(&project.templates)?)));
-    if let Some((project, name)) = of_project {
-        return Some((project_word(space, project), name));
+    for project in space.projects.iter() {
+        if let Some(name) = named(&project.templates) {
+            let unique = space.library_sets.named(project.name.as_str()).is_none();
+            let owner = if unique { project.name.to_string() } else { project.id.to_string() };
+            return Some((owner, name));
+        }
     }
-    space.library_sets.iter().find_map(|set| Some((set_word(space, set), named(&set.templates)?)))
-}
-
-/// The word by which documents name the owner that a text means; the text itself where that is none, or one of two.
-pub fn owner_word(space: &Space, owner: &str) -> String {
-    match (space.projects.named(owner), space.library_sets.named(owner)) {
-        (Some(project), None) => project_word(space, project),
-        (None, Some(set)) => set_word(space, set),
-        _ => owner.to_owned(),
-    }
-}
-
-/// An owner is named by id where a project and a library set have one name.
-fn project_word(space: &Space, project: &Project) -> String {
-    let unique = space.library_sets.named(project.name.as_str()).is_none();
-    if unique { project.name.to_string() } else { project.id.to_string() }
-}
-
-fn set_word(space: &Space, set: &LibrarySet) -> String {
-    let unique = space.projects.named(set.name.as_str()).is_none();
-    if unique { set.name.to_string() } else { set.id.to_string() }
+    space.library_sets.iter().find_map(|set| {
+        let name = named(&set.templates)?;
+        let unique = space.projects.named(set.name.as_str()).is_none();
+        Some((if unique { set.name.to_string() } else { set.id.to_string() }, name))
+    })
 }

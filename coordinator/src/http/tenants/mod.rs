@@ -1,6 +1,5 @@
 //! Tenants beyond their documents: making them, small edits of one or of many, and lists.
 
-mod import;
 mod lists;
 
 use axum::Json;
@@ -17,7 +16,6 @@ use super::extract::{Body, Named};
 use super::refusal::{Answer, Refusal};
 use super::{apply, documents};
 
-pub use import::{__path_import, import};
 pub use lists::{__path_counts, __path_list, __path_missing_values, counts, list, missing_values};
 
 /// Makes a tenant.

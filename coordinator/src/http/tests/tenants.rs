@@ -18,6 +18,7 @@ async fn document(api: &ApiFixture, tenant: &str) -> Value {
 fn list(documents: &[Value], dry_run: bool) -> Value {
     let mut body = apply_body(documents);
     body["dry-run"] = json!(dry_run);
+    body["only-add"] = json!(true);
     body
 }
 
@@ -32,17 +33,17 @@ async fn a_list_only_adds_and_all_of_it_or_nothing() {
         json!({"kind": "tenant", "name": "Customer-9", "tags": ["Hosting/Shared 1"], "projects": {"Synergy": ["Staging"]}}),
     ];
     let number = api.engine.state().number;
-    ask(&api, Method::POST, "/tenants/import", list(&rows, true)).await;
+    ask(&api, Method::POST, "/apply", list(&rows, true)).await;
     let mut wrong = rows.to_vec();
     wrong.push(json!({"kind": "environment", "name": "Demo"}));
-    let (status, answer) = api.send(Method::POST, "/tenants/import", list(&wrong, false)).await;
+    let (status, answer) = api.send(Method::POST, "/apply", list(&wrong, false)).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
     assert!(
-        answer["message"].as_str().expect("a sentence").contains("only tenants are imported"),
+        answer["message"].as_str().expect("a sentence").contains("only tenants are added to"),
         "{answer}"
     );
     assert_eq!(api.engine.state().number, number);
-    ask(&api, Method::POST, "/tenants/import", list(&rows, false)).await;
+    ask(&api, Method::POST, "/apply", list(&rows, false)).await;
     let after = document(&api, "Customer-2").await;
     let mut expected = before.clone();
     expected["tags"].as_array_mut().expect("tags").push(json!("Module/Exploration"));
@@ -53,7 +54,7 @@ async fn a_list_only_adds_and_all_of_it_or_nothing() {
     assert_eq!(after, expected, "secrets and all else are as they were");
     assert_eq!(document(&api, "Customer-9").await["projects"], json!({"Synergy": ["Staging"]}));
     // A second time nothing changes.
-    let answer = ask(&api, Method::POST, "/tenants/import", list(&rows, false)).await;
+    let answer = ask(&api, Method::POST, "/apply", list(&rows, false)).await;
     assert!(
         answer["changes"].as_array().expect("changes").iter().all(|change| change["change"] == "unchanged"),
         "{answer}"

@@ -193,7 +193,7 @@ impl SyntheticInstallation {
             document: serde_json::from_value(document).expect("the document is right"),
         };
         let documents = documents.into_iter().map(placed).collect();
-        let request = ApplyRequest { documents, dry_run: false };
+        let request = ApplyRequest { documents, ..ApplyRequest::default() };
         Command::Space(self.space_id(), SpaceCommand::Apply { request, keys: BTreeMap::new() })
     }
 

@@ -71,6 +71,8 @@ struct DefinitionContext<'a> {
     pending: &'a PendingTenants,
     /// The data key of what is made, where it needs one.
     key: Option<KeyId>,
+    /// Whether what a document leaves out stays.
+    only_add: bool,
 }
 
 pub(super) fn apply(
@@ -86,8 +88,10 @@ pub(super) fn apply(
     let mut changes = BTreeMap::new();
     for (index, placed) in order {
         draft.expect_wanted()?;
-        let change = apply_one(draft, &placed.document, &pending, keys.get(&index).copied())
-            .map_err(|problem| problem.at(&placed.place))?;
+        let key = keys.get(&index).copied();
+        let context = DefinitionContext { pending: &pending, key, only_add: request.only_add };
+        let change =
+            apply_one(draft, &placed.document, &context).map_err(|problem| problem.at(&placed.place))?;
         // Not only in the end: others wait for as long as this is decided.
         draft.refuse_too_much()?;
         changes.insert(index, change);
@@ -98,14 +102,20 @@ pub(super) fn apply(
         filled::refuse_unfit(draft, &placed.document)
             .map_err(|problem| problem.at(&said).at(&placed.place))?;
     }
+    let of = request.documents.iter().map(|placed| (placed.document.kind(), placed.document.name()));
+    Ok(told(draft, of.zip(changes.into_values())))
+}
+
+/// The answer that tells of changes, each with the kind and the name of what it changes.
+fn told<'a>(draft: &Draft<'_>, changes: impl Iterator<Item = ((&'a str, &'a str), Change)>) -> Reply {
     let mut left = MOST_TOLD;
     let names = [draft.space_before(), draft.space()].map(Names::of);
-    let told = changes.into_values().zip(&request.documents).map(|(change, placed)| {
-        let told = change.told(&names, placed.document.kind(), placed.document.name(), left);
+    let told = changes.map(|((kind, name), change)| {
+        let told = change.told(&names, kind, name, left);
         left -= told.fields.len();
         told
     });
-    Ok(Reply::Applied(told.collect()))
+    Reply::Applied(told.collect())
 }
 
 /// What a document does to a thing.
@@ -160,12 +170,14 @@ fn refuse_doubles(documents: &[PlacedDocument]) -> Result<(), Problem> {
 fn apply_one(
     draft: &mut Draft<'_>,
     document: &Document,
-    pending: &PendingTenants,
-    key: Option<KeyId>,
+    context: &DefinitionContext<'_>,
 ) -> Result<Change, Problem> {
     let said = format!("{} `{}`", document.kind(), document.name());
     let within = |problem: Problem| problem.at(&said);
-    define_in_table(draft, document, &DefinitionContext { pending, key }).map_err(within)
+    if context.only_add && !matches!(document, Document::Tenant(_)) {
+        return Err(within(Problem::usage("only tenants are added to; apply this with `windlass apply`")));
+    }
+    define_in_table(draft, document, context).map_err(within)
 }
 
 macro_rules! define_in_table {

@@ -16,7 +16,7 @@ use super::variables;
 use super::{DefinitionContext, Documented};
 use crate::catalogue::unknown;
 use crate::model::{StoredValue, Tenant};
-use crate::names::{self, PendingTenants};
+use crate::names;
 use crate::state::Space;
 
 pub(super) type ValueKey = (TemplateId, Option<EnvironmentId>);
@@ -30,7 +30,7 @@ impl Documented for Tenant {
         document: &TenantDocument,
         context: &DefinitionContext<'_>,
     ) -> Result<Self, Problem> {
-        define(draft, document, context.pending, context.key)
+        define(draft, document, context)
     }
 
     fn users(&self, moment: ReferenceScope<'_>) -> Vec<String> {
@@ -45,20 +45,24 @@ impl Documented for Tenant {
 fn define(
     draft: &mut Draft<'_>,
     document: &TenantDocument,
-    pending: &PendingTenants,
-    key: Option<KeyId>,
+    context: &DefinitionContext<'_>,
 ) -> Result<Tenant, Problem> {
-    let (name, slug) = named(&document.name, document.slug.as_deref())?;
+    let (mut name, mut slug) = named(&document.name, document.slug.as_deref())?;
     let existing = draft.space().tenants.called(&document.name).cloned();
     if existing.is_none() {
         check_query_word(&document.name)?;
     }
-    let key = existing.as_ref().map(|tenant| tenant.key).or(key);
+    let key = existing.as_ref().map(|tenant| tenant.key).or(context.key);
     let key = key.unwrap_or_else(|| KeyId::from_bytes(draft.fresh.bytes()));
-    let id = existing.as_ref().map(|tenant| tenant.id).or_else(|| pending.called(&document.name));
+    let id = existing.as_ref().map(|tenant| tenant.id).or_else(|| context.pending.called(&document.name));
     let id = id.unwrap_or_else(|| TenantId::from_bytes(draft.fresh.bytes()));
     let space = draft.space();
-    let tags = tags(space, &document.tags)?;
+    let kept = existing.as_ref().filter(|_| context.only_add);
+    let mut enabled = document.enabled;
+    if let Some(known) = kept {
+        (name, slug, enabled) = (known.name.clone(), known.slug.clone(), known.enabled);
+    }
+    let tags = tags(space, &document.tags, kept)?;
     let mut projects = BTreeMap::new();
     for (project, environments) in &document.projects {
         let found = space.projects.find(project)?;
@@ -68,28 +72,31 @@ fn define(
             return Err(named_twice("project", found.name.as_str()).at("projects"));
         }
     }
+    for (project, environments) in kept.iter().flat_map(|known| &known.projects) {
+        projects.entry(*project).or_default().extend(environments);
+    }
     let before = existing.as_ref().map(|tenant| tenant.values.clone()).unwrap_or_default();
     let mut values = Values::new();
     for (owner, texts) in &document.values {
         let within = |problem: Problem| problem.at(&format!("values of `{owner}`"));
         owner_values(space, owner, texts, &before, key, &mut values).map_err(within)?;
     }
-    // What the document cannot say, because it is for templates or environments that are not there now, stays as it is.
+    // What the document cannot say, because it is for templates or environments that are not there now, stays as it is; and
+    // so does what it leaves out, where it only adds.
     let space = draft.space();
     let filled = LazyCell::new(|| filled_now(space));
-    let is_there = |id: EnvironmentId| space.environments.get(id).is_some();
-    let unsaid = |((template, environment), _): &(&ValueKey, &StoredValue)| {
-        let sayable = || environment.is_none_or(is_there) && filled.contains(template);
-        !values.contains_key(&(*template, *environment)) && !sayable()
+    let unsaid = |(place, _): &(&ValueKey, &StoredValue)| {
+        let is_said = || space.is_place(**place) && filled.contains(&place.0);
+        !values.contains_key(*place) && (context.only_add || !is_said())
     };
     let unsaid: Values = before.iter().filter(unsaid).map(|(place, value)| (*place, value.clone())).collect();
     let all = values.clone().union(unsaid.clone());
-    let mut tenant = Tenant { id, slug, name, enabled: document.enabled, key, tags, projects, values: all };
+    let mut tenant = Tenant { id, slug, name, enabled, key, tags, projects, values: all };
     if existing.as_ref() != Some(&tenant) {
         // Of use to releases, as long as the template's owner is there; in an environment, as long as that is.
         let retired = LazyCell::new(|| retired_now(space));
-        let of_use = unsaid.into_iter().filter(|((template, environment), _)| {
-            environment.is_none_or(is_there) && (filled.contains(template) || retired.contains(template))
+        let of_use = unsaid.into_iter().filter(|(place, _)| {
+            space.is_place(*place) && (filled.contains(&place.0) || retired.contains(&place.0))
         });
         tenant.values = values.union(of_use.collect());
     }
@@ -103,8 +110,11 @@ fn retired_now(space: &Space) -> BTreeSet<TemplateId> {
     of_projects.chain(of_sets).flatten().map(|template| template.id).collect()
 }
 
-fn tags(space: &Space, names: &[String]) -> Result<BTreeSet<TagId>, Problem> {
-    let tags = names.iter().map(|name| Ok(names::tag(space, name)?.1)).collect::<Result<_, Problem>>()?;
+/// The tags of a document, and those that are kept.
+fn tags(space: &Space, names: &[String], kept: Option<&Tenant>) -> Result<BTreeSet<TagId>, Problem> {
+    let said = names.iter().map(|name| Ok(names::tag(space, name)?.1));
+    let kept = kept.into_iter().flat_map(|known| known.tags.iter().map(|tag| Ok(*tag)));
+    let tags = said.chain(kept).collect::<Result<_, Problem>>()?;
     expect_one_of_single_sets(space, &tags)?;
     Ok(tags)
 }

@@ -8,9 +8,9 @@ use windlass_api::requests::TenantChange;
 use windlass_protocol::ids::{EnvironmentId, ProjectId, TagId};
 
 use super::super::{Draft, Reply};
-use super::differences::Names;
 use super::tenant::expect_one_of_single_sets;
-use super::{MOST_TOLD, put};
+use super::{put, told};
+use crate::kinds::Kind;
 use crate::model::Tenant;
 use crate::names;
 use crate::state::Space;
@@ -28,20 +28,14 @@ pub(in crate::decide) fn change(
     let tenants: Vec<Tenant> = tenants.into_iter().map(|(tenant, _)| tenant.clone()).collect();
     edit.expect_of_use(space, &tenants)?;
     let mut changes = Vec::with_capacity(tenants.len());
-    for tenant in tenants {
+    for tenant in &tenants {
         draft.expect_wanted()?;
-        let changed = edit.made(draft.space(), &tenant)?;
-        changes.push((tenant.name, put(draft, &changed)?));
+        let changed = edit.made(draft.space(), tenant)?;
+        changes.push(put(draft, &changed)?);
         draft.refuse_too_much()?;
     }
-    let mut left = MOST_TOLD;
-    let names = [draft.space_before(), draft.space()].map(Names::of);
-    let told = changes.into_iter().map(|(name, change)| {
-        let told = change.told(&names, "tenant", name.as_str(), left);
-        left -= told.fields.len();
-        told
-    });
-    Ok(Reply::Applied(told.collect()))
+    let of = tenants.iter().map(|tenant| (Tenant::WORD, tenant.name.as_str()));
+    Ok(told(draft, of.zip(changes)))
 }
 
 /// A change in ids.
@@ -67,13 +61,15 @@ impl Edit {
                 }
                 Ok(found)
             };
-        let tag = |text: &String| names::tag(space, text).map(|(_, tag)| (tag, text.clone()));
+        let tags = |texts: &[String]| -> Result<BTreeMap<_, _>, Problem> {
+            texts.iter().map(|text| Ok((names::tag(space, text)?.1, text.clone()))).collect()
+        };
         Ok(Self {
             enabled: change.enabled,
             connect: connections(&change.connect)?,
             disconnect: connections(&change.disconnect)?,
-            add: change.add_tags.iter().map(|text| Ok(tag(text)?.0)).collect::<Result<_, Problem>>()?,
-            remove: change.remove_tags.iter().map(tag).collect::<Result<_, _>>()?,
+            add: tags(&change.add_tags)?.into_keys().collect(),
+            remove: tags(&change.remove_tags)?,
         })
     }
 

@@ -306,7 +306,7 @@ fn an_apply_ends_with_the_next_document_when_nobody_waits_for_it_any_more() {
         let document = read(&json!({"kind": "environment", "name": format!("E{number}")}));
         PlacedDocument { place: String::new(), document }
     });
-    let request = ApplyRequest { documents: documents.collect(), dry_run: true };
+    let request = ApplyRequest { documents: documents.collect(), dry_run: true, only_add: false };
     let apply = SpaceCommand::Apply { request, keys: BTreeMap::new() };
     let command = Command::Space(world.space_id(), apply);
     let (envelope, asked) = (world.envelope(), Cell::new(0));

@@ -19,6 +19,25 @@ use windlass_protocol::message::Generation;
 use super::{TOKEN, of_limited, records, shared, text};
 use crate::world::{World, project};
 
+/// Makes a world one of two that differ in one thing.
+type Change<'a> = &'a dyn Fn(&mut World, bool);
+
+/// Of two worlds that differ, what is seen is the same, and the record of it: told as text.
+fn looks_alike(base: &World, what: &str, change: Change<'_>) -> String {
+    let changed = [false, true].map(|more| {
+        let mut world = base.clone();
+        change(&mut world, more);
+        world
+    });
+    let [one, other] = changed.each_ref();
+    assert_ne!(text(one.space()), text(other.space()), "{what}: they differ in truth");
+    let seen = |world| (of_limited(world), records(world, &of_limited(world)));
+    let ((one, of_one), (other, of_other)) = (seen(one), seen(other));
+    assert_eq!(text(one.space()), text(other.space()), "{what}");
+    assert_eq!(of_one, of_other, "{what}: the record of it");
+    text(one.space())
+}
+
 /// Two installations that differ in one such part alone look alike.
 #[test]
 fn what_is_seen_of_a_thing_does_not_depend_on_the_rest_of_it() {
@@ -43,7 +62,6 @@ fn what_is_seen_of_a_thing_does_not_depend_on_the_rest_of_it() {
         json!({"roles": roles, "environments": ["Testing", "Staging"],
             "tenants": {"tenants": ["Alpha", "Beta"]}, "participation": participation})
     };
-    type Change<'a> = &'a dyn Fn(&mut World, bool);
     let rows: [(&str, Change<'_>); 8] = [
         ("how environments are numbered", &|world, more| {
             world.apply(&[
@@ -92,17 +110,7 @@ fn what_is_seen_of_a_thing_does_not_depend_on_the_rest_of_it() {
         }),
     ];
     for (what, change) in rows {
-        let changed = [false, true].map(|more| {
-            let mut world = base.clone();
-            change(&mut world, more);
-            world
-        });
-        let [one, other] = changed.each_ref();
-        assert_ne!(text(one.space()), text(other.space()), "{what}: they differ in truth");
-        let seen = |world| (of_limited(world), records(world, &of_limited(world)));
-        let ((one, of_one), (other, of_other)) = (seen(one), seen(other));
-        assert_eq!(text(one.space()), text(other.space()), "{what}");
-        assert_eq!(of_one, of_other, "{what}: the record of it");
+        looks_alike(&base, what, change);
     }
 }
 
@@ -183,7 +191,6 @@ fn what_was_theirs_opens_nothing_of_what_came_later() {
     let betas = |body: &str| json!({"name": "Install", "roles": ["web"], "tenants": {"tenants": ["Beta"]}, "script": {"body": body}});
     let there = |body: &str| json!({"name": "News", "roles": ["web"], "environments": ["Staging"], "script": {"body": body}});
     let word = |more| if more { "one" } else { "another" };
-    type Change<'a> = &'a dyn Fn(&mut World, bool);
     let of_all = || json!({"name": "Install", "roles": ["web"], "script": {"body": "true"}});
     let rows: [(&str, Change<'_>); 13] = [
         ("a step that is another's now", &|world, more| shop(world, betas(word(more)), json!([]))),
@@ -264,18 +271,7 @@ fn what_was_theirs_opens_nothing_of_what_came_later() {
         }),
     ];
     for (what, change) in rows {
-        let changed = [false, true].map(|more| {
-            let mut world = base.clone();
-            change(&mut world, more);
-            world
-        });
-        let [one, other] = changed.each_ref();
-        assert_ne!(text(one.space()), text(other.space()), "{what}: they differ in truth");
-        let seen = |world| (of_limited(world), records(world, &of_limited(world)));
-        let ((one, of_one), (other, of_other)) = (seen(one), seen(other));
-        assert_eq!(text(one.space()), text(other.space()), "{what}");
-        assert_eq!(of_one, of_other, "{what}: the record of it");
-        let was = text(one.space());
+        let was = looks_alike(&base, what, change);
         assert!(was.contains("what it was") && was.contains("the host that was"), "{what}: what was theirs");
     }
 }

@@ -200,7 +200,7 @@ impl World {
             document: read(document),
         };
         let documents = documents.iter().enumerate().map(placed).collect();
-        let mut request = ApplyRequest { documents, dry_run: false };
+        let mut request = ApplyRequest { documents, ..ApplyRequest::default() };
         let keys = self.seal(&mut request.documents);
         self.ask(SpaceCommand::Apply { request, keys })
     }
