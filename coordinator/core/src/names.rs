@@ -72,12 +72,13 @@ impl PendingTenants {
         self.by_name.get(&fold(name)).copied()
     }
 
-    /// The tenant that `text` names, among those that are there and those to be: as everywhere, a name counts before a
-    /// slug.
+    /// The tenant that `text` names, among those that are there and those to be: as everywhere, an id counts before
+    /// a name, and that before a slug.
     fn find(&self, space: &Space, text: &str) -> Result<TenantId, Problem> {
+        let by_id = || text.parse().ok().and_then(|id| space.tenants.get(id)).map(|tenant| tenant.id);
         let there = || space.tenants.called(text).map(|tenant| tenant.id);
         let to_be = || text.parse::<Slug>().ok().and_then(|slug| self.by_slug.get(&slug).copied());
-        match self.called(text).or_else(there).or_else(to_be) {
+        match by_id().or_else(|| self.called(text)).or_else(there).or_else(to_be) {
             Some(id) => Ok(id),
             None => space.tenants.find(text).map(|tenant| tenant.id),
         }

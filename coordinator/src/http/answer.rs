@@ -5,7 +5,8 @@
 //! hyper holds on HTTP/1.1 ([`HEAD_BYTES`](super::connection::HEAD_BYTES)), or a piece of each stream on HTTP/2; 64 KiB of
 //! TLS records; [`UNSENT`](super::connection::UNSENT) in the kernel beside what is in flight. Whoever does not read keeps
 //! pieces waiting, so that the connection looks at the right as well (`connection_state.rs`) and ends when it goes: of all
-//! this only what the kernel has is sent then.
+//! this only what the kernel has is sent then. An answer of which no piece is left to give is beyond that: all that is named
+//! here of it may still be sent.
 
 use std::net::SocketAddr;
 use std::pin::Pin;

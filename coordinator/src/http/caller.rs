@@ -14,6 +14,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use windlass_api::error::Problem;
+use windlass_api::requests::{ReleaseRequest, TenantRequest};
 use windlass_coordinator_core::authorise::{Action, PersonDenied, PersonPermit};
 use windlass_coordinator_core::catalogue::unknown;
 use windlass_coordinator_core::decide::{Command, Refused, Reply, SpaceCommand, decide_while};
@@ -113,10 +114,16 @@ impl<const CHANGES: bool> Caller<CHANGES> {
     }
 }
 
+/// A request in which no value can be sensitive: a bare digest of it stands in the journal (SEMANTICS 11).
+pub trait Plain: serde::Serialize {}
+
+impl Plain for ReleaseRequest {}
+impl Plain for TenantRequest {}
+
 impl Changer {
     /// Says what is asked for, where the command that comes of it depends on what is there as well: a repetition is
     /// known by what was asked. Tells the answer that it had the first time, if this is one.
-    pub fn asks(&mut self, what: &str, request: &impl serde::Serialize) -> Result<Option<Reply>, Refusal> {
+    pub fn asks(&mut self, what: &str, request: &impl Plain) -> Result<Option<Reply>, Refusal> {
         if self.key.is_none() {
             return Ok(None);
         }

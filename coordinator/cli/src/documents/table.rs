@@ -1,23 +1,55 @@
 //! A list of tenants as other programs export it: CSV with a head, one tenant a row (SEMANTICS 2, "imported in bulk").
 //!
 //! The columns are `name`, `slug`, `tags` (`Set/Tag; …`), `connect` (`Project: Environment, …; …`), and one for each value:
-//! `Owner: Template`, or `Owner: Template @ Environment`. What a cell leaves out, nothing is said of.
+//! `Owner: Template`, or `Owner: Template @ Environment`. What a cell leaves out, nothing is said of. Cells are values and
+//! nothing else, whoever wrote them; where a column's head ends with `(from-env)` or `(from-file)` they name a variable of the
+//! environment or a file.
 
 use std::collections::BTreeMap;
 
 use windlass_api::documents::{Document, TenantDocument, ValueText};
 use windlass_api::requests::PlacedDocument;
+use windlass_protocol::names::fold;
 
 use super::{Surroundings, resolve};
 use crate::failure::Failure;
 
 /// What a column holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Column {
+    /// Without a head, and with nothing in it.
+    Empty,
     Name,
     Slug,
     Tags,
     Connect,
-    Value { owner: String, template: String, environment: Option<String> },
+    Value {
+        owner: String,
+        template: String,
+        environment: Option<String>,
+        from: From,
+    },
+}
+
+/// What the cells of a column hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    Cell,
+    Environment,
+    File,
+}
+
+impl Column {
+    /// Whether both are for the same, however they are written.
+    fn is_same(&self, other: &Self) -> bool {
+        let place = |column: &Self| match column {
+            Self::Value { owner, template, environment, from: _ } => {
+                Some([fold(owner), fold(template), environment.as_deref().map(fold).unwrap_or_default()])
+            }
+            _ => None,
+        };
+        self == other || place(self).is_some() && place(self) == place(other)
+    }
 }
 
 /// Reads the tenants of a list that came from `source` (a file's name), secrets from their places.
@@ -28,8 +60,13 @@ pub fn read(
 ) -> Result<Vec<PlacedDocument>, Failure> {
     // Lines are counted by one character.
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    // A spreadsheet says by it what it separates with, to others of its kind; the line stays, so that lines are counted.
+    let (said, text) = match text.strip_prefix("sep=").and_then(|rest| rest.split_once('\n')) {
+        Some((said, rest)) if said.len() == 1 => (said.bytes().next(), format!("\n{rest}")),
+        _ => (None, text),
+    };
     let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter(&text))
+        .delimiter(said.unwrap_or_else(|| delimiter(&text)))
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
     let unreadable = |why: csv::Error| {
@@ -51,6 +88,9 @@ pub fn read(
         let row = row.map_err(unreadable)?;
         let place = format!("{source}:{}", row.position().map_or(1, csv::Position::line));
         let wrong = |sentence: String| Failure::usage(format!("{place}: {sentence}"));
+        if row.iter().all(str::is_empty) {
+            continue;
+        }
         let mut document = Document::Tenant(tenant(&columns, &row).map_err(wrong)?);
         resolve::resolve(&mut document, surroundings).map_err(wrong)?;
         documents.push(PlacedDocument { place, document });
@@ -68,8 +108,8 @@ fn delimiter(text: &str) -> u8 {
 
 fn columns(head: &csv::StringRecord) -> Result<Vec<Column>, String> {
     let columns = head.iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    for (at, name) in head.iter().enumerate() {
-        if head.iter().take(at).any(|other| other.eq_ignore_ascii_case(name)) {
+    for (at, (name, column)) in head.iter().zip(&columns).enumerate() {
+        if *column != Column::Empty && columns.iter().take(at).any(|other| other.is_same(column)) {
             return Err(format!("the column `{name}` is there twice"));
         }
     }
@@ -83,16 +123,21 @@ fn column(name: &str) -> Result<Column, String> {
     let unknown = || {
         format!(
             "the column `{name}` is none of `name`, `slug`, `tags`, `connect` and `Owner: Template`, with ` @ Environment` \
-             after it where the value is for one"
+             after it where the value is for one, and `(from-env)` or `(from-file)` where cells name what holds it"
         )
     };
     Ok(match name.to_ascii_lowercase().as_str() {
+        "" => Column::Empty,
         "name" => Column::Name,
         "slug" => Column::Slug,
         "tags" => Column::Tags,
         "connect" => Column::Connect,
         _ => {
-            let (owner, rest) = name.split_once(':').ok_or_else(unknown)?;
+            let (said, from) = [("(from-env)", From::Environment), ("(from-file)", From::File)]
+                .into_iter()
+                .find_map(|(end, from)| Some((name.strip_suffix(end)?.trim(), from)))
+                .unwrap_or((name, From::Cell));
+            let (owner, rest) = said.split_once(':').ok_or_else(unknown)?;
             let (template, environment) = match rest.rsplit_once(" @ ") {
                 Some((template, environment)) => (template, Some(environment.trim().to_owned())),
                 None => (rest, None),
@@ -101,7 +146,7 @@ fn column(name: &str) -> Result<Column, String> {
             if owner.is_empty() || template.is_empty() || environment.as_deref() == Some("") {
                 return Err(unknown());
             }
-            Column::Value { owner, template, environment }
+            Column::Value { owner, template, environment, from }
         }
     })
 }
@@ -113,17 +158,24 @@ fn tenant(columns: &[Column], row: &csv::StringRecord) -> Result<TenantDocument,
             continue;
         }
         match column {
+            Column::Empty => return Err(format!("`{cell}` stands in a column without a head")),
             Column::Name => tenant.name = cell.to_owned(),
             Column::Slug => tenant.slug = Some(cell.to_owned()),
             Column::Tags => tenant.tags = parts(cell, ';').collect(),
             Column::Connect => tenant.projects = connections(cell)?,
-            Column::Value { owner, template, environment } => {
+            Column::Value { owner, template, environment, from } => {
                 let owner = tenant.values.entry(owner.clone()).or_default();
                 let values = match environment {
                     Some(environment) => owner.environments.entry(environment.clone()).or_default(),
                     None => &mut owner.values,
                 };
-                values.insert(template.clone(), value(cell));
+                let cell = cell.to_owned();
+                let value = match from {
+                    From::Cell => ValueText::Text(cell),
+                    From::Environment => ValueText::FromEnvironment(cell),
+                    From::File => ValueText::FromFile(cell),
+                };
+                values.insert(template.clone(), value);
             }
         }
     }
@@ -143,17 +195,11 @@ fn connections(cell: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
         let (project, environments) = part
             .split_once(':')
             .ok_or_else(|| format!("`{part}` is no connection; write `Project: Environment, Environment`"))?;
-        projects.entry(project.trim().to_owned()).or_default().extend(parts(environments, ','));
+        let environments: Vec<_> = parts(environments, ',').collect();
+        if environments.is_empty() {
+            return Err(format!("`{part}` names no environment; write `Project: Environment, Environment`"));
+        }
+        projects.entry(project.trim().to_owned()).or_default().extend(environments);
     }
     Ok(projects)
-}
-
-/// A value, or where a sensitive one comes from, written as in documents.
-fn value(cell: &str) -> ValueText {
-    let inner = cell.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-    match inner.and_then(|inner| inner.split_once(':')) {
-        Some((key, name)) if key.trim() == "from-env" => ValueText::FromEnvironment(name.trim().to_owned()),
-        Some((key, name)) if key.trim() == "from-file" => ValueText::FromFile(name.trim().to_owned()),
-        _ => ValueText::Text(cell.to_owned()),
-    }
 }

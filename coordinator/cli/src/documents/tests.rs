@@ -184,15 +184,20 @@ fn a_list_of_tenants_is_read_as_programs_export_it() {
         r#"list.csv:2 {"kind":"tenant","name":"Beta","projects":{"Mojo":["Production"],"Synergy":["Staging","Production"]},"tags":["Ring/Early","Hosting/Shared 1"],"values":{"Synergy":{"Database":"db, with a comma","environments":{"Production":{"Key":{"secret":"of the environment"}}}}}}"#,
         r#"list.csv:3 {"kind":"tenant","name":"Gamma","slug":"g"}"#,
     ];
-    let comma = "name,slug,tags,connect,Synergy: Database,Synergy: Key @ Production\n\
-        Beta,,Ring/Early; Hosting/Shared 1,\"Synergy: Staging, Production; Mojo: Production\",\"db, with a comma\",{from-env: KEY}\n\
+    let comma = "name,slug,tags,connect,Synergy: Database,Synergy: Key @ Production (from-env)\n\
+        Beta,,Ring/Early; Hosting/Shared 1,\"Synergy: Staging, Production; Mojo: Production\",\"db, with a comma\",KEY\n\
         Gamma,g,,,,\n";
     assert_eq!(tenants(comma).as_deref(), Ok(&expected.map(str::to_owned)[..]));
     // Spreadsheets begin with a mark, end lines in two characters, and separate with what numbers do not use.
-    let semicolons = "\u{feff}Name;Slug;Tags;Connect;Synergy: Database;Synergy: Key @ Production\r\n\
-        Beta;;\"Ring/Early; Hosting/Shared 1\";\"Synergy: Staging, Production; Mojo: Production\";\"db, with a comma\";{from-env: KEY}\r\n\
+    let semicolons = "\u{feff}Name;Slug;Tags;Connect;Synergy: Database;Synergy: Key @ Production (from-env)\r\n\
+        Beta;;\"Ring/Early; Hosting/Shared 1\";\"Synergy: Staging, Production; Mojo: Production\";\"db, with a comma\";KEY\r\n\
         Gamma;g;;;;\r\n";
     assert_eq!(tenants(semicolons).as_deref(), Ok(&expected.map(str::to_owned)[..]));
+    // What a cell says is a value, whoever wrote it; and what a spreadsheet adds is nothing.
+    let plain = "sep=;\nname;S: Key;\nBeta;{from-file: /etc/passwd};\n;;\n";
+    let said =
+        r#"list.csv:3 {"kind":"tenant","name":"Beta","values":{"S":{"Key":"{from-file: /etc/passwd}"}}}"#;
+    assert_eq!(tenants(plain), Ok(vec![said.to_owned()]));
     let tabulators = comma.replace("Beta,,", "Beta\t\t").lines().next().expect("a head").replace(',', "\t");
     assert_eq!(tenants(&tabulators), Ok(Vec::new()));
 }
@@ -207,8 +212,11 @@ fn what_is_wrong_in_a_list_is_said_with_its_line() {
         ("name,tags\nBeta,A/B,C/D\n", "list.csv:2: this row has 3 cells, and the first one 2"),
         ("name,tags\nBeta,\n,A/B\n", "list.csv:3: this row names no tenant"),
         ("name,connect\nBeta,Synergy\n", "list.csv:2: `Synergy` is no connection"),
+        ("name,connect\nBeta,Synergy:\n", "list.csv:2: `Synergy:` names no environment"),
+        ("name,S: Key,s:key\n", "list.csv:1: the column `s:key` is there twice"),
+        ("name,\nBeta,x\n", "list.csv:2: `x` stands in a column without a head"),
         (
-            "name,S: Key\nBeta,{from-env: NONE}\n",
+            "name,S: Key (from-env)\nBeta,NONE\n",
             "list.csv:2: tenant `Beta`: the environment variable `NONE` is not set",
         ),
     ] {

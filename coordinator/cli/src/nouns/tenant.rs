@@ -78,7 +78,9 @@ pub enum Verb {
     },
     /// Make tenants of a list, and add to those that there are: tags, connections, values
     Import {
-        /// CSV with a head, or documents of tenants; `-` for standard input
+        /// CSV with a head, or documents of tenants; `-` for standard input. Columns: `name`, `slug`, `tags` (`Set/Tag; …`),
+        /// `connect` (`Project: Environment, …; …`), and `Owner: Template` or `Owner: Template @ Environment` for values, with
+        /// `(from-env)` or `(from-file)` after it where cells name what holds a sensitive one
         file: PathBuf,
         /// Only say what would change
         #[arg(long)]

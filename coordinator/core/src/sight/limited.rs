@@ -8,14 +8,12 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use windlass_api::documents::Tenancy;
-use windlass_protocol::ids::{
-    DeploymentId, EnvironmentId, LifecycleId, ProjectId, ReleaseId, StepId, TargetId,
-};
+use windlass_protocol::ids::{DeploymentId, LifecycleId, ProjectId, ReleaseId, StepId, TargetId};
 use windlass_protocol::message::{Generation, Participation};
 use windlass_protocol::{DisplayName, Slug};
 
 use super::queries::VisibleTenants;
-use super::reach::{Past, Present, Reach, Reaches, Way, any_of};
+use super::reach::{Places, Way, past, present, ways};
 use crate::catalogue::{Catalogue, Named};
 use crate::model::{
     Advertisement, Ahead, Deployment, Environment, Granted, Index, LibrarySet, Lifecycle, Package,
@@ -44,7 +42,7 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     // The sets of what they are connected to, and those that ask for values which they have given.
     let included: BTreeSet<_> = left.projects.iter().flat_map(|project| &project.library_sets).collect();
     let sets = whole.library_sets.iter().filter_map(|set| match included.contains(&set.id) {
-        true => Some(view.library_set(set, &left.projects)),
+        true => Some(view.library_set(set)),
         false => seen.has_value(&set.templates).then(|| view.left_library_set(set)),
     });
     fill(&mut left.library_sets, sets.collect::<Vec<_>>().into_iter());
@@ -227,37 +225,39 @@ fn package_id(step: &Step) -> Option<&str> {
 
 /// Whom and what somebody sees, as far as machines, processes and variables name it.
 struct LimitedView<'a> {
+    whole: &'a Space,
     seen: &'a VisibleTenants<'a>,
     /// Where things count now, by project.
-    now: BTreeMap<ProjectId, Reach>,
+    now: BTreeMap<ProjectId, Places>,
     /// Targets that are seen.
     targets: BTreeSet<TargetId>,
     /// Those of them that serve somebody who is seen, or work for them. Of the others it is known that they may hold
     /// something of theirs.
     present: BTreeSet<TargetId>,
     /// What was, by release.
-    pasts: BTreeMap<ReleaseId, Past>,
+    pasts: BTreeMap<ReleaseId, Places>,
 }
 
 impl<'a> LimitedView<'a> {
     /// `left` has their deployments and their history already.
-    fn new(whole: &Space, seen: &'a VisibleTenants<'a>, left: &Space) -> Self {
-        let Present { projects: now, granted: mut present } = Present::of(whole, seen);
+    fn new(whole: &'a Space, seen: &'a VisibleTenants<'a>, left: &Space) -> Self {
+        let (now, mut present) = present(whole, seen);
         let open = left.deployments.values().filter(|deployment| !deployment.is_over());
         let works = open.flat_map(|deployment| deployment.parts.keys().copied());
         present.extend(works.filter(|target| whole.targets.get(*target).is_some()));
         let theirs = |tenant| seen.tenants.contains_key(&tenant);
         let holds = whole.targets.iter().filter(|found| whole.history.may_hold_of(found.id).any(theirs));
         let targets: BTreeSet<_> = holds.map(|found| found.id).chain(present.iter().copied()).collect();
-        let pasts = Past::all(left, &targets);
-        Self { seen, now, targets, present, pasts }
+        let pasts = past(left, &targets);
+        Self { whole, seen, now, targets, present, pasts }
     }
 
-    /// Where something counts for them: as a project stands, and as it was when this release was deployed for them.
-    fn reaches(&self, project: ProjectId, release: Option<ReleaseId>) -> Reaches<'_> {
-        static NOWHERE: Reach = Reach::nothing();
-        let now = self.now.get(&project).unwrap_or(&NOWHERE);
-        Reaches { now, past: release.and_then(|release| self.pasts.get(&release)) }
+    /// How these steps, and what is for them, count for somebody: as a project stands, and as it was when this release was
+    /// deployed for them.
+    fn ways(&self, project: ProjectId, release: Option<ReleaseId>, steps: &[Step]) -> Vec<Way<'_>> {
+        let now = self.now.get(&project).into_iter().flat_map(|places| ways(places, false, steps, self.seen));
+        let past = release.and_then(|release| self.pasts.get(&release));
+        now.chain(past.into_iter().flat_map(|places| ways(places, true, steps, self.seen))).collect()
     }
 
     /// A target that may serve somebody who is seen, where somebody who is seen is connected. That it takes part in
@@ -324,9 +324,9 @@ impl<'a> LimitedView<'a> {
             mut steps,
         } = found.clone();
         if self.seen.connected.contains_key(&id) {
-            let reaches = self.reaches(id, None);
-            steps = self.steps(&steps, &reaches);
-            variables = self.variables(&variables, &[(reaches, &steps)]);
+            let ways = self.ways(id, None, &steps);
+            steps = self.steps(&steps, &ways);
+            variables = self.variables(&variables, &ways);
         } else {
             templates = self.seen.own_templates(&templates);
             (library_sets, variables, steps) = Default::default();
@@ -337,11 +337,12 @@ impl<'a> LimitedView<'a> {
     }
 
     /// A set counts where they are connected to projects that include it.
-    fn library_set(&self, found: &LibrarySet, projects: &Catalogue<Project>) -> LibrarySet {
-        let including = projects.iter().filter(|project| project.library_sets.contains(&found.id));
-        let reaches: Vec<_> =
-            including.map(|project| (self.reaches(project.id, None), project.steps.as_slice())).collect();
-        let variables = self.variables(&found.variables, &reaches);
+    fn library_set(&self, found: &LibrarySet) -> LibrarySet {
+        let connected = self.now.keys().filter_map(|id| self.whole.projects.get(*id));
+        let including = connected.filter(|project| project.library_sets.contains(&found.id));
+        let ways: Vec<_> =
+            including.flat_map(|project| self.ways(project.id, None, &project.steps)).collect();
+        let variables = self.variables(&found.variables, &ways);
         let LibrarySet { id, slug, name, templates, retired: _, variables: _ } = found.clone();
         LibrarySet { id, slug, name, templates, retired: Vec::new(), variables }
     }
@@ -355,19 +356,18 @@ impl<'a> LimitedView<'a> {
 
     fn release(&self, found: &Release) -> Release {
         let snapshot = &found.snapshot;
-        let reaches = self.reaches(found.project, Some(found.id));
-        let steps = self.steps(&snapshot.steps, &reaches);
-        let known = ids(&steps);
-        let reaches = [(reaches, steps.as_slice())];
+        let ways = self.ways(found.project, Some(found.id), &snapshot.steps);
+        let steps = self.steps(&snapshot.steps, &ways);
+        let known: BTreeSet<_> = steps.iter().map(|step| step.id).collect();
         let sets = snapshot.library_sets.iter().map(|set| {
             let SnapshotSet { id, templates, variables } = set.clone();
-            SnapshotSet { id, templates, variables: self.variables(&variables, &reaches) }
+            SnapshotSet { id, templates, variables: self.variables(&variables, &ways) }
         });
         let snapshot = Arc::new(Snapshot {
             library_sets: sets.collect(),
-            variables: self.variables(&snapshot.variables, &reaches),
+            variables: self.variables(&snapshot.variables, &ways),
             templates: snapshot.templates.clone(),
-            steps: steps.clone(),
+            steps,
             index: Index::default(),
         });
         let Release { id, project, version, created, notes, snapshot: _, mut packages } = found.clone();
@@ -375,29 +375,25 @@ impl<'a> LimitedView<'a> {
         Release { id, project, version, created, notes, snapshot, packages }
     }
 
-    fn steps(&self, found: &[Step], reaches: &Reaches<'_>) -> Vec<Step> {
-        found.iter().filter_map(|step| self.step(step, reaches)).collect()
+    fn steps(&self, found: &[Step], ways: &[Way<'_>]) -> Vec<Step> {
+        found.iter().filter_map(|step| self.step(step, ways)).collect()
     }
 
     /// A step that runs for somebody who is seen, where they are, or that ran for them.
-    fn step(&self, found: &Step, Reaches { now, past }: &Reaches<'_>) -> Option<Step> {
-        let past = past.filter(|past| past.ran.contains(&found.id));
-        let excluded = |places: &BTreeSet<EnvironmentId>| -> BTreeSet<_> {
-            found.excluded_environments.intersection(places).copied().collect()
-        };
-        let tenants = self.seen.query(&found.tenants, Empty::MeansEverybody);
-        let runs = any_of(&found.environments, &now.places).filter(|_| excluded(&now.places) != now.places);
-        let (tenants, environments, excluded_environments) = match (tenants, runs, past) {
-            (Some(tenants), Some(environments), None) => (tenants, environments, excluded(&now.places)),
-            (Some(tenants), Some(_), Some(past)) => {
-                let places = &now.places | &past.reach.places;
-                (tenants, any_of(&found.environments, &places)?, excluded(&places))
-            }
-            (_, _, Some(_)) => {
-                (Query { narrowed: true, ..Query::default() }, BTreeSet::new(), BTreeSet::new())
-            }
-            _ => return None,
-        };
+    fn step(&self, found: &Step, ways: &[Way<'_>]) -> Option<Step> {
+        let mut its = ways.iter().filter(|way| way.steps.contains(&found.id));
+        let ran = its.clone().any(|way| way.was);
+        // Of one that ran, nothing more is told than that.
+        let (mut environments, mut excluded_environments) = (BTreeSet::new(), BTreeSet::new());
+        let mut tenants = Query { narrowed: true, ..Query::default() };
+        if its.any(|way| !way.was) {
+            let places = ways.iter().filter(|way| ran || !way.was).map(|way| way.place).collect();
+            environments = &found.environments & &places;
+            excluded_environments = &found.excluded_environments & &places;
+            tenants = self.seen.query(&found.tenants, Empty::MeansEverybody)?;
+        } else if !ran {
+            return None;
+        }
         let mut left = found.clone();
         let Step {
             id: _,
@@ -418,12 +414,10 @@ impl<'a> LimitedView<'a> {
         Some(left)
     }
 
-    /// The variables with the values that count for somebody who is seen, by any of these with their steps.
-    fn variables(&self, found: &[Variable], reaches: &[(Reaches<'_>, &[Step])]) -> Vec<Variable> {
-        let ways = reaches.iter().flat_map(|(reaches, steps)| reaches.ways(steps));
-        let ways: Vec<_> = ways.collect();
+    /// The variables with the values that count for somebody who is seen, in any of these ways.
+    fn variables(&self, found: &[Variable], ways: &[Way<'_>]) -> Vec<Variable> {
         let values = |variable: &Variable| {
-            variable.values.iter().filter_map(|value| self.value(value, &ways)).collect()
+            variable.values.iter().filter_map(|value| self.value(value, ways)).collect()
         };
         let left =
             found.iter().map(|variable| Variable { name: variable.name.clone(), values: values(variable) });
@@ -442,8 +436,4 @@ impl<'a> LimitedView<'a> {
         let ScopedValue { id, value, scope: _ } = found.clone();
         Some(ScopedValue { id, value, scope: scope? })
     }
-}
-
-fn ids(steps: &[Step]) -> BTreeSet<StepId> {
-    steps.iter().map(|step| step.id).collect()
 }

@@ -2,7 +2,9 @@
 //!
 //! What is left matches, of those who are seen, exactly whom the whole matches.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use windlass_protocol::ids::{EnvironmentId, ProjectId, TagId, TagSetId, TemplateId, TenantId};
 use windlass_protocol::message::Participation;
@@ -22,6 +24,8 @@ pub(super) struct VisibleTenants<'a> {
     pub(super) tags: BTreeSet<TagId>,
     /// What they have values of their own for.
     pub(super) templates: BTreeSet<TemplateId>,
+    /// Whom queries match of them, each looked at once: releases repeat them.
+    matched: RefCell<BTreeMap<Query, Rc<BTreeSet<TenantId>>>>,
 }
 
 impl<'a> VisibleTenants<'a> {
@@ -57,7 +61,21 @@ impl<'a> VisibleTenants<'a> {
         let valued = valued.into_iter().filter_map(|(_, environment)| environment);
         let environments = places.values().flatten().copied().chain(valued).collect();
         let tags = tenants.values().flat_map(|tenant| &tenant.tags).copied().collect();
-        Self { whole, tenants, connected, places, environments, tags, templates }
+        let matched = RefCell::default();
+        Self { whole, tenants, connected, places, environments, tags, templates, matched }
+    }
+
+    /// Whether a query, where an empty one means everybody, matches one of these, who are seen.
+    pub(super) fn matches(&self, query: &Query, of: &BTreeSet<TenantId>) -> bool {
+        if query.is_empty() {
+            return !of.is_empty();
+        }
+        let mut matched = self.matched.borrow_mut();
+        let matched = matched.entry(query.clone()).or_insert_with(|| {
+            let admitted = |tenant: &&&Tenant| query.matches(**tenant, Empty::MeansEverybody).is_some();
+            Rc::new(self.tenants.values().filter(admitted).map(|tenant| tenant.id).collect())
+        });
+        !matched.is_disjoint(of)
     }
 
     /// Whether somebody who is seen has a value of their own for one of these.

@@ -1,9 +1,12 @@
 //! Where something counts for those who are seen: as things stand, and as they were when a release was deployed for them.
 //! What was theirs once opens what it was, and nothing that came after it.
+//!
+//! It counts for somebody in a place on a machine, and not for one of them here and another there: all that a thing asks
+//! for has to hold in one way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use windlass_protocol::ids::{EnvironmentId, ProjectId, ReleaseId, StepId, TargetId};
+use windlass_protocol::ids::{EnvironmentId, ProjectId, ReleaseId, StepId, TargetId, TenantId};
 
 use super::queries::VisibleTenants;
 use crate::model::{Step, ValueScope};
@@ -11,129 +14,124 @@ use crate::query::Empty;
 use crate::scope;
 use crate::state::Space;
 
-/// Places, machines and their roles.
+/// Who is in a place, and on which machines.
 #[derive(Default)]
 pub(super) struct Reach {
-    pub places: BTreeSet<EnvironmentId>,
-    pub targets: BTreeSet<TargetId>,
+    tenants: BTreeSet<TenantId>,
+    targets: BTreeSet<TargetId>,
     /// Effective ones: what scopes values (SEMANTICS 6).
-    pub roles: BTreeSet<String>,
+    roles: BTreeSet<String>,
+    /// Steps that ran there, of what was.
+    ran: BTreeSet<StepId>,
 }
 
-impl Reach {
-    /// None of them.
-    pub(super) const fn nothing() -> Self {
-        Self { places: BTreeSet::new(), targets: BTreeSet::new(), roles: BTreeSet::new() }
-    }
-}
+pub(super) type Places = BTreeMap<EnvironmentId, Reach>;
 
-/// What was, as far as it is remembered.
-#[derive(Default)]
-pub(super) struct Past {
-    pub reach: Reach,
-    /// Steps that ran for them.
-    pub ran: BTreeSet<StepId>,
-}
-
-impl Past {
-    /// By release, from what is left of deployments and of the history. Targets that are not seen any more are left out.
-    pub(super) fn all(left: &Space, targets: &BTreeSet<TargetId>) -> BTreeMap<ReleaseId, Self> {
-        let mut pasts: BTreeMap<_, Self> = BTreeMap::new();
-        for (release, environment) in left.history.releases() {
-            pasts.entry(release).or_default().reach.places.insert(environment);
+/// Where each project's things count as it stands, and which targets are granted for somebody who is seen where one of those
+/// is connected to anything: that an agent says less is told of it. Costs what the grants admit.
+pub(super) fn present(
+    whole: &Space,
+    seen: &VisibleTenants<'_>,
+) -> (BTreeMap<ProjectId, Places>, BTreeSet<TargetId>) {
+    let (mut projects, mut granted) = (BTreeMap::<_, Places>::new(), BTreeSet::new());
+    for tenant in seen.tenants.values() {
+        for (project, places) in &tenant.projects {
+            let known = projects.entry(*project).or_default();
+            places.iter().for_each(|place| _ = known.entry(*place).or_default().tenants.insert(tenant.id));
         }
-        for found in left.deployments.values() {
-            let Self { reach, ran } = pasts.entry(found.release()).or_default();
-            reach.places.insert(found.environment);
-            ran.extend(found.graph.nodes().filter_map(|node| node.plot.work.step()));
+    }
+    for target in whole.targets.iter() {
+        let environments = scope::environments(&whole.environments, target);
+        let mut here = BTreeSet::new();
+        for tenant in scope::tenants(whole, target).filter(|found| seen.tenants.contains_key(&found.id)) {
+            for (project, places) in &tenant.projects {
+                if !places.is_disjoint(&target.granted.environments) {
+                    granted.insert(target.id);
+                }
+                here.extend(places.intersection(&environments).map(|place| (*project, *place)));
+            }
+        }
+        for (project, place) in here {
+            let reach = projects.entry(project).or_default().entry(place).or_default();
+            reach.targets.insert(target.id);
+            reach.roles.extend(scope::roles(target).iter().cloned());
+        }
+    }
+    (projects, granted)
+}
+
+/// What was, by release, as far as it is remembered: from what is left of deployments and of the history. Targets that are
+/// not seen any more are left out.
+pub(super) fn past(left: &Space, targets: &BTreeSet<TargetId>) -> BTreeMap<ReleaseId, Places> {
+    let mut pasts: BTreeMap<_, Places> = BTreeMap::new();
+    let mut of = |release, place, tenant: Option<TenantId>, tell: &dyn Fn(&mut Reach)| {
+        let reach = pasts.entry(release).or_default().entry(place).or_default();
+        reach.tenants.extend(tenant);
+        tell(reach);
+    };
+    for (release, (_, place, tenant)) in left.history.releases() {
+        of(release, place, tenant, &|_| {});
+    }
+    for (target, (_, place, tenant), step, held) in left.history.held() {
+        of(held.release, place, tenant, &|reach| {
+            reach.ran.insert(step);
+            reach.targets.extend(targets.get(&target));
+        });
+    }
+    for found in left.deployments.values() {
+        of(found.release(), found.environment, found.tenant, &|reach| {
+            reach.ran.extend(found.graph.nodes().filter_map(|node| node.plot.work.step()));
             reach.targets.extend(found.parts.keys().filter(|target| targets.contains(target)));
             reach.roles.extend(found.parts.values().flat_map(|part| part.roles.iter().cloned()));
-        }
-        pasts
-    }
-}
-
-/// Where the things of each project count as it stands.
-pub(super) struct Present {
-    pub projects: BTreeMap<ProjectId, Reach>,
-    /// Targets that are granted for somebody who is seen, where one of those is connected to anything: that its agent says
-    /// less is told of it.
-    pub granted: BTreeSet<TargetId>,
-}
-
-impl Present {
-    /// Costs what the grants of targets admit.
-    pub(super) fn of(whole: &Space, seen: &VisibleTenants<'_>) -> Self {
-        let place = |(project, places): (&ProjectId, &BTreeSet<EnvironmentId>)| {
-            (*project, Reach { places: places.clone(), ..Reach::default() })
-        };
-        let mut present =
-            Self { projects: seen.connected.iter().map(place).collect(), granted: BTreeSet::new() };
-        for target in whole.targets.iter() {
-            let environments = scope::environments(&whole.environments, target);
-            let mut projects = BTreeSet::new();
-            for tenant in scope::tenants(whole, target).filter(|found| seen.tenants.contains_key(&found.id)) {
-                for (project, places) in &tenant.projects {
-                    if !places.is_disjoint(&target.granted.environments) {
-                        present.granted.insert(target.id);
-                    }
-                    if !places.is_disjoint(&environments) {
-                        projects.insert(*project);
-                    }
-                }
-            }
-            for project in projects {
-                let reach = present.projects.entry(project).or_default();
-                reach.targets.insert(target.id);
-                reach.roles.extend(scope::roles(target).iter().cloned());
-            }
-        }
-        present
-    }
-}
-
-/// Where a project's things count, or a release's.
-pub(super) struct Reaches<'a> {
-    pub now: &'a Reach,
-    pub past: Option<&'a Past>,
-}
-
-impl<'a> Reaches<'a> {
-    /// How values can count for these steps, which are seen.
-    pub(super) fn ways(&self, steps: &'a [Step]) -> impl Iterator<Item = Way<'a>> {
-        let now = Way::through(self.now, steps.iter(), false);
-        let past = self.past.map(|past| {
-            let ran = steps.iter().filter(|step| past.ran.contains(&step.id));
-            Way::through(&past.reach, ran, true)
         });
-        [now].into_iter().chain(past)
     }
+    pasts
 }
 
-/// One way in which a value can count.
+/// One way in which something can count.
 pub(super) struct Way<'a> {
+    pub place: EnvironmentId,
+    /// Whether it is of what was: nobody knows any more what tags were carried then.
+    pub was: bool,
+    /// Steps that run so, or ran.
+    pub steps: BTreeSet<StepId>,
     reach: &'a Reach,
+    /// Those of the machines, and those that the steps ask for.
     roles: BTreeSet<String>,
-    steps: BTreeSet<StepId>,
-    /// Nobody knows any more what tags were carried then.
-    was: bool,
 }
 
-impl<'a> Way<'a> {
-    fn through(reach: &'a Reach, steps: impl Iterator<Item = &'a Step> + Clone, was: bool) -> Self {
-        let of_steps = steps.clone().flat_map(|step| step.roles.iter().cloned());
-        let roles = of_steps.chain(reach.roles.iter().cloned()).collect();
-        Self { reach, roles, steps: steps.map(|step| step.id).collect(), was }
-    }
+/// The ways in which things of these steps count in places.
+pub(super) fn ways<'a>(
+    places: &'a Places,
+    was: bool,
+    steps: &[Step],
+    seen: &VisibleTenants<'_>,
+) -> impl Iterator<Item = Way<'a>> {
+    places.iter().map(move |(place, reach)| {
+        let runs = |step: &&Step| {
+            (step.environments.is_empty() || step.environments.contains(place))
+                && !step.excluded_environments.contains(place)
+                && seen.matches(&step.tenants, &reach.tenants)
+        };
+        let counts = |step: &&Step| if was { reach.ran.contains(&step.id) } else { runs(step) };
+        let steps: Vec<_> = steps.iter().filter(counts).collect();
+        let of_steps = steps.iter().flat_map(|step| &step.roles);
+        let roles = of_steps.chain(&reach.roles).cloned().collect();
+        let steps = steps.iter().map(|step| step.id).collect();
+        Way { place: *place, was, steps, reach, roles }
+    })
+}
 
+impl Way<'_> {
     /// What is left of a scope; `None` where it does not count so.
     pub(super) fn left(&self, scope: &ValueScope, seen: &VisibleTenants<'_>) -> Option<ValueScope> {
         let tenants = &scope.tenants;
-        if self.was && tenants.named_tags().next().is_some() {
+        if (self.was && tenants.named_tags().next().is_some()) || !seen.matches(tenants, &self.reach.tenants)
+        {
             return None;
         }
         Some(ValueScope {
-            environments: any_of(&scope.environments, &self.reach.places)?,
+            environments: any_of(&scope.environments, &BTreeSet::from([self.place]))?,
             targets: any_of(&scope.targets, &self.reach.targets)?,
             steps: any_of(&scope.steps, &self.steps)?,
             roles: any_of(&scope.roles, &self.roles)?,
@@ -143,7 +141,7 @@ impl<'a> Way<'a> {
 }
 
 /// What is left of `named`, where none means any; `None` where nothing is left of some.
-pub(super) fn any_of<T: Clone + Ord>(named: &BTreeSet<T>, seen: &BTreeSet<T>) -> Option<BTreeSet<T>> {
+fn any_of<T: Clone + Ord>(named: &BTreeSet<T>, seen: &BTreeSet<T>) -> Option<BTreeSet<T>> {
     let left: BTreeSet<T> = named.intersection(seen).cloned().collect();
     (named.is_empty() || !left.is_empty()).then_some(left)
 }

@@ -85,11 +85,7 @@ impl From<Stored> for History {
 
 impl From<History> for Stored {
     fn from(history: History) -> Self {
-        let held = history
-            .held
-            .iter()
-            .flat_map(|(target, held)| held.iter().map(|((key, step), held)| (*target, *key, *step, *held)));
-        let held = held.collect();
+        let held = history.held().map(|(target, key, step, held)| (target, key, step, *held)).collect();
         let History { successes, attempts, held: _, handed, promoted: _ } = history;
         Self { successes, attempts, held, handed }
     }
@@ -114,6 +110,12 @@ impl History {
     /// The last deployment there that ended.
     pub fn last_attempt(&self, key: Key) -> Option<&Attempt> {
         self.attempts.get(&key)
+    }
+
+    /// What each target holds.
+    pub(crate) fn held(&self) -> impl Iterator<Item = (TargetId, Key, StepId, &Held)> {
+        let each = self.held.iter();
+        each.flat_map(|(target, held)| held.iter().map(|((key, step), held)| (*target, *key, *step, held)))
     }
 
     /// What a target holds.
@@ -153,13 +155,11 @@ impl History {
     }
 
     /// Which releases were deployed where, as far as that is known: those that succeeded, and the last ones.
-    pub(crate) fn releases(&self) -> impl Iterator<Item = (ReleaseId, EnvironmentId)> {
-        let succeeded = self.promoted.iter().map(|(release, environment, _)| (*release, *environment));
-        let last = self.attempts.iter().map(|((_, environment, _), attempt)| {
-            let Subject::Release(release) = attempt.subject;
-            (release, *environment)
-        });
-        succeeded.chain(last)
+    pub(crate) fn releases(&self) -> impl Iterator<Item = (ReleaseId, Key)> {
+        let successes = self.successes.iter();
+        let succeeded = successes.flat_map(|(key, all)| all.iter().map(|success| (*key, success.subject)));
+        let last = self.attempts.iter().map(|(key, attempt)| (*key, attempt.subject));
+        succeeded.chain(last).map(|(key, Subject::Release(release))| (release, key))
     }
 
     /// Adds a deployment that has ended with the record of this number.

@@ -236,6 +236,13 @@ fn compare<T: Kind>(catalogue: &Catalogue<T>, new: &T) -> Result<ChangeKind, Pro
         )));
     }
     Ok(match catalogue.get(new.id()) {
+        None if new.name().as_str().parse::<T::Id>().is_ok() => {
+            let text = format!(
+                "the name `{}` reads like an id; whoever writes it would mean another thing",
+                new.name()
+            );
+            return Err(Problem::usage(text));
+        }
         None => ChangeKind::Created,
         Some(old) if old == new => ChangeKind::Unchanged,
         Some(_) => ChangeKind::Changed,
