@@ -109,7 +109,7 @@ fn item(space: &Space, presence: &dyn Presence, target: &Target) -> TargetItem {
         enabled: target.enabled,
         revoked: target.revoked,
         held: target.is_held(),
-        online: presence.online(target.id),
+        online: !target.is_only_remembered() && presence.online(target.id),
         roles: scope::roles(target).iter().cloned().collect(),
         environments: display::environments(space, &scope::environments(&space.environments, target)),
         over_claims: scope::over_claims(space, target).next().is_some(),
@@ -150,7 +150,10 @@ fn view_of(space: &Space, presence: &dyn Presence, target: &Target) -> TargetVie
         claims: scope::over_claims(space, target).collect(),
         isolation: display::isolation(advertised.isolation),
         agent_version: advertised.agent_version.clone(),
-        last_seen: presence.last_seen(target.id).map(display::time),
+        last_seen: Some(target.id)
+            .filter(|_| !target.is_only_remembered())
+            .and_then(|id| presence.last_seen(id))
+            .map(display::time),
         certificate_expires: display::time(target.key.certificate_expires),
         public_key: target.key.public_key.to_string(),
         ahead: target.ahead.map(|Ahead { generation, confirmed }| AheadView {

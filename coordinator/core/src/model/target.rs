@@ -95,6 +95,12 @@ impl Granted {
 }
 
 impl Target {
+    /// Whether who sees it knows no more of it than that it may hold something of theirs: what it is now is nothing that is
+    /// seen.
+    pub fn is_only_remembered(&self) -> bool {
+        self.granted.tenants.narrowed && self.granted.environments.is_empty()
+    }
+
     /// A target as it enrolled: its agent has said nothing yet.
     pub fn enrolled(made: TargetEnrolled) -> Self {
         let TargetEnrolled { id, slug, name, key, granted } = made;

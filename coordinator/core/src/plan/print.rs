@@ -346,7 +346,9 @@ fn print_targets(
             }
             let found = (seen.targets.get(*id), whole.targets.get(*id));
             let (false, (Some(target), Some(in_truth))) = (known.contains(id), found) else { continue };
-            let rules = layout.refusals(whole, in_truth, laid.step);
+            let (space, judged) =
+                if target.is_only_remembered() { (seen, target) } else { (whole, in_truth) };
+            let rules = layout.refusals(space, judged, laid.step);
             if rules.contains(&TargetRule::Environment) && rules.contains(&TargetRule::Role) {
                 continue;
             }

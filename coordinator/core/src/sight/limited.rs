@@ -211,6 +211,8 @@ fn packages(whole: &Space, left: &mut Space) {
             })
         })
         .collect();
+    let held = left.history.held().map(|(target, _, _, held)| (target, held.manifest));
+    let theirs: BTreeSet<_> = theirs.into_iter().chain(held).collect();
     let pulled = whole.pulled.iter().filter(|pulled| theirs.contains(*pulled));
     left.pulled = pulled.copied().collect();
     left.packages = packages;

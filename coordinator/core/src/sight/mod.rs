@@ -20,7 +20,7 @@ use windlass_protocol::ids::{EnvironmentId, SpaceId, TargetId, TokenId};
 
 use crate::authorise::PersonPermit;
 use crate::matching::{self, Question};
-use crate::model::{ApiToken, Project, Release, Tenant};
+use crate::model::{ApiToken, Project, Release, Target, Tenant};
 use crate::plan::{self, TenantRefusal};
 use crate::state::{Space, State};
 
@@ -141,8 +141,10 @@ impl Sight {
 
     /// Why a target does not belong to a step, as it is in truth.
     pub fn target_rules(&self, target: TargetId, question: &Question<'_>) -> Vec<TargetRule> {
-        // That a machine takes part in untenanted work is nothing that who is limited sees.
-        let space = if question.tenant.is_some() { self.whole() } else { self.space() };
+        // That a machine takes part in untenanted work is nothing that who is limited sees, nor what one is now that they
+        // only remember.
+        let is_left = self.space().targets.get(target).is_some_and(Target::is_only_remembered);
+        let space = if question.tenant.is_some() && !is_left { self.whole() } else { self.space() };
         let target = space.targets.get(target);
         target.map(|target| matching::refusals(space, target, question)).unwrap_or_default()
     }

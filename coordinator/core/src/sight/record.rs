@@ -157,7 +157,9 @@ impl<'a> SeenRecords<'a> {
     /// What a target's view shows of it as well. All else is said of its other users too: that it was lost tells that it
     /// had work, what it was granted, for whom.
     fn target(&self, event: &TargetEvent) -> bool {
-        let sees = |target: TargetId| self.space().targets.get(target).is_some();
+        let sees = |target: TargetId| {
+            self.space().targets.get(target).is_some_and(|target| !target.is_only_remembered())
+        };
         match event {
             TargetEvent::Enabled { target }
             | TargetEvent::Disabled { target }

@@ -11,13 +11,13 @@ use windlass_coordinator_core::event::{InstallationEvent, Stream, TokenCreated};
 use windlass_coordinator_core::matching::Question;
 use windlass_coordinator_core::model::{ApiToken, Tenant};
 use windlass_coordinator_core::sight::Sight;
-use windlass_coordinator_core::state::Space;
+use windlass_coordinator_core::state::{REMEMBERED_OF_FLOW, Space};
 use windlass_protocol::Digest;
 use windlass_protocol::ids::{SpaceId, TokenId};
 use windlass_protocol::message::Generation;
 
-use super::{TOKEN, of_limited, records, shared, text};
-use crate::world::{World, project};
+use super::{TOKEN, limited, of_limited, records, shared, text};
+use crate::world::{World, project, small};
 
 /// Makes a world one of two that differ in one thing.
 type Change<'a> = &'a dyn Fn(&mut World, bool);
@@ -35,6 +35,19 @@ fn looks_alike(base: &World, what: &str, change: Change<'_>) -> String {
     let ((one, of_one), (other, of_other)) = (seen(one), seen(other));
     assert_eq!(text(one.space()), text(other.space()), "{what}");
     assert_eq!(of_one, of_other, "{what}: the record of it");
+    let alpha = one.space().tenants.named("Alpha");
+    for (target, environment) in one
+        .space()
+        .targets
+        .iter()
+        .flat_map(|target| one.space().environments.iter().map(move |at| (target.id, at.id)))
+    {
+        let (roles, excluded) = (&BTreeSet::from(["web".to_owned()]), &BTreeSet::new());
+        let question =
+            Question { environment, tenant: alpha, roles, only: None, excluded, now: changed[0].now };
+        let rules = [&one, &other].map(|sight| sight.target_rules(target, &question));
+        assert_eq!(rules[0], rules[1], "{what}: why a machine gets nothing");
+    }
     text(one.space())
 }
 
@@ -124,7 +137,7 @@ fn with_a_past() -> World {
     let golden = json!({"name": "Golden", "roles": ["web"], "tenants": {"tags": ["Tier/Iron"]},
         "script": {"body": "of another tier"}});
     let mut shop = project("Shop", json!([install, migrate, golden]));
-    shop["variables"] = json!({"Host": [{"value": "the host that was", "steps": ["Install"]}]});
+    shop["variables"] = json!({"Host": [{"value": "the host that was", "steps": ["Install"]}], "Tier": [{"value": "its host", "tenants": {"tags": ["Tier/Iron"]}}]});
     let connected = |environments: &[&str]| {
         ["Alpha", "Beta"]
             .map(|name| json!({"kind": "tenant", "name": name, "projects": {"Shop": environments}}))
@@ -151,6 +164,7 @@ fn a_tag_that_came_later_opens_nothing_of_then() {
     world.apply(&[alpha(json!({}))]);
     let seen = text(of_limited(&world).space());
     assert!(seen.contains("what it was") && !seen.contains("of another tier"), "{seen}");
+    assert!(!seen.contains("its host"), "{seen}");
     world.apply(&[alpha(json!({"Shop": ["Testing"]}))]);
     assert!(text(of_limited(&world).space()).contains("of another tier"), "it may run for them now");
 }
@@ -174,6 +188,73 @@ fn who_is_seen_has_the_values_that_their_machines_choose() {
     assert!(seen.contains("fast") && !seen.contains("of others"), "{seen}");
     let roles = &sight.space().targets.named("ours").expect("it is seen").granted.roles;
     assert_eq!(roles.iter().map(String::as_str).collect::<Vec<_>>(), ["ssd", "web"]);
+}
+
+/// A thing counts for somebody in a place on a machine: not for one of them here and another there.
+#[test]
+fn what_counts_for_nobody_who_is_seen_is_not_seen() {
+    let mut world = small();
+    let front = json!({"name": "Front", "roles": ["web"], "script": {"body": "true"}});
+    let migrate =
+        json!({"name": "Migrate", "roles": ["db"], "environments": ["Testing"], "script": {"body": "true"}});
+    let gold = json!({"name": "Gold", "roles": ["web"], "environments": ["Staging"],
+        "tenants": {"tags": ["Tier/Gold"]}, "script": {"body": "of others 1"}});
+    let excluded = json!({"name": "There", "roles": ["web"], "environments": ["Testing", "Production"],
+        "exclude-environments": ["Testing"], "script": {"body": "of others 2"}});
+    let mut shop = project("Shop", json!([front, migrate, gold, excluded]));
+    shop["variables"] = json!({"Host": [
+        {"value": "theirs 1", "roles": ["ssd"], "environments": ["Testing"]},
+        {"value": "theirs 2", "targets": ["alphas"]},
+        {"value": "theirs 3", "roles": ["db"]},
+        {"value": "of others 3", "roles": ["ssd"], "environments": ["Staging"]},
+        {"value": "of others 4", "roles": ["db"], "environments": ["Staging"]},
+        {"value": "of others 5", "targets": ["alphas"], "environments": ["Staging"]},
+        {"value": "of others 6", "tenants": {"tags": ["Tier/Gold"]}, "environments": ["Staging"]}]});
+    let tenant = |name: &str, tags: &[&str], environments: &[&str]| json!({"kind": "tenant", "name": name, "tags": tags, "projects": {"Shop": environments}});
+    let grant = |roles: &[&str], environments: &[&str], tenant: &str| json!({"roles": roles, "environments": environments, "tenants": {"tenants": [tenant]}});
+    world.enrol("alphas", grant(&["web", "ssd"], &["Testing"], "Alpha"));
+    world.enrol("gammas", grant(&["web"], &["Staging"], "Gamma"));
+    world.enrol("betas", grant(&["web", "ssd", "db"], &["Staging", "Production"], "Beta"));
+    world.apply(&[
+        shop,
+        tenant("Alpha", &["Ring/Canary", "Tier/Gold"], &["Testing"]),
+        tenant("Gamma", &["Ring/Canary"], &["Staging"]),
+        tenant("Beta", &["Ring/Stable", "Tier/Gold"], &["Staging", "Production"]),
+    ]);
+    world.release("Shop", "1.0.0");
+    limited(&mut world, "canaries", json!({"tags": ["Ring/Canary"]})).expect("it can be made");
+    let seen = text(of_limited(&world).space());
+    assert!((1..=3).all(|of| seen.contains(&format!("theirs {of}"))), "{seen}");
+    assert!(!seen.contains("of others"), "{seen}");
+}
+
+/// What a machine holds for somebody stays listed, however much else was deployed since then.
+#[test]
+fn what_is_held_is_seen_whatever_came_after_it() {
+    let mut world = shared();
+    world.package("pack", "1.0.0");
+    let copy = json!({"name": "Copy", "roles": ["web"], "package": {"id": "pack"}});
+    world.apply(&[
+        project("Shop", json!([copy])),
+        json!({"kind": "tenant", "name": "Alpha", "projects": {"Shop": ["Testing"], "Web": ["Testing"]}}),
+    ]);
+    world.release("Shop", "1.0.0");
+    let to = |project: &str| json!({"project": project, "version": "1.0.0", "environments": ["Testing"], "tenants": {"tenants": ["Alpha"]}});
+    let id = world.deploy(to("Shop"));
+    for (target, assignment, _) in world.work(id) {
+        let (peer, manifest) = (world.peer(target), Digest::of("pack 1.0.0"));
+        let pulled = SpaceCommand::RecordPulled { peer, assignment, manifest, bytes: 10 };
+        world.ask(pulled).expect("it can be recorded");
+    }
+    world.succeed(id);
+    world.apply(&[json!({"kind": "tenant", "name": "Alpha", "projects": {"Web": ["Testing"]}})]);
+    for round in 0..=REMEMBERED_OF_FLOW {
+        let sight = of_limited(&world);
+        assert_eq!(sight.space().pulled.len(), 2, "{round}");
+        assert!(text(sight.space()).contains("\"Copy\""), "{round}");
+        let id = world.deploy(to("Web"));
+        world.succeed(id);
+    }
 }
 
 /// What was theirs once stays theirs, as it was. Neither a step's id nor a place opens what came after it.
