@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use windlass_api::error::ProblemKind;
 use windlass_coordinator_core::decide::{Command, SpaceCommand};
 use windlass_coordinator_core::state::Space;
 use windlass_protocol::Timestamp;
@@ -116,7 +115,7 @@ async fn submit(engine: &Engine, space: SpaceId, command: SpaceCommand) -> Submi
     let submitted = engine.submit(Engine::own_envelope(), Command::Space(space, command)).await;
     let Err(why) = submitted else { return Submitted::Done };
     // A full disk and a clock that jumped are said once, by what finds them.
-    if matches!(why.kind, ProblemKind::DiskFull | ProblemKind::Unavailable) {
+    if why.kind.is_of_the_moment() {
         return Submitted::Unrecordable;
     }
     tracing::error!(%why, "what is lost or overdue could not be written down");

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether there is the trouble.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Trouble(AtomicBool);
 
 impl Trouble {

@@ -26,6 +26,11 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
+    /// Whether it is of the moment, and not of what was asked: a full disk, a clock that jumped, a coordinator that stops.
+    pub const fn is_of_the_moment(self) -> bool {
+        matches!(self, Self::DiskFull | Self::Unavailable)
+    }
+
     /// What a program ends with that was told so.
     pub const fn exit(self) -> ExitKind {
         match self {

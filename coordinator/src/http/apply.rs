@@ -5,9 +5,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use windlass_api::answers::{ApplyAnswer, Documents};
-use windlass_api::documents::{Document, TenantDocument};
 use windlass_api::error::Problem;
-use windlass_api::requests::{ApplyRequest, PlacedDocument};
+use windlass_api::requests::ApplyRequest;
 use windlass_coordinator_core::decide::{Reply, SpaceCommand};
 
 use super::caller::{Changer, Reader};
@@ -43,16 +42,15 @@ pub async fn apply_locked(caller: &Changer, mut request: ApplyRequest) -> Result
         caller.answered_with(sealed.keys.into_values(), &answer);
         answer
     };
-    match reply? {
-        Reply::Applied(changes) => Ok(ApplyAnswer { changes, warnings: sealed.warnings }),
-        _ => Err(Refusal::internal("applying", &"the decision has another answer")),
-    }
+    applied(reply?, sealed.warnings)
 }
 
-/// Applies one tenant's document.
-pub async fn apply_tenant(caller: &Changer, tenant: TenantDocument) -> Result<ApplyAnswer, Refusal> {
-    let document = PlacedDocument { place: String::new(), document: Document::Tenant(tenant) };
-    apply_locked(caller, ApplyRequest { documents: vec![document], ..ApplyRequest::default() }).await
+/// The answer to what changed definitions.
+pub fn applied(reply: Reply, warnings: Vec<String>) -> Result<ApplyAnswer, Refusal> {
+    match reply {
+        Reply::Applied(changes) => Ok(ApplyAnswer { changes, warnings }),
+        _ => Err(Refusal::internal("applying", &"the decision has another answer")),
+    }
 }
 
 /// What is exported.

@@ -62,7 +62,7 @@ pub struct Context {
     decider: Decider,
     services: Services,
     presence: Arc<dyn Presence>,
-    /// Held while documents are read, changed and applied, so that no edit undoes another.
+    /// Held while documents are sealed and applied, and while something is deleted: what is sealed is with keys that are there.
     edits: Arc<Mutex<()>>,
     quotas: Arc<Quotas>,
     showings: Arc<Showings>,

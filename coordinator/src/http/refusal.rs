@@ -72,7 +72,7 @@ impl Refusal {
 
     /// Whether it was decided, and not for want of a disk or of who decides.
     pub fn is_of_the_decision(&self) -> bool {
-        !matches!(self.problem.kind, ProblemKind::DiskFull | ProblemKind::Unavailable)
+        !self.problem.kind.is_of_the_moment()
     }
 
     /// Something broke that the caller can do nothing about. What, is logged and not told.

@@ -76,7 +76,6 @@ fn paths() -> Table {
         .costs(Cost::Part, routes!(tenants::list))
         .costs(Cost::Reads, routes!(tenants::counts))
         .costs(Cost::Part, routes!(tenants::create))
-        .costs(Cost::Part, routes!(tenants::change_many))
         .costs(Cost::Part, routes!(tenants::change))
         .costs(Cost::Reads, routes!(tenants::missing_values))
         .costs(Cost::Part, routes!(targets::list))

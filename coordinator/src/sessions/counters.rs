@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use windlass_api::error::ProblemKind;
 use windlass_coordinator_core::decide::{Command, Repeat, Repeated, SpaceCommand};
 use windlass_coordinator_core::state::{Space, State};
 use windlass_protocol::ids::{EnrolmentId, SpaceId, TargetId};
@@ -190,7 +189,7 @@ async fn submit(engine: &Engine, space: SpaceId, command: SpaceCommand) -> bool 
     let submitted = engine.submit(Engine::own_envelope(), Command::Space(space, command)).await;
     let Err(why) = submitted else { return true };
     // A full disk and a clock that jumped are said once, by what finds them.
-    if !matches!(why.kind, ProblemKind::DiskFull | ProblemKind::Unavailable) {
+    if !why.kind.is_of_the_moment() {
         tracing::error!(%why, "what peers repeat could not be recorded");
     }
     false

@@ -17,10 +17,7 @@ const MOST: u64 = 32 << 20;
 pub fn read_sources(sources: &[PathBuf]) -> Result<Vec<PlacedDocument>, Failure> {
     let mut documents = Vec::new();
     for source in sources {
-        if source == Path::new("-") {
-            let text = read_text("standard input", std::io::stdin())?;
-            documents.extend(parse("standard input", &text, PathBuf::from("."))?);
-        } else if source.is_dir() {
+        if source != Path::new("-") && source.is_dir() {
             for file in files(source)? {
                 documents.extend(read_file(&file)?);
             }
@@ -34,25 +31,20 @@ pub fn read_sources(sources: &[PathBuf]) -> Result<Vec<PlacedDocument>, Failure>
     Ok(documents)
 }
 
-/// The tenants of a list: CSV where the file's name ends so, or the text has no document at its beginning.
+/// The tenants of a list: CSV where the file's name ends so, or the text does not begin as a document.
 pub fn read_tenants(source: &Path) -> Result<Vec<PlacedDocument>, Failure> {
-    let (name, text, folder) = match source == Path::new("-") {
-        true => {
-            ("standard input".to_owned(), read_text("standard input", std::io::stdin())?, PathBuf::from("."))
-        }
-        false => read_whole(source)?,
-    };
+    let (name, text, folder) = read_whole(source)?;
     let ending = source.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-    let is_document = match ending.as_deref() {
-        Some("csv" | "tsv") => false,
-        Some(ending) if ENDINGS.contains(&ending) => true,
-        _ => text.lines().any(|line| line.starts_with("kind:") || line.starts_with('{')),
+    let begins = || {
+        let lines = text.trim_start_matches('\u{feff}').lines();
+        let first = lines.map(str::trim_start).find(|line| !line.is_empty() && !line.starts_with('#'));
+        first.is_some_and(|line| ["kind:", "---", "{"].iter().any(|begin| line.starts_with(begin)))
     };
-    let variable = |name: &str| std::env::var(name).ok();
-    let surroundings = Surroundings { variable: &variable, folder };
-    let documents = match is_document {
-        true => super::read(&name, &text, &surroundings)?,
-        false => super::table::read(&name, &text, &surroundings)?,
+    let documents = match ending.as_deref() {
+        Some("csv" | "tsv") => table(&name, &text, folder)?,
+        Some(ending) if ENDINGS.contains(&ending) => parse(&name, &text, folder)?,
+        _ if begins() => parse(&name, &text, folder)?,
+        _ => table(&name, &text, folder)?,
     };
     if documents.is_empty() {
         return Err(Failure::usage(format!("there is no tenant in {name}")));
@@ -87,8 +79,13 @@ fn read_file(path: &Path) -> Result<Vec<PlacedDocument>, Failure> {
     parse(&name, &text, folder)
 }
 
-/// A file's name and text, and what paths in it are relative to.
+/// The name and text of a file, or of standard input, and what paths in it are relative to.
 fn read_whole(path: &Path) -> Result<(String, String, PathBuf), Failure> {
+    if path == Path::new("-") {
+        let name = "standard input".to_owned();
+        let text = read_text(&name, std::io::stdin())?;
+        return Ok((name, text, PathBuf::from(".")));
+    }
     let name = path.display().to_string();
     let file =
         std::fs::File::open(path).map_err(|why| Failure::usage(format!("cannot read {name}: {why}")))?;
@@ -110,6 +107,13 @@ fn read_text(name: &str, source: impl Read) -> Result<String, Failure> {
 }
 
 fn parse(name: &str, text: &str, folder: PathBuf) -> Result<Vec<PlacedDocument>, Failure> {
-    let variable = |name: &str| std::env::var(name).ok();
     super::read(name, text, &Surroundings { variable: &variable, folder })
+}
+
+fn table(name: &str, text: &str, folder: PathBuf) -> Result<Vec<PlacedDocument>, Failure> {
+    super::table::read(name, text, &Surroundings { variable: &variable, folder })
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

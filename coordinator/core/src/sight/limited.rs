@@ -10,7 +10,6 @@ use imbl::OrdMap;
 use windlass_api::documents::Tenancy;
 use windlass_protocol::ids::{DeploymentId, LifecycleId, ProjectId, ReleaseId, StepId, TargetId};
 use windlass_protocol::message::{Generation, Participation};
-use windlass_protocol::{DisplayName, Slug};
 
 use super::queries::VisibleTenants;
 use super::reach::{Places, Way, past, present, ways};
@@ -49,9 +48,7 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     let connected = left.projects.iter().filter(|project| seen.connected.contains_key(&project.id));
     let lifecycles: BTreeSet<_> = connected.map(|project| project.lifecycle).collect();
     let lifecycles = lifecycles.into_iter().filter_map(|id| whole.lifecycles.get(id));
-    let lifecycles: Vec<_> = lifecycles.map(|found| lifecycle(&seen, found)).collect();
-    let has_left = left.projects.iter().any(|project| project.lifecycle == ELSEWHERE);
-    fill(&mut left.lifecycles, lifecycles.into_iter().chain(has_left.then(elsewhere)));
+    fill(&mut left.lifecycles, lifecycles.map(|found| lifecycle(&seen, found)));
     // What was deployed for them, and what may be.
     let releases = seen.places.keys().flat_map(|id| whole.releases_of(*id)).filter(|release| {
         seen.connected.contains_key(&release.project) || view.pasts.contains_key(&release.id)
@@ -68,14 +65,8 @@ pub(super) fn space(whole: &Space, limits: &[TenantLimit]) -> Space {
     left
 }
 
-/// The lifecycle of a project that they are not connected to any more: what it has now is news.
-const ELSEWHERE: LifecycleId = LifecycleId::from_bytes([0; 16]);
-
-fn elsewhere() -> Lifecycle {
-    let name: DisplayName = "Elsewhere".parse().expect("it is a name");
-    let slug = Slug::suggested_by(name.as_str()).expect("it has letters");
-    Lifecycle { id: ELSEWHERE, slug, name, phases: vec![unseen()] }
-}
+/// The lifecycle of a project that they are not connected to any more: what it has now is news, and this is none.
+const NONE: LifecycleId = LifecycleId::from_bytes([0; 16]);
 
 fn unseen() -> Phase {
     Phase { name: "Elsewhere".to_owned(), environments: Vec::new(), rule: PhaseRule::All, unseen: true }
@@ -332,7 +323,7 @@ impl<'a> LimitedView<'a> {
         } else {
             templates = self.seen.own_templates(&templates);
             (library_sets, variables, steps) = Default::default();
-            (tenancy, lifecycle) = (Tenancy::TenantedOrUntenanted, ELSEWHERE);
+            (tenancy, lifecycle) = (Tenancy::TenantedOrUntenanted, NONE);
         }
         let retired = Vec::new();
         Project { id, slug, name, tenancy, lifecycle, library_sets, templates, retired, variables, steps }

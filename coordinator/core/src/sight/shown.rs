@@ -5,7 +5,7 @@ use windlass_protocol::ids::{SpaceId, TenantId};
 use super::Sight;
 use crate::authorise::PersonPermit;
 use crate::catalogue::Catalogue;
-use crate::model::{Tenant, TenantLimit};
+use crate::model::Tenant;
 use crate::query::Empty;
 use crate::state::State;
 
@@ -16,15 +16,13 @@ pub struct Shown {
     space: SpaceId,
     /// The tenants in the order of their ids, for who is limited to some; none for who saw all.
     tenants: Option<Box<[TenantId]>>,
-    /// The state that was looked at last, by its number: everybody who was there, and the limits.
+    /// The state that was looked at last, by its number, and everybody who was there.
     number: u64,
     there: Catalogue<Tenant>,
-    limits: Vec<TenantLimit>,
     /// Whether nobody else was seen in it.
     is_all: bool,
     /// Somebody was not seen any more. It stays so: what was told while they were is not told further.
     is_lost: bool,
-    looked_at: u64,
 }
 
 impl Sight {
@@ -37,18 +35,16 @@ impl Sight {
             tenants,
             number: self.state.number,
             there: seen.map(|_| self.whole().tenants.clone()).unwrap_or_default(),
-            limits: self.permit.limits().to_vec(),
             is_all: true,
             is_lost: false,
-            looked_at: 0,
         }
     }
 }
 
 impl Shown {
     /// Whether all of it is seen in this state, with this permit, which is of the same token (SEMANTICS 10), and was in
-    /// each that was asked about before. A tenant that was deleted is seen by nobody, so that who is limited has lost it. What is known
-    /// of a newer state holds.
+    /// each that was asked about before: a token's limits stay what they are. A tenant that was deleted is seen by nobody,
+    /// so that who is limited has lost it. What is known of a newer state holds.
     pub fn is_seen(&mut self, state: &State, permit: &PersonPermit) -> bool {
         if state.number > self.number {
             self.is_lost = self.is_lost || !self.is_left(state, permit);
@@ -63,13 +59,9 @@ impl Shown {
         let Some(tenants) = &self.tenants else { return limits.is_empty() };
         let Some(space) = state.space(self.space) else { return false };
         let mut changed = Vec::new();
-        if self.limits != limits {
-            changed.extend(tenants);
-            (self.limits, self.is_all) = (limits.to_vec(), false);
-        } else if !self.there.is_shared_with(&space.tenants) {
+        if !self.there.is_shared_with(&space.tenants) {
             self.there.changed_into(&space.tenants, &mut changed);
         }
-        self.looked_at += changed.len() as u64;
         for id in changed {
             let admits = |tenant| {
                 limits.iter().all(|limit| limit.tenants.matches(tenant, Empty::MeansNobody).is_some())
@@ -106,10 +98,5 @@ impl Shown {
     /// Bytes that it takes, beside what it shares with states.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.tenants.as_deref().map_or(0, size_of_val)
-    }
-
-    /// How many tenants were looked at to find out whether it is seen, all in all.
-    pub const fn looked_at(&self) -> u64 {
-        self.looked_at
     }
 }

@@ -64,10 +64,4 @@ impl Showing {
     pub(super) fn is_within(&self, sight: &Sight) -> bool {
         self.shown.lock().is_within(sight)
     }
-
-    /// How many tenants were looked at for all that rest on it.
-    #[cfg(test)]
-    pub(in crate::http) fn looked_at(&self) -> u64 {
-        self.shown.lock().looked_at()
-    }
 }

@@ -51,13 +51,15 @@ pub async fn list(
 }
 
 fn item(space: &Space, tenant: &Tenant, why: Option<Match>) -> TenantItem {
+    let mut projects: Vec<_> = tenant.projects.keys().map(|id| display::name(&space.projects, *id)).collect();
+    projects.sort();
     TenantItem {
         id: tenant.id.to_string(),
         slug: tenant.slug.to_string(),
         name: tenant.name.to_string(),
         enabled: tenant.enabled,
         tags: documents::tag_texts(space, tenant.tags.iter()),
-        projects: tenant.projects.keys().map(|id| display::name(&space.projects, *id)).collect(),
+        projects,
         named: why.map(|why| why == Match::Name),
     }
 }
@@ -78,8 +80,7 @@ pub async fn counts(caller: Reader, Asked(counted): Asked<Counted>) -> Answer<Ve
     let counting = caller.read_heavily(reads, "counting tenants", move |sight, _| {
         let space = sight.space();
         let set = space.tag_sets.find(&counted.by)?;
-        let tags = set.tags.iter().map(|tag| (Some(tag), space.carriers(tag.id)));
-        let counts = tags.map(|(tag, carriers)| count(tag.map(|tag| tag.name.to_string()), carriers));
+        let counts = set.tags.iter().map(|tag| count(Some(tag.name.to_string()), space.carriers(tag.id)));
         let carries = |tenant: &&Tenant| set.tags.iter().all(|tag| !tenant.tags.contains(&tag.id));
         let without = count(None, space.tenants.iter().filter(carries));
         Ok(counts.chain([without]).collect())

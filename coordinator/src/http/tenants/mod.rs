@@ -1,19 +1,18 @@
-//! Tenants beyond their documents: making them, small edits of one or of many, and lists.
+//! Tenants beyond their documents: making them, changes of one or of many, and lists.
 
 mod lists;
 
 use axum::Json;
 use windlass_api::answers::ApplyAnswer;
-use windlass_api::documents::{TenantDocument, ValueText};
+use windlass_api::documents::{Document, TenantDocument, ValueText};
 use windlass_api::error::Problem;
-use windlass_api::query::QueryText;
-use windlass_api::requests::{TenantChange, TenantRequest, TenantsChange};
-use windlass_coordinator_core::decide::{Reply, SpaceCommand};
+use windlass_api::requests::{ApplyRequest, PlacedDocument, TenantRequest, TenantsChange};
+use windlass_coordinator_core::decide::SpaceCommand;
 use windlass_coordinator_core::state::Space;
 
 use super::caller::Changer;
-use super::extract::{Body, Named};
-use super::refusal::{Answer, Refusal};
+use super::extract::Body;
+use super::refusal::Answer;
 use super::{apply, documents};
 
 pub use lists::{__path_counts, __path_list, __path_missing_values, counts, list, missing_values};
@@ -24,14 +23,19 @@ pub use lists::{__path_counts, __path_list, __path_missing_values, counts, list,
 pub async fn create(mut caller: Changer, Body(request): Body<TenantRequest>) -> Answer<ApplyAnswer> {
     let edits = caller.context.edits.clone();
     let _one_at_a_time = edits.lock().await;
-    if let Some(Reply::Applied(changes)) = caller.asks("tenant", &request)? {
-        return Ok(Json(ApplyAnswer { changes, warnings: Vec::new() }));
+    if let Some(reply) = caller.asks("tenant", &request)? {
+        return Ok(Json(apply::applied(reply, Vec::new())?));
     }
-    if caller.sight()?.space().tenants.named(&request.name).is_some() {
-        return Err(Problem::conflict(format!("there is a tenant `{}` already", request.name)).into());
-    }
-    let (tenant, unfilled) = new(caller.sight()?.space(), request)?;
-    let mut answer = apply::apply_tenant(&caller, tenant).await?;
+    let (tenant, unfilled) = {
+        let sight = caller.sight()?;
+        if sight.space().tenants.named(&request.name).is_some() {
+            return Err(Problem::conflict(format!("there is a tenant `{}` already", request.name)).into());
+        }
+        new(sight.space(), request)?
+    };
+    let document = PlacedDocument { place: String::new(), document: Document::Tenant(tenant) };
+    let request = ApplyRequest { documents: vec![document], ..ApplyRequest::default() };
+    let mut answer = apply::apply_locked(&caller, request).await?;
     answer.warnings.extend(unfilled);
     Ok(Json(answer))
 }
@@ -55,9 +59,7 @@ fn new(space: &Space, request: TenantRequest) -> Result<(TenantDocument, Vec<Str
         };
         values.values.retain(&mut keep);
         values.environments.values_mut().for_each(|values| values.retain(&mut keep));
-        values.environments.retain(|_, values| !values.is_empty());
     }
-    tenant.values.retain(|_, values| !values.values.is_empty() || !values.environments.is_empty());
     (tenant.name, tenant.slug, tenant.enabled) = (name, None, true);
     tenant.tags.extend(tags);
     for (project, environments) in connect {
@@ -67,35 +69,15 @@ fn new(space: &Space, request: TenantRequest) -> Result<(TenantDocument, Vec<Str
     Ok((tenant, unfilled))
 }
 
-/// Changes a tenant: switch, connections, tags. What is left out stays as it is.
-#[utoipa::path(patch, path = "/tenants/{name}", tag = "tenants", request_body = TenantChange,
-    params(("name" = String, Path, description = "Id, slug or name.")),
-    responses((status = 200, body = ApplyAnswer)))]
-pub async fn change(
-    caller: Changer,
-    Named(name): Named<String>,
-    Body(change): Body<TenantChange>,
-) -> Answer<ApplyAnswer> {
-    let tenants = QueryText { tenants: vec![name], ..QueryText::default() };
-    Ok(Json(changed(&caller, TenantsChange { tenants, change, dry_run: false }).await?))
-}
-
-/// Changes many tenants, all or nothing, or only says what would change.
+/// Changes tenants, all or nothing, or only says what would change.
 #[utoipa::path(patch, path = "/tenants", tag = "tenants", request_body = TenantsChange,
     responses((status = 200, body = ApplyAnswer)))]
-pub async fn change_many(caller: Changer, Body(request): Body<TenantsChange>) -> Answer<ApplyAnswer> {
-    Ok(Json(changed(&caller, request).await?))
-}
-
-async fn changed(caller: &Changer, request: TenantsChange) -> Result<ApplyAnswer, Refusal> {
+pub async fn change(caller: Changer, Body(request): Body<TenantsChange>) -> Answer<ApplyAnswer> {
     let TenantsChange { tenants, change, dry_run } = request;
     let command = SpaceCommand::ChangeTenants { tenants, change };
     let reply = match dry_run {
         true => caller.rehearse_in_space(command).await?,
         false => caller.submit_in_space(command, None).await?,
     };
-    match reply {
-        Reply::Applied(changes) => Ok(ApplyAnswer { changes, warnings: Vec::new() }),
-        _ => Err(Refusal::internal("changing tenants", &"the decision has another answer")),
-    }
+    Ok(Json(apply::applied(reply, Vec::new())?))
 }

@@ -41,8 +41,8 @@ async fn each_error_has_its_status_and_says_what_would_be_right() {
         (Method::POST, "/tenants", json!({"name": "customer-2"}), 409, "there is a tenant"),
         (
             Method::PATCH,
-            "/tenants/Customer-3",
-            json!({"remove-tags": ["Hosting/Dedicated"]}),
+            "/tenants",
+            json!({"tenants": {"tenants": ["Customer-3"]}, "change": {"remove-tags": ["Hosting/Dedicated"]}}),
             409,
             "is not tagged with",
         ),

@@ -106,7 +106,11 @@ async fn a_tenant_that_is_made_or_changed_again_is_answered_as_the_first_time() 
     released(&api).await;
     let cases = [
         (Method::POST, "/tenants", json!({"name": "Customer-9", "tags": ["Hosting/Dedicated"]})),
-        (Method::PATCH, "/tenants/Customer-9", json!({"remove-tags": ["Hosting/Dedicated"]})),
+        (
+            Method::PATCH,
+            "/tenants",
+            json!({"tenants": {"tenants": ["Customer-9"]}, "change": {"remove-tags": ["Hosting/Dedicated"]}}),
+        ),
     ];
     for (method, path, body) in cases {
         let key = method.to_string();

@@ -143,7 +143,8 @@ async fn tenants_are_edited_in_small_steps_that_keep_everything_else() {
         "add-tags": ["module/exploration"],
         "remove-tags": ["hosting/shared 1"],
     });
-    let (status, answer) = api.send(Method::PATCH, "/tenants/customer-2", change).await;
+    let change = json!({"tenants": {"tenants": ["customer-2"]}, "change": change});
+    let (status, answer) = api.send(Method::PATCH, "/tenants", change).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let after = api.get("/definitions/tenant/Customer-2").await;
     assert_eq!(after["document"]["enabled"], false);
@@ -160,13 +161,30 @@ async fn edits_at_the_same_moment_do_not_undo_each_other() {
     let api = ApiFixture::new();
     api.apply(&sample()).await;
     let connect = |name: &'static str| {
-        let body = json!({"connect": {"Synergy": [name]}});
-        api.send(Method::PATCH, "/tenants/Customer-3", body)
+        let change = json!({"connect": {"Synergy": [name]}});
+        let body = json!({"tenants": {"tenants": ["Customer-3"]}, "change": change});
+        api.send(Method::PATCH, "/tenants", body)
     };
     let (one, two, three) = tokio::join!(connect("Testing"), connect("Staging"), connect("Production"));
     assert_eq!((one.0, two.0, three.0), (StatusCode::OK, StatusCode::OK, StatusCode::OK));
     let view = api.get("/definitions/tenant/Customer-3").await;
     assert_eq!(view["document"]["projects"], json!({"Synergy": ["Testing", "Staging", "Production"]}));
+    // What is taken away while a list comes in that only adds stays away.
+    for round in 0..5 {
+        let switch =
+            |enabled: bool| json!({"tenants": {"tenants": ["Customer-3"]}, "change": {"enabled": enabled}});
+        api.send(Method::PATCH, "/tenants", switch(true)).await;
+        let rows: Vec<_> =
+            (0..50).map(|row| json!({"kind": "tenant", "name": format!("Row {round} {row}")})).collect();
+        let known = json!({"kind": "tenant", "name": "Customer-3", "projects": {"Synergy": ["Testing"]}});
+        let mut list = apply_body(&[rows.as_slice(), &[known]].concat());
+        list["only-add"] = json!(true);
+        let imported = api.send(Method::POST, "/apply", list);
+        let (imported, disabled) = tokio::join!(imported, api.send(Method::PATCH, "/tenants", switch(false)));
+        assert_eq!((imported.0, disabled.0), (StatusCode::OK, StatusCode::OK));
+        let view = api.get("/definitions/tenant/Customer-3").await;
+        assert_eq!(view["document"]["enabled"], false, "{round}");
+    }
 }
 
 #[tokio::test]

@@ -64,18 +64,9 @@ fn asked_anew<'a>((templates, retired): Owned<'_>, now: &'a [Template]) -> Anew<
         .collect()
 }
 
-/// The places of the templates that the tenant's values do not fit. Costs as much as there are values of the tenant, or
-/// templates, whichever are fewer.
+/// The places of the templates that the tenant's values do not fit.
 fn unfit_of(space: &Space, tenant: &Tenant, anew: &Anew<'_>) -> BTreeSet<usize> {
-    let values = &tenant.values;
-    let of = |id: TemplateId| values.range((id, None)..).take_while(move |((other, _), _)| *other == id);
-    let looked_at: Vec<_> = if anew.len() < values.len() {
-        anew.keys().copied().flat_map(of).collect()
-    } else {
-        values.iter().collect()
-    };
-    let looked_at = looked_at.into_iter().filter(|(place, _)| space.is_place(**place));
-    let unfit = looked_at.filter_map(|((id, _), value)| {
+    let unfit = space.values_of(tenant).filter_map(|((id, _), value)| {
         let (place, template) = anew.get(id)?;
         check_control(template.control, &template.options, value).is_err().then_some(*place)
     });

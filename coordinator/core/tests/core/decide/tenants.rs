@@ -1,9 +1,11 @@
 //! Changes of many tenants at once (SEMANTICS 2): all or nothing, and each tenant as if it had been changed alone.
 
+use std::cell::Cell;
+
 use serde_json::{Value, json};
 use windlass_api::answers::{AppliedChange, ChangeKind};
 use windlass_api::error::{Problem, ProblemKind};
-use windlass_coordinator_core::decide::{Reply, SpaceCommand};
+use windlass_coordinator_core::decide::{Command, Reply, SpaceCommand, decide_while};
 
 use crate::world::{World, small};
 
@@ -161,4 +163,22 @@ fn what_cannot_be_done_of_one_is_done_of_none_and_says_whose_it_is() {
         assert!(problem.message.contains(says), "{asked}: {problem:?}");
         assert_eq!((world.state.digest(), world.records.len()), before, "{asked}");
     }
+}
+
+#[test]
+fn a_change_of_many_ends_with_the_next_tenant_when_nobody_waits_for_it_any_more() {
+    let mut world = world();
+    let (tenants, change) = (json!({"tags": ["Ring/Canary", "Ring/Stable"]}), json!({"enabled": false}));
+    let command = SpaceCommand::ChangeTenants {
+        tenants: serde_json::from_value(tenants).expect("a query"),
+        change: serde_json::from_value(change).expect("a change"),
+    };
+    let command = Command::Space(world.space_id(), command);
+    let (envelope, asked) = (world.envelope(), Cell::new(0));
+    let wanted = || {
+        asked.set(asked.get() + 1);
+        if asked.get() > 1 { Err(Problem::failed("gone")) } else { Ok(()) }
+    };
+    let decided = decide_while(&world.state, &envelope, &command, &wanted);
+    assert_eq!((decided.map(drop).expect_err("nobody waits").message.as_str(), asked.get()), ("gone", 2));
 }
