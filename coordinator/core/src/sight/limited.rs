@@ -74,8 +74,11 @@ fn unseen() -> Phase {
 
 /// A tenant without values for environments that are gone.
 fn with_values_of_places(whole: &Space, tenant: &Tenant) -> Tenant {
-    let values = whole.values_of(tenant).map(|(place, value)| (*place, value.clone())).collect();
-    Tenant { values, ..tenant.clone() }
+    let mut left = tenant.clone();
+    if !tenant.values.keys().all(|place| whole.is_place(*place)) {
+        left.values = whole.values_of(tenant).map(|(place, value)| (*place, value.clone())).collect();
+    }
+    left
 }
 
 /// Roles that steps and values ask for which are seen: what else a machine has is of somebody else's.

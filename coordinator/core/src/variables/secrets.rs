@@ -41,15 +41,15 @@ impl Secret<'_> {
     }
 }
 
-/// What is looked at for one release at most: scopes of values and what they name, with each that they are compared with.
-/// All that takes well under a second, and everybody else waits for it.
-const MOST_LOOKED_AT: usize = 1 << 22;
+/// What is looked at for one release at most: bytes of values, scopes and what they name, and those once more for each value
+/// that they are compared with. Everybody else waits for it: as much of any of these alone took 0.4 to 1.2 s.
+const MOST_LOOKED_AT: usize = 1 << 27;
 
 /// How much looking for a name is beside that.
-const NAME: usize = 16;
+const NAME: usize = 1 << 9;
 
-/// Bytes of a text that are as much.
-const TEXT: usize = 64;
+/// And how much a byte that is looked through.
+const BYTE: usize = 1 << 4;
 
 /// That hooks lead to more than is looked at.
 #[derive(Debug)]
@@ -182,7 +182,7 @@ impl Look<'_> {
             return Seen { sensitive: None, refers, holder };
         }
         let chosen = Chosen::of(name, self.step, self.snapshot);
-        let texts: usize = chosen.values.iter().map(|value| value.most_bytes() / TEXT).sum();
+        let texts: usize = chosen.values.iter().map(|value| value.most_bytes() * BYTE).sum();
         self.count(chosen.looked_at + texts);
         let is_sensitive = chosen.filled_sensitive || chosen.values.iter().any(|value| value.is_sensitive());
         let spelled = || self.snapshot.called(name).first().map(|found| found.name().to_owned());
